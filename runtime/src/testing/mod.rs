@@ -1,0 +1,1 @@
+//! An in-process RESP3 server for examples and tests.
