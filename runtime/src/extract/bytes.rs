@@ -1,0 +1,21 @@
+use bytes::Bytes;
+
+use super::{FromPush, Message, Rejection};
+use crate::push::Push;
+
+impl<'p, S> FromPush<'p, S> for &'p [u8] {
+    const MESSAGE: Option<Message> = Some(Message::PAYLOAD);
+
+    fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
+        Ok(push.payload())
+    }
+}
+
+/// May be kept; copies as [`Push::payload_bytes`] says.
+impl<'p, S> FromPush<'p, S> for Bytes {
+    const MESSAGE: Option<Message> = Some(Message::PAYLOAD);
+
+    fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
+        Ok(push.payload_bytes())
+    }
+}

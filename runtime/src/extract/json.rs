@@ -1,0 +1,37 @@
+use serde::Deserialize;
+
+use super::{FromPush, Message, Rejection};
+use crate::push::Push;
+
+/// The payload, read as JSON.
+///
+/// The type may borrow from the payload: `Json<Alert<'_>>`. A borrowed text should be a
+/// `Cow<'_, str>` with `#[serde(borrow)]`: a `&str` rejects every JSON string with an escape in it.
+///
+/// Rejects what is not the JSON of a `T`, trailing bytes included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Json<T>(pub T);
+
+impl<'p, S, T: Deserialize<'p>> FromPush<'p, S> for Json<T> {
+    const MESSAGE: Option<Message> = Some(Message::PAYLOAD);
+
+    fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
+        decode(push).map(Self)
+    }
+}
+
+pub(crate) fn decode<'p, T: Deserialize<'p>>(push: Push<'p>) -> Result<T, Rejection> {
+    serde_json::from_slice(push.payload()).map_err(|error| {
+        let reason = format!("the payload is not the JSON of `{}`", short_name::<T>());
+        Rejection::caused_by(reason, error)
+    })
+}
+
+/// The type's name without the paths in it.
+fn short_name<T>() -> &'static str {
+    let name = std::any::type_name::<T>();
+    let generics = name.find('<').unwrap_or(name.len());
+    name[..generics]
+        .rfind("::")
+        .map_or(name, |at| &name[at + 2..])
+}

@@ -1,0 +1,28 @@
+use super::{FromPush, Rejection};
+use crate::push::Push;
+use crate::subscription::Kind;
+
+/// The glob by which the push came.
+///
+/// Rejects a push that came by an exact channel name; in a handler that may be mounted on both,
+/// take `Option<MatchedPattern<'_>>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MatchedPattern<'p>(pub &'p str);
+
+impl<'p> MatchedPattern<'p> {
+    /// The glob, as the server was given it.
+    pub fn as_str(&self) -> &'p str {
+        self.0
+    }
+}
+
+impl<'p, S> FromPush<'p, S> for MatchedPattern<'p> {
+    fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
+        match push.subscription().kind() {
+            Kind::Pattern => Ok(Self(push.subscription().name())),
+            Kind::Channel | Kind::Shard => Err(Rejection::new(
+                "the push came by an exact name, no pattern matched",
+            )),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a handler may take as an argument: one idea a file.
+
+mod bytes;
+mod channel_name;
+mod json;
+mod matched_pattern;
+mod optional;
+mod rejection;
+mod state;
+mod text;
+
+pub use channel_name::ChannelName;
+pub use json::Json;
+pub(crate) use json::decode as decode_json;
+pub use matched_pattern::MatchedPattern;
+pub use rejection::{BoxError, Rejection};
+pub use state::{AnyState, FromRef, State};
+pub use text::Text;
+
+use crate::push::Push;
+use crate::subscription::Subscription;
+
+/// What can be an argument of a push handler.
+///
+/// `'p` is the life of one delivery: what is taken from the push may borrow from it. `S` is the
+/// state of the [`Subscriber`](crate::Subscriber).
+///
+/// ```
+/// use redis_push::{FromPush, Push, Rejection, push_handler};
+///
+/// /// How long the payload is.
+/// struct Length(usize);
+///
+/// impl<'p, S> FromPush<'p, S> for Length {
+///     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
+///         Ok(Self(push.payload().len()))
+///     }
+/// }
+///
+/// #[push_handler(channel = "blobs")]
+/// async fn on_blob(length: Length) {
+///     println!("{} bytes", length.0);
+/// }
+/// # let _ = redis_push::handlers![on_blob] as Vec<redis_push::Mount<()>>;
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be used as a push handler argument",
+    label = "no `FromPush` for this type",
+    note = "for the payload take `Json<T>`, `Text<T>`, `Bytes`, `&str` or `&[u8]`, or a type with `#[derive(PushMessage)]`",
+    note = "for shared data take `State<T>`"
+)]
+pub trait FromPush<'p, S>: Sized {
+    /// What makes this argument the handler's one message; `None` for what goes beside it.
+    const MESSAGE: Option<Message> = None;
+
+    /// Takes the argument from a push.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] ends the delivery before the handler's body runs: it is counted `rejected`,
+    /// or `unmatched` where the push was not meant for this handler.
+    fn from_push(push: Push<'p>, state: &'p S) -> Result<Self, Rejection>;
+}
+
+/// What the macros ask of a handler's message at compile time.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Message {
+    /// Where the type says itself what it is published on.
+    pub subscription: Option<Subscription>,
+    /// The names of the fields, for options that name one.
+    pub fields: &'static [&'static str],
+}
+
+impl Message {
+    /// A payload of any channel.
+    pub const PAYLOAD: Self = Self {
+        subscription: None,
+        fields: &[],
+    };
+
+    /// A [`PushMessage`](crate::PushMessage), which names its channel.
+    pub const fn of<T: crate::PushMessage>() -> Self {
+        Self {
+            subscription: Some(T::SUBSCRIPTION),
+            fields: T::FIELDS,
+        }
+    }
+}

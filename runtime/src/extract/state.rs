@@ -1,0 +1,68 @@
+use super::{FromPush, Rejection};
+use crate::gap::{FromGap, Gap};
+use crate::push::Push;
+
+/// Shared data, cloned out of the subscriber's state for each delivery.
+///
+/// `T` is the state itself or a part of it ([`FromRef`]); it should be cheap to clone, such as an
+/// `Arc` or a connection pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct State<T>(pub T);
+
+impl<'p, S, T: FromRef<S>> FromPush<'p, S> for State<T> {
+    fn from_push(_push: Push<'p>, state: &'p S) -> Result<Self, Rejection> {
+        Ok(Self(T::from_ref(state)))
+    }
+}
+
+impl<'p, S, T: FromRef<S>> FromGap<'p, S> for State<T> {
+    fn from_gap(_gap: &'p Gap, state: &'p S) -> Result<Self, Rejection> {
+        Ok(Self(T::from_ref(state)))
+    }
+}
+
+/// A part of a state, cloned out of it.
+///
+/// ```
+/// use redis_push::FromRef;
+///
+/// #[derive(Clone)]
+/// struct Db;
+///
+/// struct App {
+///     db: Db,
+/// }
+///
+/// impl FromRef<App> for Db {
+///     fn from_ref(app: &App) -> Self {
+///         app.db.clone()
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "the state `{S}` does not hold a `{Self}`",
+    label = "asked for by a handler here",
+    note = "implement `FromRef<{S}>` for `{Self}`, or pass a `{Self}` to `Subscriber::state`"
+)]
+pub trait FromRef<S> {
+    /// Clones the part out of the whole.
+    fn from_ref(state: &S) -> Self;
+}
+
+impl<T: Clone> FromRef<T> for T {
+    fn from_ref(state: &T) -> Self {
+        state.clone()
+    }
+}
+
+/// Stands for whatever state a subscriber will have: the macros check each argument against it
+/// where the handler is written. It is not `Clone`, so that it can hold every type.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct AnyState(());
+
+impl<T> FromRef<AnyState> for T {
+    fn from_ref(_state: &AnyState) -> Self {
+        unreachable!("`AnyState` is never built")
+    }
+}

@@ -1,0 +1,38 @@
+use std::str::FromStr;
+
+use super::{BoxError, FromPush, Message, Rejection};
+use crate::push::Push;
+
+/// The payload, read as text and parsed by [`FromStr`]: `Text<u32>`, `Text<IpAddr>`, `Text<String>`.
+///
+/// Rejects what is not UTF-8 and what does not parse; white space is not trimmed. For the text as
+/// it is, without a copy, take `&str`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Text<T>(pub T);
+
+impl<'p, S, T> FromPush<'p, S> for Text<T>
+where
+    T: FromStr<Err: Into<BoxError>>,
+{
+    const MESSAGE: Option<Message> = Some(Message::PAYLOAD);
+
+    fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
+        text(push)?.parse().map(Self).map_err(|error: T::Err| {
+            let name = std::any::type_name::<T>();
+            Rejection::caused_by(format!("the payload does not parse as `{name}`"), error)
+        })
+    }
+}
+
+impl<'p, S> FromPush<'p, S> for &'p str {
+    const MESSAGE: Option<Message> = Some(Message::PAYLOAD);
+
+    fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
+        text(push)
+    }
+}
+
+fn text(push: Push<'_>) -> Result<&str, Rejection> {
+    std::str::from_utf8(push.payload())
+        .map_err(|error| Rejection::caused_by("the payload is not UTF-8", error))
+}

@@ -1,0 +1,121 @@
+use std::fmt;
+use std::time::SystemTime;
+
+use crate::extract::Rejection;
+use crate::handler::Fault;
+
+/// A span in which a handler may have missed messages.
+///
+/// Told in the handler's own stream: after everything that came before the gap and before anything
+/// that came behind it. One gap per episode, not per message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gap {
+    /// Why messages may be missing.
+    pub cause: GapCause,
+    /// How many are missing, as far as that can be known.
+    pub missed: Missed,
+    /// When the last push before the gap was known to have arrived, by this machine's clock.
+    pub since: SystemTime,
+    /// When the subscription was live again, by this machine's clock.
+    pub until: SystemTime,
+}
+
+/// Why a handler may have missed messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GapCause {
+    /// Nothing has been missed yet: the subscription is live for the first time. What a handler
+    /// loads now is not stale by a message it will not see.
+    Initial,
+    /// The connection was lost, and a new one is subscribed.
+    ConnectionLost,
+    /// The server ended or denied a subscription of this handler, and has confirmed it again.
+    Resubscribed,
+    /// The handler was slower than its messages, and its buffer was full.
+    Lagged,
+}
+
+/// How many messages are missing in a gap.
+///
+/// Pub/Sub carries no sequence numbers, so nobody can count what was published while a connection
+/// was down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Missed {
+    /// This many: the buffer counted what it dropped.
+    Exactly(u64),
+    /// This many or fewer.
+    AtMost(u64),
+    /// This many or more: the buffer dropped them, and the connection was lost as well.
+    AtLeast(u64),
+    /// Any number, none included.
+    Unknown,
+}
+
+impl fmt::Display for GapCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Initial => "first subscribed",
+            Self::ConnectionLost => "connection lost",
+            Self::Resubscribed => "subscription renewed",
+            Self::Lagged => "handler lagged",
+        })
+    }
+}
+
+impl fmt::Display for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(n) => write!(f, "{n}"),
+            Self::AtMost(n) => write!(f, "at most {n}"),
+            Self::AtLeast(n) => write!(f, "at least {n}"),
+            Self::Unknown => f.write_str("an unknown number"),
+        }
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lasted = self.until.duration_since(self.since).unwrap_or_default();
+        let Self { cause, missed, .. } = self;
+        write!(f, "{cause}: {missed} missed in {lasted:.3?}")
+    }
+}
+
+/// What can be an argument of a gap handler.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be used as a gap handler argument",
+    label = "no `FromGap` for this type",
+    note = "a gap handler takes the `Gap` and `State<T>`; messages go to the push handler"
+)]
+pub trait FromGap<'p, S>: Sized {
+    /// Takes the argument from a gap.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] counts as a failed run of the gap handler: it is tried again.
+    fn from_gap(gap: &'p Gap, state: &'p S) -> Result<Self, Rejection>;
+}
+
+impl<'p, S> FromGap<'p, S> for Gap {
+    fn from_gap(gap: &'p Gap, _state: &'p S) -> Result<Self, Rejection> {
+        Ok(gap.clone())
+    }
+}
+
+impl<'p, S> FromGap<'p, S> for &'p Gap {
+    fn from_gap(gap: &'p Gap, _state: &'p S) -> Result<Self, Rejection> {
+        Ok(gap)
+    }
+}
+
+/// What `#[gap_handler]` makes of a function.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a gap handler for the state `{S}`",
+    label = "annotate it with `#[gap_handler]`"
+)]
+pub trait GapHandler<S>: Send + Sync + 'static {
+    /// Brings the handler's data up to date after a gap.
+    fn handle(&self, gap: &Gap, state: &S) -> impl Future<Output = Result<(), Fault>> + Send;
+}

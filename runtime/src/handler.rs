@@ -1,0 +1,171 @@
+use std::fmt;
+
+use crate::extract::{BoxError, Rejection};
+use crate::gap::Gap;
+use crate::push::Push;
+use crate::subscription::Subscription;
+
+/// What `#[push_handler]` makes of a function.
+///
+/// By hand it is a type with data of its own:
+///
+/// ```
+/// use redis_push::{Fault, Handler, Mount, Push, Spec, Subscription};
+///
+/// struct CountBytes;
+///
+/// impl<S: Sync> Handler<S> for CountBytes {
+///     fn spec(&self) -> Spec {
+///         Spec::new("count_bytes").on(Subscription::channel("blobs"))
+///     }
+///
+///     async fn handle(&self, push: Push<'_>, _state: &S) -> Result<(), Fault> {
+///         println!("{} bytes", push.payload().len());
+///         Ok(())
+///     }
+/// }
+///
+/// let mount: Mount<()> = Mount::new(CountBytes);
+/// ```
+pub trait Handler<S>: Send + Sync + 'static {
+    /// The name, the subscriptions and the policies.
+    fn spec(&self) -> Spec;
+
+    /// Handles one push.
+    ///
+    /// Runs on the handler's own task, one push at a time. A panic ends this delivery only.
+    fn handle(&self, push: Push<'_>, state: &S) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Is told of a gap, before the first message behind it. An error is tried again with backoff
+    /// before any further delivery.
+    fn handle_gap(&self, gap: &Gap, state: &S) -> impl Future<Output = Result<(), Fault>> + Send {
+        let _ = (gap, state);
+        async { Ok(()) }
+    }
+}
+
+/// Why a delivery did not end well.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Fault {
+    /// An argument could not be taken from the push; the handler's body did not run.
+    Rejected(Rejection),
+    /// The handler returned an error.
+    Failed(BoxError),
+}
+
+impl From<Rejection> for Fault {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected(rejection) => rejection.fmt(f),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Fault {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Rejected(rejection) => rejection.source(),
+            Self::Failed(error) => error.source(),
+        }
+    }
+}
+
+/// What a push handler may return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be returned from a push handler; expected `()` or `Result<(), E>`",
+    label = "not `()` or `Result<(), E>`"
+)]
+pub trait IntoOutcome {
+    /// Says how the delivery ended.
+    ///
+    /// # Errors
+    ///
+    /// The error that the handler returned.
+    fn into_outcome(self) -> Result<(), BoxError>;
+}
+
+impl IntoOutcome for () {
+    fn into_outcome(self) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+impl<E: Into<BoxError>> IntoOutcome for Result<(), E> {
+    fn into_outcome(self) -> Result<(), BoxError> {
+        self.map_err(Into::into)
+    }
+}
+
+/// A handler's name, subscriptions and policies.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub(crate) name: &'static str,
+    pub(crate) place: Option<(&'static str, u32)>,
+    pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) budget: Budget,
+}
+
+/// How much a handler's ring may hold before the oldest messages go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Budget {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            messages: 65_536,
+            bytes: 8 * 1024 * 1024,
+        }
+    }
+}
+
+impl Spec {
+    /// Names a handler; the name is its label in stats and logs.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            place: None,
+            subscriptions: Vec::new(),
+            budget: Budget::default(),
+        }
+    }
+
+    /// Says where the handler is written, for errors that are about two handlers.
+    #[must_use]
+    pub fn at(mut self, file: &'static str, line: u32) -> Self {
+        self.place = Some((file, line));
+        self
+    }
+
+    /// Adds a subscription.
+    #[must_use]
+    pub fn on(mut self, subscription: Subscription) -> Self {
+        self.subscriptions.push(subscription);
+        self
+    }
+
+    /// Sets how many messages may wait for the handler (default 65,536; at least one always may).
+    #[must_use]
+    pub fn buffer(mut self, messages: usize) -> Self {
+        self.budget.messages = messages;
+        self
+    }
+
+    /// Sets how many bytes of messages may wait for the handler (default 8 MiB; one push always
+    /// may, however large).
+    #[must_use]
+    pub fn buffer_bytes(mut self, bytes: usize) -> Self {
+        self.budget.bytes = bytes;
+        self
+    }
+}

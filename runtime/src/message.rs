@@ -1,0 +1,15 @@
+use crate::subscription::Subscription;
+
+/// A message type that names what it is published on.
+///
+/// `#[derive(PushMessage)]` writes it, and the [`FromPush`](crate::FromPush) beside it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a push message",
+    label = "add `#[derive(PushMessage)]` or take `Json<{Self}>`"
+)]
+pub trait PushMessage {
+    /// What a handler of this type listens to, if it says nothing else.
+    const SUBSCRIPTION: Subscription;
+    /// The names of the fields, as they are in Rust.
+    const FIELDS: &'static [&'static str] = &[];
+}

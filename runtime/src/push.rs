@@ -1,0 +1,161 @@
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::batch::Batch;
+use crate::extract::Rejection;
+use crate::subscription::{Kind, Subscription};
+
+/// One pushed message, as a handler's arguments see it.
+///
+/// A view into the batch it arrived in: copying it costs nothing, and what an extractor borrows
+/// from it lives as long as the delivery (`'p`).
+#[derive(Clone, Copy)]
+pub struct Push<'p> {
+    batch: &'p Arc<Batch>,
+    index: usize,
+    subscriptions: &'p [Subscription],
+}
+
+impl<'p> Push<'p> {
+    pub(crate) fn new(
+        batch: &'p Arc<Batch>,
+        index: usize,
+        subscriptions: &'p [Subscription],
+    ) -> Self {
+        Self {
+            batch,
+            index,
+            subscriptions,
+        }
+    }
+
+    /// The payload, as the publisher sent it.
+    pub fn payload(self) -> &'p [u8] {
+        &self.batch.bytes()[self.batch.payload(self.index)]
+    }
+
+    /// The payload as `Bytes` that may outlive the delivery.
+    ///
+    /// It shares the batch's buffer, unless it is less than a quarter of it: then it is copied, so
+    /// that one small value that is kept does not hold a large buffer.
+    pub fn payload_bytes(self) -> Bytes {
+        let range = self.batch.payload(self.index);
+        if range.len() < self.batch.bytes().len() / 4 {
+            return Bytes::copy_from_slice(self.payload());
+        }
+        Bytes::from_owner(SharedBuffer(Arc::clone(self.batch))).slice(range)
+    }
+
+    /// The channel it was published on. Redis names are bytes; most, not all, are UTF-8.
+    pub fn channel(self) -> &'p [u8] {
+        match self.subscription().kind() {
+            Kind::Pattern => self.batch.channel(self.index),
+            Kind::Channel | Kind::Shard => self.subscription().name().as_bytes(),
+        }
+    }
+
+    /// The channel as text.
+    ///
+    /// # Errors
+    ///
+    /// When the name is not UTF-8.
+    pub fn channel_str(self) -> Result<&'p str, Rejection> {
+        std::str::from_utf8(self.channel())
+            .map_err(|error| Rejection::caused_by("the channel name is not UTF-8", error))
+    }
+
+    /// The subscription by which it came: the handler's own, with its template.
+    pub fn subscription(self) -> &'p Subscription {
+        &self.subscriptions[self.batch.subscription(self.index)]
+    }
+
+    /// Copies the push out of its batch.
+    pub fn to_owned(self) -> OwnedPush {
+        OwnedPush::new(self.subscription().clone(), self.channel(), self.payload())
+    }
+}
+
+impl fmt::Debug for Push<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Payloads are the user's data: they stay out of logs.
+        f.debug_struct("Push")
+            .field("subscription", self.subscription())
+            .field("channel", &Escaped(self.channel()))
+            .field("payload_len", &self.payload().len())
+            .finish()
+    }
+}
+
+/// A push that owns its bytes: for unit tests of extractors, and for keeping one.
+///
+/// ```
+/// use redis_push::{FromPush, Json, OwnedPush, Subscription};
+///
+/// let push = OwnedPush::new(Subscription::channel("numbers"), "numbers", "[1, 2]");
+/// let Json(numbers) = Json::<Vec<u8>>::from_push(push.as_push(), &())?;
+/// assert_eq!(numbers, [1, 2]);
+/// # Ok::<(), redis_push::Rejection>(())
+/// ```
+#[derive(Clone)]
+pub struct OwnedPush {
+    batch: Arc<Batch>,
+    subscription: Subscription,
+}
+
+impl OwnedPush {
+    /// Builds a push as if `payload` had been published on `channel` and had come by `subscription`.
+    pub fn new(
+        subscription: Subscription,
+        channel: impl AsRef<[u8]>,
+        payload: impl AsRef<[u8]>,
+    ) -> Self {
+        let mut batch = Batch::new();
+        batch.append(0, channel.as_ref(), payload.as_ref());
+        Self {
+            batch: Arc::new(batch),
+            subscription,
+        }
+    }
+
+    /// The view that extractors take.
+    pub fn as_push(&self) -> Push<'_> {
+        Push::new(&self.batch, 0, std::slice::from_ref(&self.subscription))
+    }
+}
+
+impl fmt::Debug for OwnedPush {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_push().fmt(f)
+    }
+}
+
+struct SharedBuffer(Arc<Batch>);
+
+impl AsRef<[u8]> for SharedBuffer {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
+
+/// A name from the wire, made safe to print: escaped, and cut at 128 bytes.
+pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 128;
+        let cut = &self.0[..self.0.len().min(MOST)];
+        write!(f, "{}", cut.escape_ascii())?;
+        match self.0.len() - cut.len() {
+            0 => Ok(()),
+            more => write!(f, "… ({more} more bytes)"),
+        }
+    }
+}
+
+impl fmt::Debug for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}

@@ -1,0 +1,156 @@
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::template::{Segment, Template, TemplateError};
+
+/// How a name is subscribed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kind {
+    /// One channel, by its exact name: `SUBSCRIBE`.
+    Channel,
+    /// Every channel that a glob matches: `PSUBSCRIBE`.
+    Pattern,
+    /// One sharded channel, by its exact name: `SSUBSCRIBE`.
+    Shard,
+}
+
+impl Kind {
+    pub(crate) fn subscribe_command(self) -> &'static str {
+        match self {
+            Self::Channel => "SUBSCRIBE",
+            Self::Pattern => "PSUBSCRIBE",
+            Self::Shard => "SSUBSCRIBE",
+        }
+    }
+
+    pub(crate) fn unsubscribe_command(self) -> &'static str {
+        match self {
+            Self::Channel => "UNSUBSCRIBE",
+            Self::Pattern => "PUNSUBSCRIBE",
+            Self::Shard => "SUNSUBSCRIBE",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Channel => "channel",
+            Self::Pattern => "pattern",
+            Self::Shard => "sharded channel",
+        })
+    }
+}
+
+/// What a handler listens to.
+///
+/// The server knows a subscription by its [kind](Kind) and its name; two subscriptions with the
+/// same kind and name are one `SUBSCRIBE`, however many handlers ask for it.
+///
+/// ```
+/// use redis_push::{Kind, Subscription};
+///
+/// let alerts = Subscription::channel("alerts");
+/// assert_eq!((alerts.kind(), alerts.name()), (Kind::Channel, "alerts"));
+///
+/// let quotes = Subscription::template("quotes.{symbol}")?;
+/// assert_eq!((quotes.kind(), quotes.name()), (Kind::Pattern, "quotes.*"));
+/// # Ok::<(), redis_push::TemplateError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Subscription {
+    kind: Kind,
+    name: Cow<'static, str>,
+    template: Option<Template>,
+}
+
+impl Subscription {
+    /// Listens to one channel. The name is taken as it is: `*` and `{` have no meaning in it.
+    pub fn channel(name: impl Into<Cow<'static, str>>) -> Self {
+        Self::verbatim(Kind::Channel, name.into())
+    }
+
+    /// Listens to every channel whose name the glob matches.
+    ///
+    /// The server's rules hold: `?` is one byte, `*` any number, `[a-c]` a set, and `\` takes the
+    /// meaning off the next byte.
+    pub fn pattern(glob: impl Into<Cow<'static, str>>) -> Self {
+        Self::verbatim(Kind::Pattern, glob.into())
+    }
+
+    /// Listens to one sharded channel (Redis 7.0 and newer).
+    pub fn shard(name: impl Into<Cow<'static, str>>) -> Self {
+        Self::verbatim(Kind::Shard, name.into())
+    }
+
+    /// Listens to the channels that a template such as `quotes.{symbol}` describes.
+    ///
+    /// A template without params is a channel; one with params is a pattern, and a channel that
+    /// the pattern matches but the template does not is counted `unmatched`.
+    ///
+    /// # Errors
+    ///
+    /// When the text is no template: see [`TemplateError`].
+    pub fn template(text: &str) -> Result<Self, TemplateError> {
+        let template = Template::parse(text)?;
+        Ok(match template.as_literal() {
+            Some(name) => Self::verbatim(Kind::Channel, name.into_owned().into()),
+            None => Self {
+                kind: Kind::Pattern,
+                name: template.glob().into(),
+                template: Some(template),
+            },
+        })
+    }
+
+    /// Builds a channel, pattern or shard subscription in a `const`.
+    pub const fn from_static(kind: Kind, name: &'static str) -> Self {
+        Self::verbatim(kind, Cow::Borrowed(name))
+    }
+
+    /// Builds a subscription from a template that the macros have parsed.
+    #[doc(hidden)]
+    pub const fn from_segments(glob: &'static str, segments: &'static [Segment]) -> Self {
+        Self {
+            kind: Kind::Pattern,
+            name: Cow::Borrowed(glob),
+            template: Some(Template::from_segments(segments)),
+        }
+    }
+
+    const fn verbatim(kind: Kind, name: Cow<'static, str>) -> Self {
+        Self {
+            kind,
+            name,
+            template: None,
+        }
+    }
+
+    /// How the server is asked for it.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The name the server is asked for; for a template with params its glob.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn params(&self) -> Option<&Template> {
+        self.template.as_ref()
+    }
+
+    pub(crate) fn key(&self) -> (Kind, &[u8]) {
+        (self.kind, self.name.as_bytes())
+    }
+}
+
+impl fmt::Display for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.template {
+            Some(template) => write!(f, "channels `{template}`"),
+            None => write!(f, "{} `{}`", self.kind, self.name.escape_debug()),
+        }
+    }
+}
