@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(found, Some(["XETR", "ACME"]));
         assert_eq!(capture("{a}-{b}", "x-y-z", ["a", "b"]), Some(["x", "y-z"]));
         assert_eq!(capture("{a}-end", "x-end-end", ["a"]), Some(["x-end"]));
-        assert_eq!(capture("{a}--{b}", "---x", ["a", "b"]), None);
+        assert_eq!(capture("{a}--{b}", "---x", ["a", "b"]), Some(["-", "x"]));
         assert_eq!(capture("{a}--{b}", "---", ["a", "b"]), None);
         assert_eq!(capture("ö{a}ü{b}", "öéüß", ["a", "b"]), Some(["é", "ß"]));
     }
