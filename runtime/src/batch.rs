@@ -41,15 +41,17 @@ impl Batch {
         }
     }
 
-    /// Empties the batch for another use and keeps its memory, where that is not much.
+    /// Empties the batch for another use; it keeps its memory.
     pub(crate) fn reopen(&mut self, first: u64, episode: u64) {
-        const KEEP: usize = 16 * 1024;
         self.first = first;
         self.episode = episode;
         self.bytes.clear();
-        self.bytes.shrink_to(KEEP);
         self.entries.clear();
-        self.entries.shrink_to(KEEP / Self::ENTRY_BYTES);
+    }
+
+    /// How many bytes of memory it holds, used or not.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity() + self.entries.capacity() * Self::ENTRY_BYTES
     }
 
     /// Appends a push and returns how many bytes it is counted for.
@@ -99,11 +101,13 @@ impl Batch {
         self.entries[index].payload..self.entries[index].end
     }
 
-    /// What the push at `index` is counted for in a budget.
-    pub(crate) fn weight(&self, index: usize) -> usize {
-        self.entries[index].end - self.start(index) + Self::ENTRY_BYTES
+    /// What some of its pushes are counted for in a budget.
+    pub(crate) fn weight_of(&self, pushes: Range<usize>) -> usize {
+        let entries = pushes.len() * Self::ENTRY_BYTES;
+        self.start(pushes.end) - self.start(pushes.start) + entries
     }
 
+    /// Where the push at `index` starts, or where it would.
     fn start(&self, index: usize) -> usize {
         match index.checked_sub(1) {
             Some(before) => self.entries[before].end,

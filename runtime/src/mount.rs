@@ -1,24 +1,67 @@
-use crate::handler::{Handler, Spec};
-use crate::subscription::Subscription;
-use std::marker::PhantomData;
+use std::fmt;
+use std::sync::Arc;
 
-/// A handler, ready to be given to a subscriber.
+use tokio::task::JoinHandle;
+
+use crate::handler::{Handler, Spec};
+use crate::outcome::Counters;
+use crate::ring::Receiver;
+use crate::subscription::Subscription;
+
+/// A handler, ready to be given to [`Subscriber::handlers`](crate::Subscriber::handlers).
+///
+/// [`handlers!`](crate::handlers) makes them; by hand it is `Mount::new(handler)`.
 pub struct Mount<S> {
     pub(crate) spec: Spec,
-    marker: PhantomData<fn(S)>,
+    /// Starts the handler's loop on a task of its own. The type of its future is only known where
+    /// the handler's type is, so it is spawned there: one box a handler, none a message.
+    pub(crate) spawn: Spawn<S>,
 }
+
+pub(crate) type Spawn<S> =
+    Box<dyn FnOnce(Receiver, Arc<S>, Arc<Lane>) -> JoinHandle<()> + Send + Sync>;
+
+/// What a handler's loop shares with the stats.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) spec: Spec,
+    pub(crate) counters: Counters,
+}
+
 impl<S: Send + Sync + 'static> Mount<S> {
     /// Mounts a handler.
     pub fn new<H: Handler<S>>(handler: H) -> Self {
         Self {
             spec: handler.spec(),
-            marker: PhantomData,
+            spawn: Box::new(|receiver, state, lane| {
+                tokio::spawn(crate::delivery::run(handler, receiver, state, lane))
+            }),
         }
     }
-    /// Replaces what it listens to.
+
+    /// Lets it listen to this instead of what its attribute says, such as a name from the
+    /// configuration.
+    ///
+    /// ```
+    /// use redis_push::{Mount, Subscription, handlers, push_handler};
+    ///
+    /// #[push_handler(channel = "alerts")]
+    /// async fn on_alert(text: &str) {
+    ///     println!("{text}");
+    /// }
+    ///
+    /// let name = String::from("alerts.staging");
+    /// let mounts: Vec<Mount<()>> = handlers![on_alert.on(Subscription::channel(name))];
+    /// ```
     #[must_use]
     pub fn on(mut self, subscription: Subscription) -> Self {
         self.spec.subscriptions = vec![subscription];
         self
+    }
+}
+
+impl<S> fmt::Debug for Mount<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Mount").field(&self.spec).finish()
     }
 }

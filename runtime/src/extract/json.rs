@@ -1,4 +1,5 @@
 use serde::Deserialize;
+use serde_json::error::Category;
 
 use super::{FromPush, Message, Rejection};
 use crate::push::Push;
@@ -22,9 +23,27 @@ impl<'p, S, T: Deserialize<'p>> FromPush<'p, S> for Json<T> {
 
 pub(crate) fn decode<'p, T: Deserialize<'p>>(push: Push<'p>) -> Result<T, Rejection> {
     serde_json::from_slice(push.payload()).map_err(|error| {
-        let reason = format!("the payload is not the JSON of `{}`", short_name::<T>());
+        let name = short_name::<T>();
+        let reason = format!(
+            "the payload is not the JSON of `{name}`: {}",
+            problem(&error)
+        );
         Rejection::caused_by(reason, error)
     })
+}
+
+/// What is wrong, in words that quote nothing of the payload: they go into logs. The whole error
+/// is the rejection's source.
+fn problem(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = match error.classify() {
+        // The name of a missing field is the type's, not the payload's.
+        Category::Data if text.starts_with("missing field `") => return text,
+        Category::Data => "a value does not fit",
+        Category::Eof => "it ends too early",
+        Category::Syntax | Category::Io => "the syntax is wrong",
+    };
+    format!("{what} at line {} column {}", error.line(), error.column())
 }
 
 /// The type's name without the paths in it.

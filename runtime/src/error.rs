@@ -1,0 +1,101 @@
+use std::fmt;
+
+use crate::extract::BoxError;
+
+/// The result of what can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a subscriber could not start, or go on.
+///
+/// The text says what is wrong, where, and what to do about it. It holds no password, and neither
+/// does its `Debug`.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    text: String,
+    source: Option<BoxError>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Config,
+    Connection,
+    Auth,
+    Denied,
+    Timeout,
+}
+
+impl Error {
+    pub(crate) fn config(text: impl Into<String>) -> Self {
+        Self::new(Kind::Config, text)
+    }
+
+    pub(crate) fn connection(text: impl Into<String>) -> Self {
+        Self::new(Kind::Connection, text)
+    }
+
+    pub(crate) fn auth(text: impl Into<String>) -> Self {
+        Self::new(Kind::Auth, text)
+    }
+
+    pub(crate) fn denied(text: impl Into<String>) -> Self {
+        Self::new(Kind::Denied, text)
+    }
+
+    pub(crate) fn timeout(text: impl Into<String>) -> Self {
+        Self::new(Kind::Timeout, text)
+    }
+
+    pub(crate) fn caused_by(self, source: impl Into<BoxError>) -> Self {
+        Self {
+            source: Some(source.into()),
+            ..self
+        }
+    }
+
+    fn new(kind: Kind, text: impl Into<String>) -> Self {
+        Self {
+            kind,
+            text: text.into(),
+            source: None,
+        }
+    }
+
+    /// Whether the program asks for something that cannot be, whatever the server does: a URL that
+    /// does not parse, no handlers, RESP2.
+    pub fn is_config(&self) -> bool {
+        self.kind == Kind::Config
+    }
+
+    /// Whether there was no connection to the server, or it was lost.
+    pub fn is_connection(&self) -> bool {
+        self.kind == Kind::Connection
+    }
+
+    /// Whether the server refused the user name or the password.
+    pub fn is_auth(&self) -> bool {
+        self.kind == Kind::Auth
+    }
+
+    /// Whether the server refused a subscription.
+    pub fn is_denied(&self) -> bool {
+        self.kind == Kind::Denied
+    }
+
+    /// Whether a deadline passed.
+    pub fn is_timeout(&self) -> bool {
+        self.kind == Kind::Timeout
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as _)
+    }
+}

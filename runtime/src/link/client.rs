@@ -1,0 +1,74 @@
+use std::time::Duration;
+
+use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
+use redis::{Client, IntoConnectionInfo, ProtocolVersion};
+
+use super::{Attached, Link, Manager};
+use crate::error::Error;
+
+/// Where a subscriber is to connect to.
+pub(crate) enum Target {
+    Url(String),
+    Client(Client),
+    Attached(Attached),
+}
+
+impl Target {
+    /// Makes the link.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is none, or asks for what cannot be.
+    pub(crate) fn into_link(self) -> Result<Link, Error> {
+        match self {
+            Self::Url(url) => Ok(Link::Manager(Manager::new(client_of(&url)?))),
+            Self::Client(client) => Ok(Link::Manager(Manager::new(prepare(
+                client.get_connection_info().clone(),
+            )?))),
+            Self::Attached(link) => Ok(Link::Attached(link)),
+        }
+    }
+}
+
+fn client_of(url: &str) -> Result<Client, Error> {
+    // A URL may hold a password: none of it goes into an error.
+    let parsed = redis::parse_redis_url(url).ok_or_else(|| {
+        Error::config(
+            "the server's URL is not one; it looks like `redis://[user:password@]host:port/[db]`",
+        )
+    })?;
+    let asks_for_resp2 = parsed
+        .query_pairs()
+        .any(|(key, value)| key == "protocol" && matches!(&*value, "2" | "resp2"));
+    if asks_for_resp2 {
+        return Err(Error::config(
+            "the server's URL asks for `protocol=resp2`, which has no pushes; leave it out, RESP3 \
+             is switched on here",
+        ));
+    }
+    let info = parsed.into_connection_info().map_err(|error| {
+        let problem = error.to_string();
+        Error::config(format!("the server's URL cannot be used: {problem}"))
+    })?;
+    prepare(info)
+}
+
+/// Sets what every connection of ours needs and redis-rs leaves off.
+fn prepare(info: redis::ConnectionInfo) -> Result<Client, Error> {
+    let settings = info
+        .redis_settings()
+        .clone()
+        .set_protocol(ProtocolVersion::RESP3);
+    let info = info.set_redis_settings(settings).set_tcp_settings(tcp());
+    Client::open(info)
+        .map_err(|error| Error::config(format!("the server's address cannot be used: {error}")))
+}
+
+fn tcp() -> TcpSettings {
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(10))
+        .with_interval(Duration::from_secs(5));
+    TcpSettings::default()
+        .set_nodelay(true)
+        .set_keepalive(keepalive)
+}

@@ -1,0 +1,148 @@
+use redis::aio::ConnectionManager;
+use redis::{ErrorKind, Pipeline, RedisError, Value};
+
+use crate::error::Error;
+use crate::subscription::Subscription;
+
+/// A live connection: what the supervisor says to the server over it.
+///
+/// Dropping it ends the connection, unless it is the user's.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    manager: ConnectionManager,
+    /// The server's number of this connection, where somebody else may replace it under us.
+    attached_as: Option<i64>,
+}
+
+impl Connection {
+    pub(super) fn own(manager: ConnectionManager) -> Self {
+        Self {
+            manager,
+            attached_as: None,
+        }
+    }
+
+    pub(super) fn attached(manager: ConnectionManager, id: i64) -> Self {
+        Self {
+            manager,
+            attached_as: Some(id),
+        }
+    }
+
+    /// Whether the names on it may be somebody else's too.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.attached_as.is_some()
+    }
+
+    /// Subscribes to each name with a command of its own and returns, for each, why the server
+    /// refused it.
+    ///
+    /// One name a command: under ACL a `SUBSCRIBE` is all or nothing, and redis-rs counts one
+    /// reply a command. The commands go out together. A `None` is no confirmation: that comes to
+    /// the feed.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost.
+    pub(crate) async fn subscribe(
+        &mut self,
+        subscriptions: &[Subscription],
+    ) -> Result<Vec<Option<String>>, Error> {
+        self.check_same().await?;
+        let command = |subscription: &Subscription| subscription.kind().subscribe_command();
+        self.each(subscriptions, command).await
+    }
+
+    /// Unsubscribes from each name, likewise. Never without a name: that would end subscriptions
+    /// that are not ours, and redis-rs miscounts its replies.
+    pub(crate) async fn unsubscribe(
+        &mut self,
+        subscriptions: &[Subscription],
+    ) -> Result<Vec<Option<String>>, Error> {
+        let command = |subscription: &Subscription| subscription.kind().unsubscribe_command();
+        self.each(subscriptions, command).await
+    }
+
+    /// Waits for any answer to a `PING`.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost. That the server refuses the command is an answer too.
+    pub(crate) async fn ping(&mut self) -> Result<(), Error> {
+        match self.manager.send_packed_command(&redis::cmd("PING")).await {
+            Err(error) if error.code().is_none() => Err(lost(&error)),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    async fn each(
+        &mut self,
+        subscriptions: &[Subscription],
+        command: impl Fn(&Subscription) -> &'static str,
+    ) -> Result<Vec<Option<String>>, Error> {
+        let mut pipeline = Pipeline::with_capacity(subscriptions.len());
+        for subscription in subscriptions {
+            pipeline.cmd(command(subscription)).arg(subscription.name());
+        }
+        let replies = self
+            .manager
+            .send_packed_commands(&pipeline, 0, subscriptions.len())
+            .await
+            .map_err(|error| lost(&error))?;
+        Ok(replies
+            .into_iter()
+            .map(|reply| match reply {
+                Value::ServerError(error) => Some(RedisError::from(error).to_string()),
+                _ => None,
+            })
+            .collect())
+    }
+
+    /// Makes sure that the user's manager has not gone to another connection unnoticed: its
+    /// `Disconnection` may have been among pushes that were lost before us.
+    async fn check_same(&mut self) -> Result<(), Error> {
+        match self.attached_as {
+            Some(id) if client_id(&mut self.manager).await? != id => Err(Error::connection(
+                "the attached manager has replaced its connection",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The server's number of a connection.
+pub(super) async fn client_id(manager: &mut ConnectionManager) -> Result<i64, Error> {
+    redis::cmd("CLIENT")
+        .arg("ID")
+        .query_async(manager)
+        .await
+        .map_err(|error| lost(&error))
+}
+
+/// A connection that was there and is no more.
+fn lost(error: &RedisError) -> Error {
+    Error::connection(format!("the connection was lost: {error}")).caused_by(error.clone())
+}
+
+/// A connection that could not be made to `address`.
+pub(super) fn refused(address: &impl std::fmt::Display, error: RedisError) -> Error {
+    let is_auth = error.kind() == ErrorKind::AuthenticationFailed
+        || matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM"));
+    let text = if is_auth {
+        let answer = error.detail().or(error.code()).unwrap_or("no reason given");
+        return Error::auth(format!(
+            "the server at {address} refused the credentials ({answer}); check the user name and \
+             the password"
+        ))
+        .caused_by(error);
+    } else if error.is_connection_refusal() {
+        format!("no server answers at {address} (connection refused); is it running?")
+    } else if error.is_timeout() {
+        format!("the server at {address} did not answer in time")
+    } else if error.kind() == ErrorKind::RESP3NotSupported {
+        format!("the server at {address} has no RESP3; Redis 6.0 or newer, or Valkey, is needed")
+    } else {
+        format!("cannot connect to {address}: {error}")
+    };
+    Error::connection(text).caused_by(error)
+}

@@ -1,0 +1,42 @@
+//! What carries pushes from a server into the feed. Beside `attach`, this is the only place that
+//! names types of redis-rs.
+
+mod attached;
+mod client;
+mod connection;
+mod convert;
+mod manager;
+
+pub(crate) use attached::Attached;
+pub(crate) use client::Target;
+pub(crate) use connection::Connection;
+pub(crate) use manager::Manager;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::feed::Feed;
+
+/// The ways to a server.
+pub(crate) enum Link {
+    /// A connection manager of our own, one for each generation.
+    Manager(Manager),
+    /// A connection manager of the user's, with the push channel that it feeds.
+    Attached(Attached),
+}
+
+impl Link {
+    /// Connects, and lets what is pushed from then on come to the feed as of `generation`.
+    pub(crate) async fn connect(
+        &mut self,
+        generation: u64,
+        feed: &Arc<Feed>,
+        timeout: Duration,
+    ) -> Result<Connection, Error> {
+        match self {
+            Self::Manager(link) => link.connect(generation, feed, timeout).await,
+            Self::Attached(link) => link.connect(generation, feed, timeout).await,
+        }
+    }
+}

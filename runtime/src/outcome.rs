@@ -1,0 +1,55 @@
+use std::sync::atomic::{AtomicU64, Ordering::Release};
+
+use crate::handler::Fault;
+
+/// How one delivery ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Outcome {
+    Handled,
+    Failed,
+    Panicked,
+    Rejected,
+    Unmatched,
+}
+
+impl Outcome {
+    /// Says how a delivery that did not panic ended.
+    pub(crate) fn of(result: &Result<(), Fault>) -> Self {
+        match result {
+            Ok(()) => Self::Handled,
+            Err(Fault::Failed(_)) => Self::Failed,
+            Err(Fault::Rejected(rejection)) if rejection.is_unmatched() => Self::Unmatched,
+            Err(Fault::Rejected(_)) => Self::Rejected,
+        }
+    }
+}
+
+/// What one handler counts. Only its own loop writes; reads come from anywhere.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// The sequence number behind the last push that was begun or dropped.
+    pub(crate) position: AtomicU64,
+    pub(crate) running: AtomicU64,
+    pub(crate) dropped: AtomicU64,
+    pub(crate) gaps: AtomicU64,
+    pub(crate) gap_failures: AtomicU64,
+    pub(crate) batches: AtomicU64,
+    pub(crate) handled: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) panicked: AtomicU64,
+    pub(crate) rejected: AtomicU64,
+    pub(crate) unmatched: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn record(&self, outcome: Outcome) {
+        let counter = match outcome {
+            Outcome::Handled => &self.handled,
+            Outcome::Failed => &self.failed,
+            Outcome::Panicked => &self.panicked,
+            Outcome::Rejected => &self.rejected,
+            Outcome::Unmatched => &self.unmatched,
+        };
+        counter.fetch_add(1, Release);
+    }
+}

@@ -1,0 +1,294 @@
+//! The broadcast channel between the feed and the handlers.
+
+mod episodes;
+mod names;
+mod queue;
+mod receiver;
+
+pub(crate) use episodes::Break;
+pub(crate) use receiver::{Item, Meter, Receiver};
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::SystemTime;
+
+use crate::batch::Batch;
+use crate::gap::{Gap, GapCause, Missed};
+use crate::handler::Budget;
+
+use episodes::Episodes;
+use names::{Confirmed, Names};
+use queue::{Position, Queue};
+
+/// A bounded queue of batches that every handler with the same subscriptions and the same budget
+/// reads, each from its own position.
+///
+/// The feed appends and never waits: what a reader is too slow for is dropped, counted in
+/// messages, and told to that reader alone.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    queue: Queue,
+    episodes: Episodes,
+    names: Names,
+    readers: Vec<Reader>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Reader {
+    position: Position,
+    /// The last episode whose beginning this reader was told.
+    told: u64,
+    /// When the last batch it was given was opened.
+    heard: SystemTime,
+    waker: Option<Waker>,
+    gone: bool,
+}
+
+/// What a reader has before it, for the stats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    /// The sequence number behind the newest push: how many the ring has received.
+    pub(crate) end: u64,
+    /// How many were dropped that the reader has not come across yet.
+    pub(crate) missed: u64,
+}
+
+impl Ring {
+    /// Builds the ring of a list of `names` subscriptions.
+    pub(crate) fn new(names: usize, budget: Budget) -> Self {
+        Self {
+            state: Mutex::new(State {
+                queue: Queue::new(budget),
+                episodes: Episodes::default(),
+                names: Names::new(names),
+                readers: Vec::new(),
+                closed: false,
+            }),
+        }
+    }
+
+    /// Adds a reader, which gets everything that is appended from now on.
+    pub(crate) fn subscribe(self: &Arc<Self>) -> Receiver {
+        let mut state = self.lock();
+        let end = state.queue.end();
+        let position = Position {
+            batch: 0,
+            push: end,
+        };
+        state.readers.push(Reader {
+            position,
+            told: 0,
+            heard: SystemTime::now(),
+            waker: None,
+            gone: false,
+        });
+        Receiver::new(Arc::clone(self), state.readers.len() - 1)
+    }
+
+    /// Appends a push that came by the subscription at `index` of the ring's list.
+    ///
+    /// Wakers of readers that wait are handed out, to be woken without a lock. Returns the time if
+    /// this push made the ring read the clock.
+    pub(crate) fn append(
+        &self,
+        index: u32,
+        channel: &[u8],
+        payload: &[u8],
+        wakers: &mut Vec<Waker>,
+    ) -> Option<SystemTime> {
+        let mut state = self.lock();
+        if state.closed || state.episodes.current() == 0 {
+            return None;
+        }
+        let opened = state.queue.append(index, channel, payload);
+        state.wake(wakers);
+        opened
+    }
+
+    /// Notes the confirmation of the subscription at `index`. The first one on a connection begins
+    /// an episode behind the break `before`.
+    pub(crate) fn confirm(
+        &self,
+        index: usize,
+        generation: u64,
+        before: Break,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let mut state = self.lock();
+        state.names.enter(generation, before.since);
+        match state.names.confirm(index) {
+            Confirmed::First(since) if state.episodes.current() > 0 => {
+                state.begin_episode(Break { since, ..before });
+            }
+            // Whatever connections there were before, this ring has had nothing to lose yet.
+            Confirmed::First(since) => state.begin_episode(Break {
+                cause: GapCause::Initial,
+                missed: Missed::Exactly(0),
+                since,
+            }),
+            Confirmed::Again(since) => state.begin_episode(Break {
+                cause: GapCause::Resubscribed,
+                missed: Missed::Unknown,
+                since,
+            }),
+            Confirmed::More => {}
+        }
+        state.settled(wakers);
+    }
+
+    /// Notes that the subscription at `index` is denied or was ended by the server, and that
+    /// nothing has come by it since `since`.
+    pub(crate) fn turn_off(
+        &self,
+        index: usize,
+        generation: u64,
+        before: Break,
+        since: SystemTime,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let mut state = self.lock();
+        state.names.enter(generation, before.since);
+        state.names.turn_off(index, since);
+        state.settled(wakers);
+    }
+
+    /// Tells a break on a connection that goes on, such as a lag before the feed.
+    pub(crate) fn interrupt(&self, before: Break, wakers: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        if state.episodes.current() > 0 {
+            state.begin_episode(before);
+            state.wake(wakers);
+        }
+    }
+
+    /// Lets nothing more in; readers get what is there and then the end.
+    pub(crate) fn close(&self, wakers: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.wake(wakers);
+    }
+
+    fn poll(
+        &self,
+        reader: usize,
+        done: &mut Option<Arc<Batch>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Item>> {
+        let mut state = self.lock();
+        if let Some(batch) = done.take() {
+            state.queue.recycle(batch);
+        }
+        if let Some(item) = state.next(reader) {
+            return Poll::Ready(Some(item));
+        }
+        if state.closed {
+            return Poll::Ready(None);
+        }
+        state.queue.rest();
+        let waker = &mut state.readers[reader].waker;
+        match waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => *waker = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    fn backlog(&self, reader: usize) -> Backlog {
+        let state = self.lock();
+        Backlog {
+            end: state.queue.end(),
+            missed: state.queue.missed(state.readers[reader].position),
+        }
+    }
+
+    fn unsubscribe(&self, reader: usize) {
+        let mut state = self.lock();
+        state.readers[reader].gone = true;
+        state.readers[reader].waker = None;
+        state.release();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in here runs foreign code, so a poisoned ring is still a whole one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// What the reader is to be given, if there is something.
+    fn next(&mut self, reader: usize) -> Option<Item> {
+        let Reader {
+            mut position,
+            told,
+            heard,
+            ..
+        } = self.readers[reader];
+        let ahead = self.queue.peek(position);
+        let episode = match &ahead {
+            Some(ahead) => ahead.episode,
+            None => self.episodes.current(),
+        };
+        let must_hold =
+            episode == self.episodes.current() && !self.names.are_settled() && !self.closed;
+        if episode != told && must_hold {
+            return None;
+        }
+        let missed = ahead.as_ref().map_or(0, |ahead| ahead.missed);
+        let gap = match &ahead {
+            _ if episode != told => Some(self.episodes.gap(told, episode, missed)),
+            Some(ahead) if missed > 0 => Some(Gap {
+                cause: GapCause::Lagged,
+                missed: Missed::Exactly(missed),
+                since: heard,
+                until: ahead.opened,
+            }),
+            _ => None,
+        };
+        let batch = self.queue.take(&mut position);
+        if gap.is_none() && batch.is_none() {
+            return None;
+        }
+        let reader = &mut self.readers[reader];
+        reader.position = position;
+        reader.told = episode;
+        if let Some((batch, _)) = &batch {
+            reader.heard = batch.opened;
+        }
+        self.release();
+        Some(Item { gap, missed, batch })
+    }
+
+    fn begin_episode(&mut self, before: Break) {
+        let current = self.episodes.current();
+        let unseen = self.queue.ends_before(current)
+            && self.readers.iter().all(|reader| reader.told < current);
+        let episode = self.episodes.begin(before, unseen);
+        self.queue.begin_episode(episode);
+    }
+
+    fn settled(&mut self, wakers: &mut Vec<Waker>) {
+        if self.names.are_settled() {
+            self.episodes.settle();
+            self.wake(wakers);
+        }
+    }
+
+    fn wake(&mut self, wakers: &mut Vec<Waker>) {
+        wakers.extend(self.readers.iter_mut().filter_map(|r| r.waker.take()));
+    }
+
+    /// Forgets what every reader has been given and told.
+    fn release(&mut self) {
+        let here = || self.readers.iter().filter(|reader| !reader.gone);
+        let batch = here().map(|reader| reader.position.batch).min();
+        let told = here().map(|reader| reader.told).min();
+        self.queue.release_before(batch.unwrap_or(u64::MAX));
+        self.episodes.forget(told.unwrap_or(u64::MAX));
+    }
+}

@@ -1,0 +1,28 @@
+use std::time::Duration;
+
+/// How a subscriber keeps its connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// How long `start` waits for every confirmation; `None` for as long as it takes.
+    pub(crate) start_deadline: Option<Duration>,
+    /// How long `run` lets handlers finish what has arrived.
+    pub(crate) drain_deadline: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) ping_interval: Duration,
+    pub(crate) ping_timeout: Duration,
+    /// The first and the longest pause between two attempts to connect.
+    pub(crate) reconnect_delay: (Duration, Duration),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            start_deadline: Some(Duration::from_secs(30)),
+            drain_deadline: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(5),
+            ping_timeout: Duration::from_secs(5),
+            reconnect_delay: (Duration::from_millis(20), Duration::from_secs(2)),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Waits for the first confirmation of everything, and says what is missing.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::error::{Error, Result};
+use crate::handle::Handle;
+use crate::routes::Standing;
+use crate::supervisor::{Phase, Status};
+
+/// Waits until every subscription is confirmed.
+///
+/// With a deadline, a definite no of the server ends the wait before it.
+pub(crate) async fn confirmed(handle: &Handle, deadline: Option<Duration>) -> Result<()> {
+    let Some(deadline) = deadline else {
+        handle.ready().await;
+        return Ok(());
+    };
+    let mut status = handle.status.clone();
+    let waited = timeout(deadline, status.wait_for(is_decided)).await;
+    let timed_out = waited.is_err();
+    drop(waited);
+    let status = status.borrow().clone();
+    if status.phase == Phase::Ready {
+        return Ok(());
+    }
+    Err(explain(handle, &status, timed_out.then_some(deadline)))
+}
+
+fn is_decided(status: &Status) -> bool {
+    let refused = status.error.as_ref().is_some_and(|error| error.is_auth());
+    status.phase != Phase::Connecting || refused
+}
+
+/// Names what is not confirmed, by whom it is wanted, and why it is not.
+fn explain(handle: &Handle, status: &Status, timed_out: Option<Duration>) -> Error {
+    let standings = handle.feed.standings();
+    let total = standings.len();
+    let missing: Vec<_> = standings
+        .into_iter()
+        .filter(|(_, standing)| *standing != Standing::Confirmed)
+        .collect();
+    let mut text = match timed_out {
+        Some(deadline) => format!("not started within {deadline:?}: "),
+        None => String::from("not started: "),
+    };
+    let connection = status
+        .error
+        .as_ref()
+        .filter(|_| status.phase == Phase::Connecting);
+    if let Some(error) = connection {
+        let _ = write!(text, "{error}. ");
+    }
+    let _ = write!(
+        text,
+        "{} of {total} subscriptions not confirmed:",
+        missing.len()
+    );
+    const MOST: usize = 20;
+    for (subscription, standing) in missing.iter().take(MOST) {
+        let _ = write!(text, "\n  {subscription}");
+        let wants = |lane: &crate::mount::Lane| {
+            let mut names = lane.spec.subscriptions.iter();
+            names.any(|name| name.key() == subscription.key())
+        };
+        for (lane, _) in handle.lanes.iter().filter(|(lane, _)| wants(lane)) {
+            let _ = write!(text, ", for `{}`", lane.spec.name);
+            if let Some((file, line)) = lane.spec.place {
+                let _ = write!(text, " ({file}:{line})");
+            }
+        }
+        if let Standing::Denied(reason) = standing {
+            let _ = write!(text, ": {reason}");
+        }
+    }
+    if missing.len() > MOST {
+        let _ = write!(text, "\n  … and {} more", missing.len() - MOST);
+    }
+    let is_denied = |(_, standing): &(_, Standing)| matches!(standing, Standing::Denied(_));
+    match connection {
+        Some(error) if error.is_auth() => Error::auth(text),
+        _ if missing.iter().any(is_denied) => Error::denied(text),
+        _ => Error::timeout(text),
+    }
+}

@@ -1,0 +1,223 @@
+use std::fmt;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::Counters;
+use crate::ring::Meter;
+
+/// What a subscriber has counted since it started.
+///
+/// Prints as a table, a line for each handler:
+///
+/// ```
+/// # let stats = redis_push::Stats::default();
+/// println!("{stats}");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// One entry for each mounted handler, in the order of mounting.
+    pub handlers: Vec<HandlerStats>,
+    /// What came off the connection, before it was any handler's.
+    pub feed: FeedStats,
+}
+
+/// What one handler has counted.
+///
+/// At a quiet moment, and as an inequality (≥) at any other:
+/// `received = handled + failed + panicked + timed_out + rejected + unmatched + dropped +
+/// superseded + cancelled + queued + running`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HandlerStats {
+    /// The handler's name.
+    pub handler: String,
+    /// What it listens to.
+    pub subscriptions: Vec<String>,
+    /// Pushes that have entered its ring since it was mounted.
+    pub received: u64,
+    /// Deliveries that ended well.
+    pub handled: u64,
+    /// Deliveries for which the handler returned an error.
+    pub failed: u64,
+    /// Deliveries in which the handler panicked.
+    pub panicked: u64,
+    /// Deliveries that took longer than the handler's timeout.
+    pub timed_out: u64,
+    /// Pushes from which an argument could not be taken; the handler did not run.
+    pub rejected: u64,
+    /// Pushes that the handler's glob matches but its template does not.
+    pub unmatched: u64,
+    /// Pushes that were lost because the handler's buffer was full.
+    pub dropped: u64,
+    /// Pushes that a newer one on the same channel replaced before they were delivered.
+    pub superseded: u64,
+    /// Pushes that a shutdown did not leave time for.
+    pub cancelled: u64,
+    /// Pushes that wait for the handler.
+    pub queued: u64,
+    /// Deliveries under way.
+    pub running: u64,
+    /// Gaps the handler was told of; its first subscription is not one.
+    pub gaps: u64,
+    /// Runs of the gap handler that failed, each of which was tried again.
+    pub gap_failures: u64,
+    /// Batches in which the pushes were delivered: the handler was woken at most this often for
+    /// messages.
+    pub batches: u64,
+}
+
+/// What came off the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FeedStats {
+    /// Pushes of every kind on live connections.
+    pub pushes: u64,
+    /// Messages for names that nobody here listens to.
+    pub unrouted: u64,
+    /// Pushes of a kind that is not known here.
+    pub unknown: u64,
+    /// Pushes of a known kind that are not formed as they should be.
+    pub malformed: u64,
+    /// Pushes that an ended connection delivered late; they were discarded.
+    pub stale: u64,
+    /// Connections that were lost after they had been subscribed.
+    pub reconnects: u64,
+}
+
+impl Stats {
+    /// Messages that are known to be lost: the sum of `dropped`.
+    pub fn dropped(&self) -> u64 {
+        self.handlers.iter().map(|handler| handler.dropped).sum()
+    }
+
+    /// Gaps that handlers were told of: the sum of `gaps`.
+    pub fn gaps(&self) -> u64 {
+        self.handlers.iter().map(|handler| handler.gaps).sum()
+    }
+
+    /// The entry of the handler with this name, the first if there are several.
+    pub fn handler(&self, name: &str) -> Option<&HandlerStats> {
+        self.handlers.iter().find(|entry| entry.handler == name)
+    }
+}
+
+impl HandlerStats {
+    /// Everything that `received` has become: equal to it at a quiet moment.
+    pub fn accounted(&self) -> u64 {
+        self.delivered()
+            + self.dropped
+            + self.superseded
+            + self.cancelled
+            + self.queued
+            + self.running
+    }
+
+    /// Deliveries that have ended, in whatever way.
+    pub fn delivered(&self) -> u64 {
+        self.handled + self.failed + self.panicked + self.timed_out + self.rejected + self.unmatched
+    }
+
+    /// Reads what a handler counts. What counts the end of something is read before what counts
+    /// its beginning, so that nothing seems to end before it began.
+    pub(crate) fn read(
+        handler: &str,
+        subscriptions: Vec<String>,
+        counters: &Counters,
+        meter: &Meter,
+    ) -> Self {
+        let handled = counters.handled.load(Acquire);
+        let failed = counters.failed.load(Acquire);
+        let panicked = counters.panicked.load(Acquire);
+        let rejected = counters.rejected.load(Acquire);
+        let unmatched = counters.unmatched.load(Acquire);
+        let dropped = counters.dropped.load(Acquire);
+        let running = counters.running.load(Acquire);
+        let position = counters.position.load(Acquire);
+        let backlog = meter.backlog();
+        Self {
+            handler: handler.to_owned(),
+            subscriptions,
+            received: backlog.end,
+            handled,
+            failed,
+            panicked,
+            rejected,
+            unmatched,
+            dropped: dropped + backlog.missed,
+            queued: backlog.end.saturating_sub(position + backlog.missed),
+            running,
+            gaps: counters.gaps.load(Relaxed),
+            gap_failures: counters.gap_failures.load(Relaxed),
+            batches: counters.batches.load(Relaxed),
+            timed_out: 0,
+            superseded: 0,
+            cancelled: 0,
+        }
+    }
+
+    /// Counts what is left as cancelled: nobody will deliver it any more.
+    pub(crate) fn cancel_rest(&mut self) {
+        self.cancelled += std::mem::take(&mut self.queued) + std::mem::take(&mut self.running);
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const COLUMNS: [&str; 10] = [
+            "handler",
+            "received",
+            "handled",
+            "failed",
+            "panicked",
+            "rejected",
+            "unmatched",
+            "dropped",
+            "queued",
+            "gaps",
+        ];
+        let rows = self.handlers.iter().map(|entry| {
+            [
+                entry.handler.clone(),
+                entry.received.to_string(),
+                entry.handled.to_string(),
+                entry.failed.to_string(),
+                entry.panicked.to_string(),
+                entry.rejected.to_string(),
+                entry.unmatched.to_string(),
+                (entry.dropped + entry.superseded + entry.cancelled).to_string(),
+                (entry.queued + entry.running).to_string(),
+                entry.gaps.to_string(),
+            ]
+        });
+        let rows: Vec<_> = std::iter::once(COLUMNS.map(str::to_owned))
+            .chain(rows)
+            .collect();
+        let widths: [usize; COLUMNS.len()] = std::array::from_fn(|column| {
+            let cells = rows.iter().map(|row| row[column].chars().count());
+            cells.max().unwrap_or(0)
+        });
+        for row in &rows {
+            let [name, numbers @ ..] = row;
+            let mut line = format!("{name:<width$}", width = widths[0]);
+            for (number, width) in numbers.iter().zip(&widths[1..]) {
+                line.push_str(&format!("  {number:>width$}"));
+            }
+            writeln!(f, "{line}")?;
+        }
+        let FeedStats {
+            pushes,
+            unrouted,
+            unknown,
+            malformed,
+            stale,
+            reconnects,
+        } = self.feed;
+        write!(
+            f,
+            "{pushes} pushes, {reconnects} reconnects; unrouted {unrouted}, unknown {unknown}, \
+             malformed {malformed}, stale {stale}"
+        )
+    }
+}

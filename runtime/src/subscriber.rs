@@ -1,0 +1,302 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use redis::PushInfo;
+use redis::aio::ConnectionManager;
+use tokio::sync::{OnceCell, broadcast, watch};
+
+use crate::error::{Error, Result};
+use crate::feed::Feed;
+use crate::handle::{Handle, Tasks};
+use crate::handler::{Budget, Spec};
+use crate::link::{Attached, Target};
+use crate::mount::{Lane, Mount};
+use crate::outcome::Counters;
+use crate::ring::Ring;
+use crate::routes::Routes;
+use crate::settings::Settings;
+use crate::shutdown;
+use crate::start;
+use crate::subscription::Subscription;
+use crate::supervisor::{Status, Supervisor};
+
+/// A set of handlers, and the server they listen to.
+///
+/// ```
+/// use redis_push::testing::Broker;
+/// use redis_push::{Subscriber, handlers, push_handler};
+///
+/// #[push_handler(channel = "greetings")]
+/// async fn on_greeting(text: &str) {
+///     println!("{text}");
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = Broker::start().await?;
+/// let handle = Subscriber::new(server.url())
+///     .handlers(handlers![on_greeting])
+///     .start()
+///     .await?;
+/// assert!(handle.is_ready());
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a subscriber does nothing before `start` or `run`"]
+pub struct Subscriber<S = ()> {
+    target: Target,
+    state: S,
+    mounts: Vec<Mount<S>>,
+    settings: Settings,
+    /// A mistake in the calls before, told by `start`.
+    mistake: Option<&'static str>,
+}
+
+impl Subscriber {
+    /// Listens to the server at a URL: `redis://[user:password@]host:port/[db]`.
+    ///
+    /// RESP3 is switched on; a URL that insists on `protocol=resp2` is an error of `start`, as is
+    /// one that does not parse. No connection is made before `start`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self::to(Target::Url(url.into()))
+    }
+
+    /// Listens to the server of a client of redis-rs, with its address, its credentials and its
+    /// TLS certificates. RESP3, TCP_NODELAY and keepalive are switched on.
+    pub fn with_client(client: redis::Client) -> Self {
+        Self::to(Target::Client(client))
+    }
+
+    /// Listens to a channel of pushes that a manager of yours already feeds.
+    ///
+    /// For a service that has set a `tokio::sync::broadcast::Sender<PushInfo>` as the push sender
+    /// of its `ConnectionManager`: other receivers of the channel go on as they are. Handlers get
+    /// the names they ask for, which are subscribed on your manager.
+    ///
+    /// The connection stays yours, and so less can be promised than with [`new`](Self::new):
+    ///
+    /// - The manager must speak RESP3, and its automatic resubscription must be off: its replay
+    ///   would answer your commands with confirmations.
+    /// - A channel that overflows is told to every handler as a gap of `AtMost(n)`, for nobody
+    ///   knows whose messages they were.
+    /// - A manager that has given up comes back with its next command; the `PING`s here are such.
+    ///   One that is stuck for good (its last error was no I/O error) stays so, and `is_ready` is
+    ///   false.
+    /// - `shutdown` unsubscribes from nothing: a name may be yours as well.
+    pub fn attach(manager: ConnectionManager, receiver: broadcast::Receiver<PushInfo>) -> Self {
+        Self::to(Target::Attached(Attached::new(manager, receiver)))
+    }
+
+    fn to(target: Target) -> Self {
+        Self {
+            target,
+            state: (),
+            mounts: Vec::new(),
+            settings: Settings::default(),
+            mistake: None,
+        }
+    }
+
+    /// Sets the state that handlers take with [`State`](crate::State). Comes before
+    /// [`handlers`](Self::handlers).
+    pub fn state<S: Send + Sync + 'static>(self, state: S) -> Subscriber<S> {
+        let mistake = (!self.mounts.is_empty())
+            .then_some("`Subscriber::state` comes before `Subscriber::handlers`");
+        Subscriber {
+            target: self.target,
+            state,
+            mounts: Vec::new(),
+            settings: self.settings,
+            mistake: mistake.or(self.mistake),
+        }
+    }
+}
+
+impl<S: Send + Sync + 'static> Subscriber<S> {
+    /// Adds handlers; may be called more than once.
+    pub fn handlers(mut self, mounts: impl IntoIterator<Item = Mount<S>>) -> Self {
+        self.mounts.extend(mounts);
+        self
+    }
+
+    /// Sets how long [`start`](Self::start) waits for every confirmation: 30 seconds by default,
+    /// `None` for as long as it takes.
+    pub fn start_deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
+        self.settings.start_deadline = deadline.into();
+        self
+    }
+
+    /// Sets how long [`run`](Self::run) lets handlers finish what has arrived, 10 seconds by
+    /// default.
+    pub fn drain_deadline(mut self, deadline: Duration) -> Self {
+        self.settings.drain_deadline = deadline;
+        self
+    }
+
+    /// Sets how long an attempt to connect may take, 5 seconds by default.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets how often the server is asked for a sign of life, and how long the answer may take: 5
+    /// seconds each by default.
+    ///
+    /// A connection on which nothing has come for the sum of both is given up and built anew.
+    pub fn ping(mut self, interval: Duration, timeout: Duration) -> Self {
+        self.settings.ping_interval = interval;
+        self.settings.ping_timeout = timeout;
+        self
+    }
+
+    /// Sets the first and the longest pause between two attempts to connect: 20 milliseconds and 2
+    /// seconds by default. The pauses double, with some chance in them, and there is no last one.
+    pub fn reconnect_delay(mut self, first: Duration, longest: Duration) -> Self {
+        self.settings.reconnect_delay = (first, longest);
+        self
+    }
+
+    /// Starts, and returns when every subscription is confirmed by the server.
+    ///
+    /// Messages may reach handlers before it returns. Must be called within a tokio runtime; the
+    /// handlers run on it.
+    ///
+    /// # Errors
+    ///
+    /// At once when the program asks for what cannot be ([`Error::is_config`]), when the server
+    /// refuses the credentials ([`Error::is_auth`]) or a subscription ([`Error::is_denied`]). A
+    /// server that cannot be reached is tried until the deadline ([`Error::is_timeout`]); with no
+    /// deadline all but the first of these are tried for ever.
+    pub async fn start(self) -> Result<Handle> {
+        let deadline = self.settings.start_deadline;
+        let handle = self.spawn()?;
+        start::confirmed(&handle, deadline).await?;
+        Ok(handle)
+    }
+
+    /// Starts and runs until Ctrl-C or SIGTERM, then lets the handlers finish.
+    ///
+    /// A second signal ends it at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start); once it has started there are none.
+    pub async fn run(self) -> Result<()> {
+        let mut signals = shutdown::Signals::listen()?;
+        let drain = self.settings.drain_deadline;
+        let handle = tokio::select! {
+            handle = self.start() => handle?,
+            () = signals.recv() => return Ok(()),
+        };
+        signals.recv().await;
+        tracing::info!("shutting down; once more to end at once");
+        tokio::select! {
+            report = handle.shutdown(drain) => tracing::info!("{report}"),
+            () = signals.recv() => tracing::warn!("ended before the handlers had finished"),
+        }
+        Ok(())
+    }
+
+    /// Starts and runs until `signal` resolves, then lets the handlers finish.
+    ///
+    /// A signal that comes before everything is confirmed ends it as well.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start); once it has started there are none.
+    pub async fn run_until(self, signal: impl Future<Output = ()>) -> Result<()> {
+        let drain = self.settings.drain_deadline;
+        let mut signal = std::pin::pin!(signal);
+        let handle = tokio::select! {
+            handle = self.start() => handle?,
+            () = &mut signal => return Ok(()),
+        };
+        signal.await;
+        let report = handle.shutdown(drain).await;
+        tracing::info!("{report}");
+        Ok(())
+    }
+
+    /// Builds rings and routes, and starts the tasks. Every handler has its receiver before the
+    /// supervisor can send the first subscribe command.
+    fn spawn(self) -> Result<Handle> {
+        if let Some(mistake) = self.mistake {
+            return Err(Error::config(mistake));
+        }
+        if self.mounts.is_empty() {
+            return Err(Error::config(
+                "there is nothing to subscribe to: give `Subscriber::handlers` a handler",
+            ));
+        }
+        let link = self.target.into_link()?;
+        let state = Arc::new(self.state);
+        let mut rings = Rings::default();
+        let mut lanes = Vec::new();
+        let mut tasks = Tasks::default();
+        for Mount { spec, spawn } in self.mounts {
+            let receiver = rings.for_spec(&spec)?.subscribe();
+            let meter = receiver.meter();
+            let lane = Arc::new(Lane {
+                spec,
+                counters: Counters::default(),
+            });
+            let task = spawn(receiver, Arc::clone(&state), Arc::clone(&lane));
+            tasks.handlers.push(task);
+            lanes.push((lane, meter));
+        }
+        let feed = Arc::new(Feed::new(rings.routes));
+        let (status, watched) = watch::channel(Status::default());
+        let (stop, stopped) = watch::channel(false);
+        let supervisor = Supervisor {
+            link,
+            feed: Arc::clone(&feed),
+            settings: self.settings,
+            status,
+            stop: stopped,
+        };
+        tasks.supervisor = Some(tokio::spawn(supervisor.run()));
+        Ok(Handle {
+            feed,
+            lanes,
+            status: watched,
+            stop,
+            tasks: Mutex::new(tasks),
+            report: OnceCell::new(),
+        })
+    }
+}
+
+impl<S> fmt::Debug for Subscriber<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscriber")
+            .field("mounts", &self.mounts)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The rings, one for each list of subscriptions and budget, and the routes to them.
+#[derive(Default)]
+struct Rings {
+    routes: Routes,
+    by_key: HashMap<(Vec<Subscription>, Budget), Arc<Ring>>,
+}
+
+impl Rings {
+    fn for_spec(&mut self, spec: &Spec) -> Result<&Arc<Ring>> {
+        if spec.subscriptions.is_empty() {
+            let name = spec.name;
+            return Err(Error::config(format!(
+                "the handler `{name}` listens to nothing: give its `Spec` a subscription"
+            )));
+        }
+        let key = (spec.subscriptions.clone(), spec.budget);
+        Ok(self.by_key.entry(key).or_insert_with(|| {
+            let ring = Arc::new(Ring::new(spec.subscriptions.len(), spec.budget));
+            self.routes.add(&ring, &spec.subscriptions);
+            ring
+        }))
+    }
+}

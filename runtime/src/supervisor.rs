@@ -1,0 +1,259 @@
+//! Keeps the subscriptions live: one generation after another, for as long as it takes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::backoff::Backoff;
+use crate::error::Error;
+use crate::feed::Feed;
+use crate::gap::Missed;
+use crate::link::{Connection, Link};
+use crate::routes::Standing;
+use crate::settings::Settings;
+use crate::subscription::Subscription;
+
+/// What the supervisor lets others see.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Status {
+    pub(crate) phase: Phase,
+    /// Why the last generation ended, or could not begin.
+    pub(crate) error: Option<Arc<Error>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// There is no connection, or not every name has been answered.
+    #[default]
+    Connecting,
+    /// Every name has been answered, and some were denied.
+    Degraded,
+    /// Every name is confirmed on this connection.
+    Ready,
+}
+
+pub(crate) struct Supervisor {
+    pub(crate) link: Link,
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) settings: Settings,
+    pub(crate) status: watch::Sender<Status>,
+    /// Turns true when it is time to drain and end.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// How many subscribe commands go out before the first reply is waited for.
+const AT_ONCE: usize = 256;
+/// How long a command other than `PING` may take, and a confirmation may be behind its reply.
+const ANSWER: Duration = Duration::from_secs(5);
+
+impl Supervisor {
+    /// Connects, subscribes and watches until it is stopped.
+    pub(crate) async fn run(mut self) {
+        let (first, most) = self.settings.reconnect_delay;
+        let mut backoff = Backoff::new(first, most);
+        let mut stop = self.stop.clone();
+        for generation in 1.. {
+            self.feed.open(generation);
+            let error = tokio::select! {
+                biased;
+                () = stopped(&mut stop) => break,
+                error = self.generation(generation) => error,
+            };
+            let Some(error) = error else { break };
+            self.feed.end(Missed::Unknown);
+            let was_ready = self.status.borrow().phase == Phase::Ready;
+            if was_ready {
+                backoff.reset();
+            }
+            self.set_phase(Phase::Connecting, Some(error));
+            tokio::select! {
+                () = stopped(&mut stop) => break,
+                () = sleep(backoff.next()) => {}
+            }
+        }
+        self.feed.close();
+    }
+
+    /// Lives through one generation and returns why it ended; `None` when it was stopped.
+    async fn generation(&mut self, generation: u64) -> Option<Error> {
+        let connecting = self
+            .link
+            .connect(generation, &self.feed, self.settings.connect_timeout);
+        let mut connection = match connecting.await {
+            Ok(connection) => connection,
+            Err(error) => return Some(error),
+        };
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => {
+                self.drain(&mut connection).await;
+                None
+            }
+            error = self.disconnected() => Some(error),
+            error = self.keep_subscribed(connection.clone()) => Some(error),
+            error = self.keep_alive(connection.clone()) => Some(error),
+        }
+    }
+
+    /// Subscribes to what is not live, again and again, and says how it stands.
+    async fn keep_subscribed(&self, mut connection: Connection) -> Error {
+        let mut news = self.feed.news();
+        let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
+        let mut wanted = self.feed.subscriptions(needs_subscribing);
+        loop {
+            if let Err(error) = self.subscribe(&mut connection, &wanted).await {
+                return error;
+            }
+            // The replies are here; the confirmations come through the push path behind them.
+            let confirmed_by = Instant::now() + ANSWER;
+            while self.feed.any_stands(needs_subscribing) && Instant::now() < confirmed_by {
+                let _ = tokio::time::timeout_at(confirmed_by, news.changed()).await;
+            }
+            let phase = if self.feed.all_stand(is_confirmed) {
+                backoff.reset();
+                Phase::Ready
+            } else if self.feed.any_stands(needs_subscribing) {
+                Phase::Connecting
+            } else {
+                Phase::Degraded
+            };
+            self.set_phase(phase, None);
+            wanted = match phase {
+                Phase::Ready => {
+                    while !self.feed.any_stands(needs_subscribing) {
+                        let _ = news.changed().await;
+                    }
+                    self.feed.subscriptions(needs_subscribing)
+                }
+                Phase::Connecting | Phase::Degraded => {
+                    let retry = Instant::now() + backoff.next();
+                    while !self.feed.any_stands(needs_subscribing) && Instant::now() < retry {
+                        let _ = tokio::time::timeout_at(retry, news.changed()).await;
+                    }
+                    self.feed.subscriptions(|standing| !is_confirmed(standing))
+                }
+            };
+        }
+    }
+
+    async fn subscribe(
+        &self,
+        connection: &mut Connection,
+        wanted: &[Subscription],
+    ) -> Result<(), Error> {
+        for some in wanted.chunks(AT_ONCE) {
+            let replies = timeout(ANSWER, connection.subscribe(some))
+                .await
+                .map_err(|_| {
+                    Error::connection(format!(
+                        "the server did not answer a subscription within {ANSWER:?}"
+                    ))
+                })??;
+            for (subscription, refusal) in some.iter().zip(replies) {
+                if let Some(reason) = refusal {
+                    tracing::warn!(%subscription, reason, "the server denies a subscription");
+                    self.feed.deny(subscription, reason.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns when the connection has been silent for longer than it may.
+    async fn keep_alive(&self, mut connection: Connection) -> Error {
+        let Settings {
+            ping_interval,
+            ping_timeout,
+            ..
+        } = self.settings;
+        loop {
+            sleep(ping_interval).await;
+            let mut ping = std::pin::pin!(connection.ping());
+            let mut taken = self.feed.pushes_taken();
+            loop {
+                match timeout(ping_timeout, ping.as_mut()).await {
+                    Ok(Ok(())) => break self.feed.heard(),
+                    Ok(Err(error)) => return error,
+                    // The answer stands behind pushes that are still being taken.
+                    Err(_) if taken != self.feed.pushes_taken() => {
+                        taken = self.feed.pushes_taken();
+                    }
+                    Err(_) => {
+                        return Error::connection(format!(
+                            "the server has said nothing for {ping_timeout:?} after a `PING`"
+                        ));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns when the feed has seen the end of the connection.
+    async fn disconnected(&self) -> Error {
+        let mut news = self.feed.news();
+        while self.feed.is_open() {
+            let _ = news.changed().await;
+        }
+        Error::connection("the connection was lost: the server or the network closed it")
+    }
+
+    /// Ends the subscriptions and waits until the feed has seen that they ended: what was
+    /// published before is then in the rings. The commands' replies would say less, for redis-rs
+    /// keeps pushes in a queue beside them.
+    async fn drain(&self, connection: &mut Connection) {
+        // The names on a shared connection may be somebody else's.
+        if connection.is_shared() {
+            return;
+        }
+        let confirmed = self.feed.subscriptions(is_confirmed);
+        let mut news = self.feed.news();
+        let unsubscribed = async {
+            for some in confirmed.chunks(AT_ONCE) {
+                connection.unsubscribe(some).await?;
+            }
+            while self.feed.any_stands(is_confirmed) {
+                let _ = news.changed().await;
+            }
+            Ok::<_, Error>(())
+        };
+        tokio::select! {
+            _ = self.disconnected() => {}
+            _ = unsubscribed => {}
+        }
+    }
+
+    fn set_phase(&self, phase: Phase, error: Option<Error>) {
+        let before = self.status.borrow().phase;
+        match (phase, &error) {
+            (Phase::Ready, _) if before != Phase::Ready => {
+                tracing::info!("every subscription is confirmed");
+            }
+            (Phase::Connecting, Some(error)) => {
+                tracing::warn!(%error, "not connected; trying again");
+            }
+            _ => {}
+        }
+        self.status.send_modify(|status| {
+            status.phase = phase;
+            if let Some(error) = error {
+                status.error = Some(Arc::new(error));
+            }
+        });
+    }
+}
+
+fn needs_subscribing(standing: &Standing) -> bool {
+    matches!(standing, Standing::Wanted | Standing::Ended)
+}
+
+fn is_confirmed(standing: &Standing) -> bool {
+    *standing == Standing::Confirmed
+}
+
+/// Returns when it is time to end: the word was given, or nobody is left to give it.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
