@@ -292,3 +292,6 @@ impl State {
         self.episodes.forget(told.unwrap_or(u64::MAX));
     }
 }
+
+#[cfg(test)]
+mod tests;

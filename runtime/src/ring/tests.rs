@@ -1,0 +1,284 @@
+//! The ring against a plain model, over random schedules.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::SystemTime;
+
+use super::{Break, Item, Receiver, Ring};
+use crate::gap::{GapCause, Missed};
+use crate::handler::Budget;
+
+/// What the ring should be: every message in one list.
+struct Model {
+    budget: Budget,
+    /// The weight and the episode of each message.
+    messages: Vec<(usize, u64)>,
+    oldest: usize,
+    readers: Vec<Reader>,
+}
+
+struct Reader {
+    receiver: Receiver,
+    position: usize,
+    told: u64,
+    /// Whether it found nothing when it last looked.
+    waits: bool,
+    woken: Arc<Flag>,
+}
+
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+impl Model {
+    fn append(&mut self, weight: usize, episode: u64) {
+        self.messages.push((weight, episode));
+        let read_by_all = self.readers.iter().map(|reader| reader.position).min();
+        self.oldest = self.oldest.max(read_by_all.unwrap_or(0));
+        loop {
+            let held = &self.messages[self.oldest..];
+            let bytes: usize = held.iter().map(|(weight, _)| weight).sum();
+            let is_over = held.len() > self.budget.messages || bytes > self.budget.bytes;
+            if held.len() <= 1 || !is_over {
+                break;
+            }
+            self.oldest += 1;
+        }
+    }
+
+    /// Whether every reader that found nothing has been woken since.
+    fn nobody_sleeps(&self) -> bool {
+        let mut waiting = self.readers.iter().filter(|reader| reader.waits);
+        waiting.all(|reader| reader.woken.0.load(SeqCst))
+    }
+
+    /// Polls a reader and compares what it is given; `None` if it has to wait or is at the end.
+    fn read(&mut self, index: usize, episode: u64) -> Option<()> {
+        let reader = &mut self.readers[index];
+        let Some(Item { gap, missed, batch }) = poll(reader) else {
+            assert_eq!(reader.position, self.messages.len(), "nothing is held back");
+            assert_eq!(reader.told, episode, "no gap is held back");
+            return None;
+        };
+        let expected = self.oldest.saturating_sub(reader.position);
+        assert_eq!(missed, expected as u64, "lag is exact");
+        reader.position += expected;
+        let next = match &batch {
+            Some(_) => self.messages[reader.position].1,
+            None => episode,
+        };
+        match &gap {
+            Some(gap) if next != reader.told => {
+                assert_ne!(gap.cause, GapCause::Lagged);
+                let lost = matches!(gap.missed, Missed::AtLeast(n) if n == missed);
+                assert!(lost || missed == 0 || reader.told == 0, "{gap:?}");
+                assert!(gap.since <= gap.until);
+            }
+            Some(gap) => {
+                assert_eq!(gap.cause, GapCause::Lagged);
+                assert_eq!(gap.missed, Missed::Exactly(missed));
+            }
+            None => assert!(next == reader.told && missed == 0, "a gap is told"),
+        }
+        reader.told = next;
+        if let Some((batch, skip)) = batch {
+            for index in skip..batch.len() {
+                let number = u32::from_be_bytes(
+                    batch.bytes()[batch.payload(index)][..4].try_into().unwrap(),
+                );
+                assert_eq!(number as usize, reader.position, "order, and no duplicate");
+                assert_eq!(self.messages[reader.position].1, batch.episode);
+                reader.position += 1;
+            }
+            reader.receiver.done(batch);
+        }
+        Some(())
+    }
+}
+
+fn poll(reader: &mut Reader) -> Option<Item> {
+    let waker = Waker::from(Arc::clone(&reader.woken));
+    let polled = pin!(reader.receiver.recv()).poll(&mut Context::from_waker(&waker));
+    match polled {
+        Poll::Ready(item) => item,
+        Poll::Pending => None,
+    }
+}
+
+fn since(cause: GapCause) -> Break {
+    Break {
+        cause,
+        missed: Missed::Unknown,
+        since: SystemTime::now(),
+    }
+}
+
+fn run(seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let budget = Budget {
+        messages: random.usize(1..=200),
+        bytes: random.usize(100..=8_000),
+    };
+    let ring = Arc::new(Ring::new(1, budget));
+    let readers = (0..random.usize(1..=4))
+        .map(|_| Reader {
+            receiver: ring.subscribe(),
+            position: 0,
+            told: 0,
+            waits: false,
+            woken: Arc::default(),
+        })
+        .collect();
+    let mut model = Model {
+        budget,
+        messages: Vec::new(),
+        oldest: 0,
+        readers,
+    };
+    let mut generation = 0;
+    let mut wakers = Vec::new();
+    for step in 0..random.usize(1..40) {
+        match random.u32(0..10) {
+            _ if step == 0 => generation += 1,
+            0 => generation += 1,
+            1..=4 => {
+                for _ in 0..random.usize(1..60) {
+                    let number = u32::try_from(model.messages.len()).unwrap();
+                    let mut payload = number.to_be_bytes().to_vec();
+                    payload.resize(random.usize(4..100), 0);
+                    ring.append(0, b"", &payload, &mut wakers);
+                    wakers.drain(..).for_each(Waker::wake);
+                    let weight = payload.len() + crate::batch::Batch::ENTRY_BYTES;
+                    let episode = ring.lock().episodes.current();
+                    model.append(weight, episode);
+                    assert!(model.nobody_sleeps(), "no lost wake-up");
+                }
+            }
+            _ => {
+                let reader = random.usize(0..model.readers.len());
+                let episode = ring.lock().episodes.current();
+                model.readers[reader].woken.0.store(false, SeqCst);
+                let waits = model.read(reader, episode).is_none();
+                model.readers[reader].waits = waits;
+            }
+        }
+        // A confirmation of the same generation again is a fence and changes nothing.
+        ring.confirm(0, generation, since(GapCause::ConnectionLost), &mut wakers);
+        wakers.drain(..).for_each(Waker::wake);
+    }
+    ring.close(&mut wakers);
+    let episode = ring.lock().episodes.current();
+    for reader in 0..model.readers.len() {
+        while model.read(reader, episode).is_some() {}
+    }
+    let state = ring.lock();
+    assert!(state.queue.end() == model.messages.len() as u64);
+}
+
+#[test]
+fn agrees_with_a_plain_model_over_ten_thousand_random_schedules() {
+    for seed in 0..10_000 {
+        let outcome = std::panic::catch_unwind(|| run(seed));
+        assert!(outcome.is_ok(), "the schedule of seed {seed} fails");
+    }
+}
+
+#[test]
+fn a_burst_goes_out_in_one_batch_and_one_wake_up() {
+    let ring = Arc::new(Ring::new(1, Budget::default()));
+    let mut receiver = ring.subscribe();
+    let mut wakers = Vec::new();
+    ring.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    for _ in 0..100 {
+        ring.append(0, b"", b"payload", &mut wakers);
+    }
+    let mut context = Context::from_waker(Waker::noop());
+    let Poll::Ready(Some(item)) = pin!(receiver.recv()).poll(&mut context) else {
+        panic!("a batch is there");
+    };
+    assert_eq!(item.gap.unwrap().cause, GapCause::Initial);
+    assert_eq!(item.batch.unwrap().0.len(), 100);
+}
+
+#[test]
+fn a_gap_waits_until_every_name_is_confirmed_or_denied() {
+    let ring = Arc::new(Ring::new(2, Budget::default()));
+    let mut receiver = ring.subscribe();
+    let mut wakers = Vec::new();
+    let mut context = Context::from_waker(Waker::noop());
+    let before = since(GapCause::ConnectionLost);
+    ring.confirm(0, 1, before, &mut wakers);
+    ring.append(0, b"", b"payload", &mut wakers);
+    assert!(pin!(receiver.recv()).poll(&mut context).is_pending());
+    ring.turn_off(1, 1, before, before.since, &mut wakers);
+    assert!(pin!(receiver.recv()).poll(&mut context).is_ready());
+}
+
+#[test]
+fn a_name_that_was_denied_brings_a_gap_when_it_is_confirmed() {
+    let ring = Arc::new(Ring::new(2, Budget::default()));
+    let mut receiver = ring.subscribe();
+    let mut wakers = Vec::new();
+    let mut context = Context::from_waker(Waker::noop());
+    let before = since(GapCause::ConnectionLost);
+    let mut next = || match pin!(receiver.recv()).poll(&mut context) {
+        Poll::Ready(Some(Item { gap: Some(gap), .. })) => gap,
+        other => panic!("expected a gap, got {other:?}"),
+    };
+    ring.confirm(0, 1, before, &mut wakers);
+    ring.turn_off(1, 1, before, before.since, &mut wakers);
+    assert_eq!(next().cause, GapCause::Initial);
+    ring.confirm(1, 1, before, &mut wakers);
+    let gap = next();
+    assert_eq!(gap.cause, GapCause::Resubscribed);
+    assert_eq!(gap.since, before.since);
+}
+
+#[test]
+fn connections_that_flap_while_a_handler_is_busy_are_one_gap() {
+    let ring = Arc::new(Ring::new(1, Budget::default()));
+    let mut receiver = ring.subscribe();
+    let mut wakers = Vec::new();
+    let mut context = Context::from_waker(Waker::noop());
+    let first = since(GapCause::ConnectionLost);
+    ring.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    assert!(pin!(receiver.recv()).poll(&mut context).is_ready());
+    ring.confirm(0, 2, first, &mut wakers);
+    for generation in 3..1_000 {
+        let before = since(GapCause::ConnectionLost);
+        ring.confirm(0, generation, before, &mut wakers);
+    }
+    let Poll::Ready(Some(item)) = pin!(receiver.recv()).poll(&mut context) else {
+        panic!("a gap is there");
+    };
+    assert_eq!(item.gap.unwrap().since, first.since);
+    assert!(pin!(receiver.recv()).poll(&mut context).is_pending());
+}
+
+#[test]
+fn one_push_is_accepted_however_large_it_is() {
+    let budget = Budget {
+        messages: 10,
+        bytes: 100,
+    };
+    let ring = Arc::new(Ring::new(1, budget));
+    let mut receiver = ring.subscribe();
+    let mut wakers = Vec::new();
+    ring.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    ring.append(0, b"", b"small", &mut wakers);
+    ring.append(0, b"", &[0; 1_000], &mut wakers);
+    let mut context = Context::from_waker(Waker::noop());
+    let Poll::Ready(Some(item)) = pin!(receiver.recv()).poll(&mut context) else {
+        panic!("a batch is there");
+    };
+    assert_eq!(item.missed, 1);
+    let (batch, skip) = item.batch.unwrap();
+    assert_eq!(batch.payload(skip).len(), 1_000);
+}
