@@ -1,2 +1,157 @@
-//! Placeholder of the first commit.
-fn main() {}
+//! Live stock quotes: a publisher, and three handlers that read the same quotes.
+//!
+//! ```sh
+//! cargo run --example ticker
+//! cargo run --example ticker -- --seconds 60
+//! ```
+//!
+//! Each handler has a receiver of its own, so a slow one costs the others nothing. The program
+//! stops by itself, prints what was counted, and fails if a quote was lost.
+
+mod screen;
+mod server;
+
+use std::collections::{HashMap, VecDeque};
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use redis::AsyncCommands;
+use redis_push::{Handle, PushMessage, State, Stats, Subscriber, handlers, push_handler};
+use serde::Serialize;
+
+use screen::Screen;
+
+/// What is published on `quotes.ACME`, `quotes.GLOB` and so on: the symbol is in the channel's
+/// name, the rest is the payload's JSON.
+#[derive(PushMessage, Serialize)]
+#[push(channel = "quotes.{symbol}")]
+struct Quote {
+    #[serde(skip)]
+    symbol: String,
+    bid: f64,
+    ask: f64,
+}
+
+impl Quote {
+    fn middle(&self) -> f64 {
+        (self.bid + self.ask) / 2.0
+    }
+}
+
+/// What the handlers share.
+#[derive(Clone, Default)]
+struct App {
+    screen: Arc<Mutex<Screen>>,
+    averages: Arc<Mutex<HashMap<String, VecDeque<f64>>>>,
+    last: Arc<Mutex<HashMap<String, f64>>>,
+}
+
+/// Shows the newest quote of each symbol.
+#[push_handler]
+async fn board(quote: Quote, State(app): State<App>) {
+    let mut screen = app.screen.lock().unwrap();
+    screen.quote(&quote.symbol, quote.bid, quote.ask);
+}
+
+/// Keeps the average of the last twenty quotes of each symbol.
+#[push_handler]
+async fn moving_average(quote: Quote, State(app): State<App>) {
+    let mut averages = app.averages.lock().unwrap();
+    let window = averages.entry(quote.symbol.clone()).or_default();
+    window.push_back(quote.middle());
+    if window.len() > 20 {
+        window.pop_front();
+    }
+    let average = window.iter().sum::<f64>() / window.len() as f64;
+    app.screen.lock().unwrap().average(&quote.symbol, average);
+}
+
+/// Speaks up when a price jumps by more than one percent from one quote to the next.
+#[push_handler]
+async fn alert(quote: Quote, State(app): State<App>) {
+    let now = quote.middle();
+    let before = app.last.lock().unwrap().insert(quote.symbol.clone(), now);
+    let jump = before.map_or(0.0, |before| (now / before - 1.0) * 100.0);
+    if jump.abs() > 1.0 {
+        app.screen.lock().unwrap().alert(&quote.symbol, jump);
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let seconds = seconds_to_run()?;
+    let server = server::find().await?;
+    println!("using {}", server.why);
+
+    let handle = Subscriber::new(&server.url)
+        .state(App::default())
+        .handlers(handlers![board, moving_average, alert])
+        .start()
+        .await?;
+
+    let published = tokio::select! {
+        published = publish_quotes(&server.url, seconds) => published?,
+        _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
+    };
+    finish(&handle, published).await
+}
+
+/// Lets the handlers finish, prints what was counted, and compares it to what was published.
+async fn finish(handle: &Handle, published: u64) -> Result<ExitCode, Box<dyn Error>> {
+    let report = handle.shutdown(Duration::from_secs(5)).await;
+    println!("\n{published} quotes published\n{report}");
+    if everything_arrived(&report.stats, published) {
+        println!("every handler got every quote");
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("quotes were lost: see `dropped` and `gaps` above");
+    Ok(ExitCode::FAILURE)
+}
+
+fn everything_arrived(stats: &Stats, published: u64) -> bool {
+    let all_handled = |handler: &redis_push::HandlerStats| handler.handled == published;
+    stats.handlers.iter().all(all_handled) && stats.gaps() == 0
+}
+
+/// Lets the prices of twenty symbols walk at random, a few hundred quotes a second.
+async fn publish_quotes(url: &str, seconds: u64) -> Result<u64, Box<dyn Error>> {
+    const SYMBOLS: [&str; 20] = [
+        "ACME", "BLUE", "CORE", "DELT", "ECHO", "FLUX", "GLOB", "HALO", "IRIS", "JADE", "KILO",
+        "LUNA", "MIRA", "NOVA", "ORCA", "PULS", "QUAD", "RUBY", "SOLA", "TERN",
+    ];
+    let client = redis::Client::open(url)?;
+    let mut connection = client.get_multiplexed_async_connection().await?;
+    let mut prices = SYMBOLS.map(|_| 20.0 + 180.0 * fastrand::f64());
+    let mut tick = tokio::time::interval(Duration::from_millis(3));
+    let end = tokio::time::Instant::now() + Duration::from_secs(seconds);
+    let mut published = 0;
+    while tick.tick().await < end {
+        let index = fastrand::usize(..SYMBOLS.len());
+        let step = match fastrand::u32(..200) {
+            0 => 0.03,
+            _ => 0.002,
+        };
+        prices[index] *= 1.0 + step * (fastrand::f64() - 0.5) * 2.0;
+        let quote = Quote {
+            symbol: SYMBOLS[index].to_owned(),
+            bid: prices[index] - 0.01,
+            ask: prices[index] + 0.01,
+        };
+        let channel = format!("quotes.{}", quote.symbol);
+        let payload = serde_json::to_vec(&quote)?;
+        let _receivers: u64 = connection.publish(channel, payload).await?;
+        published += 1;
+    }
+    Ok(published)
+}
+
+fn seconds_to_run() -> Result<u64, Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    match (arguments.next().as_deref(), arguments.next()) {
+        (None, _) => Ok(10),
+        (Some("--seconds"), Some(seconds)) => Ok(seconds.parse()?),
+        _ => Err("usage: ticker [--seconds N]".into()),
+    }
+}

@@ -1,0 +1,95 @@
+//! The ticker's output: a board that is redrawn in place on a terminal, plain lines elsewhere.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{IsTerminal, Write, stdout};
+use std::time::{Duration, Instant};
+
+#[derive(Debug)]
+pub struct Screen {
+    rows: BTreeMap<String, Row>,
+    alerts: VecDeque<String>,
+    quotes: u64,
+    is_terminal: bool,
+    drawn: Option<Instant>,
+    lines: usize,
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    bid: f64,
+    ask: f64,
+    average: f64,
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        Self {
+            rows: BTreeMap::new(),
+            alerts: VecDeque::new(),
+            quotes: 0,
+            is_terminal: stdout().is_terminal(),
+            drawn: None,
+            lines: 0,
+        }
+    }
+}
+
+impl Screen {
+    pub fn quote(&mut self, symbol: &str, bid: f64, ask: f64) {
+        self.quotes += 1;
+        let row = self.rows.entry(symbol.to_owned()).or_default();
+        (row.bid, row.ask) = (bid, ask);
+        let pause = match self.is_terminal {
+            true => Duration::from_millis(100),
+            false => Duration::from_secs(1),
+        };
+        if self.drawn.is_none_or(|drawn| drawn.elapsed() >= pause) {
+            self.drawn = Some(Instant::now());
+            // A closed pipe is no reason to stop counting.
+            let _ = match self.is_terminal {
+                true => self.draw(),
+                false => self.summarise(symbol),
+            };
+        }
+    }
+
+    pub fn average(&mut self, symbol: &str, average: f64) {
+        self.rows.entry(symbol.to_owned()).or_default().average = average;
+    }
+
+    pub fn alert(&mut self, symbol: &str, jump: f64) {
+        let text = format!("{symbol} jumped by {jump:+.2} %");
+        if !self.is_terminal {
+            let _ = writeln!(stdout(), "alert: {text}");
+        }
+        self.alerts.push_front(text);
+        self.alerts.truncate(3);
+    }
+
+    fn draw(&mut self) -> std::io::Result<()> {
+        let mut out = stdout().lock();
+        if self.lines > 0 {
+            write!(out, "\x1b[{}A", self.lines)?;
+        }
+        writeln!(out, "\x1b[K{:<8}{:>10}{:>10}{:>12}", "symbol", "bid", "ask", "average")?;
+        for (symbol, Row { bid, ask, average }) in &self.rows {
+            writeln!(out, "\x1b[K{symbol:<8}{bid:>10.2}{ask:>10.2}{average:>12.2}")?;
+        }
+        writeln!(out, "\x1b[K{} quotes", self.quotes)?;
+        for line in 0..3 {
+            let text = self.alerts.get(line).map_or("", String::as_str);
+            writeln!(out, "\x1b[K{text}")?;
+        }
+        self.lines = self.rows.len() + 5;
+        out.flush()
+    }
+
+    fn summarise(&self, symbol: &str) -> std::io::Result<()> {
+        let Row { bid, ask, average } = &self.rows[symbol];
+        writeln!(
+            stdout(),
+            "{} quotes; the last one {symbol} {bid:.2}/{ask:.2}, average {average:.2}",
+            self.quotes
+        )
+    }
+}

@@ -1,0 +1,85 @@
+//! Which server the examples talk to.
+
+use std::error::Error;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use redis_push::testing::Broker;
+
+/// A server for as long as this lives, and why it is this one.
+pub struct Server {
+    pub url: String,
+    pub why: String,
+    _running: Running,
+}
+
+enum Running {
+    Elsewhere,
+    Process { _child: Killed },
+    InProcess { _broker: Broker },
+}
+
+/// `REDIS_URL`, else a server of one's own from PATH, else the embedded broker.
+pub async fn find() -> Result<Server, Box<dyn Error>> {
+    if let Ok(url) = std::env::var("REDIS_URL") {
+        return Ok(Server {
+            url,
+            why: "the server at REDIS_URL".to_owned(),
+            _running: Running::Elsewhere,
+        });
+    }
+    for name in ["valkey-server", "redis-server"] {
+        if let Some(path) = on_path(name) {
+            let (child, url) = spawn(&path).await?;
+            return Ok(Server {
+                url,
+                why: format!("a throw-away {name}, because REDIS_URL is not set and it is on PATH"),
+                _running: Running::Process { _child: child },
+            });
+        }
+    }
+    let broker = Broker::start().await?;
+    Ok(Server {
+        url: broker.url(),
+        why: "the embedded broker, because REDIS_URL is not set and no valkey-server or \
+              redis-server is on PATH"
+            .to_owned(),
+        _running: Running::InProcess { _broker: broker },
+    })
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+}
+
+/// Starts a server on a free port, with nothing on disk, and waits until it answers.
+async fn spawn(path: &PathBuf) -> Result<(Killed, String), Box<dyn Error>> {
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let child = Command::new(path)
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+        .args(["--save", "", "--appendonly", "no"])
+        .stdout(Stdio::null())
+        .spawn()?;
+    let child = Killed(child);
+    for _ in 0..200 {
+        if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+            return Ok((child, format!("redis://127.0.0.1:{port}/")));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Err(format!("{} did not answer on port {port}", path.display()).into())
+}
+
+/// A process that ends with its owner.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
