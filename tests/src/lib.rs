@@ -1,1 +1,13 @@
-//! What the tests of `redis-push` share.
+//! What the tests of `redis-push` share: servers to run against, a harness that runs each test
+//! once per server, and bounded waits.
+
+pub mod harness;
+mod raw;
+mod real_server;
+mod server;
+mod wait;
+
+pub use raw::RawClient;
+pub use real_server::{RealServer, ServerBinary};
+pub use server::Server;
+pub use wait::{BOUND, eventually, eventually_in, within};

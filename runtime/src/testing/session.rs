@@ -197,9 +197,9 @@ fn rename(call: &mut Call<'_>, name: &[u8]) -> bool {
 pub(super) fn get_name(call: &mut Call<'_>) {
     let name = call.client().name.clone();
     if name.is_empty() {
-        call.reply.null()
+        call.reply.null();
     } else {
-        call.reply.bulk(name)
+        call.reply.bulk(name);
     }
 }
 

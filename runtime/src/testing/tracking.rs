@@ -185,7 +185,7 @@ impl State {
         }
         match &mut self.running {
             Some(running) if running.id == id => {
-                running.invalidations.extend_from_slice(&frame.bytes)
+                running.invalidations.extend_from_slice(&frame.bytes);
             }
             _ => client.outbox.append(&frame.bytes),
         }

@@ -1,0 +1,252 @@
+//! What a program sees through the redis crate.
+
+use futures_util::StreamExt;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
+use redis::{
+    AsyncConnectionConfig, Client, FromRedisValue, ProtocolVersion, PushInfo, PushKind, Value,
+};
+use tests::harness::Test;
+use tests::{Server, tests, within};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+pub(crate) fn tests() -> Vec<Test<(Server,)>> {
+    tests![
+        a_connection_manager_hears_every_kind_of_push,
+        a_connection_manager_comes_back_after_a_kill,
+        a_connection_manager_comes_back_after_a_restart,
+        a_multiplexed_connection_hears_pushes_between_its_replies,
+        credentials_in_the_settings_are_used,
+        resp2_pubsub_receives_messages,
+    ]
+}
+
+fn client(server: &Server) -> Client {
+    let info = redis::IntoConnectionInfo::into_connection_info(server.url()).unwrap();
+    let settings = info
+        .redis_settings()
+        .clone()
+        .set_protocol(ProtocolVersion::RESP3);
+    Client::open(info.set_redis_settings(settings)).unwrap()
+}
+
+async fn manager(server: &Server) -> (ConnectionManager, UnboundedReceiver<PushInfo>) {
+    let (sender, pushes) = unbounded_channel();
+    let config = ConnectionManagerConfig::new().set_push_sender(sender);
+    let client = client(server);
+    let manager = client.get_connection_manager_with_config(config);
+    (
+        within("a connection manager", manager).await.unwrap(),
+        pushes,
+    )
+}
+
+async fn push(pushes: &mut UnboundedReceiver<PushInfo>) -> PushInfo {
+    within("a push", pushes.recv())
+        .await
+        .expect("an open push channel")
+}
+
+/// The next push: its kind, and its data as text.
+async fn told<T: FromRedisValue>(pushes: &mut UnboundedReceiver<PushInfo>) -> (PushKind, T) {
+    let push = push(pushes).await;
+    (
+        push.kind,
+        redis::from_redis_value(Value::Array(push.data)).unwrap(),
+    )
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().copied().map(str::to_owned).collect()
+}
+
+async fn a_connection_manager_hears_every_kind_of_push(server: Server) {
+    server.set_key_events("KEA").await;
+    let (mut manager, mut pushes) = manager(&server).await;
+    manager.subscribe("news").await.unwrap();
+    manager.psubscribe("n*").await.unwrap();
+    redis::cmd("SSUBSCRIBE")
+        .arg("shard")
+        .exec_async(&mut manager)
+        .await
+        .unwrap();
+    manager.subscribe("__keyevent@0__:set").await.unwrap();
+    redis::cmd("CLIENT")
+        .arg("TRACKING")
+        .arg("ON")
+        .arg("BCAST")
+        .arg("PREFIX")
+        .arg("user:")
+        .exec_async(&mut manager)
+        .await
+        .unwrap();
+    for (kind, name, count) in [
+        (PushKind::Subscribe, "news", "1"),
+        (PushKind::PSubscribe, "n*", "2"),
+        (PushKind::SSubscribe, "shard", "1"),
+        (PushKind::Subscribe, "__keyevent@0__:set", "3"),
+    ] {
+        assert_eq!(told(&mut pushes).await, (kind, words(&[name, count])));
+    }
+    assert_eq!(server.publish("news", "hello").await, 2);
+    let mut other = server.raw3().await;
+    other.expect("SPUBLISH shard hi", &[":1"]).await;
+    other.expect("SET user:1 x", &["+OK"]).await;
+    other.expect("FLUSHALL", &["+OK"]).await;
+    assert_eq!(
+        told(&mut pushes).await,
+        (PushKind::Message, words(&["news", "hello"]))
+    );
+    assert_eq!(
+        told(&mut pushes).await,
+        (PushKind::PMessage, words(&["n*", "news", "hello"]))
+    );
+    assert_eq!(
+        told(&mut pushes).await,
+        (PushKind::SMessage, words(&["shard", "hi"]))
+    );
+    assert_eq!(
+        told(&mut pushes).await,
+        (PushKind::Message, words(&["__keyevent@0__:set", "user:1"]))
+    );
+    assert_eq!(
+        told(&mut pushes).await,
+        (PushKind::Invalidate, vec![words(&["user:1"])])
+    );
+    let flushed = push(&mut pushes).await;
+    assert_eq!(
+        (flushed.kind, flushed.data),
+        (PushKind::Invalidate, vec![Value::Nil])
+    );
+    manager.unsubscribe("news").await.unwrap();
+    manager.punsubscribe("n*").await.unwrap();
+    assert_eq!(
+        told(&mut pushes).await,
+        (PushKind::Unsubscribe, words(&["news", "2"]))
+    );
+    assert_eq!(
+        told(&mut pushes).await,
+        (PushKind::PUnsubscribe, words(&["n*", "1"]))
+    );
+    assert_eq!(server.publish("news", "hello").await, 0);
+}
+
+async fn a_connection_manager_comes_back_after_a_kill(server: Server) {
+    let (mut manager, mut pushes) = manager(&server).await;
+    manager.subscribe("news").await.unwrap();
+    assert_eq!(push(&mut pushes).await.kind, PushKind::Subscribe);
+    for n in 0..5 {
+        server.kill_connections().await;
+        while push(&mut pushes).await.kind != PushKind::Disconnection {}
+        // The first command after the loss may fail; it is what makes the manager reconnect.
+        tests::eventually("a new connection", async || {
+            manager.subscribe("news").await.is_ok()
+        })
+        .await;
+        server.wait_for_subscribers_of("news", 1).await;
+        server.publish("news", &n.to_string()).await;
+        loop {
+            let heard = push(&mut pushes).await;
+            if heard.kind == PushKind::Message {
+                let heard: Vec<String> = redis::from_redis_value(Value::Array(heard.data)).unwrap();
+                assert_eq!(heard, ["news", &n.to_string()]);
+                break;
+            }
+        }
+    }
+}
+
+async fn a_connection_manager_comes_back_after_a_restart(server: Server) {
+    let (mut manager, mut pushes) = manager(&server).await;
+    manager.subscribe("news").await.unwrap();
+    server.stop().await;
+    while push(&mut pushes).await.kind != PushKind::Disconnection {}
+    server.start_again().await;
+    tests::eventually("a new connection", async || {
+        manager.subscribe("news").await.is_ok()
+    })
+    .await;
+    server.wait_for_subscribers_of("news", 1).await;
+    server.publish("news", "back").await;
+    while push(&mut pushes).await.kind != PushKind::Message {}
+}
+
+async fn a_multiplexed_connection_hears_pushes_between_its_replies(server: Server) {
+    let (sender, mut pushes) = unbounded_channel();
+    let config = AsyncConnectionConfig::new().set_push_sender(sender);
+    let mut connection: MultiplexedConnection = client(&server)
+        .get_multiplexed_async_connection_with_config(&config)
+        .await
+        .unwrap();
+    connection.subscribe("news").await.unwrap();
+    let mut publisher = client(&server)
+        .get_multiplexed_async_connection()
+        .await
+        .unwrap();
+    for n in 0..100 {
+        let count: usize = redis::cmd("PUBLISH")
+            .arg("news")
+            .arg(n)
+            .query_async(&mut publisher)
+            .await
+            .unwrap();
+        assert_eq!(count, 1);
+        let echo: u32 = redis::cmd("ECHO")
+            .arg(n)
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(echo, n);
+    }
+    assert_eq!(push(&mut pushes).await.kind, PushKind::Subscribe);
+    for n in 0..100 {
+        assert_eq!(
+            told(&mut pushes).await,
+            (PushKind::Message, words(&["news", &n.to_string()]))
+        );
+    }
+}
+
+async fn credentials_in_the_settings_are_used(server: Server) {
+    server.set_password(Some("secret")).await;
+    let refused = client(&server)
+        .get_multiplexed_async_connection()
+        .await
+        .map(drop)
+        .unwrap_err();
+    assert_eq!(refused.code(), Some("NOAUTH"), "{refused}");
+    let info = redis::IntoConnectionInfo::into_connection_info(server.url()).unwrap();
+    for (password, accepted) in [("secret", true), ("wrong", false)] {
+        for protocol in [ProtocolVersion::RESP2, ProtocolVersion::RESP3] {
+            let settings = info
+                .redis_settings()
+                .clone()
+                .set_password(password)
+                .set_protocol(protocol)
+                .set_db(2);
+            let client = Client::open(info.clone().set_redis_settings(settings)).unwrap();
+            let connected = client.get_multiplexed_async_connection().await;
+            assert_eq!(connected.is_ok(), accepted, "{password} {protocol:?}");
+        }
+    }
+}
+
+async fn resp2_pubsub_receives_messages(server: Server) {
+    let mut pubsub = Client::open(server.url())
+        .unwrap()
+        .get_async_pubsub()
+        .await
+        .unwrap();
+    pubsub.subscribe("news").await.unwrap();
+    pubsub.psubscribe("n*").await.unwrap();
+    assert_eq!(server.publish("news", "hello").await, 2);
+    let mut messages = pubsub.on_message();
+    for pattern in [None, Some("n*")] {
+        let message = within("a message", messages.next()).await.unwrap();
+        assert_eq!(message.get_channel_name(), "news");
+        assert_eq!(message.get_payload::<String>().unwrap(), "hello");
+        assert_eq!(
+            message.get_pattern::<Option<String>>().unwrap().as_deref(),
+            pattern
+        );
+    }
+}

@@ -1,0 +1,261 @@
+//! Runs each test once per server, on a runtime of its own, for a bounded time.
+//!
+//! ```no_run
+//! use tests::harness::Suite;
+//! use tests::{Server, tests};
+//!
+//! async fn a_message_reaches_its_subscriber(server: Server) {
+//!     let mut client = server.raw3().await;
+//!     client.expect("SUBSCRIBE news", &[r#">["subscribe" "news" :1]"#]).await;
+//!     server.publish("news", "hello").await;
+//!     client.hears(&[r#">["message" "news" "hello"]"#]).await;
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     Suite::new("greetings").on_every_server(tests![a_message_reaches_its_subscriber]).run()
+//! }
+//! ```
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use redis_push::testing::Broker;
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+use crate::real_server::{ServerBinary, kill_leftovers};
+use crate::{RealServer, Server};
+
+/// Names of async functions as a list of [`Test`]s.
+#[macro_export]
+macro_rules! tests {
+    ($($test:path),* $(,)?) => {
+        vec![$($crate::harness::Test::new(stringify!($test), $test)),*]
+    };
+}
+
+/// A test's future stays on the test's own thread: it need not be `Send`.
+type Running = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A test that takes `A`: an async function and its name.
+pub struct Test<A> {
+    name: &'static str,
+    run: Arc<dyn Fn(A) -> Running + Send + Sync>,
+}
+
+impl<A> Test<A> {
+    /// Wraps a function; [`tests!`](crate::tests) calls it.
+    pub fn new<F: TestFn<A>>(name: &'static str, function: F) -> Self {
+        Self {
+            name,
+            run: Arc::new(move |argument| function.start(argument)),
+        }
+    }
+}
+
+/// An async function of one argument, or of none when `A` is `()`.
+pub trait TestFn<A>: Send + Sync + 'static {
+    /// Calls it.
+    fn start(&self, argument: A) -> Running;
+}
+
+impl<F, R> TestFn<()> for F
+where
+    F: Fn() -> R + Send + Sync + 'static,
+    R: Future<Output = ()> + 'static,
+{
+    fn start(&self, (): ()) -> Running {
+        Box::pin(self())
+    }
+}
+
+impl<F, A, R> TestFn<(A,)> for F
+where
+    F: Fn(A) -> R + Send + Sync + 'static,
+    R: Future<Output = ()> + 'static,
+{
+    fn start(&self, (argument,): (A,)) -> Running {
+        Box::pin(self(argument))
+    }
+}
+
+/// The tests of one binary.
+pub struct Suite {
+    name: &'static str,
+    bound: Duration,
+    binaries: Vec<ServerBinary>,
+    wants_real: bool,
+    trials: Vec<Trial>,
+}
+
+impl Suite {
+    /// A suite without tests.
+    ///
+    /// # Panics
+    ///
+    /// When `REAL_REDIS_BINS` lists a server that does not run.
+    pub fn new(name: &'static str) -> Self {
+        let bound = Duration::from_secs(60);
+        Self {
+            name,
+            bound,
+            binaries: ServerBinary::found(),
+            wants_real: false,
+            trials: Vec::new(),
+        }
+    }
+
+    /// How long the tests that are added from now on may take; 60 seconds otherwise.
+    pub fn bound(mut self, bound: Duration) -> Self {
+        self.bound = bound;
+        self
+    }
+
+    /// Adds tests that run on the embedded broker and on every real server.
+    pub fn on_every_server(mut self, tests: Vec<Test<(Server,)>>) -> Self {
+        self.wants_real = true;
+        for test in tests {
+            let run = test.run.clone();
+            self.add(&test, Some("embedded broker"), async move || {
+                run((Server::Broker(broker().await),)).await;
+            });
+            for binary in self.binaries.clone() {
+                let (run, name) = (test.run.clone(), binary.name().to_owned());
+                let start =
+                    async move || run((Server::Real(RealServer::start(&binary).await),)).await;
+                self.add(&test, Some(&name), start);
+            }
+        }
+        self
+    }
+
+    /// Adds tests that run on the embedded broker only.
+    pub fn on_the_broker(mut self, tests: Vec<Test<(Broker,)>>) -> Self {
+        for test in tests {
+            let run = test.run.clone();
+            self.add(&test, Some("embedded broker"), async move || {
+                run((broker().await,)).await;
+            });
+        }
+        self
+    }
+
+    /// Adds tests that run on every real server only.
+    pub fn on_real_servers(mut self, tests: Vec<Test<(RealServer,)>>) -> Self {
+        self.wants_real = true;
+        for test in tests {
+            for binary in self.binaries.clone() {
+                let (run, name) = (test.run.clone(), binary.name().to_owned());
+                self.add(&test, Some(&name), async move || {
+                    run((RealServer::start(&binary).await,)).await;
+                });
+            }
+        }
+        self
+    }
+
+    /// Adds tests that need no server, or start their own.
+    pub fn without_server(mut self, tests: Vec<Test<()>>) -> Self {
+        for test in tests {
+            let run = test.run.clone();
+            self.add(&test, None, async move || run(()).await);
+        }
+        self
+    }
+
+    fn add<A, F, R>(&mut self, test: &Test<A>, server: Option<&str>, start: F)
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Future<Output = ()>,
+    {
+        let name = match server {
+            Some(server) => format!("{} [{server}]", test.name),
+            None => test.name.to_owned(),
+        };
+        let bound = self.bound;
+        self.trials
+            .push(Trial::test(name.clone(), move || run(name, bound, start)));
+    }
+
+    /// Runs the tests that the command line asks for.
+    ///
+    /// Which servers are used is told on standard error; standard output is the list that test
+    /// runners read.
+    pub fn run(self) -> ExitCode {
+        let arguments = Arguments::from_args();
+        if self.wants_real {
+            let names: Vec<_> = self.binaries.iter().map(ServerBinary::name).collect();
+            if names.is_empty() {
+                let missing = "none found (REAL_REDIS_BINS, valkey-server or redis-server on PATH)";
+                if std::env::var_os("REQUIRE_REAL_REDIS").is_some_and(|value| value == "1") {
+                    eprintln!(
+                        "REQUIRE_REAL_REDIS=1 asks {} for a real server: {missing}",
+                        self.name
+                    );
+                    return ExitCode::FAILURE;
+                }
+                eprintln!("skipped: {} on a real server: {missing}", self.name);
+            } else {
+                eprintln!(
+                    "{} runs on: embedded broker, {}",
+                    self.name,
+                    names.join(", ")
+                );
+            }
+        }
+        let conclusion = libtest_mimic::run(&arguments, self.trials);
+        kill_leftovers();
+        conclusion.exit_code()
+    }
+}
+
+async fn broker() -> Broker {
+    Broker::start().await.expect("a free port")
+}
+
+/// Runs one test on a thread and a runtime of its own. A test that is stuck is left behind:
+/// nobody waits for its tasks, nor for its thread when that is what hangs.
+fn run<F, R>(name: String, bound: Duration, start: F) -> Result<(), Failed>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Future<Output = ()>,
+{
+    let (sender, ended) = mpsc::channel();
+    let test = move || {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let test = || runtime.block_on(async { timeout(bound, start()).await.is_ok() });
+        let result = catch_unwind(AssertUnwindSafe(test));
+        runtime.shutdown_background();
+        let _ = sender.send(result);
+    };
+    thread::Builder::new().name(name).spawn(test)?;
+    match ended.recv_timeout(bound + Duration::from_secs(5)) {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Err(panic)) => Err(message(&*panic).into()),
+        Ok(Ok(false)) => {
+            Err(format!("the test did not end within {bound:?} and was given up").into())
+        }
+        Err(_) => Err(format!(
+            "the test blocked its thread for more than {bound:?} and was left behind"
+        )
+        .into()),
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("the test panicked")
+        .to_owned()
+}

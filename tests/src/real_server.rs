@@ -1,0 +1,300 @@
+//! Real servers, thrown away after the test.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use tokio::net::TcpSocket;
+
+use crate::wait::within;
+
+/// An installed server.
+#[derive(Clone, Debug)]
+pub struct ServerBinary {
+    path: PathBuf,
+    name: String,
+}
+
+impl ServerBinary {
+    /// The binaries listed in `REAL_REDIS_BINS`, separated by `:`; without it, `valkey-server` and
+    /// `redis-server` where PATH has them.
+    ///
+    /// # Panics
+    ///
+    /// When a listed binary does not run: a list is a promise.
+    pub fn found() -> Vec<Self> {
+        match std::env::var_os("REAL_REDIS_BINS") {
+            Some(list) => std::env::split_paths(&list)
+                .filter(|path| !path.as_os_str().is_empty())
+                .map(|path| {
+                    Self::at(&path).unwrap_or_else(|| {
+                        panic!("REAL_REDIS_BINS: {} does not run", path.display())
+                    })
+                })
+                .collect(),
+            None => ["valkey-server", "redis-server"]
+                .iter()
+                .filter_map(|name| Self::at(Path::new(name)))
+                .collect(),
+        }
+    }
+
+    fn at(path: &Path) -> Option<Self> {
+        let output = Command::new(path).arg("--version").output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let version = text
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix("v="))?;
+        let name = format!("{} {version}", path.file_name()?.to_string_lossy());
+        Some(Self {
+            path: path.into(),
+            name,
+        })
+    }
+
+    /// The file's name and the version that it tells: `redis-server 7.0.15`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// A throw-away server on a free port of this machine: nothing on disk but its log, no
+/// persistence, killed when dropped.
+///
+/// Its log is printed when it fails to start, and when the test panics.
+pub struct RealServer {
+    binary: ServerBinary,
+    addr: SocketAddr,
+    directory: PathBuf,
+    arguments: Vec<OsString>,
+    child: Arc<Mutex<Option<Child>>>,
+    password: Mutex<Option<String>>,
+    /// Bound and not listening: on Linux the server can listen beside it, and while the server
+    /// is down nobody else gets the port.
+    _port: Option<TcpSocket>,
+}
+
+/// The processes of tests that ran out of time: their servers are never dropped.
+static CHILDREN: Mutex<Vec<Weak<Mutex<Option<Child>>>>> = Mutex::new(Vec::new());
+
+impl RealServer {
+    /// Starts a server and waits until it answers.
+    ///
+    /// # Panics
+    ///
+    /// When it does not, after a few tries on other ports; the message holds its log.
+    pub async fn start(binary: &ServerBinary) -> Self {
+        Self::start_with(binary, &[]).await
+    }
+
+    /// Starts a server with arguments of its own, such as `["--maxclients", "5"]`.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_with(binary: &ServerBinary, arguments: &[&str]) -> Self {
+        let mut failure = String::new();
+        for _ in 0..3 {
+            let server = Self::on_free_port(binary, arguments);
+            match server.spawn().await {
+                Ok(()) => return server,
+                Err(log) => failure = log,
+            }
+        }
+        panic!("{} does not start:\n{failure}", binary.name);
+    }
+
+    fn on_free_port(binary: &ServerBinary, arguments: &[&str]) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let directory =
+            std::env::temp_dir().join(format!("redis-push-test-{}-{count}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let port = TcpSocket::new_v4().unwrap();
+        port.set_reuseaddr(true).unwrap();
+        port.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let child = Arc::default();
+        lock(&CHILDREN).push(Arc::downgrade(&child));
+        Self {
+            binary: binary.clone(),
+            addr: port.local_addr().unwrap(),
+            directory,
+            arguments: arguments.iter().map(OsString::from).collect(),
+            child,
+            password: Mutex::new(None),
+            _port: cfg!(target_os = "linux").then_some(port),
+        }
+    }
+
+    /// Starts the process; the error is its log.
+    async fn spawn(&self) -> Result<(), String> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_file())
+            .unwrap();
+        let child = Command::new(&self.binary.path)
+            .args([
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                &self.addr.port().to_string(),
+            ])
+            .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
+            .arg("--dir")
+            .arg(&self.directory)
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        *lock(&self.child) = Some(child);
+        let end = tokio::time::Instant::now() + crate::BOUND;
+        loop {
+            if self.connection().await.is_ok() {
+                return Ok(());
+            }
+            let gone = lock(&self.child)
+                .as_mut()
+                .is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
+            if gone || tokio::time::Instant::now() > end {
+                return Err(self.log());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// `redis-server 7.0.15` or the like.
+    pub fn name(&self) -> &str {
+        &self.binary.name
+    }
+
+    /// The URL, without credentials.
+    pub fn url(&self) -> String {
+        format!("redis://{}/", self.addr)
+    }
+
+    /// The address. It stays the same over a restart.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Runs a command as the administrator, over a connection of its own.
+    ///
+    /// # Panics
+    ///
+    /// When the server answers with an error, or not at all.
+    pub async fn command(&self, words: &[&str]) -> redis::Value {
+        let run = async {
+            let mut connection = self.connection().await?;
+            let mut command = redis::cmd(words[0]);
+            command.arg(&words[1..]).query_async(&mut connection).await
+        };
+        within("an administrator's command", run)
+            .await
+            .unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    /// A connection that has authenticated and got an answer.
+    async fn connection(&self) -> redis::RedisResult<MultiplexedConnection> {
+        let redis = redis::RedisConnectionInfo::default();
+        let redis = match &*lock(&self.password) {
+            Some(password) => redis.set_password(password),
+            None => redis,
+        };
+        let address = redis::ConnectionAddr::Tcp(self.addr.ip().to_string(), self.addr.port());
+        let info =
+            redis::IntoConnectionInfo::into_connection_info(address)?.set_redis_settings(redis);
+        let mut connection = redis::Client::open(info)?
+            .get_multiplexed_async_connection()
+            .await?;
+        redis::cmd("PING")
+            .query_async::<()>(&mut connection)
+            .await?;
+        Ok(connection)
+    }
+
+    /// Sets the password of the default user, or takes it away. Connections that exist stay
+    /// authenticated. A restart forgets it.
+    pub async fn set_password(&self, password: Option<&str>) {
+        self.command(&["CONFIG", "SET", "requirepass", password.unwrap_or_default()])
+            .await;
+        *lock(&self.password) = password.map(str::to_owned);
+    }
+
+    /// Kills the process at once, as a crash would.
+    pub async fn stop(&self) {
+        kill(&self.child);
+    }
+
+    /// Starts the server on the same port again. Its data and its settings are gone.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start; the message holds its log.
+    pub async fn start_again(&self) {
+        kill(&self.child);
+        *lock(&self.password) = None;
+        if let Err(log) = self.spawn().await {
+            panic!("{} does not start again:\n{log}", self.binary.name);
+        }
+    }
+
+    /// Stops the process where it is (SIGSTOP), or lets it go on (SIGCONT). Connections stay open.
+    pub fn freeze(&self, on: bool) {
+        let Some(pid) = lock(&self.child).as_ref().map(Child::id) else {
+            return;
+        };
+        let signal = if on { "-STOP" } else { "-CONT" };
+        let status = Command::new("kill")
+            .args([signal, &pid.to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success(), "kill {signal} {pid}: {status}");
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.directory.join("log")
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+}
+
+impl Drop for RealServer {
+    fn drop(&mut self) {
+        kill(&self.child);
+        if std::thread::panicking() {
+            eprintln!("--- the log of {} ---\n{}---", self.binary.name, self.log());
+        }
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Kills the servers of tests that were given up.
+pub(crate) fn kill_leftovers() {
+    let children: Vec<_> = lock(&CHILDREN).drain(..).collect();
+    children
+        .iter()
+        .filter_map(Weak::upgrade)
+        .for_each(|child| kill(&child));
+}
+
+fn kill(child: &Mutex<Option<Child>>) {
+    if let Some(mut child) = lock(child).take() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,211 @@
+//! One face for the embedded broker and the real servers.
+
+use std::net::SocketAddr;
+
+use redis_push::testing::Broker;
+
+use crate::wait::{eventually, within};
+use crate::{RawClient, RealServer};
+
+/// A server that belongs to one test.
+pub enum Server {
+    /// The embedded broker.
+    Broker(Broker),
+    /// A real server.
+    Real(RealServer),
+}
+
+impl Server {
+    /// What it is called in the names of tests.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Broker(_) => "embedded broker",
+            Self::Real(server) => server.name(),
+        }
+    }
+
+    /// The URL, without credentials.
+    pub fn url(&self) -> String {
+        match self {
+            Self::Broker(broker) => broker.url(),
+            Self::Real(server) => server.url(),
+        }
+    }
+
+    /// The address. It stays the same over a restart.
+    pub fn addr(&self) -> SocketAddr {
+        match self {
+            Self::Broker(broker) => broker.addr(),
+            Self::Real(server) => server.addr(),
+        }
+    }
+
+    /// Drops all connections; the server goes on.
+    pub async fn kill_connections(&self) {
+        match self {
+            Self::Broker(broker) => {
+                broker.kill_connections();
+            }
+            Self::Real(server) => {
+                server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+                server
+                    .command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"])
+                    .await;
+            }
+        }
+    }
+
+    /// Stops the server as a crash would: connections die, new ones are refused.
+    pub async fn stop(&self) {
+        match self {
+            Self::Broker(broker) => within("the broker's stop", broker.stop()).await,
+            Self::Real(server) => server.stop().await,
+        }
+    }
+
+    /// Starts the server on the same port again.
+    ///
+    /// A real server has forgotten its keys, settings and password; the broker has not.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn start_again(&self) {
+        match self {
+            Self::Broker(broker) => within("the broker's start", broker.start_again())
+                .await
+                .unwrap(),
+            Self::Real(server) => server.start_again().await,
+        }
+    }
+
+    /// Makes the server deaf and mute with its connections open, or lets it go on.
+    pub fn freeze(&self, on: bool) {
+        match self {
+            Self::Broker(broker) => broker.pause(on),
+            Self::Real(server) => server.freeze(on),
+        }
+    }
+
+    /// Sets the password that new connections need, or takes it away.
+    pub async fn set_password(&self, password: Option<&str>) {
+        match self {
+            Self::Broker(broker) => broker.set_password(password),
+            Self::Real(server) => server.set_password(password).await,
+        }
+    }
+
+    /// Switches key events on: `notify-keyspace-events`.
+    pub async fn set_key_events(&self, classes: &str) {
+        self.configure("notify-keyspace-events", classes).await;
+    }
+
+    /// Sets a configuration parameter.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not know it.
+    pub async fn configure(&self, name: &str, value: &str) {
+        match self {
+            Self::Broker(_) => {
+                let mut client = RawClient::connect(self.addr()).await;
+                client.say_words(&["CONFIG", "SET", name, value]).await;
+                assert_eq!(client.hear().await, "+OK", "CONFIG SET {name} {value}");
+            }
+            Self::Real(server) => {
+                server.command(&["CONFIG", "SET", name, value]).await;
+            }
+        }
+    }
+
+    /// Refuses subscriptions to a channel, and closes the connections that have one.
+    ///
+    /// A real server knows one denied name at a time here, denies publishing to it as well, and
+    /// then denies every pattern.
+    pub async fn deny(&self, channel: &str) {
+        match self {
+            Self::Broker(broker) => broker.deny(channel),
+            Self::Real(server) => {
+                // Rights can only be granted: every name that is shorter than the denied one,
+                // differs from it somewhere, or is longer.
+                let mut words = vec![
+                    "ACL".to_owned(),
+                    "SETUSER".into(),
+                    "default".into(),
+                    "resetchannels".into(),
+                ];
+                let bytes = channel.as_bytes();
+                for (index, byte) in bytes.iter().enumerate() {
+                    let start = str::from_utf8(&bytes[..index]).expect("an ASCII name");
+                    words.push(format!("&{start}[^{}]*", char::from(*byte)));
+                    if index > 0 {
+                        words.push(format!("&{start}"));
+                    }
+                }
+                words.push(format!("&{channel}?*"));
+                server
+                    .command(&words.iter().map(String::as_str).collect::<Vec<_>>())
+                    .await;
+            }
+        }
+    }
+
+    /// Takes back every [`deny`](Self::deny) of this channel.
+    pub async fn allow(&self, channel: &str) {
+        match self {
+            Self::Broker(broker) => broker.allow(channel),
+            Self::Real(server) => {
+                server
+                    .command(&["ACL", "SETUSER", "default", "allchannels"])
+                    .await;
+            }
+        }
+    }
+
+    /// Publishes a message, and answers how many subscriptions it was sent to.
+    pub async fn publish(&self, channel: &str, payload: &str) -> usize {
+        match self {
+            Self::Broker(broker) => broker.publish(channel, payload),
+            Self::Real(server) => {
+                let count = server.command(&["PUBLISH", channel, payload]).await;
+                redis::from_redis_value(count).unwrap()
+            }
+        }
+    }
+
+    /// Waits until at least `n` connections are subscribed to a channel or sharded channel; with
+    /// `n = 0`, until none is.
+    ///
+    /// # Panics
+    ///
+    /// When it takes too long.
+    pub async fn wait_for_subscribers_of(&self, name: &str, n: usize) {
+        let what = format!("{n} subscribers of {name}");
+        match self {
+            Self::Broker(broker) => within(&what, broker.wait_for_subscribers_of(name, n)).await,
+            Self::Real(server) => {
+                let enough = async || {
+                    let mut sum = 0;
+                    for question in ["NUMSUB", "SHARDNUMSUB"] {
+                        let answer = server.command(&["PUBSUB", question, name]).await;
+                        let [(_, count)] =
+                            redis::from_redis_value::<[(String, usize); 1]>(answer).unwrap();
+                        sum += count;
+                    }
+                    if n == 0 { sum == 0 } else { sum >= n }
+                };
+                eventually(&what, enough).await;
+            }
+        }
+    }
+
+    /// A raw connection in RESP2, as every connection begins.
+    pub async fn raw(&self) -> RawClient {
+        RawClient::connect(self.addr()).await
+    }
+
+    /// A raw connection in RESP3.
+    pub async fn raw3(&self) -> RawClient {
+        RawClient::resp3(self.addr()).await
+    }
+}
