@@ -56,12 +56,9 @@ impl Supervisor {
         let mut stop = self.stop.clone();
         for generation in 1.. {
             self.feed.open(generation);
-            let error = tokio::select! {
-                biased;
-                () = stopped(&mut stop) => break,
-                error = self.generation(generation) => error,
+            let Some(error) = self.generation(generation).await else {
+                break;
             };
-            let Some(error) = error else { break };
             self.feed.end(Missed::Unknown);
             let was_ready = self.status.borrow().phase == Phase::Ready;
             if was_ready {
@@ -78,14 +75,20 @@ impl Supervisor {
 
     /// Lives through one generation and returns why it ended; `None` when it was stopped.
     async fn generation(&mut self, generation: u64) -> Option<Error> {
-        let connecting = self
-            .link
-            .connect(generation, &self.feed, self.settings.connect_timeout);
-        let mut connection = match connecting.await {
+        let mut stop = self.stop.clone();
+        let connected = tokio::select! {
+            biased;
+            () = stopped(&mut stop) => return None,
+            connected = self.link.connect(
+                generation,
+                &self.feed,
+                self.settings.connect_timeout,
+            ) => connected,
+        };
+        let mut connection = match connected {
             Ok(connection) => connection,
             Err(error) => return Some(error),
         };
-        let mut stop = self.stop.clone();
         tokio::select! {
             biased;
             () = stopped(&mut stop) => {

@@ -1,10 +1,74 @@
-//! The library against every server found.
+//! The library against the embedded broker and every real server found.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tests::harness::Suite;
 use tests::tests;
 
+mod attaching;
+mod delivery;
+mod gated;
+mod reconnect;
+mod starting;
+mod stopping;
+mod support;
+
+use attaching::*;
+use delivery::*;
+use reconnect::*;
+use starting::*;
+use stopping::*;
+
 fn main() -> ExitCode {
-    Suite::new("integration").on_every_server(tests![]).run()
+    Suite::new("integration")
+        .bound(Duration::from_secs(60))
+        .on_every_server(tests![
+            a_message_reaches_every_handler_of_its_channel,
+            a_handler_sees_only_the_frames_of_its_own_subscription,
+            one_handler_may_listen_to_several_names,
+            a_sharded_message_reaches_its_handler_and_no_other,
+            a_panic_or_an_error_ends_one_delivery,
+            names_and_payloads_may_be_any_bytes,
+            raw_pushes_go_to_everyone_who_asks,
+            a_slow_handler_is_told_what_it_missed_and_the_others_miss_nothing,
+            a_killed_connection_comes_back_and_every_handler_is_told,
+            a_server_that_goes_silent_is_noticed_by_ping,
+            an_idle_connection_raises_no_false_alarm,
+            a_wrong_password_in_the_middle_of_an_outage_is_outlived,
+            a_denied_name_silences_no_other_and_comes_back_when_it_is_allowed,
+            order_is_kept_without_duplicates_over_many_disconnects,
+            a_wrong_password_is_told_at_once_and_not_repeated,
+            a_denied_name_is_told_at_once_with_the_servers_reason,
+            a_client_of_redis_rs_is_taken_with_its_credentials,
+            run_until_ends_with_its_signal_and_drains,
+            what_was_sent_before_the_end_is_delivered,
+            a_handler_that_is_done_in_time_is_waited_for,
+            what_the_deadline_leaves_is_counted_as_cancelled,
+            a_shutdown_works_during_an_outage,
+            a_frozen_server_does_not_hold_the_shutdown_up,
+            dropping_the_handle_ends_everything,
+            stats_print_as_a_table_and_survive_json,
+            the_services_own_receivers_go_on_beside_handlers,
+            a_lost_connection_of_the_services_manager_is_told_and_healed,
+            an_overflow_of_the_services_channel_is_told_as_a_gap,
+            a_closed_push_channel_is_never_called_ready,
+        ])
+        .on_the_broker(tests![
+            bad_pushes_are_counted_and_leave_every_handler_alive,
+            frames_in_one_byte_pieces_arrive_whole,
+            an_unsubscribe_that_nobody_asked_for_is_healed_and_told,
+            late_confirmations_are_waited_for,
+            a_server_that_comes_up_late_is_waited_for,
+        ])
+        .on_real_servers(tests![
+            a_hundred_handlers_at_line_rate_lose_nothing_and_wake_for_their_own,
+            comes_back_after_an_outage_that_is_longer_than_the_managers_own_retries,
+        ])
+        .without_server(tests![
+            a_server_that_is_not_there_is_named_with_what_is_missing,
+            what_cannot_be_is_told_without_a_connection,
+            state_after_handlers_is_a_mistake_that_start_names,
+        ])
+        .run()
 }

@@ -92,7 +92,10 @@ impl Connection {
         Ok(replies
             .into_iter()
             .map(|reply| match reply {
-                Value::ServerError(error) => Some(RedisError::from(error).to_string()),
+                Value::ServerError(error) => {
+                    let details = error.details().unwrap_or_default();
+                    Some(format!("{} {details}", error.code()))
+                }
                 _ => None,
             })
             .collect())

@@ -1,0 +1,129 @@
+//! Handlers beside a push channel that a service already has.
+
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{PushInfo, PushKind, Value};
+use redis_push::{GapCause, Handle, Missed, Mount, Subscriber, Subscription};
+use tests::Server;
+use tests::{eventually, within};
+use tokio::sync::broadcast;
+
+use crate::support::recorder;
+
+/// What a service has today: a manager, and a broadcast channel as its push sender.
+async fn service(
+    server: &Server,
+    capacity: usize,
+) -> (ConnectionManager, broadcast::Sender<PushInfo>) {
+    let url = format!("{}?protocol=resp3", server.url());
+    let (sender, _) = broadcast::channel(capacity);
+    let config = ConnectionManagerConfig::new().set_push_sender(sender.clone());
+    let client = redis::Client::open(url).unwrap();
+    let manager = client.get_connection_manager_with_config(config);
+    (within("a manager", manager).await.unwrap(), sender)
+}
+
+async fn attach(
+    manager: &ConnectionManager,
+    sender: &broadcast::Sender<PushInfo>,
+    mounts: impl IntoIterator<Item = Mount<()>>,
+) -> Handle {
+    let subscriber = Subscriber::attach(manager.clone(), sender.subscribe())
+        .reconnect_delay(Duration::from_millis(10), Duration::from_millis(200))
+        .handlers(mounts);
+    within("the start", subscriber.start()).await.unwrap()
+}
+
+pub async fn the_services_own_receivers_go_on_beside_handlers(server: Server) {
+    let (mut manager, sender) = service(&server, 1_000).await;
+    let mut first = sender.subscribe();
+    let mut second = sender.subscribe();
+    manager.subscribe("theirs").await.unwrap();
+    let (mount, mut journal) = recorder("ours", Subscription::channel("ours"));
+    let handle = attach(&manager, &sender, [mount]).await;
+
+    server.publish("theirs", "1").await;
+    server.publish("ours", "2").await;
+    journal.begins().await;
+    journal.message("ours", "2").await;
+    for receiver in [&mut first, &mut second] {
+        let mut messages = Vec::new();
+        while messages.len() < 2 {
+            let push = within("a push", receiver.recv()).await.unwrap();
+            if push.kind == PushKind::Message {
+                messages.push(push.data[1].clone());
+            }
+        }
+        let expected = ["1", "2"].map(|text| Value::BulkString(text.into()));
+        assert_eq!(messages, expected);
+    }
+    // The manager stays theirs: commands work, and no name is unsubscribed behind their back.
+    handle.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(server.publish("theirs", "3").await, 1);
+    assert_eq!(server.publish("ours", "4").await, 1);
+    let pong: String = redis::cmd("PING").query_async(&mut manager).await.unwrap();
+    assert_eq!(pong, "PONG");
+}
+
+pub async fn a_lost_connection_of_the_services_manager_is_told_and_healed(server: Server) {
+    let (manager, sender) = service(&server, 1_000).await;
+    let (mount, mut journal) = recorder("ours", Subscription::channel("ours"));
+    let handle = attach(&manager, &sender, [mount]).await;
+    journal.begins().await;
+    for _ in 0..3 {
+        server.kill_connections().await;
+        journal.lost_connection().await;
+        within("ready again", handle.ready()).await;
+        server.publish("ours", "again").await;
+        journal.message("ours", "again").await;
+    }
+}
+
+pub async fn an_overflow_of_the_services_channel_is_told_as_a_gap(server: Server) {
+    let (manager, sender) = service(&server, 4).await;
+    let (mount, mut journal) = recorder("ours", Subscription::channel("ours"));
+    let handle = attach(&manager, &sender, [mount]).await;
+    journal.begins().await;
+    // Pushes of somebody else's, more than the channel holds, before the forwarding task can run.
+    let push = PushInfo {
+        kind: PushKind::Message,
+        data: ["theirs", "x"]
+            .map(|text| Value::BulkString(text.into()))
+            .into(),
+    };
+    let flood = async || {
+        for _ in 0..10_000 {
+            sender.send(push.clone()).unwrap();
+        }
+        handle.stats().gaps() > 0
+    };
+    eventually("a lag", flood).await;
+    let gap = journal.gap().await;
+    assert_eq!(gap.cause, GapCause::Lagged);
+    assert!(
+        matches!(gap.missed, Missed::AtMost(_) | Missed::Unknown),
+        "{gap}"
+    );
+    within("ready again", handle.ready()).await;
+    eventually("a message after the lag", async || {
+        server.publish("ours", "again").await;
+        handle.stats().handlers[0].handled > 0
+    })
+    .await;
+}
+
+pub async fn a_closed_push_channel_is_never_called_ready(server: Server) {
+    let (mut manager, sender) = service(&server, 1_000).await;
+    let (mount, _journal) = recorder("ours", Subscription::channel("ours"));
+    // A channel that nobody feeds: the manager pushes into another one.
+    let (dead, receiver) = broadcast::channel(8);
+    drop(dead);
+    let subscriber = Subscriber::attach(manager.clone(), receiver)
+        .start_deadline(Duration::from_millis(500))
+        .handlers([mount]);
+    let error = within("the start", subscriber.start()).await.unwrap_err();
+    assert!(error.to_string().contains("closed"), "{error}");
+    manager.subscribe("theirs").await.unwrap();
+    drop(sender);
+}

@@ -1,0 +1,209 @@
+//! What happens to the connection, and what handlers are told of it.
+
+use std::time::Duration;
+
+use redis_push::testing::Broker;
+use redis_push::{GapCause, Subscription};
+use tests::{RealServer, Server};
+use tests::{eventually, within};
+use tokio::time::Instant;
+
+use crate::support::{Seen, recorder, start, subscriber};
+
+pub async fn a_killed_connection_comes_back_and_every_handler_is_told(server: Server) {
+    let (a, mut a_journal) = recorder("a", Subscription::channel("a"));
+    let (b, mut b_journal) = recorder("b", Subscription::pattern("b.*"));
+    let handle = start(server.url(), [a, b]).await;
+    a_journal.begins().await;
+    b_journal.begins().await;
+    for round in 0..5 {
+        server.publish("a", "before").await;
+        a_journal.message("a", "before").await;
+        server.kill_connections().await;
+        let gap = a_journal.lost_connection().await;
+        assert!(gap.since <= gap.until);
+        b_journal.lost_connection().await;
+        within("ready again", handle.ready()).await;
+        server.publish("a", "after").await;
+        server.publish("b.1", "after").await;
+        a_journal.message("a", "after").await;
+        b_journal.message("b.1", "after").await;
+        assert_eq!(handle.stats().feed.reconnects, round + 1);
+    }
+    let report = handle.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(report.stats.gaps(), 10);
+}
+
+/// redis-rs gives up after six retries, some 6 to 13 seconds, and is then deaf for ever.
+pub async fn comes_back_after_an_outage_that_is_longer_than_the_managers_own_retries(
+    server: RealServer,
+) {
+    let server = Server::Real(server);
+    let (mounts, mut journals): (Vec<_>, Vec<_>) = ["a", "b", "c"]
+        .map(|name| recorder(name, Subscription::channel(name)))
+        .into_iter()
+        .unzip();
+    let handle = start(server.url(), mounts).await;
+    for journal in &mut journals {
+        journal.begins().await;
+    }
+    server.stop().await;
+    eventually("the outage to be noticed", async || !handle.is_ready()).await;
+    let outage = Duration::from_secs(15);
+    tokio::time::sleep(outage).await;
+    assert!(!handle.is_ready());
+    server.start_again().await;
+    // No command is sent by the user: the handlers come back by themselves.
+    for (journal, name) in journals.iter_mut().zip(["a", "b", "c"]) {
+        let gap = journal.lost_connection().await;
+        assert!(gap.until.duration_since(gap.since).unwrap() >= outage);
+        server.wait_for_subscribers_of(name, 1).await;
+        server.publish(name, "again").await;
+        journal.message(name, "again").await;
+    }
+}
+
+pub async fn a_server_that_goes_silent_is_noticed_by_ping(server: Server) {
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let ping = Duration::from_millis(200);
+    let starting = subscriber(server.url())
+        .ping(ping, ping)
+        .connect_timeout(Duration::from_millis(500))
+        .handlers([mount])
+        .start();
+    let handle = within("the start", starting).await.unwrap();
+    journal.begins().await;
+    server.freeze(true);
+    eventually("the silence to be noticed", async || !handle.is_ready()).await;
+    server.freeze(false);
+    journal.lost_connection().await;
+    within("ready again", handle.ready()).await;
+    server.publish("a", "again").await;
+    journal.message("a", "again").await;
+}
+
+pub async fn an_idle_connection_raises_no_false_alarm(server: Server) {
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let starting = subscriber(server.url())
+        .ping(Duration::from_millis(1), Duration::from_secs(5))
+        .handlers([mount])
+        .start();
+    let handle = within("the start", starting).await.unwrap();
+    journal.begins().await;
+    // A thousand pings, or so.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(handle.is_ready());
+    assert_eq!(handle.stats().feed.reconnects, 0);
+}
+
+pub async fn a_wrong_password_in_the_middle_of_an_outage_is_outlived(server: Server) {
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let handle = start(server.url(), [mount]).await;
+    journal.begins().await;
+    server.set_password(Some("another")).await;
+    server.kill_connections().await;
+    eventually("the outage to be noticed", async || !handle.is_ready()).await;
+    // Long enough for several attempts, each of which the server refuses.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!handle.is_ready());
+    server.set_password(None).await;
+    journal.lost_connection().await;
+    server.publish("a", "again").await;
+    journal.message("a", "again").await;
+}
+
+pub async fn a_denied_name_silences_no_other_and_comes_back_when_it_is_allowed(server: Server) {
+    let (fine, mut fine_journal) = recorder("fine", Subscription::channel("fine"));
+    let (secret, mut secret_journal) = recorder("secret", Subscription::channel("secret"));
+    let handle = start(server.url(), [fine, secret]).await;
+    fine_journal.begins().await;
+    secret_journal.begins().await;
+
+    server.deny("secret").await;
+    server.kill_connections().await;
+    fine_journal.lost_connection().await;
+    server.wait_for_subscribers_of("fine", 1).await;
+    server.publish("fine", "1").await;
+    fine_journal.message("fine", "1").await;
+    assert!(!handle.is_ready());
+
+    server.allow("secret").await;
+    let gap = within("ready again", async {
+        handle.ready().await;
+        secret_journal.gap().await
+    })
+    .await;
+    assert_eq!(gap.cause, GapCause::ConnectionLost);
+    server.publish("secret", "2").await;
+    secret_journal.message("secret", "2").await;
+}
+
+pub async fn an_unsubscribe_that_nobody_asked_for_is_healed_and_told(broker: Broker) {
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let handle = start(broker.url(), [mount]).await;
+    journal.begins().await;
+    broker.inject(b">3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n");
+    let gap = journal.gap().await;
+    assert_eq!(gap.cause, GapCause::Resubscribed);
+    within("ready again", handle.ready()).await;
+    broker.publish("a", "again");
+    journal.message("a", "again").await;
+}
+
+pub async fn late_confirmations_are_waited_for(broker: Broker) {
+    broker.delay_confirmations(Duration::from_millis(300));
+    let (mounts, journals): (Vec<_>, Vec<_>) = ["a", "b", "c"]
+        .map(|name| recorder(name, Subscription::channel(name)))
+        .into_iter()
+        .unzip();
+    let begun = Instant::now();
+    let handle = start(broker.url(), mounts).await;
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    for (mut journal, name) in journals.into_iter().zip(["a", "b", "c"]) {
+        journal.begins().await;
+        broker.publish(name, "x");
+        journal.message(name, "x").await;
+    }
+    drop(handle);
+}
+
+/// Two connections must never feed one handler, and a gap stands between what came by the one and
+/// by the other.
+pub async fn order_is_kept_without_duplicates_over_many_disconnects(server: Server) {
+    const DISCONNECTS: u64 = 30;
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let handle = start(server.url(), [mount]).await;
+    let mut number = 0;
+    for round in 0..DISCONNECTS {
+        for _ in 0..20 {
+            server.publish("a", &number.to_string()).await;
+            number += 1;
+        }
+        server.kill_connections().await;
+        for _ in 0..20 {
+            server.publish("a", &number.to_string()).await;
+            number += 1;
+        }
+        eventually("the next connection", async || {
+            handle.stats().feed.reconnects == round + 1 && handle.is_ready()
+        })
+        .await;
+    }
+    let report = handle.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(report.stats.gaps(), DISCONNECTS);
+    let (mut next, mut gap_told) = (0, false);
+    for seen in journal.so_far() {
+        match seen {
+            Seen::Gap(_) => gap_told = true,
+            Seen::Message(_, payload) => {
+                let number: u64 = payload.parse().unwrap();
+                assert!(number >= next, "{number} came behind {next}");
+                assert!(
+                    number == next || gap_told,
+                    "{next} to {number} missing, untold"
+                );
+                (next, gap_told) = (number + 1, false);
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! `start`, and what it says when it cannot.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use redis_push::testing::Broker;
+use redis_push::{Error, Mount, Spec, Subscriber, Subscription};
+use tests::Server;
+use tests::within;
+
+use crate::support::{recorder, recorder_of};
+
+async fn refused(subscriber: Subscriber) -> Error {
+    within("the start", subscriber.start())
+        .await
+        .expect_err("it cannot start")
+}
+
+fn mounts() -> [Mount<()>; 2] {
+    let (alerts, _) = recorder("on_alert", Subscription::channel("alerts"));
+    let place = Spec::new("on_quote").at("src/quotes.rs", 12);
+    let (quotes, _) = recorder_of(place.on(Subscription::template("quotes.{symbol}").unwrap()));
+    [alerts, quotes]
+}
+
+pub async fn a_server_that_is_not_there_is_named_with_what_is_missing() {
+    // A port that was free a moment ago, with nobody behind it.
+    let broker = Broker::start().await.unwrap();
+    let address = broker.addr().to_string();
+    let url = broker.url();
+    broker.stop().await;
+    let error = refused(
+        Subscriber::new(url)
+            .start_deadline(Duration::from_millis(300))
+            .handlers(mounts()),
+    )
+    .await;
+    assert!(error.is_timeout());
+    let text = error.to_string();
+    for part in [
+        "300ms",
+        &address,
+        "connection refused",
+        "2 of 2",
+        "channel `alerts`, for `on_alert`",
+        "`quotes.{symbol}`, for `on_quote` (src/quotes.rs:12)",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+}
+
+pub async fn a_wrong_password_is_told_at_once_and_not_repeated(server: Server) {
+    server.set_password(Some("right")).await;
+    let secret = "correct-horse-battery";
+    let url = server
+        .url()
+        .replace("redis://", &format!("redis://:{secret}@"));
+    let error = refused(Subscriber::new(url).handlers(mounts())).await;
+    assert!(error.is_auth(), "{error}");
+    assert!(
+        error.to_string().contains("refused the credentials"),
+        "{error}"
+    );
+    let mut texts = vec![error.to_string(), format!("{error:?}")];
+    let mut source = error.source();
+    while let Some(error) = source {
+        texts.extend([error.to_string(), format!("{error:?}")]);
+        source = error.source();
+    }
+    for text in texts {
+        assert!(!text.contains(secret) && !text.contains("right"), "{text}");
+    }
+}
+
+pub async fn a_denied_name_is_told_at_once_with_the_servers_reason(server: Server) {
+    server.deny("alerts").await;
+    let (alerts, _) = recorder("on_alert", Subscription::channel("alerts"));
+    let (fine, _) = recorder("fine", Subscription::channel("fine"));
+    let error = refused(Subscriber::new(server.url()).handlers([alerts, fine])).await;
+    assert!(error.is_denied(), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("1 of 2"), "{text}");
+    assert!(text.contains("channel `alerts`, for `on_alert`"), "{text}");
+    assert!(
+        text.contains("NOPERM") || text.contains("No permissions"),
+        "{text}"
+    );
+    assert!(!text.contains("`fine`"), "{text}");
+}
+
+pub async fn what_cannot_be_is_told_without_a_connection() {
+    let secret = "hunter2";
+    let config = [
+        format!("redis://user:{secret}@ho st/"),
+        format!("http://user:{secret}@127.0.0.1/"),
+        format!("redis://user:{secret}@127.0.0.1/?protocol=resp2"),
+        format!("redis://user:{secret}@127.0.0.1/not-a-number"),
+        String::new(),
+    ];
+    for url in config {
+        let error = refused(Subscriber::new(&url).handlers(mounts())).await;
+        assert!(error.is_config(), "{url}: {error}");
+        let text = format!("{error} {error:?}");
+        assert!(!text.contains(secret), "{text}");
+    }
+    let error = refused(Subscriber::new("redis://127.0.0.1/")).await;
+    assert!(
+        error.is_config() && error.to_string().contains("handler"),
+        "{error}"
+    );
+    let (nothing, _) = recorder_of(Spec::new("idle"));
+    let error = refused(Subscriber::new("redis://127.0.0.1/").handlers([nothing])).await;
+    assert!(
+        error.is_config() && error.to_string().contains("idle"),
+        "{error}"
+    );
+}
+
+pub async fn state_after_handlers_is_a_mistake_that_start_names() {
+    let subscriber = Subscriber::new("redis://127.0.0.1/")
+        .handlers(mounts())
+        .state(1_u8);
+    let error = within("the start", subscriber.start()).await.unwrap_err();
+    assert!(
+        error.is_config() && error.to_string().contains("before"),
+        "{error}"
+    );
+}
+
+pub async fn a_server_that_comes_up_late_is_waited_for(broker: Broker) {
+    broker.refuse(true);
+    let starting = tokio::spawn(
+        crate::support::subscriber(broker.url())
+            .handlers(mounts())
+            .start(),
+    );
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!starting.is_finished());
+    broker.refuse(false);
+    let handle = within("the start", starting).await.unwrap().unwrap();
+    assert!(handle.is_ready());
+}
+
+pub async fn a_client_of_redis_rs_is_taken_with_its_credentials(server: Server) {
+    server.set_password(Some("right")).await;
+    let url = server.url().replace("redis://", "redis://:right@");
+    let client = redis::Client::open(url).unwrap();
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let subscriber = Subscriber::with_client(client).handlers([mount]);
+    let handle = within("the start", subscriber.start()).await.unwrap();
+    assert!(handle.is_ready());
+    journal.begins().await;
+}
+
+pub async fn run_until_ends_with_its_signal_and_drains(server: Server) {
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(
+        Subscriber::new(server.url())
+            .handlers([mount])
+            .run_until(async { stopped.await.unwrap() }),
+    );
+    journal.begins().await;
+    server.publish("a", "1").await;
+    journal.message("a", "1").await;
+    stop.send(()).unwrap();
+    within("the end", running).await.unwrap().unwrap();
+    journal.ends().await;
+    server.wait_for_subscribers_of("a", 0).await;
+}

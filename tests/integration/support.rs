@@ -1,0 +1,125 @@
+//! A handler that writes down what it is given, and where the tests read it.
+
+use std::time::Duration;
+
+use redis_push::{Fault, Gap, GapCause, Handle, Handler, Mount, Push, Spec, Subscriber};
+use redis_push::{Missed, Subscription};
+use tests::within;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// What a handler was given.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen {
+    Message(String, String),
+    Gap(Gap),
+}
+
+/// A handler that writes down everything. The payload `panic` makes it panic, `error` fail.
+pub struct Recorder {
+    spec: Spec,
+    sender: UnboundedSender<Seen>,
+}
+
+impl Handler<()> for Recorder {
+    fn spec(&self) -> Spec {
+        self.spec.clone()
+    }
+
+    async fn handle(&self, push: Push<'_>, _state: &()) -> Result<(), Fault> {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let (channel, payload) = (text(push.channel()), text(push.payload()));
+        match &*payload {
+            "panic" => panic!("asked to panic"),
+            "error" => return Err(Fault::Failed("asked to fail".into())),
+            _ => {}
+        }
+        let _ = self.sender.send(Seen::Message(channel, payload));
+        Ok(())
+    }
+
+    async fn handle_gap(&self, gap: &Gap, _state: &()) -> Result<(), Fault> {
+        let _ = self.sender.send(Seen::Gap(gap.clone()));
+        Ok(())
+    }
+}
+
+/// What one recorder has written, in order.
+pub struct Journal(UnboundedReceiver<Seen>);
+
+/// A recorder of one subscription, and its journal.
+pub fn recorder(name: &'static str, subscription: Subscription) -> (Mount<()>, Journal) {
+    recorder_of(Spec::new(name).on(subscription))
+}
+
+pub fn recorder_of(spec: Spec) -> (Mount<()>, Journal) {
+    let (recorder, journal) = new(spec);
+    (Mount::new(recorder), journal)
+}
+
+pub fn new(spec: Spec) -> (Recorder, Journal) {
+    let (sender, receiver) = unbounded_channel();
+    (Recorder { spec, sender }, Journal(receiver))
+}
+
+impl Journal {
+    pub async fn next(&mut self) -> Seen {
+        within("what the handler is given next", self.0.recv())
+            .await
+            .expect("the handler is alive")
+    }
+
+    /// The next entry is this message.
+    pub async fn message(&mut self, channel: &str, payload: &str) {
+        assert_eq!(
+            self.next().await,
+            Seen::Message(channel.to_owned(), payload.to_owned())
+        );
+    }
+
+    /// The next entry is a gap.
+    pub async fn gap(&mut self) -> Gap {
+        match self.next().await {
+            Seen::Gap(gap) => gap,
+            other => panic!("expected a gap, got {other:?}"),
+        }
+    }
+
+    /// The next entry is the gap that every handler is told first.
+    pub async fn begins(&mut self) {
+        let gap = self.gap().await;
+        assert_eq!(gap.cause, GapCause::Initial);
+        assert_eq!(gap.missed, Missed::Exactly(0));
+    }
+
+    /// The next entry is a gap by a lost connection.
+    pub async fn lost_connection(&mut self) -> Gap {
+        let gap = self.gap().await;
+        assert_eq!(gap.cause, GapCause::ConnectionLost, "{gap}");
+        assert_eq!(gap.missed, Missed::Unknown);
+        gap
+    }
+
+    /// Nothing more is written, and the handler has ended.
+    pub async fn ends(&mut self) {
+        let rest = within("the end of the handler", self.0.recv()).await;
+        assert_eq!(rest, None);
+    }
+
+    /// What has been written so far.
+    pub fn so_far(&mut self) -> Vec<Seen> {
+        std::iter::from_fn(|| self.0.try_recv().ok()).collect()
+    }
+}
+
+/// A subscriber with short bounds.
+pub fn subscriber(url: impl Into<String>) -> Subscriber {
+    Subscriber::new(url)
+        .start_deadline(Duration::from_secs(20))
+        .reconnect_delay(Duration::from_millis(10), Duration::from_millis(200))
+}
+
+pub async fn start(url: impl Into<String>, mounts: impl IntoIterator<Item = Mount<()>>) -> Handle {
+    within("the start", subscriber(url).handlers(mounts).start())
+        .await
+        .unwrap()
+}
