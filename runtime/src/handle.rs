@@ -44,12 +44,15 @@ impl Handle {
 
     /// Whether every subscription is confirmed on the connection of this moment.
     pub fn is_ready(&self) -> bool {
-        self.status.borrow().phase == Phase::Ready
+        // Without a supervisor, what it said last is worth nothing.
+        let is_supervised = self.status.has_changed().is_ok();
+        is_supervised && self.status.borrow().phase == Phase::Ready
     }
 
     /// Waits until every subscription is confirmed, at once if they are.
     ///
-    /// Returns early, with nothing confirmed, when the subscriber is shut down. Cancel safe.
+    /// Also returns when the subscriber is shut down: [`is_ready`](Self::is_ready) is then false.
+    /// Cancel safe.
     pub async fn ready(&self) {
         let mut status = self.status.clone();
         let _ = status.wait_for(|status| status.phase == Phase::Ready).await;

@@ -147,10 +147,13 @@ impl Spec {
         self
     }
 
-    /// Adds a subscription.
+    /// Adds a subscription. One that is there already, by kind and name, stays as it is.
     #[must_use]
     pub fn on(mut self, subscription: Subscription) -> Self {
-        self.subscriptions.push(subscription);
+        let mut there = self.subscriptions.iter();
+        if !there.any(|other| other.key() == subscription.key()) {
+            self.subscriptions.push(subscription);
+        }
         self
     }
 
