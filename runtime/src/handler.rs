@@ -98,9 +98,27 @@ impl IntoOutcome for () {
     }
 }
 
-impl<E: Into<BoxError>> IntoOutcome for Result<(), E> {
+impl<E: HandlerError> IntoOutcome for Result<(), E> {
     fn into_outcome(self) -> Result<(), BoxError> {
-        self.map_err(Into::into)
+        self.map_err(HandlerError::into_box)
+    }
+}
+
+/// What converts into [`BoxError`], under a name whose absence the compiler can explain.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a handler's error type; it must convert into `BoxError`",
+    label = "returned as an error here",
+    note = "implement `std::error::Error` for `{Self}`"
+)]
+pub trait HandlerError {
+    fn into_box(self) -> BoxError;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxError>> HandlerError for E {
+    fn into_box(self) -> BoxError {
+        self.into()
     }
 }
 

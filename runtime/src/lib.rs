@@ -96,6 +96,7 @@ pub mod __private;
 
 pub use bytes::Bytes;
 pub use redis;
+pub use redis_push_macros::{PushMessage, gap_handler, handlers, push_handler};
 
 pub use error::{Error, Result};
 pub use extract::{

@@ -1,18 +1,29 @@
 //! What generated code calls: one function per idea. No public API.
 
-use std::borrow::Cow;
 use std::str::FromStr;
 
+pub use std::borrow::Cow;
+
 pub use serde;
+pub use serde::Deserialize;
 
-use crate::extract::{AnyState, BoxError, FromPush, Message, Rejection};
-use crate::gap::FromGap;
-use crate::handler::{Fault, Handler, IntoOutcome};
-use crate::mount::Mount;
-use crate::push::Push;
-use crate::subscription::Subscription;
-
+pub use crate::extract::{AnyState, FromPush, Message, Rejection};
+pub use crate::gap::{FromGap, Gap, GapHandler};
+pub use crate::handler::{Handler, Spec};
+pub use crate::message::PushMessage;
+pub use crate::mount::Mount;
+pub use crate::push::Push;
+pub use crate::subscription::{Kind, Subscription};
 pub use crate::template::Segment;
+
+use crate::extract::BoxError;
+use crate::handler::{Fault, IntoOutcome};
+
+/// How a delivery ended, under a name that no `Result` of the user's shadows.
+pub type Handled = Result<(), Fault>;
+
+/// What a message is taken to be, by the same token.
+pub type Taken<T> = Result<T, Rejection>;
 
 /// Takes one argument.
 pub fn arg<'p, T: FromPush<'p, S>, S>(push: Push<'p>, state: &'p S) -> Result<T, Fault> {
@@ -20,73 +31,168 @@ pub fn arg<'p, T: FromPush<'p, S>, S>(push: Push<'p>, state: &'p S) -> Result<T,
 }
 
 /// Takes one argument of a gap handler.
-pub fn gap_arg<'p, T: FromGap<'p, S>, S>(gap: &'p crate::Gap, state: &'p S) -> Result<T, Fault> {
+pub fn gap_arg<'p, T: FromGap<'p, S>, S>(gap: &'p Gap, state: &'p S) -> Result<T, Fault> {
     T::from_gap(gap, state).map_err(Fault::Rejected)
 }
 
 /// Turns what the function returned into how the delivery ended.
-pub fn outcome(returned: impl IntoOutcome) -> Result<(), Fault> {
+pub fn outcome(returned: impl IntoOutcome) -> Handled {
     returned.into_outcome().map_err(Fault::Failed)
 }
 
-/// Checks an argument type where it is written, for whatever state there will be.
-pub const fn check_arg<'p, T: FromPush<'p, AnyState>>() -> Option<Message> {
-    T::MESSAGE
+/// Checks the argument types of a handler, in their order, where they are written.
+///
+/// Each call is one token's: a rule that is broken is told at the argument that breaks it, mounted
+/// or not.
+#[derive(Clone, Copy, Debug)]
+pub struct Takes {
+    listens: Listens,
+    message: Option<&'static Message>,
+    needs_pattern: bool,
 }
 
-/// Checks an argument type of a handler that is written for one state.
-pub const fn check_arg_of<'p, T: FromPush<'p, S>, S: 'p>() -> Option<Message> {
-    T::MESSAGE
+#[derive(Clone, Copy, Debug)]
+enum Listens {
+    AsTheMessage,
+    ByExactName,
+    ByPattern,
 }
 
-/// Checks an argument type of a gap handler.
-pub const fn check_gap_arg<'p, T: FromGap<'p, AnyState>>() {}
+impl Takes {
+    /// For a handler whose attribute names an exact channel.
+    pub const EXACT: Self = Self::new(Listens::ByExactName);
+    /// For a handler whose attribute names a pattern or a template with params.
+    pub const PATTERN: Self = Self::new(Listens::ByPattern);
+    /// For a handler that listens to what its message type names.
+    pub const OWN: Self = Self::new(Listens::AsTheMessage);
 
-/// Refuses the argument at `index` if one before it is a message too.
-#[track_caller]
-pub const fn only_message(args: &[Option<Message>], index: usize, text: &'static str) {
-    let mut before = 0;
-    while args[index].is_some() && before < index {
-        assert!(args[before].is_none(), "{}", text);
-        before += 1;
-    }
-}
-
-/// Refuses a handler that says nowhere what it listens to.
-#[track_caller]
-pub const fn listens(args: &[Option<Message>]) {
-    let mut index = 0;
-    while index < args.len() {
-        if let Some(Message {
-            subscription: Some(_),
-            ..
-        }) = &args[index]
-        {
-            return;
+    const fn new(listens: Listens) -> Self {
+        Self {
+            listens,
+            message: None,
+            needs_pattern: false,
         }
-        index += 1;
     }
+
+    /// Checks one argument; `text` is for a second message.
+    #[track_caller]
+    #[must_use]
+    pub const fn arg<'p, T: FromPush<'p, S>, S>(mut self, text: &'static str) -> Self {
+        if let Some(message) = Probe::<T, S>::MESSAGE {
+            assert!(self.message.is_none(), "{}", text);
+            self.message = Some(message);
+        }
+        self.needs_pattern |= T::NEEDS_PATTERN;
+        if T::NEEDS_PATTERN && matches!(self.listens, Listens::ByExactName) {
+            no_pattern();
+        }
+        self
+    }
+
+    /// Refuses a handler that says nowhere what it listens to.
+    #[track_caller]
+    #[must_use]
+    pub const fn listens(self) -> Self {
+        let Some(Message {
+            subscription: Some(subscription),
+            ..
+        }) = self.message
+        else {
+            panic!(
+                "say what to listen to: `#[push_handler(channel = \"orders\")]` (or `pattern`, \
+                 `shard`), or take a message type that names its channel"
+            );
+        };
+        if self.needs_pattern && !subscription.is_pattern() {
+            no_pattern();
+        }
+        self
+    }
+
+    /// What the message type names.
+    pub fn subscription(self) -> Subscription {
+        self.message
+            .and_then(|message| message.subscription.clone())
+            .expect("`listens` has found it at compile time")
+    }
+}
+
+#[track_caller]
+const fn no_pattern() {
     panic!(
-        "say what to listen to: `#[push_handler(channel = \"orders\")]` (or `pattern`, `shard`), \
-         or take a message type that names its channel"
+        "no pattern is matched in a handler of one exact channel; remove the `MatchedPattern`, or \
+         take an `Option` of it where the mount may set a pattern"
     );
 }
 
-/// What the one message among the arguments listens to.
-pub fn own_subscription(args: &[Option<Message>]) -> Option<Subscription> {
-    args.iter()
-        .flatten()
-        .find_map(|message| message.subscription.clone())
+/// An argument's message as a reference, so that the checks drop nothing at compile time.
+struct Probe<T, S>(std::marker::PhantomData<(T, S)>);
+
+impl<'p, T: FromPush<'p, S>, S> Probe<T, S> {
+    const MESSAGE: &'static Option<Message> = &T::MESSAGE;
 }
+
+/// Checks an argument type of a gap handler.
+pub const fn check_gap_arg<'p, T: FromGap<'p, S>, S>() {}
 
 /// Mounts a handler.
 pub fn mount<H: Handler<S>, S: Send + Sync + 'static>(handler: H) -> Mount<S> {
     Mount::new(handler)
 }
 
-/// Reads the payload as JSON.
-pub fn json<'p, T: serde::Deserialize<'p>>(push: Push<'p>) -> Result<T, Rejection> {
-    crate::extract::decode_json(push)
+/// Gathers what is mounted.
+pub fn mounts<S, const N: usize>(mounts: [Mount<S>; N]) -> Vec<Mount<S>> {
+    mounts.into()
+}
+
+/// Stand-ins for the types that plain functions do not have.
+///
+/// `use plain::*; use the::path as __Handler;` takes the stand-in only where `path` names a
+/// function and no type.
+pub mod plain {
+    use super::{Gap, GapHandler, Handled, Handler, Push, Spec};
+
+    /// Says that a type is no stand-in.
+    pub trait Annotated {
+        /// Whether an attribute has made the type; the stand-ins' own constant hides this one.
+        const IS_HANDLER: bool = true;
+    }
+
+    impl<T> Annotated for T {}
+
+    /// Stands for what `#[push_handler]` would have made.
+    #[derive(Debug)]
+    pub struct __Handler {}
+
+    impl __Handler {
+        /// See [`Annotated`].
+        pub const IS_HANDLER: bool = false;
+    }
+
+    impl<S: Sync> Handler<S> for __Handler {
+        fn spec(&self) -> Spec {
+            Spec::new("")
+        }
+
+        async fn handle(&self, _push: Push<'_>, _state: &S) -> Handled {
+            Ok(())
+        }
+    }
+
+    impl<S: Sync> GapHandler<S> for __Handler {
+        async fn handle(&self, _gap: &Gap, _state: &S) -> Handled {
+            Ok(())
+        }
+    }
+}
+
+/// Reads the payload as JSON, for the message type of that name.
+pub fn json<'p, T>(
+    push: Push<'p>,
+    name: &'static str,
+    read: impl FnOnce(&mut crate::extract::JsonReader<'p>) -> serde_json::Result<T>,
+) -> Taken<T> {
+    crate::extract::read_json(push, name, read)
 }
 
 /// The text of each param in the push's channel name, in the order of `names`.

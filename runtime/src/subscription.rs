@@ -137,6 +137,10 @@ impl Subscription {
         &self.name
     }
 
+    pub(crate) const fn is_pattern(&self) -> bool {
+        matches!(self.kind, Kind::Pattern)
+    }
+
     pub(crate) fn params(&self) -> Option<&Template> {
         self.template.as_ref()
     }

@@ -22,8 +22,20 @@ impl<'p, S, T: Deserialize<'p>> FromPush<'p, S> for Json<T> {
 }
 
 pub(crate) fn decode<'p, T: Deserialize<'p>>(push: Push<'p>) -> Result<T, Rejection> {
-    serde_json::from_slice(push.payload()).map_err(|error| {
-        let name = short_name::<T>();
+    read(push, short_name::<T>(), |json| T::deserialize(json))
+}
+
+pub(crate) type Reader<'p> = serde_json::Deserializer<serde_json::de::SliceRead<'p>>;
+
+/// Reads the whole payload as the JSON of the type of that name.
+pub(crate) fn read<'p, T>(
+    push: Push<'p>,
+    name: &str,
+    read: impl FnOnce(&mut Reader<'p>) -> serde_json::Result<T>,
+) -> Result<T, Rejection> {
+    let mut json = Reader::from_slice(push.payload());
+    let value = read(&mut json).and_then(|value| json.end().map(|()| value));
+    value.map_err(|error| {
         let reason = format!(
             "the payload is not the JSON of `{name}`: {}",
             problem(&error)

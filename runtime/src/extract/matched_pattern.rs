@@ -17,6 +17,8 @@ impl<'p> MatchedPattern<'p> {
 }
 
 impl<'p, S> FromPush<'p, S> for MatchedPattern<'p> {
+    const NEEDS_PATTERN: bool = true;
+
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         match push.subscription().kind() {
             Kind::Pattern => Ok(Self(push.subscription().name())),

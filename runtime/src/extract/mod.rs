@@ -11,7 +11,7 @@ mod text;
 
 pub use channel_name::ChannelName;
 pub use json::Json;
-pub(crate) use json::decode as decode_json;
+pub(crate) use json::{Reader as JsonReader, read as read_json};
 pub use matched_pattern::MatchedPattern;
 pub use rejection::{BoxError, Rejection};
 pub use state::{AnyState, FromRef, State};
@@ -52,6 +52,10 @@ use crate::subscription::Subscription;
 pub trait FromPush<'p, S>: Sized {
     /// What makes this argument the handler's one message; `None` for what goes beside it.
     const MESSAGE: Option<Message> = None;
+    /// Whether the argument is rejected where no pattern was matched, so that the macros can say it
+    /// at compile time.
+    #[doc(hidden)]
+    const NEEDS_PATTERN: bool = false;
 
     /// Takes the argument from a push.
     ///

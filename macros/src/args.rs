@@ -1,0 +1,172 @@
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{LitInt, LitStr, Path, Token, Type};
+
+use crate::errors::{Errors, nearest};
+use crate::listen::Listen;
+
+/// What stands in the parentheses of an attribute of ours.
+#[derive(Default)]
+pub(crate) struct Args {
+    pub(crate) listen: Option<Listen>,
+    pub(crate) buffer: Option<LitInt>,
+    pub(crate) buffer_bytes: Option<LitInt>,
+    pub(crate) on_gap: Option<Path>,
+    pub(crate) state: Option<Type>,
+    krate: Option<Path>,
+    seen: Vec<Ident>,
+}
+
+/// The options of each attribute.
+pub(crate) const PUSH_HANDLER: &[&str] = &[
+    "channel",
+    "pattern",
+    "shard",
+    "buffer",
+    "buffer_bytes",
+    "on_gap",
+    "state",
+    "crate",
+];
+pub(crate) const GAP_HANDLER: &[&str] = &["state", "crate"];
+pub(crate) const PUSH: &[&str] = &["channel", "pattern", "shard", "crate"];
+
+impl Args {
+    /// Reads the options; what is wrong with one does not keep the others from being read.
+    pub(crate) fn from_syn(tokens: TokenStream, known: &[&str], errors: &mut Errors) -> Self {
+        let mut args = Self::default();
+        args.extend(tokens, known, errors);
+        args
+    }
+
+    /// Reads the options of one more attribute of the same name.
+    pub(crate) fn extend(&mut self, tokens: TokenStream, known: &[&str], errors: &mut Errors) {
+        let options = |input: ParseStream<'_>| {
+            while !input.is_empty() {
+                let option = self.option(input, known, errors);
+                if option
+                    .and_then(|()| end_of_option(input))
+                    .map_err(|error| errors.add(error))
+                    .is_err()
+                {
+                    skip_option(input);
+                }
+            }
+            Ok(())
+        };
+        let read = options.parse2(tokens);
+        errors.take(read);
+    }
+
+    fn option(
+        &mut self,
+        input: ParseStream<'_>,
+        known: &[&str],
+        errors: &mut Errors,
+    ) -> syn::Result<()> {
+        if let Ok(name) = input.fork().parse::<LitStr>() {
+            let text = format!("say what the name is: `channel = {}`", name.token());
+            return Err(input.error(text));
+        }
+        let key = input.call(Ident::parse_any).map_err(|error| {
+            syn::Error::new(
+                error.span(),
+                "expected an option, such as `channel = \"…\"`",
+            )
+        })?;
+        let name = key.to_string();
+        if !known.contains(&&*name) {
+            let hint = match nearest(&name, known.iter().copied()) {
+                Some(near) => format!("unknown option `{name}`; did you mean `{near}`?"),
+                None => format!("unknown option `{name}`; the options are {}", list(known)),
+            };
+            return Err(syn::Error::new(key.span(), hint));
+        }
+        if self.seen.contains(&key) {
+            return Err(syn::Error::new(
+                key.span(),
+                format!("`{name}` is already set"),
+            ));
+        }
+        self.seen.push(key.clone());
+        if !input.peek(Token![=]) {
+            let text = format!("`{name}` needs a value: `{}`", example(&name));
+            return Err(syn::Error::new(key.span(), text));
+        }
+        input.parse::<Token![=]>()?;
+        match &*name {
+            "buffer" => self.buffer = Some(value(input, &name)?),
+            "buffer_bytes" => self.buffer_bytes = Some(value(input, &name)?),
+            "on_gap" => self.on_gap = Some(value(input, &name)?),
+            "state" => self.state = Some(value(input, &name)?),
+            "crate" => self.krate = Some(value(input, &name)?),
+            _ => {
+                let listen = Listen::from_syn(&key, value(input, &name)?)?;
+                match &self.listen {
+                    Some(first) => listen.validate_alone(first, errors),
+                    None => self.listen = Some(listen),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn validate(&self, errors: &mut Errors) {
+        for number in [&self.buffer, &self.buffer_bytes].into_iter().flatten() {
+            errors.take(number.base10_parse::<usize>());
+        }
+    }
+
+    /// The path of `redis_push`.
+    pub(crate) fn krate(&self) -> TokenStream {
+        match &self.krate {
+            Some(path) => path.to_token_stream(),
+            None => quote!(::redis_push),
+        }
+    }
+}
+
+fn value<T: syn::parse::Parse>(input: ParseStream<'_>, name: &str) -> syn::Result<T> {
+    let fail =
+        |error: syn::Error| syn::Error::new(error.span(), format!("expected `{}`", example(name)));
+    input.parse().map_err(fail)
+}
+
+fn example(name: &str) -> &'static str {
+    match name {
+        "channel" => "channel = \"orders.{id}\"",
+        "pattern" => "pattern = \"orders.*\"",
+        "shard" => "shard = \"orders\"",
+        "buffer" => "buffer = 1024",
+        "buffer_bytes" => "buffer_bytes = 65536",
+        "on_gap" => "on_gap = resync",
+        "state" => "state = App",
+        _ => "crate = path::to::redis_push",
+    }
+}
+
+fn list(known: &[&str]) -> String {
+    let quoted: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+fn end_of_option(input: ParseStream<'_>) -> syn::Result<()> {
+    if input.is_empty() || input.parse::<Option<Token![,]>>()?.is_some() {
+        return Ok(());
+    }
+    Err(input.error("expected a comma"))
+}
+
+/// Goes on behind the next comma.
+fn skip_option(input: ParseStream<'_>) {
+    while !input.is_empty() {
+        if let Ok(Some(_)) = input.parse::<Option<Token![,]>>() {
+            return;
+        }
+        if input.parse::<proc_macro2::TokenTree>().is_err() {
+            return;
+        }
+    }
+}

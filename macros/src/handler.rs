@@ -1,0 +1,209 @@
+use proc_macro2::{Group, TokenStream, TokenTree};
+use quote::{format_ident, quote, quote_spanned};
+use syn::Type;
+
+use crate::args::{self, Args};
+use crate::errors::Errors;
+use crate::fallback;
+use crate::signature::{Function, ends, placed, readable, with_lifetime};
+
+/// `#[push_handler]`: an async function and what it listens to.
+struct PushHandler {
+    args: Args,
+    function: Function,
+}
+
+pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = Args::from_syn(args, args::PUSH_HANDLER, &mut errors);
+    let function = Function::from_syn("push_handler", item.clone());
+    let Some(function) = errors.take(function) else {
+        let errors = errors.into_tokens();
+        return quote!(#item #errors);
+    };
+    let handler = PushHandler { args, function };
+    handler.validate(&mut errors);
+    let made = match errors.is_empty() {
+        true => handler.expand(),
+        false => fallback::push_handler(&handler.args, &handler.function),
+    };
+    let errors = errors.into_tokens();
+    quote!(#item #errors #made)
+}
+
+impl PushHandler {
+    fn validate(&self, errors: &mut Errors) {
+        self.args.validate(errors);
+        self.function.validate(errors);
+    }
+
+    fn expand(&self) -> TokenStream {
+        let Self { args, function } = self;
+        let (krate, cfgs, name) = (args.krate(), &function.cfgs, function.name());
+        let marker = fallback::marker(function);
+        let (checks, subscription) = self.takes();
+        let (gap_import, gap_bound, handle_gap) = self.on_gap();
+        let (params, state) = state(args);
+        let bounds = bounds(args, function, &quote!(__p::FromPush), gap_bound);
+        let spec = self.spec(&subscription);
+        let call = call(function, quote!(__p::arg(__push, __state)));
+        let handle = quote_spanned! {placed(name.span())=>
+            async fn handle(&self, __push: __p::Push<'_>, __state: &#state) -> __p::Handled {
+                #call
+            }
+        };
+        quote! {
+            #marker
+            #(#cfgs)*
+            const _: () = {
+                use #krate::__private as __p;
+                #gap_import
+                #checks
+                impl #params __p::Handler<#state> for #name #bounds {
+                    #spec
+                    #handle
+                    #handle_gap
+                }
+            };
+        }
+    }
+
+    /// The check of the arguments, and what the handler listens to.
+    fn takes(&self) -> (TokenStream, TokenStream) {
+        let (_, state) = match &self.args.state {
+            Some(state) => ((), quote!(#state)),
+            None => ((), quote!(__p::AnyState)),
+        };
+        let checks = self.function.arguments().map(|ty| {
+            let text = format!(
+                "a handler takes one message; `{}` is the second",
+                readable(ty)
+            );
+            let probe = with_lifetime(ty, "'static");
+            let (first, last) = ends(ty);
+            let method = quote_spanned!(first=> .arg::<#probe, #state>);
+            let mut text = Group::new(proc_macro2::Delimiter::Parenthesis, quote!(#text));
+            text.set_span(last);
+            quote!(#method #text)
+        });
+        match &self.args.listen {
+            Some(listen) => {
+                let how = match listen.is_pattern() {
+                    true => quote!(PATTERN),
+                    false => quote!(EXACT),
+                };
+                let checks = quote!(const _: __p::Takes = __p::Takes::#how #(#checks)*;);
+                (checks, listen.expand())
+            }
+            None => {
+                let checks = quote! {
+                    const __TAKES: __p::Takes = __p::Takes::OWN #(#checks)*.listens();
+                };
+                (checks, quote!(__TAKES.subscription()))
+            }
+        }
+    }
+
+    fn spec(&self, subscription: &TokenStream) -> TokenStream {
+        let label = self.function.label();
+        let buffer = self.args.buffer.iter();
+        let buffer_bytes = self.args.buffer_bytes.iter();
+        quote! {
+            fn spec(&self) -> __p::Spec {
+                __p::Spec::new(#label)
+                    .at(::core::file!(), ::core::line!())
+                    .on(#subscription)
+                    #(.buffer(#buffer))*
+                    #(.buffer_bytes(#buffer_bytes))*
+            }
+        }
+    }
+
+    /// The import of the gap handler's type, its bound, and the method that calls it.
+    fn on_gap(&self) -> (TokenStream, Option<TokenStream>, TokenStream) {
+        let Some(path) = &self.args.on_gap else {
+            return Default::default();
+        };
+        let (_, state) = state(&self.args);
+        let import = named_type(path, "gap_handler");
+        let handle_gap = quote_spanned! {ends(path).0=>
+            async fn handle_gap(&self, __gap: &__p::Gap, __state: &#state) -> __p::Handled {
+                __p::GapHandler::handle(&__Handler {}, __gap, __state).await
+            }
+        };
+        let bound = quote!(__Handler: __p::GapHandler<#state>);
+        (import, Some(bound), handle_gap)
+    }
+}
+
+/// The generics of the impl, and its state.
+pub(crate) fn state(args: &Args) -> (TokenStream, TokenStream) {
+    match &args.state {
+        Some(state) => (TokenStream::new(), quote!(#state)),
+        None => (quote!(<__S: ::core::marker::Sync>), quote!(__S)),
+    }
+}
+
+/// What must hold of a state that is not known yet; of a known one the compiler sees it.
+pub(crate) fn bounds(
+    args: &Args,
+    function: &Function,
+    extractor: &TokenStream,
+    more: Option<TokenStream>,
+) -> TokenStream {
+    if args.state.is_some() {
+        return TokenStream::new();
+    }
+    let bounds = function.arguments().map(|ty| {
+        let ty = with_lifetime(ty, "'__p");
+        quote!(for<'__p> #ty: #extractor<'__p, __S>)
+    });
+    let bounds = bounds.chain(more);
+    quote!(where #(#bounds),*)
+}
+
+/// The call of the function, each argument taken by `take`, and its return told as an outcome.
+pub(crate) fn call(function: &Function, take: TokenStream) -> TokenStream {
+    let name = function.name();
+    let arguments = function.arguments().map(|ty: &Type| {
+        let span = ends(ty).0;
+        take.clone()
+            .into_iter()
+            .map(move |mut token| {
+                token.set_span(span);
+                token
+            })
+            .collect::<TokenStream>()
+    });
+    let called = quote_spanned!(placed(name.span())=> (#(#arguments?),*).await);
+    let (first, last) = function.return_span();
+    let outcome = quote_spanned!(first=> __p::outcome);
+    let mut returned = Group::new(proc_macro2::Delimiter::Parenthesis, quote!(#name #called));
+    returned.set_span(last);
+    let returned = TokenTree::Group(returned);
+    quote!(#outcome #returned)
+}
+
+/// Imports the type of a handler as `__Handler` and checks that an attribute has made it.
+pub(crate) fn named_type(path: &syn::Path, attribute: &str) -> TokenStream {
+    let what = attribute.replace('_', " ");
+    let last = path
+        .segments
+        .last()
+        .map(|segment| segment.ident.to_string());
+    let name = last.unwrap_or_default();
+    let text = format!("`{name}` is not a {what}; annotate it with `#[{attribute}]`");
+    let (first, last) = ends(path);
+    let alias = format_ident!("__Handler", span = first);
+    let check = quote_spanned!(first=> ::core::assert!);
+    let mut condition = Group::new(
+        proc_macro2::Delimiter::Parenthesis,
+        quote!(__Handler::IS_HANDLER, #text),
+    );
+    condition.set_span(last);
+    quote! {
+        use __p::plain::*;
+        use #path as #alias;
+        const _: () = #check #condition;
+    }
+}

@@ -1,0 +1,155 @@
+//! The user's `#[serde(..)]` attributes: what is carried to the wire type, and what cannot be.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Expr, ExprLit, Lit, Path, Token};
+
+use crate::errors::Errors;
+
+/// One option of a `#[serde(..)]`.
+#[derive(Clone)]
+struct Option_ {
+    name: Ident,
+    tokens: TokenStream,
+    value: Option<Expr>,
+}
+
+/// The options of the type.
+pub(crate) struct Container {
+    options: Vec<Option_>,
+}
+
+/// What a container says of a payload whose fields are missing.
+pub(crate) enum Default {
+    /// `#[serde(default)]`
+    Trait,
+    /// `#[serde(default = "path")]`
+    Path(Path),
+}
+
+const REFUSED: [&str; 6] = ["from", "try_from", "into", "remote", "crate", "bound"];
+
+impl Container {
+    pub(crate) fn from_syn(attributes: &[Attribute]) -> Self {
+        Self {
+            options: options(attributes),
+        }
+    }
+
+    pub(crate) fn validate(&self, ident: &Ident, errors: &mut Errors) {
+        for option in &self.options {
+            let name = option.name.unraw().to_string();
+            if REFUSED.contains(&&*name) {
+                errors.on(
+                    &option.name,
+                    format!("a push message cannot carry `#[serde({name})]`; take `Json<{ident}>` in the handler, or write `FromPush` by hand"),
+                );
+            }
+        }
+        if let Some(option) = self.option("default")
+            && let Some(value) = &option.value
+        {
+            errors.take(path(value));
+        }
+    }
+
+    /// What the type says of missing fields.
+    pub(crate) fn default(&self) -> Option<Default> {
+        let option = self.option("default")?;
+        match &option.value {
+            Some(value) => path(value).ok().map(Default::Path),
+            None => Some(Default::Trait),
+        }
+    }
+
+    fn option(&self, name: &str) -> Option<&Option_> {
+        self.options.iter().find(|option| option.name == name)
+    }
+
+    /// The options but `default`, for a type that has a `Default` of its own making.
+    pub(crate) fn without_default(&self) -> TokenStream {
+        let options = self
+            .options
+            .iter()
+            .filter(|option| option.name != "default");
+        joined(options)
+    }
+
+    pub(crate) fn all(&self) -> TokenStream {
+        joined(&self.options)
+    }
+
+    /// How serde shall call the type in its errors, if the user does not say it.
+    pub(crate) fn expecting(&self, text: &str) -> Option<TokenStream> {
+        let says = self.option("expecting").is_some();
+        (!says).then(|| quote!(expecting = #text,))
+    }
+}
+
+/// The options of a field or a variant, and `borrow` where serde needs it to be told.
+pub(crate) fn carried(attributes: &[Attribute], borrows: bool) -> Option<TokenStream> {
+    let options = options(attributes);
+    let has = |name: &str| options.iter().any(|option| option.name == name);
+    let skipped = has("skip") || has("skip_deserializing");
+    let borrow = (borrows && !skipped && !has("borrow")).then(|| quote!(borrow,));
+    let all = joined(&options);
+    (borrow.is_some() || !options.is_empty()).then(|| quote!(#[serde(#borrow #all)]))
+}
+
+fn joined<'o>(options: impl IntoIterator<Item = &'o Option_>) -> TokenStream {
+    let tokens = options.into_iter().map(|option| &option.tokens);
+    quote!(#(#tokens,)*)
+}
+
+/// Reads what it can; what it cannot read, serde's own derive will refuse.
+fn options(attributes: &[Attribute]) -> Vec<Option_> {
+    let mut found = Vec::new();
+    for attribute in attributes {
+        if attribute.path().is_ident("serde")
+            && let Ok(list) = attribute.meta.require_list()
+        {
+            let read = |input: ParseStream<'_>| {
+                while !input.is_empty() {
+                    found.push(option(input)?);
+                    input.parse::<Option<Token![,]>>()?;
+                }
+                Ok(())
+            };
+            let _ = read.parse2(list.tokens.clone());
+        }
+    }
+    found
+}
+
+fn option(input: ParseStream<'_>) -> syn::Result<Option_> {
+    let name = input.call(Ident::parse_any)?;
+    let mut tokens = name.to_token_stream();
+    let mut value = None;
+    if input.peek(Token![=]) {
+        input.parse::<Token![=]>()?.to_tokens(&mut tokens);
+        let expr: Expr = input.parse()?;
+        expr.to_tokens(&mut tokens);
+        value = Some(expr);
+    } else if input.peek(syn::token::Paren) {
+        input
+            .parse::<proc_macro2::TokenTree>()?
+            .to_tokens(&mut tokens);
+    }
+    Ok(Option_ {
+        name,
+        tokens,
+        value,
+    })
+}
+
+fn path(value: &Expr) -> syn::Result<Path> {
+    match value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => text.parse(),
+        other => Err(syn::Error::new_spanned(other, "expected a path in quotes")),
+    }
+}

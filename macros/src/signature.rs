@@ -1,0 +1,293 @@
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::visit_mut::{self, VisitMut};
+use syn::{Attribute, FnArg, GenericParam, Lifetime, ReturnType, Signature, Type, Visibility};
+
+use crate::errors::Errors;
+
+/// An annotated function: its signature. The body is never parsed, so that an editor can complete
+/// in a half-written one.
+pub(crate) struct Function {
+    /// The attribute's own name, `push_handler` or `gap_handler`.
+    pub(crate) attribute: &'static str,
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) signature: Signature,
+}
+
+/// Types that a module cannot give another meaning without surprises.
+const PRIMITIVES: [&str; 17] = [
+    "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64",
+    "i128", "isize", "f32", "f64",
+];
+
+impl Function {
+    pub(crate) fn from_syn(attribute: &'static str, item: TokenStream) -> syn::Result<Self> {
+        let is_function = declares_a_function(&item);
+        let head = |input: ParseStream<'_>| {
+            let attributes = input.call(Attribute::parse_outer)?;
+            let vis = input.parse()?;
+            if !is_function {
+                return Err(input.error(not_a_function(attribute)));
+            }
+            let signature = input.parse()?;
+            input.parse::<TokenStream>()?;
+            let is_cfg = |attribute: &Attribute| attribute.path().is_ident("cfg");
+            Ok(Self {
+                attribute,
+                cfgs: attributes.into_iter().filter(is_cfg).collect(),
+                vis,
+                signature,
+            })
+        };
+        head.parse2(item)
+    }
+
+    pub(crate) fn validate(&self, errors: &mut Errors) {
+        let Self { signature, .. } = self;
+        let name = &signature.ident;
+        let what = self.attribute.replace('_', " ");
+        if signature.asyncness.is_none() {
+            errors.on(
+                signature.fn_token,
+                format!(
+                    "`#[{}]` needs an async function: write `async fn {name}`",
+                    self.attribute
+                ),
+            );
+        }
+        let mut plain = |token: Option<&dyn ToTokens>, word: &str| {
+            if let Some(token) = token {
+                errors.on(token, format!("{what} `{name}` cannot be `{word}`"));
+            }
+        };
+        plain(
+            signature.constness.as_ref().map(|token| token as _),
+            "const",
+        );
+        plain(signature.abi.as_ref().map(|token| token as _), "extern");
+        match &signature.safety {
+            syn::Safety::Unsafe(token) => plain(Some(token), "unsafe"),
+            syn::Safety::Safe(token) => plain(Some(token), "safe"),
+            syn::Safety::Default => {}
+        }
+        let no_type = "handlers are mounted by name, with no type to infer from";
+        for param in &signature.generics.params {
+            if !matches!(param, GenericParam::Lifetime(_)) {
+                errors.on(
+                    param,
+                    format!("{what} `{name}` cannot be generic: {no_type}"),
+                );
+            }
+        }
+        for argument in &signature.inputs {
+            match argument {
+                FnArg::Receiver(receiver) => errors.on(
+                    receiver,
+                    format!("{what} `{name}` cannot take `self`; share data with `State<T>`"),
+                ),
+                FnArg::Typed(argument) => {
+                    if let Some(hidden) = FindImpl::in_type(&argument.ty) {
+                        errors.at(
+                            hidden,
+                            format!("{what} `{name}` cannot be generic: {no_type}"),
+                        );
+                    }
+                }
+            }
+        }
+        if PRIMITIVES.iter().any(|primitive| name == primitive) {
+            errors.on(name, format!("{what} `{name}` has the name of a primitive type; the type that is made beside it would hide that"));
+        }
+    }
+
+    pub(crate) fn name(&self) -> &Ident {
+        &self.signature.ident
+    }
+
+    /// The name without the `r#` of a raw one.
+    pub(crate) fn label(&self) -> String {
+        self.name().unraw().to_string()
+    }
+
+    /// The types of the arguments.
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = &Type> {
+        self.signature
+            .inputs
+            .iter()
+            .filter_map(|argument| match argument {
+                FnArg::Typed(argument) => Some(&*argument.ty),
+                FnArg::Receiver(_) => None,
+            })
+    }
+
+    /// Where the return type stands, or else the name.
+    pub(crate) fn return_span(&self) -> (Span, Span) {
+        match &self.signature.output {
+            ReturnType::Type(_, ty) => ends(ty),
+            ReturnType::Default => ends(self.name()),
+        }
+    }
+}
+
+fn not_a_function(attribute: &str) -> String {
+    let hint = match attribute {
+        "push_handler" => "; for a message type use `#[derive(PushMessage)]`",
+        _ => "",
+    };
+    format!("`#[{attribute}]` goes on an async function{hint}")
+}
+
+/// Whether `fn` stands before the item's first bracket, other than those of attributes.
+fn declares_a_function(item: &TokenStream) -> bool {
+    let mut before = None;
+    for token in item.clone() {
+        match &token {
+            TokenTree::Ident(word) if word == "fn" => return true,
+            TokenTree::Ident(word) if word == "struct" || word == "type" => return false,
+            TokenTree::Group(_) if !matches!(before, Some('#') | None) => return false,
+            _ => {}
+        }
+        before = match token {
+            TokenTree::Punct(punct) => Some(punct.as_char()),
+            TokenTree::Ident(word) if word == "pub" => None,
+            _ => Some(' '),
+        };
+    }
+    false
+}
+
+/// The type with `name` in the place of every lifetime but `'static`, left-out ones too.
+pub(crate) fn with_lifetime(ty: &Type, name: &str) -> Type {
+    let mut ty = ty.clone();
+    let mut visitor = SetLifetimes(Lifetime::new(name, Span::call_site()));
+    visitor.visit_type_mut(&mut ty);
+    ty
+}
+
+struct SetLifetimes(Lifetime);
+
+impl VisitMut for SetLifetimes {
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident != "static" {
+            lifetime.ident = format_ident!("{}", self.0.ident, span = lifetime.ident.span());
+        }
+    }
+
+    fn visit_type_reference_mut(&mut self, reference: &mut syn::TypeReference) {
+        reference.lifetime.get_or_insert_with(|| self.0.clone());
+        visit_mut::visit_type_reference_mut(self, reference);
+    }
+
+    // Lifetimes in `fn(&T)` and `Fn(&T)` are those types' own.
+    fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
+    fn visit_parenthesized_generic_arguments_mut(
+        &mut self,
+        _: &mut syn::ParenthesizedGenericArguments,
+    ) {
+    }
+}
+
+/// Looks for `impl Trait`.
+struct FindImpl(Option<Span>);
+
+impl FindImpl {
+    fn in_type(ty: &Type) -> Option<Span> {
+        let mut visitor = Self(None);
+        visitor.visit_type_mut(&mut ty.clone());
+        visitor.0
+    }
+}
+
+impl VisitMut for FindImpl {
+    fn visit_type_impl_trait_mut(&mut self, hidden: &mut syn::TypeImplTrait) {
+        self.0.get_or_insert(hidden.impl_token.span);
+    }
+}
+
+/// The spans of the first and the last token, for a caret under all of them.
+pub(crate) fn ends(tokens: impl ToTokens) -> (Span, Span) {
+    let mut spans = tokens
+        .into_token_stream()
+        .into_iter()
+        .map(|token| token.span());
+    let first = spans.next().unwrap_or_else(Span::call_site);
+    (placed(first), placed(spans.last().unwrap_or(first)))
+}
+
+/// A span at that place whose tokens count as the macro's: lints of the user's crate leave them
+/// alone.
+pub(crate) fn placed(span: Span) -> Span {
+    Span::call_site().located_at(span)
+}
+
+/// A type as a person writes it.
+pub(crate) fn readable(ty: &Type) -> String {
+    let mut text = String::new();
+    for word in ty.to_token_stream().to_string().split(' ') {
+        let open = text.ends_with(['<', '&', ':', '(', '[', '\'']) || text.is_empty();
+        let tight = word.starts_with(['<', '>', ',', ':', ')', ']', ';', '(']);
+        if !open && !tight {
+            text.push(' ');
+        }
+        text.push_str(word);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::quote;
+    use syn::parse_quote;
+
+    fn replaced(ty: Type) -> String {
+        readable(&with_lifetime(&ty, "'p"))
+    }
+
+    #[test]
+    fn every_lifetime_of_an_argument_becomes_the_delivery_s() {
+        assert_eq!(replaced(parse_quote!(&str)), "&'p str");
+        assert_eq!(replaced(parse_quote!(&'a [u8])), "&'p [u8]");
+        assert_eq!(replaced(parse_quote!(Json<Alert<'_>>)), "Json<Alert<'p>>");
+        assert_eq!(
+            replaced(parse_quote!(Cow<'static, str>)),
+            "Cow<'static, str>"
+        );
+        assert_eq!(
+            replaced(parse_quote!(State<fn(&u8) -> &u8>)),
+            "State<fn(&u8) -> &u8>"
+        );
+    }
+
+    #[test]
+    fn the_body_is_not_parsed() {
+        let item = quote!(pub async fn on_x(a: u8) -> u8 { let half = ; a. });
+        let function = Function::from_syn("push_handler", item).unwrap();
+        assert_eq!(function.label(), "on_x");
+        assert_eq!(function.arguments().count(), 1);
+    }
+
+    #[test]
+    fn other_items_are_told_from_functions() {
+        assert!(declares_a_function(&quote!(
+            #[doc = "fn"]
+            pub(crate) async fn x() {}
+        )));
+        assert!(declares_a_function(&quote!(
+            const unsafe extern "C" fn x() {}
+        )));
+        assert!(!declares_a_function(&quote!(
+            #[derive(Debug)]
+            pub struct X {
+                f: fn(),
+            }
+        )));
+        assert!(!declares_a_function(&quote!(impl X { fn y() {} })));
+        assert!(!declares_a_function(&quote!(
+            type F = fn();
+        )));
+    }
+}

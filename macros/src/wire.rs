@@ -1,0 +1,149 @@
+//! The types that serde reads a message by: the user's type needs no `Deserialize` of its own.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{Data, Field, Fields};
+
+use crate::message::Message;
+use crate::serde_attrs::{Default, carried};
+
+/// Whether nothing of the message is in the payload, so that the payload is not read.
+pub(crate) fn has_no_payload(message: &Message) -> bool {
+    let params = message.params();
+    match &message.original.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(_) => message.fields().all(|(name, _)| params.contains(&&*name)),
+            Fields::Unnamed(fields) => fields.unnamed.is_empty(),
+            Fields::Unit => true,
+        },
+        Data::Enum(_) | Data::Union(_) => false,
+    }
+}
+
+/// The same type again, from which serde builds the user's own.
+pub(crate) fn mirror(message: &Message) -> TokenStream {
+    let (name, generics) = (&message.original.ident, &message.original.generics);
+    let where_clause = &generics.where_clause;
+    let serde = serde_path(message);
+    let options = message.container.all();
+    let remote = name.to_string();
+    let head = quote! {
+        #[derive(__p::serde::Deserialize)]
+        #[serde(crate = #serde, remote = #remote, #options)]
+        #[allow(dead_code, nonstandard_style)]
+    };
+    match &message.original.data {
+        Data::Struct(data) => {
+            let fields = fields(message, &data.fields);
+            match &data.fields {
+                Fields::Named(_) => quote!(#head struct __Wire #generics #where_clause #fields),
+                _ => quote!(#head struct __Wire #generics #fields #where_clause;),
+            }
+        }
+        Data::Enum(data) => {
+            let variants = data.variants.iter().map(|variant| {
+                let name = &variant.ident;
+                let attributes = carried(&variant.attrs, false);
+                let fields = fields(message, &variant.fields);
+                quote!(#attributes #name #fields)
+            });
+            quote!(#head enum __Wire #generics #where_clause { #(#variants),* })
+        }
+        Data::Union(_) => TokenStream::new(),
+    }
+}
+
+/// The struct without the fields that params fill; markers in their place keep its lifetimes used.
+pub(crate) fn without_params(message: &Message) -> TokenStream {
+    let generics = &message.original.generics;
+    let where_clause = &generics.where_clause;
+    let serde = serde_path(message);
+    let params = message.params();
+    let options = message.container.without_default();
+    let name = &message.original.ident;
+    let expecting = message.container.expecting(&format!("struct {name}"));
+    let default = message.container.default();
+    let default_option = default.is_some().then(|| quote!(default,));
+    let fields = message.fields().map(|(name, original)| {
+        if params.contains(&&*name) {
+            let (name, ty) = (&original.ident, &original.ty);
+            quote!(#[serde(skip)] #name: ::core::marker::PhantomData<#ty>)
+        } else {
+            field(message, original)
+        }
+    });
+    let default = default.map(|default| default_impl(message, default));
+    quote! {
+        #[derive(__p::serde::Deserialize)]
+        #[serde(crate = #serde, #default_option #expecting #options)]
+        #[allow(dead_code, nonstandard_style)]
+        struct __Wire #generics #where_clause { #(#fields),* }
+        #default
+    }
+}
+
+/// What a missing field is, taken from the user's own default of the whole type.
+fn default_impl(message: &Message, default: Default) -> TokenStream {
+    let (name, generics) = (&message.original.ident, &message.original.generics);
+    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    let params = message.params();
+    let whole = match default {
+        Default::Trait => quote!(::core::default::Default::default()),
+        Default::Path(path) => quote!(#path()),
+    };
+    let fields = message.fields().map(|(name, field)| {
+        let ident = &field.ident;
+        match params.contains(&&*name) {
+            true => quote!(#ident: ::core::marker::PhantomData),
+            false => quote!(#ident: __default.#ident),
+        }
+    });
+    quote! {
+        impl #impl_generics ::core::default::Default for __Wire #ty_generics #where_clause {
+            fn default() -> Self {
+                let __default: #name #ty_generics = #whole;
+                Self { #(#fields),* }
+            }
+        }
+    }
+}
+
+fn fields(message: &Message, fields: &Fields) -> TokenStream {
+    let each = fields.iter().map(|original| field(message, original));
+    match fields {
+        Fields::Named(_) => quote!({ #(#each),* }),
+        Fields::Unnamed(_) => quote!((#(#each),*)),
+        Fields::Unit => TokenStream::new(),
+    }
+}
+
+fn field(message: &Message, field: &Field) -> TokenStream {
+    let Field {
+        ident, ty, attrs, ..
+    } = field;
+    let attributes = carried(attrs, mentions_lifetime(message, ty.to_token_stream()));
+    let colon = ident.as_ref().map(|_| quote!(:));
+    quote!(#attributes #ident #colon #ty)
+}
+
+/// Whether a lifetime of the message's own is in the type; serde is then to borrow.
+fn mentions_lifetime(message: &Message, ty: TokenStream) -> bool {
+    let mut quoted = false;
+    ty.into_iter().any(|token| match token {
+        TokenTree::Punct(punct) => {
+            quoted = punct.as_char() == '\'';
+            false
+        }
+        TokenTree::Ident(name) if quoted => {
+            quoted = false;
+            message.lifetimes().any(|lifetime| lifetime.ident == name)
+        }
+        TokenTree::Group(group) => mentions_lifetime(message, group.stream()),
+        _ => false,
+    })
+}
+
+fn serde_path(message: &Message) -> String {
+    let krate = message.args.krate().to_string().replace(' ', "");
+    format!("{krate}::__private::serde")
+}
