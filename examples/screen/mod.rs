@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write, stdout};
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
-pub struct Screen {
+pub(crate) struct Screen {
     rows: BTreeMap<String, Row>,
     alerts: VecDeque<String>,
     quotes: u64,
@@ -35,7 +35,7 @@ impl Default for Screen {
 }
 
 impl Screen {
-    pub fn quote(&mut self, symbol: &str, bid: f64, ask: f64) {
+    pub(crate) fn quote(&mut self, symbol: &str, bid: f64, ask: f64) {
         self.quotes += 1;
         let row = self.rows.entry(symbol.to_owned()).or_default();
         (row.bid, row.ask) = (bid, ask);
@@ -53,11 +53,11 @@ impl Screen {
         }
     }
 
-    pub fn average(&mut self, symbol: &str, average: f64) {
+    pub(crate) fn average(&mut self, symbol: &str, average: f64) {
         self.rows.entry(symbol.to_owned()).or_default().average = average;
     }
 
-    pub fn alert(&mut self, symbol: &str, jump: f64) {
+    pub(crate) fn alert(&mut self, symbol: &str, jump: f64) {
         let text = format!("{symbol} jumped by {jump:+.2} %");
         if !self.is_terminal {
             let _ = writeln!(stdout(), "alert: {text}");
@@ -71,9 +71,16 @@ impl Screen {
         if self.lines > 0 {
             write!(out, "\x1b[{}A", self.lines)?;
         }
-        writeln!(out, "\x1b[K{:<8}{:>10}{:>10}{:>12}", "symbol", "bid", "ask", "average")?;
+        writeln!(
+            out,
+            "\x1b[K{:<8}{:>10}{:>10}{:>12}",
+            "symbol", "bid", "ask", "average"
+        )?;
         for (symbol, Row { bid, ask, average }) in &self.rows {
-            writeln!(out, "\x1b[K{symbol:<8}{bid:>10.2}{ask:>10.2}{average:>12.2}")?;
+            writeln!(
+                out,
+                "\x1b[K{symbol:<8}{bid:>10.2}{ask:>10.2}{average:>12.2}"
+            )?;
         }
         writeln!(out, "\x1b[K{} quotes", self.quotes)?;
         for line in 0..3 {

@@ -9,9 +9,9 @@ use std::time::Duration;
 use redis_push::testing::Broker;
 
 /// A server for as long as this lives, and why it is this one.
-pub struct Server {
-    pub url: String,
-    pub why: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) why: String,
     _running: Running,
 }
 
@@ -22,7 +22,7 @@ enum Running {
 }
 
 /// `REDIS_URL`, else a server of one's own from PATH, else the embedded broker.
-pub async fn find() -> Result<Server, Box<dyn Error>> {
+pub(crate) async fn find() -> Result<Server, Box<dyn Error>> {
     if let Ok(url) = std::env::var("REDIS_URL") {
         return Ok(Server {
             url,
@@ -66,7 +66,10 @@ async fn spawn(path: &PathBuf) -> Result<(Killed, String), Box<dyn Error>> {
         .spawn()?;
     let child = Killed(child);
     for _ in 0..200 {
-        if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+        if tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .is_ok()
+        {
             return Ok((child, format!("redis://127.0.0.1:{port}/")));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

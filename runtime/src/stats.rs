@@ -165,46 +165,22 @@ impl HandlerStats {
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const COLUMNS: [&str; 10] = [
-            "handler",
-            "received",
-            "handled",
-            "failed",
-            "panicked",
-            "rejected",
-            "unmatched",
-            "dropped",
-            "queued",
-            "gaps",
-        ];
-        let rows = self.handlers.iter().map(|entry| {
-            [
-                entry.handler.clone(),
-                entry.received.to_string(),
-                entry.handled.to_string(),
-                entry.failed.to_string(),
-                entry.panicked.to_string(),
-                entry.rejected.to_string(),
-                entry.unmatched.to_string(),
-                (entry.dropped + entry.superseded + entry.cancelled).to_string(),
-                (entry.queued + entry.running).to_string(),
-                entry.gaps.to_string(),
-            ]
-        });
-        let rows: Vec<_> = std::iter::once(COLUMNS.map(str::to_owned))
-            .chain(rows)
+        let columns: Vec<_> = COLUMNS
+            .iter()
+            .filter(|column| column.always || self.handlers.iter().any(|h| (column.count)(h) > 0))
+            .map(|Column { name, count, .. }| {
+                let cells = self.handlers.iter().map(|h| count(h).to_string());
+                column(std::iter::once((*name).to_owned()).chain(cells))
+            })
             .collect();
-        let widths: [usize; COLUMNS.len()] = std::array::from_fn(|column| {
-            let cells = rows.iter().map(|row| row[column].chars().count());
-            cells.max().unwrap_or(0)
-        });
-        for row in &rows {
-            let [name, numbers @ ..] = row;
-            let mut line = format!("{name:<width$}", width = widths[0]);
-            for (number, width) in numbers.iter().zip(&widths[1..]) {
-                line.push_str(&format!("  {number:>width$}"));
+        let names = self.handlers.iter().map(|h| h.handler.clone());
+        let (names, width) = column(std::iter::once("handler".to_owned()).chain(names));
+        for (row, name) in names.iter().enumerate() {
+            write!(f, "{name:<width$}")?;
+            for (cells, width) in &columns {
+                write!(f, "  {:>width$}", cells[row])?;
             }
-            writeln!(f, "{line}")?;
+            writeln!(f)?;
         }
         let FeedStats {
             pushes,
@@ -220,4 +196,54 @@ impl fmt::Display for Stats {
              malformed {malformed}, stale {stale}"
         )
     }
+}
+
+/// A column of the table: what is rarely anything else than 0 is only shown when it is.
+struct Column {
+    name: &'static str,
+    count: fn(&HandlerStats) -> u64,
+    always: bool,
+}
+
+const COLUMNS: &[Column] = &[
+    Column::always("received", |h| h.received),
+    Column::always("handled", |h| h.handled),
+    Column::rare("failed", |h| h.failed),
+    Column::rare("panicked", |h| h.panicked),
+    Column::rare("timed out", |h| h.timed_out),
+    Column::rare("rejected", |h| h.rejected),
+    Column::rare("unmatched", |h| h.unmatched),
+    Column::always("dropped", |h| h.dropped),
+    Column::rare("superseded", |h| h.superseded),
+    Column::rare("cancelled", |h| h.cancelled),
+    Column::always("queued", |h| h.queued + h.running),
+    Column::always("gaps", |h| h.gaps),
+    Column::rare("gap failures", |h| h.gap_failures),
+];
+
+impl Column {
+    const fn always(name: &'static str, count: fn(&HandlerStats) -> u64) -> Self {
+        let always = true;
+        Self {
+            name,
+            count,
+            always,
+        }
+    }
+
+    const fn rare(name: &'static str, count: fn(&HandlerStats) -> u64) -> Self {
+        let always = false;
+        Self {
+            name,
+            count,
+            always,
+        }
+    }
+}
+
+/// Cells and how wide the widest is.
+fn column(cells: impl Iterator<Item = String>) -> (Vec<String>, usize) {
+    let cells: Vec<_> = cells.collect();
+    let width = cells.iter().map(|cell| cell.chars().count()).max();
+    (cells, width.unwrap_or(0))
 }

@@ -34,7 +34,12 @@ async fn resync(gap: Gap, State(_db): State<Db>) -> std::result::Result<(), std:
 }
 
 #[push_handler(channel = "alerts.{x}", buffer = 10, on_gap = resync)]
-async fn on_alert<'a>(event: Event<'a>, State(_db): State<Db>, name: ChannelName<'a>, glob: MatchedPattern<'_>) -> Result<(), BoxError> {
+async fn on_alert<'a>(
+    event: Event<'a>,
+    State(_db): State<Db>,
+    name: ChannelName<'a>,
+    glob: MatchedPattern<'_>,
+) -> Result<(), BoxError> {
     match event {
         Event::Joined { who } => println!("{who} {name:?} {glob:?}"),
         Event::Left(n) => println!("{n}"),
