@@ -14,6 +14,7 @@ pub(crate) fn tests() -> Vec<Test<(Server,)>> {
         quit_answers_and_closes,
         ping_and_echo_answer_in_both_protocols,
         a_client_has_an_id_and_a_name,
+        a_library_tells_its_name_or_is_told_that_nobody_asks,
         a_client_can_be_killed_by_id_and_by_type,
     ]
 }
@@ -248,6 +249,23 @@ async fn a_client_has_an_id_and_a_name(server: Server) {
     client.hears(&["+OK"]).await;
     client.expect("CLIENT GETNAME", &["_"]).await;
     client.expect("CLIENT NO-EVICT ON", &["+OK"]).await;
+}
+
+async fn a_library_tells_its_name_or_is_told_that_nobody_asks(server: Server) {
+    let mut client = server.raw3().await;
+    // Before 7.2 there is no SETINFO; clients do without.
+    let unknown = "-ERR unknown subcommand 'SETINFO'. Try CLIENT HELP.";
+    for (command, answer) in [
+        ("CLIENT SETINFO LIB-NAME x", "+OK"),
+        ("CLIENT SETINFO lib-ver 1", "+OK"),
+        ("CLIENT SETINFO FOO x", "-ERR Unrecognized option 'FOO'"),
+    ] {
+        let heard = client.ask(command).await;
+        assert!(
+            [answer, unknown].contains(&heard.as_str()),
+            "{command}: {heard}"
+        );
+    }
 }
 
 async fn a_client_can_be_killed_by_id_and_by_type(server: Server) {

@@ -98,15 +98,16 @@ pub struct Suite {
 impl Suite {
     /// A suite without tests.
     ///
-    /// # Panics
-    ///
-    /// When `REAL_REDIS_BINS` lists a server that does not run.
+    /// It ends the process when `REAL_REDIS_BINS` lists a server that does not run.
     pub fn new(name: &'static str) -> Self {
-        let bound = Duration::from_secs(60);
+        let binaries = ServerBinary::found().unwrap_or_else(|error| {
+            eprintln!("{error}");
+            std::process::exit(1);
+        });
         Self {
             name,
-            bound,
-            binaries: ServerBinary::found(),
+            bound: Duration::from_secs(60),
+            binaries,
             wants_real: false,
             trials: Vec::new(),
         }

@@ -25,24 +25,23 @@ impl ServerBinary {
     /// The binaries listed in `REAL_REDIS_BINS`, separated by `:`; without it, `valkey-server` and
     /// `redis-server` where PATH has them.
     ///
-    /// # Panics
+    /// # Errors
     ///
     /// When a listed binary does not run: a list is a promise.
-    pub fn found() -> Vec<Self> {
-        match std::env::var_os("REAL_REDIS_BINS") {
-            Some(list) => std::env::split_paths(&list)
-                .filter(|path| !path.as_os_str().is_empty())
-                .map(|path| {
-                    Self::at(&path).unwrap_or_else(|| {
-                        panic!("REAL_REDIS_BINS: {} does not run", path.display())
-                    })
-                })
-                .collect(),
-            None => ["valkey-server", "redis-server"]
+    pub fn found() -> Result<Vec<Self>, String> {
+        let Some(list) = std::env::var_os("REAL_REDIS_BINS") else {
+            let names = ["valkey-server", "redis-server"];
+            return Ok(names
                 .iter()
                 .filter_map(|name| Self::at(Path::new(name)))
-                .collect(),
-        }
+                .collect());
+        };
+        std::env::split_paths(&list)
+            .filter(|path| !path.as_os_str().is_empty())
+            .map(|path| {
+                Self::at(&path).ok_or(format!("REAL_REDIS_BINS: {} does not run", path.display()))
+            })
+            .collect()
     }
 
     fn at(path: &Path) -> Option<Self> {

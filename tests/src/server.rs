@@ -97,14 +97,17 @@ impl Server {
 
     /// Switches key events on: `notify-keyspace-events`.
     pub async fn set_key_events(&self, classes: &str) {
-        self.configure("notify-keyspace-events", classes).await;
+        match self {
+            Self::Broker(broker) => broker.set_key_events(classes),
+            Self::Real(_) => self.configure("notify-keyspace-events", classes).await,
+        }
     }
 
     /// Sets a configuration parameter.
     ///
     /// # Panics
     ///
-    /// When the server does not know it.
+    /// When the server does not know it, or when it is a broker with a password.
     pub async fn configure(&self, name: &str, value: &str) {
         match self {
             Self::Broker(_) => {

@@ -131,14 +131,12 @@ impl Broker {
     /// Closes the listener and all connections, and resolves when that is done: who connects now
     /// is refused.
     ///
-    /// The port stays reserved for this broker. Keys, settings and faults outlast the stop;
-    /// subscriptions do not.
+    /// Keys, settings and faults outlast the stop; subscriptions do not. On Linux the port stays
+    /// reserved for this broker.
     pub async fn stop(&self) {
-        let running = self.lock_listener().running.take();
+        let running = self.lock_running().take();
         if let Some(running) = running {
             running.stop().await;
-            let reserved = listener::bound(self.addr.port()).ok();
-            self.lock_listener().reserved = reserved;
         }
     }
 
@@ -146,12 +144,12 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// When another process has taken the port, which it could not on Linux.
+    /// When another process has taken the port.
     pub async fn start_again(&self) -> io::Result<()> {
-        let mut listener = self.lock_listener();
-        if listener.running.is_none() {
-            listener.reserved = None;
-            listener.running = Some(Running::start(self.shared.clone(), self.addr.port())?.0);
+        let mut running = self.lock_running();
+        if running.is_none() {
+            let socket = listener::bound(self.addr.port())?;
+            *running = Some(Running::start(self.shared.clone(), socket)?);
         }
         Ok(())
     }

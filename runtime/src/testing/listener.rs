@@ -1,7 +1,7 @@
 //! The listener: what runs between a start and a stop.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpSocket};
@@ -19,10 +19,9 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Binds the address; port 0 stands for any free one.
-    pub(super) fn start(shared: Arc<Shared>, port: u16) -> io::Result<(Self, SocketAddr)> {
-        let listener = bound(port)?.listen(1024)?;
-        let addr = listener.local_addr()?;
+    /// Listens on a bound socket.
+    pub(super) fn start(shared: Arc<Shared>, socket: TcpSocket) -> io::Result<Self> {
+        let listener = socket.listen(1024)?;
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
@@ -31,10 +30,10 @@ impl Running {
                 () = expire(&shared) => {}
                 _ = stopped => {}
             }
-            drop(listener);
+            close(listener);
             connections.shutdown().await;
         });
-        Ok((Self { task, stop }, addr))
+        Ok(Self { task, stop })
     }
 
     /// Closes the listener and all connections, and waits until that is done.
@@ -51,13 +50,25 @@ impl Drop for Running {
     }
 }
 
-/// A socket that has the port and does not listen on it: who connects is refused, and nobody
-/// else gets the port.
+/// A socket that has the port and does not listen on it yet; port 0 stands for any free one.
 pub(super) fn bound(port: u16) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(cfg!(unix))?;
     socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
     Ok(socket)
+}
+
+/// Ends the listening for every copy of the socket, which closing alone does not: while another
+/// thread starts a process, that holds copies of all sockets from its fork to its exec.
+fn close(listener: TcpListener) {
+    #[cfg(unix)]
+    if let Ok(listener) = listener.into_std() {
+        // The standard library shuts down streams only; to the system both are sockets.
+        let socket = std::net::TcpStream::from(std::os::fd::OwnedFd::from(listener));
+        let _ = socket.shutdown(std::net::Shutdown::Both);
+    }
+    #[cfg(not(unix))]
+    drop(listener);
 }
 
 async fn accept(shared: &Arc<Shared>, listener: &TcpListener, connections: &mut JoinSet<()>) {

@@ -33,6 +33,7 @@ use std::{fmt, io};
 
 use tokio::net::TcpSocket;
 
+use self::events::Classes;
 use self::listener::Running;
 use self::pubsub::Kind;
 use self::state::{Shared, State};
@@ -71,13 +72,11 @@ use self::state::{Shared, State};
 pub struct Broker {
     shared: Arc<Shared>,
     addr: SocketAddr,
-    listener: Mutex<Listener>,
-}
-
-/// The listener while the broker runs, and what keeps its port while it does not.
-struct Listener {
-    running: Option<Running>,
-    reserved: Option<TcpSocket>,
+    /// The listener, while the broker runs.
+    running: Mutex<Option<Running>>,
+    /// Bound and never listening. On Linux the listener can be bound beside it, and while that is
+    /// down nobody else is given the port.
+    _reserved: Option<TcpSocket>,
 }
 
 impl Broker {
@@ -92,15 +91,19 @@ impl Broker {
     /// Outside a tokio runtime with I/O and time enabled.
     pub async fn start() -> io::Result<Self> {
         let shared = Arc::new(Shared::new());
-        let (running, addr) = Running::start(shared.clone(), 0)?;
-        let listener = Mutex::new(Listener {
-            running: Some(running),
-            reserved: None,
-        });
+        let socket = listener::bound(0)?;
+        let addr = socket.local_addr()?;
+        let (socket, _reserved) = if cfg!(target_os = "linux") {
+            (listener::bound(addr.port())?, Some(socket))
+        } else {
+            (socket, None)
+        };
+        let running = Mutex::new(Some(Running::start(shared.clone(), socket)?));
         Ok(Self {
             shared,
             addr,
-            listener,
+            running,
+            _reserved,
         })
     }
 
@@ -128,6 +131,17 @@ impl Broker {
         self.shared
             .lock()
             .publish_shard(channel.as_ref(), payload.as_ref())
+    }
+
+    /// Chooses the key events to publish, as `CONFIG SET notify-keyspace-events` does: `"KEA"` for
+    /// all but the rare ones, `""`, which is how a broker starts, for none.
+    ///
+    /// # Panics
+    ///
+    /// When a letter stands for no class of events.
+    pub fn set_key_events(&self, classes: &str) {
+        let classes = Classes::parse(classes.as_bytes()).expect("letters of `Ag$lshzxeKEtmdn`");
+        self.shared.lock().keys.events = classes;
     }
 
     /// The number of open connections.
@@ -177,8 +191,8 @@ impl Broker {
         }
     }
 
-    fn lock_listener(&self) -> MutexGuard<'_, Listener> {
-        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,11 +1,15 @@
 //! Commands on subscriptions: the six that change them, the two that publish, and PUBSUB.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::commands::Call;
 use super::glob;
 use super::pubsub::Kind;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) fn subscribe(call: &mut Call<'_>) {
     subscribe_to(call, Kind::Channel);
@@ -41,7 +45,8 @@ fn subscribe_to(call: &mut Call<'_>, kind: Kind) {
     }
     let delay = call.state.confirmation_delay;
     if !delay.is_zero() {
-        call.client().outbox.hold(Instant::now() + delay);
+        // No clock counts to `Duration::MAX`; a day is as good as never.
+        call.client().outbox.hold(Instant::now() + delay.min(DAY));
     }
     for name in names {
         call.state.subscribe(call.id, kind, name, &mut call.reply);
