@@ -27,6 +27,7 @@ pub(crate) fn tests() -> Vec<Test<(Broker,)>> {
         waiting_for_subscribers_ends_with_the_last_of_them,
         a_flood_is_delivered_whole,
         garbage_harms_only_its_own_connection,
+        random_commands_are_all_answered,
     ]
 }
 
@@ -363,4 +364,37 @@ async fn garbage_harms_only_its_own_connection(broker: Broker) {
         broker.connections() == 0
     })
     .await;
+}
+
+async fn random_commands_are_all_answered(broker: Broker) {
+    let vocabulary = "publish spublish set get ping subscribe unsubscribe psubscribe punsubscribe ssubscribe \
+        sunsubscribe pubsub del exists expire pexpire persist ttl pttl flushall flushdb echo select hello auth reset \
+        client config setinfo setname getname id tracking no-evict channels numsub numpat shardchannels shardnumsub \
+        on off bcast prefix noloop ex px nx xx keepttl notify-keyspace-events KEA 0 1 -1 2 3 15 16 \
+        9223372036854775807 -9223372036854775808 a* [ \\ a b c";
+    let mut words: Vec<&str> = vocabulary.split_whitespace().collect();
+    words.push("");
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % below as u64) as usize
+    };
+    for _ in 0..50 {
+        let mut client = RawClient::connect(broker.addr()).await;
+        for _ in 0..200 {
+            // A command first, more often than not.
+            let from = if random(4) == 0 { words.len() } else { 29 };
+            let first = words[random(from)];
+            let rest = (0..random(6)).map(|_| words[random(words.len())]);
+            let command: Vec<&str> = std::iter::once(first).chain(rest).collect();
+            client.say_words(&command).await;
+            assert!(
+                client.hear_or_end().await.is_some(),
+                "{command:?} ended the connection"
+            );
+        }
+    }
+    assert_eq!(broker.publish("nobody", "1"), 0);
 }

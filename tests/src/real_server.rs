@@ -72,15 +72,18 @@ pub struct RealServer {
     addr: SocketAddr,
     directory: PathBuf,
     arguments: Vec<OsString>,
-    child: Arc<Mutex<Option<Child>>>,
+    child: Arc<Process>,
     password: Mutex<Option<String>>,
     /// Bound and not listening: on Linux the server can listen beside it, and while the server
     /// is down nobody else gets the port.
     _port: Option<TcpSocket>,
 }
 
-/// The processes of tests that ran out of time: their servers are never dropped.
-static CHILDREN: Mutex<Vec<Weak<Mutex<Option<Child>>>>> = Mutex::new(Vec::new());
+/// Processes and their directories: the servers of tests that are left behind are never dropped.
+static CHILDREN: Mutex<Vec<(Weak<Process>, PathBuf)>> = Mutex::new(Vec::new());
+
+/// A server's process, while it runs.
+type Process = Mutex<Option<Child>>;
 
 impl RealServer {
     /// Starts a server and waits until it answers.
@@ -119,7 +122,7 @@ impl RealServer {
         port.set_reuseaddr(true).unwrap();
         port.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let child = Arc::default();
-        lock(&CHILDREN).push(Arc::downgrade(&child));
+        lock(&CHILDREN).push((Arc::downgrade(&child), directory.clone()));
         Self {
             binary: binary.clone(),
             addr: port.local_addr().unwrap(),
@@ -281,13 +284,15 @@ impl Drop for RealServer {
 /// Kills the servers of tests that were given up.
 pub(crate) fn kill_leftovers() {
     let children: Vec<_> = lock(&CHILDREN).drain(..).collect();
-    children
-        .iter()
-        .filter_map(Weak::upgrade)
-        .for_each(|child| kill(&child));
+    for (child, directory) in children {
+        if let Some(child) = child.upgrade() {
+            kill(&child);
+            let _ = fs::remove_dir_all(directory);
+        }
+    }
 }
 
-fn kill(child: &Mutex<Option<Child>>) {
+fn kill(child: &Process) {
     if let Some(mut child) = lock(child).take() {
         let _ = child.kill();
         let _ = child.wait();
