@@ -66,37 +66,24 @@ impl Feed {
 
     /// Takes one push of a generation.
     pub(crate) fn accept(&self, generation: u64, push: &Incoming<'_>) {
+        self.intake(generation, |intake| intake.push(push));
+    }
+
+    /// Takes any number of pushes of a generation, under one lock. Those who wait for them are
+    /// woken when all are in.
+    pub(crate) fn intake(&self, generation: u64, run: impl FnOnce(&mut Intake<'_>)) {
         let mut state = self.lock();
-        if !state.open || state.generation != generation {
-            state.counts.stale += 1;
-            return;
-        }
-        state.counts.pushes += 1;
-        state.copy_to_raw(push);
-        match *push {
-            Incoming::Message {
-                kind,
-                name,
-                channel,
-                payload,
-            } => state.deliver(kind, name, channel, payload),
-            Incoming::Subscribed { kind, name } => {
-                state.confirm(kind, name);
-                self.tell_news();
-            }
-            Incoming::Unsubscribed { kind, name } => {
-                state.unsubscribed(kind, name);
-                self.tell_news();
-            }
-            Incoming::Disconnected => {
-                state.open = false;
-                self.tell_news();
-            }
-            Incoming::Invalidated(_) => state.counts.unrouted += 1,
-            Incoming::Unknown { .. } => state.counts.unknown += 1,
-            Incoming::Malformed { .. } => state.counts.malformed += 1,
-        }
+        let mut intake = Intake {
+            is_current: state.open && state.generation == generation,
+            state: &mut state,
+            has_news: false,
+        };
+        run(&mut intake);
+        let has_news = intake.has_news;
         self.wake(state);
+        if has_news {
+            self.tell_news();
+        }
     }
 
     /// Opens a generation: its pushes are taken from now on, and nobody else's.
@@ -240,6 +227,50 @@ impl Feed {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The feed, locked to take pushes.
+pub(crate) struct Intake<'f> {
+    state: &'f mut State,
+    is_current: bool,
+    has_news: bool,
+}
+
+impl Intake<'_> {
+    /// Takes one push.
+    pub(crate) fn push(&mut self, push: &Incoming<'_>) {
+        let state = &mut *self.state;
+        if !self.is_current {
+            state.counts.stale += 1;
+            return;
+        }
+        state.counts.pushes += 1;
+        state.copy_to_raw(push);
+        match *push {
+            Incoming::Message {
+                kind,
+                name,
+                channel,
+                payload,
+            } => state.deliver(kind, name, channel, payload),
+            Incoming::Subscribed { kind, name } => {
+                state.confirm(kind, name);
+                self.has_news = true;
+            }
+            Incoming::Unsubscribed { kind, name } => {
+                state.unsubscribed(kind, name);
+                self.has_news = true;
+            }
+            Incoming::Disconnected => {
+                state.open = false;
+                self.is_current = false;
+                self.has_news = true;
+            }
+            Incoming::Invalidated(_) => state.counts.unrouted += 1,
+            Incoming::Unknown { .. } => state.counts.unknown += 1,
+            Incoming::Malformed { .. } => state.counts.malformed += 1,
+        }
     }
 }
 

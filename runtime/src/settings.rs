@@ -3,6 +3,8 @@ use std::time::Duration;
 /// How a subscriber keeps its connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
+    /// Whether the socket is read by us and not by redis-rs.
+    pub(crate) wire: bool,
     /// How long `start` waits for every confirmation; `None` for as long as it takes.
     pub(crate) start_deadline: Option<Duration>,
     /// How long `run` lets handlers finish what has arrived.
@@ -17,6 +19,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            wire: false,
             start_deadline: Some(Duration::from_secs(30)),
             drain_deadline: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),

@@ -21,8 +21,22 @@ use starting::*;
 use stopping::*;
 
 fn main() -> ExitCode {
-    Suite::new("integration")
-        .bound(Duration::from_secs(60))
+    let suite = Suite::new("integration").bound(Duration::from_secs(60));
+    let suite = on_each_link(suite.variant("manager link", support::over_the_manager));
+    let suite = on_each_link(suite.variant("wire link", support::over_the_wire));
+    suite
+        .variant("attached", support::over_the_manager)
+        .on_every_server(tests![
+            the_services_own_receivers_go_on_beside_handlers,
+            a_lost_connection_of_the_services_manager_is_told_and_healed,
+            an_overflow_of_the_services_channel_is_told_as_a_gap,
+            a_closed_push_channel_is_never_called_ready,
+        ])
+        .run()
+}
+
+fn on_each_link(suite: Suite) -> Suite {
+    suite
         .on_every_server(tests![
             a_message_reaches_every_handler_of_its_channel,
             a_handler_sees_only_the_frames_of_its_own_subscription,
@@ -49,10 +63,6 @@ fn main() -> ExitCode {
             a_frozen_server_does_not_hold_the_shutdown_up,
             dropping_the_handle_ends_everything,
             stats_print_as_a_table_and_survive_json,
-            the_services_own_receivers_go_on_beside_handlers,
-            a_lost_connection_of_the_services_manager_is_told_and_healed,
-            an_overflow_of_the_services_channel_is_told_as_a_gap,
-            a_closed_push_channel_is_never_called_ready,
         ])
         .on_the_broker(tests![
             bad_pushes_are_counted_and_leave_every_handler_alive,
@@ -70,5 +80,4 @@ fn main() -> ExitCode {
             what_cannot_be_is_told_without_a_connection,
             state_after_handlers_is_a_mistake_that_start_names,
         ])
-        .run()
 }

@@ -8,7 +8,7 @@ use redis_push::{Error, Mount, Spec, Subscriber, Subscription};
 use tests::Server;
 use tests::within;
 
-use crate::support::{recorder, recorder_of};
+use crate::support::{linked, plain, recorder, recorder_of};
 
 async fn refused(subscriber: Subscriber) -> Error {
     within("the start", subscriber.start())
@@ -30,7 +30,7 @@ pub async fn a_server_that_is_not_there_is_named_with_what_is_missing() {
     let url = broker.url();
     broker.stop().await;
     let error = refused(
-        Subscriber::new(url)
+        plain(url)
             .start_deadline(Duration::from_millis(300))
             .handlers(mounts()),
     )
@@ -55,7 +55,7 @@ pub async fn a_wrong_password_is_told_at_once_and_not_repeated(server: Server) {
     let url = server
         .url()
         .replace("redis://", &format!("redis://:{secret}@"));
-    let error = refused(Subscriber::new(url).handlers(mounts())).await;
+    let error = refused(plain(url).handlers(mounts())).await;
     assert!(error.is_auth(), "{error}");
     assert!(
         error.to_string().contains("refused the credentials"),
@@ -76,7 +76,7 @@ pub async fn a_denied_name_is_told_at_once_with_the_servers_reason(server: Serve
     server.deny("alerts").await;
     let (alerts, _) = recorder("on_alert", Subscription::channel("alerts"));
     let (fine, _) = recorder("fine", Subscription::channel("fine"));
-    let error = refused(Subscriber::new(server.url()).handlers([alerts, fine])).await;
+    let error = refused(plain(server.url()).handlers([alerts, fine])).await;
     assert!(error.is_denied(), "{error}");
     let text = error.to_string();
     assert!(text.contains("1 of 2"), "{text}");
@@ -98,18 +98,18 @@ pub async fn what_cannot_be_is_told_without_a_connection() {
         String::new(),
     ];
     for url in config {
-        let error = refused(Subscriber::new(&url).handlers(mounts())).await;
+        let error = refused(plain(&url).handlers(mounts())).await;
         assert!(error.is_config(), "{url}: {error}");
         let text = format!("{error} {error:?}");
         assert!(!text.contains(secret), "{text}");
     }
-    let error = refused(Subscriber::new("redis://127.0.0.1/")).await;
+    let error = refused(plain("redis://127.0.0.1/")).await;
     assert!(
         error.is_config() && error.to_string().contains("handler"),
         "{error}"
     );
     let (nothing, _) = recorder_of(Spec::new("idle"));
-    let error = refused(Subscriber::new("redis://127.0.0.1/").handlers([nothing])).await;
+    let error = refused(plain("redis://127.0.0.1/").handlers([nothing])).await;
     assert!(
         error.is_config() && error.to_string().contains("idle"),
         "{error}"
@@ -117,9 +117,7 @@ pub async fn what_cannot_be_is_told_without_a_connection() {
 }
 
 pub async fn state_after_handlers_is_a_mistake_that_start_names() {
-    let subscriber = Subscriber::new("redis://127.0.0.1/")
-        .handlers(mounts())
-        .state(1_u8);
+    let subscriber = plain("redis://127.0.0.1/").handlers(mounts()).state(1_u8);
     let error = within("the start", subscriber.start()).await.unwrap_err();
     assert!(
         error.is_config() && error.to_string().contains("before"),
@@ -146,7 +144,7 @@ pub async fn a_client_of_redis_rs_is_taken_with_its_credentials(server: Server) 
     let url = server.url().replace("redis://", "redis://:right@");
     let client = redis::Client::open(url).unwrap();
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
-    let subscriber = Subscriber::with_client(client).handlers([mount]);
+    let subscriber = linked(Subscriber::with_client(client)).handlers([mount]);
     let handle = within("the start", subscriber.start()).await.unwrap();
     assert!(handle.is_ready());
     journal.begins().await;
@@ -156,7 +154,7 @@ pub async fn run_until_ends_with_its_signal_and_drains(server: Server) {
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let running = tokio::spawn(
-        Subscriber::new(server.url())
+        plain(server.url())
             .handlers([mount])
             .run_until(async { stopped.await.unwrap() }),
     );

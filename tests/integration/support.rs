@@ -1,5 +1,6 @@
 //! A handler that writes down what it is given, and where the tests read it.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use redis_push::{Fault, Gap, GapCause, Handle, Handler, Mount, Push, Spec, Subscriber};
@@ -111,9 +112,34 @@ impl Journal {
     }
 }
 
-/// A subscriber with short bounds.
+thread_local! {
+    /// Whether the test of this thread goes over the wire link.
+    static WIRE: Cell<bool> = const { Cell::new(false) };
+}
+
+pub fn over_the_manager() {
+    WIRE.set(false);
+}
+
+pub fn over_the_wire() {
+    WIRE.set(true);
+}
+
+/// A subscriber over the link of this test.
+pub fn plain(url: impl Into<String>) -> Subscriber {
+    linked(Subscriber::new(url))
+}
+
+pub fn linked(subscriber: Subscriber) -> Subscriber {
+    match WIRE.get() {
+        true => subscriber.wire(),
+        false => subscriber,
+    }
+}
+
+/// A subscriber over the link of this test, with short bounds.
 pub fn subscriber(url: impl Into<String>) -> Subscriber {
-    Subscriber::new(url)
+    plain(url)
         .start_deadline(Duration::from_secs(20))
         .reconnect_delay(Duration::from_millis(10), Duration::from_millis(200))
 }

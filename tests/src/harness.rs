@@ -90,6 +90,7 @@ where
 pub struct Suite {
     name: &'static str,
     bound: Duration,
+    variant: Option<(&'static str, fn())>,
     binaries: Vec<ServerBinary>,
     wants_real: bool,
     trials: Vec<Trial>,
@@ -107,6 +108,7 @@ impl Suite {
         Self {
             name,
             bound: Duration::from_secs(60),
+            variant: None,
             binaries,
             wants_real: false,
             trials: Vec::new(),
@@ -116,6 +118,13 @@ impl Suite {
     /// How long the tests that are added from now on may take; 60 seconds otherwise.
     pub fn bound(mut self, bound: Duration) -> Self {
         self.bound = bound;
+        self
+    }
+
+    /// A name for the tests that are added from now on, and what is called on the thread of each
+    /// of them before it begins.
+    pub fn variant(mut self, name: &'static str, prepare: fn()) -> Self {
+        self.variant = Some((name, prepare));
         self
     }
 
@@ -176,13 +185,20 @@ impl Suite {
         F: FnOnce() -> R + Send + 'static,
         R: Future<Output = ()>,
     {
-        let name = match server {
-            Some(server) => format!("{} [{server}]", test.name),
-            None => test.name.to_owned(),
+        let variant = self.variant.map(|(name, _)| name);
+        let name = match (server, variant) {
+            (Some(server), Some(variant)) => format!("{} [{server}, {variant}]", test.name),
+            (Some(one), None) | (None, Some(one)) => format!("{} [{one}]", test.name),
+            (None, None) => test.name.to_owned(),
         };
+        let prepare = self.variant.map_or((|| ()) as fn(), |(_, prepare)| prepare);
         let bound = self.bound;
-        self.trials
-            .push(Trial::test(name.clone(), move || run(name, bound, start)));
+        self.trials.push(Trial::test(name.clone(), move || {
+            run(name, bound, move || {
+                prepare();
+                start()
+            })
+        }));
     }
 
     /// Runs the tests that the command line asks for.

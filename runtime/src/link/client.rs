@@ -3,7 +3,7 @@ use std::time::Duration;
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{Client, IntoConnectionInfo, ProtocolVersion};
 
-use super::{Attached, Link, Manager};
+use super::{Attached, Link, Manager, Wire};
 use crate::error::Error;
 
 /// Where a subscriber is to connect to.
@@ -14,18 +14,25 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    /// Makes the link.
+    /// Makes the link: the wire link, or a manager's.
     ///
     /// # Errors
     ///
     /// When the URL is none, or asks for what cannot be.
-    pub(crate) fn into_link(self) -> Result<Link, Error> {
-        match self {
-            Self::Url(url) => Ok(Link::Manager(Manager::new(client_of(&url)?))),
-            Self::Client(client) => Ok(Link::Manager(Manager::new(prepare(
-                client.get_connection_info().clone(),
-            )?))),
-            Self::Attached(link) => Ok(Link::Attached(link)),
+    pub(crate) fn into_link(self, wire: bool) -> Result<Link, Error> {
+        let client = match self {
+            Self::Url(url) => client_of(&url)?,
+            Self::Client(client) => prepare(client.get_connection_info().clone())?,
+            Self::Attached(_) if wire => {
+                return Err(Error::config(
+                    "an attached manager reads its own socket: `wire()` does not go with `attach`",
+                ));
+            }
+            Self::Attached(link) => return Ok(Link::Attached(link)),
+        };
+        match wire {
+            true => Wire::new(client).map(Link::Wire),
+            false => Ok(Link::Manager(Manager::new(client))),
         }
     }
 }
@@ -65,10 +72,13 @@ fn prepare(info: redis::ConnectionInfo) -> Result<Client, Error> {
 }
 
 fn tcp() -> TcpSettings {
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(10))
-        .with_interval(Duration::from_secs(5));
     TcpSettings::default()
         .set_nodelay(true)
-        .set_keepalive(keepalive)
+        .set_keepalive(keepalive())
+}
+
+pub(super) fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(10))
+        .with_interval(Duration::from_secs(5))
 }

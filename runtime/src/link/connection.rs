@@ -1,5 +1,8 @@
-use redis::aio::ConnectionManager;
-use redis::{ErrorKind, Pipeline, RedisError, Value};
+use std::sync::Arc;
+
+use redis::aio::{ConnectionManager, MultiplexedConnection};
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, Value};
+use tokio::task::JoinHandle;
 
 use crate::error::Error;
 use crate::subscription::Subscription;
@@ -9,7 +12,7 @@ use crate::subscription::Subscription;
 /// Dropping it ends the connection, unless it is the user's.
 #[derive(Clone)]
 pub(crate) struct Connection {
-    manager: ConnectionManager,
+    commands: Commands,
     /// The server's number of this connection, where somebody else may replace it under us.
     attached_as: Option<i64>,
 }
@@ -17,15 +20,22 @@ pub(crate) struct Connection {
 impl Connection {
     pub(super) fn own(manager: ConnectionManager) -> Self {
         Self {
-            manager,
+            commands: Commands::Manager(manager),
             attached_as: None,
         }
     }
 
     pub(super) fn attached(manager: ConnectionManager, id: i64) -> Self {
         Self {
-            manager,
+            commands: Commands::Manager(manager),
             attached_as: Some(id),
+        }
+    }
+
+    pub(super) fn wire(connection: MultiplexedConnection, driver: JoinHandle<()>) -> Self {
+        Self {
+            commands: Commands::Wire(connection, Arc::new(Driver(driver))),
+            attached_as: None,
         }
     }
 
@@ -69,7 +79,7 @@ impl Connection {
     ///
     /// When the connection is lost. That the server refuses the command is an answer too.
     pub(crate) async fn ping(&mut self) -> Result<(), Error> {
-        match self.manager.send_packed_command(&redis::cmd("PING")).await {
+        match self.commands.send(&redis::cmd("PING")).await {
             Err(error) if error.code().is_none() => Err(lost(&error)),
             Ok(_) | Err(_) => Ok(()),
         }
@@ -85,8 +95,8 @@ impl Connection {
             pipeline.cmd(command(subscription)).arg(subscription.name());
         }
         let replies = self
-            .manager
-            .send_packed_commands(&pipeline, 0, subscriptions.len())
+            .commands
+            .send_all(&pipeline, subscriptions.len())
             .await
             .map_err(|error| lost(&error))?;
         Ok(replies
@@ -104,12 +114,50 @@ impl Connection {
     /// Makes sure that the user's manager has not gone to another connection unnoticed: its
     /// `Disconnection` may have been among pushes that were lost before us.
     async fn check_same(&mut self) -> Result<(), Error> {
-        match self.attached_as {
-            Some(id) if client_id(&mut self.manager).await? != id => Err(Error::connection(
+        let (Commands::Manager(manager), Some(id)) = (&mut self.commands, self.attached_as) else {
+            return Ok(());
+        };
+        match client_id(manager).await? == id {
+            true => Ok(()),
+            false => Err(Error::connection(
                 "the attached manager has replaced its connection",
             )),
-            _ => Ok(()),
         }
+    }
+}
+
+/// Where commands go.
+#[derive(Clone)]
+enum Commands {
+    Manager(ConnectionManager),
+    Wire(
+        MultiplexedConnection,
+        #[expect(dead_code, reason = "ends with the last clone")] Arc<Driver>,
+    ),
+}
+
+impl Commands {
+    async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
+        match self {
+            Self::Manager(manager) => manager.send_packed_command(command).await,
+            Self::Wire(connection, _) => connection.send_packed_command(command).await,
+        }
+    }
+
+    async fn send_all(&mut self, commands: &Pipeline, count: usize) -> RedisResult<Vec<Value>> {
+        match self {
+            Self::Manager(manager) => manager.send_packed_commands(commands, 0, count).await,
+            Self::Wire(connection, _) => connection.send_packed_commands(commands, 0, count).await,
+        }
+    }
+}
+
+/// The task that reads and writes a wire connection; it ends with its owner.
+struct Driver(JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -6,11 +6,13 @@ mod client;
 mod connection;
 mod convert;
 mod manager;
+mod wire;
 
 pub(crate) use attached::Attached;
 pub(crate) use client::Target;
 pub(crate) use connection::Connection;
 pub(crate) use manager::Manager;
+pub(crate) use wire::Wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,8 @@ use crate::feed::Feed;
 pub(crate) enum Link {
     /// A connection manager of our own, one for each generation.
     Manager(Manager),
+    /// A connection whose socket we read ourselves.
+    Wire(Wire),
     /// A connection manager of the user's, with the push channel that it feeds.
     Attached(Attached),
 }
@@ -36,6 +40,7 @@ impl Link {
     ) -> Result<Connection, Error> {
         match self {
             Self::Manager(link) => link.connect(generation, feed, timeout).await,
+            Self::Wire(link) => link.connect(generation, feed, timeout).await,
             Self::Attached(link) => link.connect(generation, feed, timeout).await,
         }
     }

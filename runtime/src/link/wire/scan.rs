@@ -1,0 +1,277 @@
+//! Finds frames in a stream of RESP3, and reads those that are pushes.
+
+use crate::raw::Incoming;
+use crate::subscription::Kind;
+
+/// What stands at the front of some bytes.
+#[derive(Debug)]
+pub(super) enum Scanned<'a> {
+    /// A frame that is not all there yet.
+    Incomplete,
+    /// A push that is for the feed alone, of so many bytes.
+    Lifted(Incoming<'a>, usize),
+    /// A push that is for the feed, and for redis-rs as a reply.
+    Shared(Incoming<'a>, usize),
+    /// A frame for redis-rs alone.
+    Other(usize),
+    /// No RESP3, as far as this is concerned: redis-rs will say what is wrong with it.
+    Unknown,
+}
+
+/// Why there is no frame.
+enum Stop {
+    Incomplete,
+    Unknown,
+}
+
+type Step<T> = Result<T, Stop>;
+
+/// An element of a push.
+#[derive(Clone, Copy, Debug)]
+enum Element<'a> {
+    Text(&'a [u8]),
+    Int,
+    Nil,
+    /// Any other, by its bytes.
+    Other(&'a [u8]),
+}
+
+/// Looks at the frame that starts with the first of `bytes`.
+pub(super) fn scan(bytes: &[u8]) -> Scanned<'_> {
+    match frame(bytes) {
+        Ok(scanned) => scanned,
+        Err(Stop::Incomplete) => Scanned::Incomplete,
+        Err(Stop::Unknown) => Scanned::Unknown,
+    }
+}
+
+fn frame(bytes: &[u8]) -> Step<Scanned<'_>> {
+    // An attribute says something about the frame behind it, which is what counts.
+    let mut start = 0;
+    while bytes.get(start) == Some(&b'|') {
+        start = skip_attribute(bytes, start)?;
+    }
+    if bytes.get(start) != Some(&b'>') {
+        return skip(bytes, start).map(Scanned::Other);
+    }
+    let (count, mut at) = header(bytes, start)?;
+    // No push that is known here has more elements.
+    let mut elements = [Element::Nil; 4];
+    for index in 0..usize::try_from(count).map_err(|_| Stop::Unknown)? {
+        let (element, next) = element(bytes, at)?;
+        if let Some(place) = elements.get_mut(index) {
+            *place = element;
+        }
+        at = next;
+    }
+    let elements = match usize::try_from(count) {
+        Ok(count) if count <= elements.len() => &elements[..count],
+        // Too many: of whatever kind it claims to be, it is not formed so.
+        _ => &elements[..],
+    };
+    let Some((Element::Text(name), rest)) = elements.split_first() else {
+        return Ok(Scanned::Other(at));
+    };
+    let is_too_long = count > 4;
+    Ok(match push(name, rest).filter(|_| !is_too_long) {
+        Some(push @ (Incoming::Subscribed { .. } | Incoming::Unsubscribed { .. })) => {
+            Scanned::Shared(push, at)
+        }
+        Some(push) => Scanned::Lifted(push, at),
+        None => match str::from_utf8(name) {
+            Ok(kind) if is_known(name) => Scanned::Shared(Incoming::Malformed { kind }, at),
+            Ok(kind) => Scanned::Shared(Incoming::Unknown { kind }, at),
+            Err(_) => Scanned::Shared(Incoming::Unknown { kind: "" }, at),
+        },
+    })
+}
+
+const KINDS: [&[u8]; 10] = [
+    b"message",
+    b"pmessage",
+    b"smessage",
+    b"subscribe",
+    b"psubscribe",
+    b"ssubscribe",
+    b"unsubscribe",
+    b"punsubscribe",
+    b"sunsubscribe",
+    b"invalidate",
+];
+
+fn is_known(name: &[u8]) -> bool {
+    KINDS.contains(&name)
+}
+
+/// Reads the elements behind the name of a push; `None` when they are not of a known form.
+fn push<'a>(name: &[u8], rest: &[Element<'a>]) -> Option<Incoming<'a>> {
+    use Element::{Int, Nil, Other, Text};
+    let message = |kind| match *rest {
+        [Text(channel), Text(payload)] => Some(Incoming::Message {
+            kind,
+            name: channel,
+            channel,
+            payload,
+        }),
+        _ => None,
+    };
+    let subscribed = |kind| match *rest {
+        [Text(name), Int] => Some(Incoming::Subscribed { kind, name }),
+        _ => None,
+    };
+    let unsubscribed = |kind| match *rest {
+        [Text(name), Int] => Some(Incoming::Unsubscribed { kind, name }),
+        [Nil, Int] => Some(Incoming::Unsubscribed { kind, name: b"" }),
+        _ => None,
+    };
+    match name {
+        b"message" => message(Kind::Channel),
+        b"smessage" => message(Kind::Shard),
+        b"pmessage" => match *rest {
+            [Text(name), Text(channel), Text(payload)] => Some(Incoming::Message {
+                kind: Kind::Pattern,
+                name,
+                channel,
+                payload,
+            }),
+            _ => None,
+        },
+        b"subscribe" => subscribed(Kind::Channel),
+        b"psubscribe" => subscribed(Kind::Pattern),
+        b"ssubscribe" => subscribed(Kind::Shard),
+        b"unsubscribe" => unsubscribed(Kind::Channel),
+        b"punsubscribe" => unsubscribed(Kind::Pattern),
+        b"sunsubscribe" => unsubscribed(Kind::Shard),
+        b"invalidate" => match *rest {
+            [Nil] => Some(Incoming::Invalidated(None)),
+            [Other(keys)] => array_of_texts(keys).map(|keys| Incoming::Invalidated(Some(keys))),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn array_of_texts(bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    if bytes.first() != Some(&b'*') {
+        return None;
+    }
+    let (count, mut at) = header(bytes, 0).ok()?;
+    let mut texts = Vec::new();
+    for _ in 0..count {
+        let (Element::Text(text), next) = element(bytes, at).ok()? else {
+            return None;
+        };
+        texts.push(text);
+        at = next;
+    }
+    Some(texts)
+}
+
+fn element(bytes: &[u8], at: usize) -> Step<(Element<'_>, usize)> {
+    match bytes.get(at).ok_or(Stop::Incomplete)? {
+        b'$' => {
+            let (length, start) = header(bytes, at)?;
+            let Ok(length) = usize::try_from(length) else {
+                return Ok((Element::Nil, start));
+            };
+            let next = after_bulk(bytes, start, length)?;
+            Ok((Element::Text(&bytes[start..next - 2]), next))
+        }
+        b'+' => {
+            let next = line(bytes, at)?;
+            Ok((Element::Text(&bytes[at + 1..next - 2]), next))
+        }
+        b':' => Ok((Element::Int, line(bytes, at)?)),
+        b'_' => Ok((Element::Nil, line(bytes, at)?)),
+        _ => {
+            let next = skip(bytes, at)?;
+            Ok((Element::Other(&bytes[at..next]), next))
+        }
+    }
+}
+
+/// The end of the frame that starts at `at`, however deep it is nested.
+fn skip(bytes: &[u8], at: usize) -> Step<usize> {
+    skip_many(bytes, at, 1)
+}
+
+fn skip_attribute(bytes: &[u8], at: usize) -> Step<usize> {
+    let (pairs, next) = header(bytes, at)?;
+    let pairs = u64::try_from(pairs).map_err(|_| Stop::Unknown)?;
+    skip_many(bytes, next, pairs.saturating_mul(2))
+}
+
+fn skip_many(bytes: &[u8], mut at: usize, mut frames: u64) -> Step<usize> {
+    while frames > 0 {
+        let (inner, next) = match bytes.get(at).ok_or(Stop::Incomplete)? {
+            b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(' => (0, line(bytes, at)?),
+            b'$' | b'!' | b'=' => {
+                let (length, start) = header(bytes, at)?;
+                match usize::try_from(length) {
+                    Ok(length) => (0, after_bulk(bytes, start, length)?),
+                    Err(_) => (0, start),
+                }
+            }
+            kind @ (b'*' | b'~' | b'>' | b'%' | b'|') => {
+                let (count, next) = header(bytes, at)?;
+                let count = u64::try_from(count).unwrap_or(0);
+                let inner = match kind {
+                    b'%' => count.saturating_mul(2),
+                    // An attribute stands before a frame and is none.
+                    b'|' => count.saturating_mul(2).saturating_add(1),
+                    _ => count,
+                };
+                (inner, next)
+            }
+            _ => return Err(Stop::Unknown),
+        };
+        frames = (frames - 1).saturating_add(inner);
+        at = next;
+    }
+    Ok(at)
+}
+
+fn after_bulk(bytes: &[u8], start: usize, length: usize) -> Step<usize> {
+    let end = start.checked_add(length).ok_or(Stop::Unknown)?;
+    let next = end.checked_add(2).ok_or(Stop::Unknown)?;
+    match bytes.get(end..next) {
+        Some(b"\r\n") => Ok(next),
+        Some(_) => Err(Stop::Unknown),
+        None => Err(Stop::Incomplete),
+    }
+}
+
+/// The number in the line that starts at `at`, behind its first byte, and where the next begins.
+fn header(bytes: &[u8], at: usize) -> Step<(i64, usize)> {
+    let mut number: i64 = 0;
+    let mut index = at + 1;
+    let is_negative = bytes.get(index) == Some(&b'-');
+    if is_negative {
+        index += 1;
+    }
+    let first = index;
+    loop {
+        match bytes.get(index).ok_or(Stop::Incomplete)? {
+            digit @ b'0'..=b'9' => {
+                number = number
+                    .checked_mul(10)
+                    .and_then(|number| number.checked_add(i64::from(digit - b'0')))
+                    .ok_or(Stop::Unknown)?;
+            }
+            b'\r' if index > first => break,
+            _ => return Err(Stop::Unknown),
+        }
+        index += 1;
+    }
+    match bytes.get(index + 1).ok_or(Stop::Incomplete)? {
+        b'\n' => Ok((if is_negative { -number } else { number }, index + 2)),
+        _ => Err(Stop::Unknown),
+    }
+}
+
+/// Where the line behind the one at `at` begins.
+fn line(bytes: &[u8], at: usize) -> Step<usize> {
+    let rest = &bytes[at..];
+    let end = rest.windows(2).position(|pair| pair == b"\r\n");
+    end.map(|end| at + end + 2).ok_or(Stop::Incomplete)
+}

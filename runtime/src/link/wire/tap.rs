@@ -1,0 +1,189 @@
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::scan::{Scanned, scan};
+use crate::feed::Feed;
+use crate::raw::Incoming;
+
+/// A stream that lifts pushes out of what the server sends, and passes the rest on.
+///
+/// redis-rs reads from it as from the socket, and never sees a message. Confirmations go both
+/// ways: the feed needs them in their place among the messages, redis-rs as replies.
+pub(super) struct Tap<S> {
+    stream: S,
+    feed: Arc<Feed>,
+    generation: u64,
+    /// What was read and not scanned yet: `buffer[start..end]`.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// What redis-rs is to read.
+    passed: Vec<u8>,
+    passed_from: usize,
+    has_ended: bool,
+    /// Something came that is no RESP3: all from there on is for redis-rs to judge.
+    is_blind: bool,
+}
+
+const READ: usize = 64 * 1024;
+/// How often the socket is read before other tasks get their turn.
+const READS_AT_ONCE: usize = 4;
+
+impl<S: AsyncRead + Unpin> Tap<S> {
+    pub(super) fn new(stream: S, feed: Arc<Feed>, generation: u64) -> Self {
+        Self {
+            stream,
+            feed,
+            generation,
+            buffer: vec![0; READ],
+            start: 0,
+            end: 0,
+            passed: Vec::new(),
+            passed_from: 0,
+            has_ended: false,
+            is_blind: false,
+        }
+    }
+
+    /// Takes every whole frame out of the buffer, under one lock of the feed.
+    fn take_frames(&mut self) {
+        let Self {
+            feed,
+            buffer,
+            start,
+            end,
+            passed,
+            is_blind,
+            ..
+        } = self;
+        feed.intake(self.generation, |intake| {
+            while start < end {
+                let bytes = &buffer[*start..*end];
+                let taken = match scan(bytes) {
+                    Scanned::Incomplete => break,
+                    Scanned::Lifted(push, taken) => {
+                        intake.push(&push);
+                        taken
+                    }
+                    Scanned::Shared(push, taken) => {
+                        intake.push(&push);
+                        passed.extend_from_slice(&bytes[..taken]);
+                        taken
+                    }
+                    Scanned::Other(taken) => {
+                        passed.extend_from_slice(&bytes[..taken]);
+                        taken
+                    }
+                    Scanned::Unknown => {
+                        *is_blind = true;
+                        break;
+                    }
+                };
+                *start += taken;
+            }
+        });
+        if self.is_blind {
+            self.pass_rest();
+        }
+    }
+
+    fn pass_rest(&mut self) {
+        self.passed
+            .extend_from_slice(&self.buffer[self.start..self.end]);
+        self.start = self.end;
+    }
+
+    /// Reads more behind what is there.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.make_room();
+        let mut room = ReadBuf::new(&mut self.buffer[self.end..]);
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room));
+        let count = room.filled().len();
+        self.end += count;
+        if read.is_err() || count == 0 {
+            self.has_ended = true;
+            self.feed.accept(self.generation, &Incoming::Disconnected);
+        }
+        Poll::Ready(read)
+    }
+
+    fn make_room(&mut self) {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+            if self.buffer.len() > 4 * READ {
+                self.buffer = vec![0; READ];
+            }
+        } else if self.start > 0 {
+            // Part of one frame is left.
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        if self.end == self.buffer.len() {
+            self.buffer.resize(2 * self.end, 0);
+        }
+    }
+
+    fn give(&mut self, out: &mut ReadBuf<'_>) {
+        let ready = &self.passed[self.passed_from..];
+        let count = ready.len().min(out.remaining());
+        out.put_slice(&ready[..count]);
+        self.passed_from += count;
+        if self.passed_from == self.passed.len() {
+            self.passed.clear();
+            self.passed_from = 0;
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let tap = self.get_mut();
+        for _ in 0..READS_AT_ONCE {
+            if !tap.passed.is_empty() {
+                tap.give(out);
+                return Poll::Ready(Ok(()));
+            }
+            if tap.has_ended {
+                // No bytes: the end.
+                return Poll::Ready(Ok(()));
+            }
+            ready!(tap.poll_fill(cx))?;
+            tap.take_frames();
+            if tap.has_ended {
+                tap.pass_rest();
+            }
+        }
+        if tap.passed.is_empty() && !tap.has_ended {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        tap.give(out);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
