@@ -114,8 +114,15 @@ impl Args {
     }
 
     pub(crate) fn validate(&self, errors: &mut Errors) {
-        for number in [&self.buffer, &self.buffer_bytes].into_iter().flatten() {
-            errors.take(number.base10_parse::<usize>());
+        for (number, name) in [
+            (&self.buffer, "buffer"),
+            (&self.buffer_bytes, "buffer_bytes"),
+        ] {
+            if let Some(number) = number
+                && number.base10_parse::<usize>().is_err()
+            {
+                errors.on(number, format!("expected `{}`", example(name)));
+            }
         }
     }
 

@@ -9,6 +9,9 @@ use crate::signature::Function;
 
 /// The handler type of a function whose signature is wrong.
 pub(crate) fn push_handler(args: &Args, function: &Function) -> TokenStream {
+    if function.is_method() {
+        return TokenStream::new();
+    }
     let krate = args.krate();
     let (cfgs, name, marker) = (&function.cfgs, function.name(), marker(function));
     quote! {
@@ -30,6 +33,9 @@ pub(crate) fn push_handler(args: &Args, function: &Function) -> TokenStream {
 
 /// The gap handler type of a function whose signature is wrong.
 pub(crate) fn gap_handler(args: &Args, function: &Function) -> TokenStream {
+    if function.is_method() {
+        return TokenStream::new();
+    }
     let krate = args.krate();
     let (cfgs, name, marker) = (&function.cfgs, function.name(), marker(function));
     quote! {

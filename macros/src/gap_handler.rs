@@ -4,7 +4,7 @@ use quote::{quote, quote_spanned};
 use crate::args::{self, Args};
 use crate::errors::Errors;
 use crate::fallback;
-use crate::handler::{bounds, call, state};
+use crate::handler::{bounds, call, probed_state, state};
 use crate::signature::{Function, ends, placed, with_lifetime};
 
 /// `#[gap_handler]`: an async function that is told of gaps.
@@ -59,10 +59,7 @@ impl GapHandler {
     }
 
     fn checks(&self) -> impl Iterator<Item = TokenStream> {
-        let state = match &self.args.state {
-            Some(state) => quote!(#state),
-            None => quote!(__p::AnyState),
-        };
+        let state = probed_state(&self.args);
         self.function.arguments().map(move |ty| {
             let probe = with_lifetime(ty, "'static");
             let check = quote_spanned!(ends(ty).0=> __p::check_gap_arg::<#probe, #state>());

@@ -1,4 +1,4 @@
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 
@@ -70,38 +70,43 @@ impl PushHandler {
 
     /// The check of the arguments, and what the handler listens to.
     fn takes(&self) -> (TokenStream, TokenStream) {
-        let (_, state) = match &self.args.state {
-            Some(state) => ((), quote!(#state)),
-            None => ((), quote!(__p::AnyState)),
-        };
+        let state = probed_state(&self.args);
         let checks = self.function.arguments().map(|ty| {
-            let text = format!(
-                "a handler takes one message; `{}` is the second",
-                readable(ty)
-            );
+            let written = readable(ty);
             let probe = with_lifetime(ty, "'static");
             let (first, last) = ends(ty);
-            let method = quote_spanned!(first=> .arg::<#probe, #state>);
-            let mut text = Group::new(proc_macro2::Delimiter::Parenthesis, quote!(#text));
-            text.set_span(last);
-            quote!(#method #text)
+            let method = quote_spanned!(first=> __takes.arg::<#probe>);
+            let written = closed_at(last, quote!(#written));
+            quote!(#method #written;)
         });
-        match &self.args.listen {
+        let (kind, name, end, subscription) = match &self.args.listen {
             Some(listen) => {
-                let how = match listen.is_pattern() {
+                let kind = match listen.is_pattern() {
                     true => quote!(PATTERN),
                     false => quote!(EXACT),
                 };
-                let checks = quote!(const _: __p::Takes = __p::Takes::#how #(#checks)*;);
-                (checks, listen.expand())
+                (kind, quote!(_), quote!(__takes), listen.expand())
             }
             None => {
-                let checks = quote! {
-                    const __TAKES: __p::Takes = __p::Takes::OWN #(#checks)*.listens();
-                };
-                (checks, quote!(__TAKES.subscription()))
+                let subscription = quote!(__TAKES.subscription());
+                (
+                    quote!(OWN),
+                    quote!(__TAKES),
+                    quote!(__takes.listens()),
+                    subscription,
+                )
             }
-        }
+        };
+        // A handler without arguments has nothing to change in it.
+        let mutable = self.function.arguments().next().map(|_| quote!(mut));
+        let checks = quote! {
+            const #name: __p::Takes<#state> = {
+                let #mutable __takes = __p::Takes::#kind;
+                #(#checks)*
+                #end
+            };
+        };
+        (checks, subscription)
     }
 
     fn spec(&self, subscription: &TokenStream) -> TokenStream {
@@ -144,19 +149,34 @@ pub(crate) fn state(args: &Args) -> (TokenStream, TokenStream) {
     }
 }
 
-/// What must hold of a state that is not known yet; of a known one the compiler sees it.
+/// The state that the argument types are checked against where they are written.
+pub(crate) fn probed_state(args: &Args) -> TokenStream {
+    match &args.state {
+        Some(state) => quote!(#state),
+        None => quote!(__p::AnyState),
+    }
+}
+
+/// The tokens in parentheses whose span is that of the last token they speak of: a caret then
+/// reaches up to it.
+fn closed_at(last: Span, tokens: TokenStream) -> TokenTree {
+    let mut group = Group::new(Delimiter::Parenthesis, tokens);
+    group.set_span(last);
+    TokenTree::Group(group)
+}
+
+/// What must hold of the state. `for<'__p>` keeps the compiler from telling here, a second time,
+/// what the check of the arguments tells.
 pub(crate) fn bounds(
     args: &Args,
     function: &Function,
     extractor: &TokenStream,
     more: Option<TokenStream>,
 ) -> TokenStream {
-    if args.state.is_some() {
-        return TokenStream::new();
-    }
+    let (_, state) = state(args);
     let bounds = function.arguments().map(|ty| {
         let ty = with_lifetime(ty, "'__p");
-        quote!(for<'__p> #ty: #extractor<'__p, __S>)
+        quote!(for<'__p> #ty: #extractor<'__p, #state>)
     });
     let bounds = bounds.chain(more);
     quote!(where #(#bounds),*)
@@ -177,14 +197,14 @@ pub(crate) fn call(function: &Function, take: TokenStream) -> TokenStream {
     });
     let called = quote_spanned!(placed(name.span())=> (#(#arguments?),*).await);
     let (first, last) = function.return_span();
-    let outcome = quote_spanned!(first=> __p::outcome);
-    let mut returned = Group::new(proc_macro2::Delimiter::Parenthesis, quote!(#name #called));
-    returned.set_span(last);
-    let returned = TokenTree::Group(returned);
+    let returned_type = function.returned_type().map(|ty| quote!(::<#ty>));
+    let outcome = quote_spanned!(first=> __p::outcome #returned_type);
+    let returned = closed_at(last, quote!(#name #called));
     quote!(#outcome #returned)
 }
 
-/// Imports the type of a handler as `__Handler` and checks that an attribute has made it.
+/// Imports the type of a handler as `__Handler` and checks that an attribute has made it. The value
+/// of that name is looked at first: where there is none, the import's own error is enough.
 pub(crate) fn named_type(path: &syn::Path, attribute: &str) -> TokenStream {
     let what = attribute.replace('_', " ");
     let last = path
@@ -196,14 +216,13 @@ pub(crate) fn named_type(path: &syn::Path, attribute: &str) -> TokenStream {
     let (first, last) = ends(path);
     let alias = format_ident!("__Handler", span = first);
     let check = quote_spanned!(first=> ::core::assert!);
-    let mut condition = Group::new(
-        proc_macro2::Delimiter::Parenthesis,
-        quote!(__Handler::IS_HANDLER, #text),
-    );
-    condition.set_span(last);
+    let condition = closed_at(last, quote!(__Handler::IS_HANDLER, #text));
     quote! {
         use __p::plain::*;
         use #path as #alias;
-        const _: () = #check #condition;
+        const _: () = {
+            let _ = __Handler;
+            #check #condition
+        };
     }
 }

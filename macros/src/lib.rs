@@ -38,3 +38,51 @@ pub fn handlers(elements: TokenStream) -> TokenStream {
 pub fn push_message(input: TokenStream) -> TokenStream {
     message::expand(input.into()).into()
 }
+#[cfg(test)]
+mod scratch {
+    #[test]
+    fn show() {
+        use quote::quote;
+        let show = |name: &str, t: proc_macro2::TokenStream| {
+            std::fs::write(format!("/tmp/exp_{name}.rs"), t.to_string()).unwrap()
+        };
+        show(
+            "one",
+            super::handler::expand(
+                quote!(),
+                quote!(
+                    async fn on_quote(quote: Quote<'_>) {}
+                ),
+            ),
+        );
+        show(
+            "three",
+            super::handler::expand(
+                quote!(channel = "alerts"),
+                quote!(
+                    async fn on_alert(
+                        Json(alert): Json<Alert<'_>>,
+                        State(db): State<Db>,
+                        channel: ChannelName<'_>,
+                    ) -> Result<(), AlertError> {
+                    }
+                ),
+            ),
+        );
+        show(
+            "msg",
+            super::message::expand(quote!(
+                #[push(channel = "quotes.{symbol}")]
+                struct Quote<'a> {
+                    symbol: &'a str,
+                    bid: f64,
+                    ask: f64,
+                }
+            )),
+        );
+        show("mount", {
+            let m = super::mount::expand(quote!(on_quote, on_alert.on(x)));
+            quote!(fn m() {#m})
+        });
+    }
+}

@@ -147,15 +147,19 @@ impl Message {
         let params = generics.params.iter();
         let outlived = self.lifetimes().map(|lifetime| quote!('__p: #lifetime,));
         let conditions = where_clause.iter().flat_map(|clause| &clause.predicates);
+        let statics = self.lifetimes().map(|_| quote!('static));
+        let on = (!self.params().is_empty()).then(|| quote! {
+            static __ON: __p::Subscription = <#name<#(#statics),*> as __p::PushMessage>::SUBSCRIPTION;
+        });
         let (wire, body) = self.decode();
         quote! {
             const _: () = {
                 use #krate::__private as __p;
-                static __ON: __p::Subscription = #subscription;
                 impl #impl_generics __p::PushMessage for #name #ty_generics #where_clause {
                     const SUBSCRIPTION: __p::Subscription = #subscription;
                     const FIELDS: &'static [&'static str] = &[#(#fields),*];
                 }
+                #on
                 #wire
                 impl<'__p, #(#params,)* __S> __p::FromPush<'__p, __S> for #name #ty_generics
                 where #(#outlived)* #(#conditions),*
@@ -181,18 +185,15 @@ impl Message {
                 let [#(#texts),*] = __p::params(__push, &__ON, [#(#params),*])?;
             }
         });
-        let made = |values: Vec<TokenStream>| {
-            quote! {
-                #captured
-                ::core::result::Result::Ok(Self { #(#values,)* })
-            }
-        };
+        let made =
+            |values: Vec<TokenStream>| quote!(::core::result::Result::Ok(Self { #(#values,)* }));
         let label = self.original.ident.unraw().to_string();
         if wire::has_no_payload(self) {
             let values = self
                 .fields()
                 .map(|(name, field)| param(&name, field, &params, &texts));
-            return (TokenStream::new(), made(values.flatten().collect()));
+            let made = made(values.flatten().collect());
+            return (TokenStream::new(), quote!(#captured #made));
         }
         if params.is_empty() {
             let body = quote!(__p::json(__push, #label, |__json| __Wire::deserialize(__json)));
@@ -207,7 +208,9 @@ impl Message {
             param(&name, field, &params, &texts).unwrap_or_else(from_payload)
         });
         let made = made(values.collect());
+        // The channel comes first: what is not of the template is unmatched, whatever its payload.
         let body = quote! {
+            #captured
             let __wire: __Wire #ty_generics =
                 __p::json(__push, #label, |__json| __p::Deserialize::deserialize(__json))?;
             #made

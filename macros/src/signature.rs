@@ -123,6 +123,23 @@ impl Function {
             })
     }
 
+    /// The return type as it may be written in another function.
+    pub(crate) fn returned_type(&self) -> Option<Type> {
+        match &self.signature.output {
+            ReturnType::Type(_, ty)
+                if FindImpl::in_type(ty).is_none() && !matches!(**ty, Type::Never(_)) =>
+            {
+                Some(with_lifetime(ty, "'_"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it is a method: in an `impl` nothing can stand beside it but more of the kind.
+    pub(crate) fn is_method(&self) -> bool {
+        self.signature.receiver().is_some()
+    }
+
     /// Where the return type stands, or else the name.
     pub(crate) fn return_span(&self) -> (Span, Span) {
         match &self.signature.output {

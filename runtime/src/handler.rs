@@ -27,6 +27,11 @@ use crate::subscription::Subscription;
 ///
 /// let mount: Mount<()> = Mount::new(CountBytes);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a push handler for this state",
+    label = "cannot be mounted",
+    note = "`#[push_handler]` on an async function makes one; its arguments, and its `on_gap`, must fit the state"
+)]
 pub trait Handler<S>: Send + Sync + 'static {
     /// The name, the subscriptions and the policies.
     fn spec(&self) -> Spec;

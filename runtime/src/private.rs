@@ -1,5 +1,6 @@
 //! What generated code calls: one function per idea. No public API.
 
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 pub use std::borrow::Cow;
@@ -36,19 +37,19 @@ pub fn gap_arg<'p, T: FromGap<'p, S>, S>(gap: &'p Gap, state: &'p S) -> Result<T
 }
 
 /// Turns what the function returned into how the delivery ended.
-pub fn outcome(returned: impl IntoOutcome) -> Handled {
+pub fn outcome<R: IntoOutcome>(returned: R) -> Handled {
     returned.into_outcome().map_err(Fault::Failed)
 }
 
 /// Checks the argument types of a handler, in their order, where they are written.
 ///
-/// Each call is one token's: a rule that is broken is told at the argument that breaks it, mounted
-/// or not.
-#[derive(Clone, Copy, Debug)]
-pub struct Takes {
+/// It runs in a `const`: a rule that is broken is told at the argument that breaks it, mounted or
+/// not.
+pub struct Takes<S> {
     listens: Listens,
     message: Option<&'static Message>,
     needs_pattern: bool,
+    state: PhantomData<fn(S)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +59,7 @@ enum Listens {
     ByPattern,
 }
 
-impl Takes {
+impl<S> Takes<S> {
     /// For a handler whose attribute names an exact channel.
     pub const EXACT: Self = Self::new(Listens::ByExactName);
     /// For a handler whose attribute names a pattern or a template with params.
@@ -71,22 +72,23 @@ impl Takes {
             listens,
             message: None,
             needs_pattern: false,
+            state: PhantomData,
         }
     }
 
-    /// Checks one argument; `text` is for a second message.
+    /// Checks one argument, whose type is written like that.
     #[track_caller]
-    #[must_use]
-    pub const fn arg<'p, T: FromPush<'p, S>, S>(mut self, text: &'static str) -> Self {
+    pub const fn arg<'p, T: FromPush<'p, S>>(&mut self, written: &str) {
         if let Some(message) = Probe::<T, S>::MESSAGE {
-            assert!(self.message.is_none(), "{}", text);
+            if self.message.is_some() {
+                second_message(written);
+            }
             self.message = Some(message);
         }
         self.needs_pattern |= T::NEEDS_PATTERN;
         if T::NEEDS_PATTERN && matches!(self.listens, Listens::ByExactName) {
             no_pattern();
         }
-        self
     }
 
     /// Refuses a handler that says nowhere what it listens to.
@@ -110,7 +112,7 @@ impl Takes {
     }
 
     /// What the message type names.
-    pub fn subscription(self) -> Subscription {
+    pub fn subscription(&self) -> Subscription {
         self.message
             .and_then(|message| message.subscription.clone())
             .expect("`listens` has found it at compile time")
@@ -118,7 +120,27 @@ impl Takes {
 }
 
 #[track_caller]
-const fn no_pattern() {
+const fn second_message(written: &str) -> ! {
+    let mut text = [0; 256];
+    let mut end = 0;
+    let parts = ["a handler takes one message; `", written, "` is the second"];
+    let mut part = 0;
+    while part < parts.len() {
+        let mut at = 0;
+        while at < parts[part].len() && end < text.len() {
+            text[end] = parts[part].as_bytes()[at];
+            (at, end) = (at + 1, end + 1);
+        }
+        part += 1;
+    }
+    match std::str::from_utf8(text.split_at(end).0) {
+        Ok(text) => panic!("{}", text),
+        Err(_) => panic!("a handler takes one message; this is the second"),
+    }
+}
+
+#[track_caller]
+const fn no_pattern() -> ! {
     panic!(
         "no pattern is matched in a handler of one exact channel; remove the `MatchedPattern`, or \
          take an `Option` of it where the mount may set a pattern"
@@ -126,7 +148,7 @@ const fn no_pattern() {
 }
 
 /// An argument's message as a reference, so that the checks drop nothing at compile time.
-struct Probe<T, S>(std::marker::PhantomData<(T, S)>);
+struct Probe<T, S>(PhantomData<(T, S)>);
 
 impl<'p, T: FromPush<'p, S>, S> Probe<T, S> {
     const MESSAGE: &'static Option<Message> = &T::MESSAGE;
@@ -211,6 +233,11 @@ pub fn params<'p, const N: usize>(
 }
 
 /// Fills a field from a param. `Via` keeps borrowed and parsed fields apart.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be filled from a channel name",
+    label = "no `FromStr` for this type",
+    note = "implement `std::str::FromStr` for `{Self}`, or let the field be a `&str`, a `Cow<str>` or a `String`"
+)]
 pub trait FromParam<'p, Via>: Sized {
     /// Takes the value from the text in the channel name.
     fn from_param(name: &'static str, text: &'p str) -> Result<Self, Rejection>;
@@ -236,6 +263,7 @@ impl<'p> FromParam<'p, Borrowed> for Cow<'p, str> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'p, T: FromStr<Err: Into<BoxError>>> FromParam<'p, Parsed> for T {
     fn from_param(name: &'static str, text: &'p str) -> Result<Self, Rejection> {
         text.parse().map_err(|error: T::Err| {

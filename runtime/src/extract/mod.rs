@@ -44,10 +44,9 @@ use crate::subscription::Subscription;
 /// # let _ = redis_push::handlers![on_blob] as Vec<redis_push::Mount<()>>;
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be used as a push handler argument",
+    message = "`{Self}` cannot be used as a push handler argument; for the payload take `Json<{Self}>` or `Text<{Self}>`",
     label = "no `FromPush` for this type",
-    note = "for the payload take `Json<T>`, `Text<T>`, `Bytes`, `&str` or `&[u8]`, or a type with `#[derive(PushMessage)]`",
-    note = "for shared data take `State<T>`"
+    note = "a message type of your own needs `#[derive(PushMessage)]`; shared data is taken as `State<{Self}>`"
 )]
 pub trait FromPush<'p, S>: Sized {
     /// What makes this argument the handler's one message; `None` for what goes beside it.

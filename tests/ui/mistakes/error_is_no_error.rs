@@ -1,0 +1,8 @@
+use redis_push::push_handler;
+
+#[push_handler(channel = "orders")]
+async fn on_order(text: &str) -> Result<(), u8> {
+    Err(text.len() as u8)
+}
+
+fn main() {}

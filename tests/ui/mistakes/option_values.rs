@@ -1,0 +1,25 @@
+use redis_push::push_handler;
+
+const NAME: &str = "orders";
+
+#[push_handler("orders")]
+async fn on_bare(text: &str) {
+    println!("{text}");
+}
+
+#[push_handler(channel)]
+async fn on_missing(text: &str) {
+    println!("{text}");
+}
+
+#[push_handler(channel = NAME)]
+async fn on_const(text: &str) {
+    println!("{text}");
+}
+
+#[push_handler(channel = "orders", buffer = -1)]
+async fn on_negative(text: &str) {
+    println!("{text}");
+}
+
+fn main() {}

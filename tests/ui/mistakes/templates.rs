@@ -1,0 +1,33 @@
+use redis_push::push_handler;
+
+#[push_handler(channel = "")]
+async fn on_empty(text: &str) {
+    println!("{text}");
+}
+
+#[push_handler(channel = "orders.{id")]
+async fn on_unclosed(text: &str) {
+    println!("{text}");
+}
+
+#[push_handler(channel = "orders.{id}{item}")]
+async fn on_adjacent(text: &str) {
+    println!("{text}");
+}
+
+#[push_handler(channel = "orders.{id}.{id}")]
+async fn on_duplicate(text: &str) {
+    println!("{text}");
+}
+
+#[push_handler(channel = "orders.{order id}")]
+async fn on_bad_name(text: &str) {
+    println!("{text}");
+}
+
+#[push_handler(channel = "orders.{id*}.items")]
+async fn on_rest_inside(text: &str) {
+    println!("{text}");
+}
+
+fn main() {}
