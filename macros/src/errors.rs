@@ -35,7 +35,7 @@ impl Errors {
     /// One `compile_error!` for each mistake.
     pub(crate) fn into_tokens(self) -> TokenStream {
         self.found
-            .map(|error| error.into_compile_error())
+            .map(syn::Error::into_compile_error)
             .unwrap_or_default()
     }
 }

@@ -48,6 +48,7 @@ impl GapHandler {
         quote! {
             #marker
             #(#cfgs)*
+            #[allow(deprecated)]
             const _: () = {
                 use #krate::__private as __p;
                 #(#checks)*

@@ -55,6 +55,7 @@ impl PushHandler {
         quote! {
             #marker
             #(#cfgs)*
+            #[allow(deprecated)]
             const _: () = {
                 use #krate::__private as __p;
                 #gap_import
@@ -221,7 +222,7 @@ pub(crate) fn named_type(path: &syn::Path, attribute: &str) -> TokenStream {
         use __p::plain::*;
         use #path as #alias;
         const _: () = {
-            let _ = __Handler;
+            let _ = #alias;
             #check #condition
         };
     }

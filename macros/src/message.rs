@@ -153,6 +153,7 @@ impl Message {
         });
         let (wire, body) = self.decode();
         quote! {
+            #[allow(single_use_lifetimes)]
             const _: () = {
                 use #krate::__private as __p;
                 impl #impl_generics __p::PushMessage for #name #ty_generics #where_clause {

@@ -1,29 +1,68 @@
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::parse::Parser;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Token, parse_quote};
+use syn::{Expr, ExprPath, Path, PathArguments, Token, parse_quote};
 
 use crate::errors::Errors;
 use crate::handler::named_type;
 use crate::signature::ends;
 
 /// `handlers![a, path::b, c.on(subscription)]`.
+struct Handlers {
+    krate: TokenStream,
+    elements: Punctuated<Expr, Token![,]>,
+}
+
 pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
-    let mut errors = Errors::default();
-    let elements = Punctuated::<Expr, Token![,]>::parse_terminated.parse2(tokens);
-    let mut elements = errors.take(elements).unwrap_or_default();
-    for element in &mut elements {
-        let root = root(element);
-        if let Expr::Path(path) = root {
-            let mounted = mounted(path, &mut errors);
-            *root = parse_quote!({ #mounted });
+    match Handlers::from_syn.parse2(tokens) {
+        Ok(mut handlers) => {
+            let mut errors = Errors::default();
+            handlers.validate(&mut errors);
+            handlers.expand(errors.into_tokens())
+        }
+        Err(error) => error.into_compile_error(),
+    }
+}
+
+impl Handlers {
+    fn from_syn(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut krate = quote!(::redis_push);
+        if input.peek(Token![crate]) && input.peek2(Token![=]) {
+            input.parse::<Token![crate]>()?;
+            input.parse::<Token![=]>()?;
+            krate = input.parse::<Path>()?.into_token_stream();
+            input.parse::<Token![;]>()?;
+        }
+        let elements = Punctuated::parse_terminated(input)?;
+        Ok(Self { krate, elements })
+    }
+
+    /// Takes off what is wrong, once it is told.
+    fn validate(&mut self, errors: &mut Errors) {
+        for element in &mut self.elements {
+            if let Expr::Path(ExprPath { path, .. }) = root(element) {
+                for segment in &mut path.segments {
+                    if !segment.arguments.is_none() {
+                        errors.on(&segment.arguments, "a handler is mounted by its name alone");
+                        segment.arguments = PathArguments::None;
+                    }
+                }
+            }
         }
     }
-    let elements = elements.iter();
-    let errors = errors.into_tokens();
-    // A macro in the place of an expression is one expression: the errors stand inside it.
-    quote!({ #errors ::redis_push::__private::mounts([#(#elements),*]) })
+
+    fn expand(mut self, errors: TokenStream) -> TokenStream {
+        for element in &mut self.elements {
+            let root = root(element);
+            if let Expr::Path(ExprPath { path, .. }) = root {
+                *root = mounted(&self.krate, path);
+            }
+        }
+        let Self { krate, elements } = self;
+        // What stands for an expression is one expression: the errors are inside it.
+        quote!({ #errors #krate::__private::mounts([#elements]) })
+    }
 }
 
 /// What the methods of an element are called on.
@@ -34,24 +73,12 @@ fn root(element: &mut Expr) -> &mut Expr {
     }
 }
 
-fn mounted(path: &syn::ExprPath, errors: &mut Errors) -> TokenStream {
-    let generic = path
-        .path
-        .segments
-        .iter()
-        .find(|segment| !segment.arguments.is_none());
-    if let Some(generic) = generic {
-        errors.on(&generic.arguments, "a handler is mounted by its name alone");
-    }
-    let mut plain = path.path.clone();
-    for segment in &mut plain.segments {
-        segment.arguments = syn::PathArguments::None;
-    }
-    let import = named_type(&plain, "push_handler");
-    let mount = quote_spanned!(ends(&plain).0=> __p::mount(__Handler {}));
-    quote! {
-        use ::redis_push::__private as __p;
+fn mounted(krate: &TokenStream, path: &Path) -> Expr {
+    let import = named_type(path, "push_handler");
+    let mount = quote_spanned!(ends(path).0=> __p::mount(__Handler {}));
+    parse_quote!({
+        use #krate::__private as __p;
         #import
         #mount
-    }
+    })
 }

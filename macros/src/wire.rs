@@ -20,7 +20,8 @@ pub(crate) fn has_no_payload(message: &Message) -> bool {
     }
 }
 
-/// The same type again, from which serde builds the user's own.
+/// The same type again, from which serde builds the user's own. The empty bound is for a type with
+/// a default: serde would ask for the mirror's.
 pub(crate) fn mirror(message: &Message) -> TokenStream {
     let (name, generics) = (&message.original.ident, &message.original.generics);
     let where_clause = &generics.where_clause;
@@ -29,7 +30,7 @@ pub(crate) fn mirror(message: &Message) -> TokenStream {
     let remote = name.to_string();
     let head = quote! {
         #[derive(__p::serde::Deserialize)]
-        #[serde(crate = #serde, remote = #remote, #options)]
+        #[serde(crate = #serde, remote = #remote, bound(deserialize = ""), #options)]
         #[allow(dead_code, nonstandard_style)]
     };
     match &message.original.data {

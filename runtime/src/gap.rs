@@ -21,6 +21,18 @@ pub struct Gap {
     pub until: SystemTime,
 }
 
+impl Gap {
+    /// Makes a gap, for unit tests of gap handlers.
+    pub fn new(cause: GapCause, missed: Missed, since: SystemTime, until: SystemTime) -> Self {
+        Self {
+            cause,
+            missed,
+            since,
+            until,
+        }
+    }
+}
+
 /// Why a handler may have missed messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

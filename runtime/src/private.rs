@@ -191,6 +191,7 @@ pub mod plain {
         pub const IS_HANDLER: bool = false;
     }
 
+    #[diagnostic::do_not_recommend]
     impl<S: Sync> Handler<S> for __Handler {
         fn spec(&self) -> Spec {
             Spec::new("")
@@ -201,6 +202,7 @@ pub mod plain {
         }
     }
 
+    #[diagnostic::do_not_recommend]
     impl<S: Sync> GapHandler<S> for __Handler {
         async fn handle(&self, _gap: &Gap, _state: &S) -> Handled {
             Ok(())

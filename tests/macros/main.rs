@@ -1,58 +1,39 @@
-//! The macros without a server: what they make of functions and types.
+//! The macros without a server: a push is built by hand and given to what they made.
 
-use redis_push::*;
-use std::borrow::Cow;
+mod arguments;
+mod gaps;
+mod hostile;
+mod messages;
+mod mounts;
+mod outcomes;
 
-#[derive(PushMessage)]
-#[push(channel = "quotes.{symbol}")]
-struct Quote<'a> {
-    symbol: &'a str,
-    bid: f64,
-    note: Cow<'a, str>,
+use redis_push::{Fault, Handler, OwnedPush, Spec, Subscription};
+
+/// Runs a handler on one push, as if `payload` had been published on `channel`.
+async fn deliver<H: Handler<S>, S>(
+    handler: H,
+    state: &S,
+    by: Subscription,
+    channel: &str,
+    payload: &str,
+) -> Result<(), Fault> {
+    let push = OwnedPush::new(by, channel, payload);
+    handler.handle(push.as_push(), state).await
 }
 
-#[derive(PushMessage)]
-#[push(pattern = "events.*")]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Event<'a> {
-    Joined { who: Cow<'a, str> },
-    Left(u8),
+/// What a handler says of itself, as text.
+fn spec_of<H: Handler<()>>(handler: H) -> String {
+    let spec: Spec = handler.spec();
+    format!("{spec:?}")
 }
 
-#[derive(Clone)]
-struct Db;
-
-#[push_handler]
-async fn on_quote(quote: Quote<'_>) {
-    println!("{} {} {}", quote.symbol, quote.bid, quote.note);
+fn template(text: &str) -> Subscription {
+    Subscription::template(text).unwrap()
 }
 
-#[gap_handler]
-async fn resync(gap: Gap, State(_db): State<Db>) -> std::result::Result<(), std::io::Error> {
-    println!("{gap}");
-    Ok(())
-}
-
-#[push_handler(channel = "alerts.{x}", buffer = 10, on_gap = resync)]
-async fn on_alert<'a>(
-    event: Event<'a>,
-    State(_db): State<Db>,
-    name: ChannelName<'a>,
-    glob: MatchedPattern<'_>,
-) -> Result<(), BoxError> {
-    match event {
-        Event::Joined { who } => println!("{who} {name:?} {glob:?}"),
-        Event::Left(n) => println!("{n}"),
+fn rejection(result: Result<(), Fault>) -> redis_push::Rejection {
+    match result.unwrap_err() {
+        Fault::Rejected(rejection) => rejection,
+        other => panic!("{other:?}"),
     }
-    Ok(())
-}
-
-type Result<T, E> = std::result::Result<T, E>;
-
-#[test]
-fn it_works() {
-    let mounts: Vec<Mount<Db>> = handlers![on_quote, on_alert.on(Subscription::channel("x")),];
-    println!("{mounts:?}");
-    let none: Vec<Mount<()>> = handlers![];
-    println!("{none:?}");
 }

@@ -1,0 +1,123 @@
+//! A scope in which every name that generated code might lean on means something else.
+
+#![deny(
+    elided_lifetimes_in_paths,
+    explicit_outlives_requirements,
+    missing_docs,
+    single_use_lifetimes,
+    trivial_casts,
+    unreachable_pub,
+    unused,
+    unused_lifetimes,
+    unused_qualifications
+)]
+// What only shadows is not used.
+#![allow(dead_code, unused_macros)]
+
+use redis_push::{PushMessage, gap_handler as gap, handlers as mount_all, push_handler as handler};
+
+enum Result {}
+enum Option {}
+enum Some {}
+enum None {}
+enum Ok {}
+enum Err {}
+enum Send {}
+enum Sync {}
+enum Default {}
+enum Into {}
+enum From {}
+enum Vec {}
+enum Box {}
+enum Handler {}
+enum FromPush {}
+enum Spec {}
+enum Push {}
+enum Subscription {}
+enum S {}
+enum T {}
+mod core {}
+mod std {}
+mod serde {}
+
+macro_rules! file {
+    () => {
+        compile_error!("not ours")
+    };
+}
+macro_rules! line {
+    () => {
+        compile_error!("not ours")
+    };
+}
+macro_rules! assert {
+    ($($anything:tt)*) => {
+        compile_error!("not ours")
+    };
+}
+
+/// A message whose names are keywords.
+#[derive(PushMessage)]
+#[push(channel = "types.{type}.{fn}")]
+struct r#Match<'a> {
+    r#type: ::std::string::String,
+    r#fn: &'a str,
+    #[serde(rename = "in")]
+    r#in: u8,
+}
+
+#[handler]
+async fn r#match(message: r#Match<'_>) {
+    let _ = (message.r#type, message.r#fn, message.r#in);
+}
+
+#[handler(channel = "x", on_gap = reload)]
+async fn fails(text: &str) -> ::core::result::Result<(), ::std::string::String> {
+    ::core::result::Result::Err(text.into())
+}
+
+#[gap]
+async fn reload(gap: &::redis_push::Gap) {
+    let _ = gap;
+}
+
+/// A handler that others may mount.
+#[cfg(all())]
+#[handler(channel = "x")]
+pub(crate) async fn with_a_cfg(text: &str) {
+    let _ = text;
+}
+
+#[handler(channel = "x")]
+#[cfg(any())]
+async fn cfg_d_out(text: Nothing) {
+    nothing!(text);
+}
+
+#[deprecated]
+#[handler(channel = "x", crate = ::redis_push)]
+#[allow(clippy::unused_async)]
+async fn old(text: &str) {
+    let _ = text;
+}
+
+#[test]
+#[allow(deprecated)]
+fn generated_code_leans_on_no_name_of_the_scope() {
+    let mounts: ::std::vec::Vec<::redis_push::Mount<()>> =
+        mount_all![crate = ::redis_push; r#match, fails, with_a_cfg, old,];
+    ::core::assert_eq!(mounts.len(), 4);
+    let text = ::std::format!("{mounts:?}");
+    ::core::assert!(text.contains("\"match\""), "{text}");
+}
+
+#[::tokio::test]
+async fn raw_names_are_params_without_their_prefix() {
+    let push = ::redis_push::OwnedPush::new(
+        crate::template("types.{type}.{fn}"),
+        "types.a.b",
+        r#"{"in":3}"#,
+    );
+    let handled = ::redis_push::Handler::handle(&r#match {}, push.as_push(), &()).await;
+    handled.unwrap();
+}
