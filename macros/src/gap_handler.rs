@@ -4,8 +4,10 @@ use quote::{quote, quote_spanned};
 use crate::args::{self, Args};
 use crate::errors::Errors;
 use crate::fallback;
-use crate::handler::{bounds, call, probed_state, state};
-use crate::signature::{Function, ends, placed, with_lifetime};
+use crate::impls::{bounds, call, probed_state, state};
+use crate::signature::Function;
+use crate::spans::{ends, placed};
+use crate::types::with_lifetime;
 
 /// `#[gap_handler]`: an async function that is told of gaps.
 struct GapHandler {

@@ -1,11 +1,14 @@
-use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
-use quote::{format_ident, quote, quote_spanned};
-use syn::Type;
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
 
 use crate::args::{self, Args};
 use crate::errors::Errors;
 use crate::fallback;
-use crate::signature::{Function, ends, placed, readable, with_lifetime};
+use crate::impls::{bounds, call, probed_state, state};
+use crate::mount::named_type;
+use crate::signature::Function;
+use crate::spans::{closed_at, ends, placed};
+use crate::types::{readable, with_lifetime};
 
 /// `#[push_handler]`: an async function and what it listens to.
 struct PushHandler {
@@ -139,91 +142,5 @@ impl PushHandler {
         };
         let bound = quote!(__Handler: __p::GapHandler<#state>);
         (import, Some(bound), handle_gap)
-    }
-}
-
-/// The generics of the impl, and its state.
-pub(crate) fn state(args: &Args) -> (TokenStream, TokenStream) {
-    match &args.state {
-        Some(state) => (TokenStream::new(), quote!(#state)),
-        None => (quote!(<__S: ::core::marker::Sync>), quote!(__S)),
-    }
-}
-
-/// The state that the argument types are checked against where they are written.
-pub(crate) fn probed_state(args: &Args) -> TokenStream {
-    match &args.state {
-        Some(state) => quote!(#state),
-        None => quote!(__p::AnyState),
-    }
-}
-
-/// The tokens in parentheses whose span is that of the last token they speak of: a caret then
-/// reaches up to it.
-fn closed_at(last: Span, tokens: TokenStream) -> TokenTree {
-    let mut group = Group::new(Delimiter::Parenthesis, tokens);
-    group.set_span(last);
-    TokenTree::Group(group)
-}
-
-/// What must hold of the state. `for<'__p>` keeps the compiler from telling here, a second time,
-/// what the check of the arguments tells.
-pub(crate) fn bounds(
-    args: &Args,
-    function: &Function,
-    extractor: &TokenStream,
-    more: Option<TokenStream>,
-) -> TokenStream {
-    let (_, state) = state(args);
-    let bounds = function.arguments().map(|ty| {
-        let ty = with_lifetime(ty, "'__p");
-        quote!(for<'__p> #ty: #extractor<'__p, #state>)
-    });
-    let bounds = bounds.chain(more);
-    quote!(where #(#bounds),*)
-}
-
-/// The call of the function, each argument taken by `take`, and its return told as an outcome.
-pub(crate) fn call(function: &Function, take: TokenStream) -> TokenStream {
-    let name = function.name();
-    let arguments = function.arguments().map(|ty: &Type| {
-        let span = ends(ty).0;
-        take.clone()
-            .into_iter()
-            .map(move |mut token| {
-                token.set_span(span);
-                token
-            })
-            .collect::<TokenStream>()
-    });
-    let called = quote_spanned!(placed(name.span())=> (#(#arguments?),*).await);
-    let (first, last) = function.return_span();
-    let returned_type = function.returned_type().map(|ty| quote!(::<#ty>));
-    let outcome = quote_spanned!(first=> __p::outcome #returned_type);
-    let returned = closed_at(last, quote!(#name #called));
-    quote!(#outcome #returned)
-}
-
-/// Imports the type of a handler as `__Handler` and checks that an attribute has made it. The value
-/// of that name is looked at first: where there is none, the import's own error is enough.
-pub(crate) fn named_type(path: &syn::Path, attribute: &str) -> TokenStream {
-    let what = attribute.replace('_', " ");
-    let last = path
-        .segments
-        .last()
-        .map(|segment| segment.ident.to_string());
-    let name = last.unwrap_or_default();
-    let text = format!("`{name}` is not a {what}; annotate it with `#[{attribute}]`");
-    let (first, last) = ends(path);
-    let alias = format_ident!("__Handler", span = first);
-    let check = quote_spanned!(first=> ::core::assert!);
-    let condition = closed_at(last, quote!(__Handler::IS_HANDLER, #text));
-    quote! {
-        use __p::plain::*;
-        use #path as #alias;
-        const _: () = {
-            let _ = #alias;
-            #check #condition
-        };
     }
 }

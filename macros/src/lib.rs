@@ -1,39 +1,283 @@
-//! The macros of `redis-push`.
+//! The macros of `redis-push`, which re-exports them: use them from there.
+//!
+//! - [`macro@push_handler`] makes an async function a handler of pushes.
+//! - [`macro@gap_handler`] makes an async function a handler of gaps.
+//! - [`handlers!`] mounts handlers by their names.
+//! - [`derive@PushMessage`] makes a type a message that names its channel.
+//!
+//! What they write could be written by hand with the public types of `redis-push`.
 
 mod args;
+mod decode;
 mod errors;
 mod fallback;
 mod gap_handler;
 mod handler;
+mod impls;
 mod listen;
 mod message;
 mod mount;
 mod serde_attrs;
 mod signature;
+mod spans;
 mod template;
+mod types;
 mod wire;
 
 use proc_macro::TokenStream;
 
-/// Makes an async function a handler.
+/// Makes an async function a handler: what it listens to, and how its arguments are taken.
+///
+/// ```
+/// use redis_push::{ChannelName, Json, Mount, State, handlers, push_handler};
+///
+/// #[derive(Clone)]
+/// struct Db;
+///
+/// #[push_handler(channel = "orders.{region}", buffer = 1024)]
+/// async fn on_order(
+///     Json(items): Json<Vec<&str>>,
+///     channel: ChannelName<'_>,
+///     State(db): State<Db>,
+/// ) -> Result<(), std::io::Error> {
+///     println!("{items:?} on {}", channel.as_str());
+///     # drop::<Db>(db);
+///     Ok(())
+/// }
+///
+/// let mounts: Vec<Mount<Db>> = handlers![on_order];
+/// ```
+///
+/// The function stays as it is: a unit test calls it. One that is never mounted is the compiler's
+/// warning `function on_order is never used`.
+///
+/// # Options
+///
+/// | option | meaning |
+/// | --- | --- |
+/// | `channel = "orders"` | listens to one channel |
+/// | `channel = "orders.{id}"` | listens to every channel of that form: a template with params |
+/// | `pattern = "orders.*"` | listens to what a glob matches, by the server's rules |
+/// | `shard = "orders"` | listens to one sharded channel; the name is taken as it is |
+/// | `buffer = 1024` | how many messages may wait for the handler (default 65,536) |
+/// | `buffer_bytes = 65536` | how many bytes of them (default 8 MiB) |
+/// | `on_gap = resync` | the [`gap_handler`](macro@gap_handler) that is told what was missed |
+/// | `state = App` | takes the arguments from this state only |
+/// | `crate = path` | where `redis_push` is, if it is renamed or re-exported |
+///
+/// Of `channel`, `pattern` and `shard` one is set, or none: the handler then listens to what its
+/// message type names. One that is set goes before the type's.
+///
+/// In a template `{name}` takes one or more characters other than `.`, `:` and `/`; `{name*}`, at
+/// the end, takes the rest; `{{` and `}}` are braces. In a `channel` without params `*` has no
+/// meaning, so it is refused.
+///
+/// # Arguments
+///
+/// An argument is of any type that is `FromPush`, in any order, and at most one is the message: a
+/// `#[derive(PushMessage)]` type, `Json<T>`, `Text<T>`, `Bytes`, `&[u8]` or `&str`, or an `Option`
+/// or `Result<_, Rejection>` of one. They may borrow from the push, which lives as long as the call:
+/// elided lifetimes and named ones (`async fn on_x<'a>(text: &'a str, name: ChannelName<'a>)`) both
+/// do. Type parameters and `impl Trait` do not: nothing would say what they are.
+///
+/// What an argument needs of the state is checked where the handler is mounted. An extractor of
+/// your own that is written for one state needs `state = App` here.
+///
+/// # Returns
+///
+/// `()`, or `Result<(), E>` with an `E` that converts into `BoxError`: an error is counted and
+/// logged, and the handler lives on.
+///
+/// # Expansion
+///
+/// ```
+/// # use redis_push::{Json, push_handler};
+/// #[push_handler(channel = "numbers")]
+/// async fn on_number(Json(number): Json<u32>) {
+///     println!("{number}");
+/// }
+/// ```
+///
+/// becomes the same function, and beside it a type of its name that `handlers!` can mount. In
+/// terms of the public types:
+///
+/// ```
+/// # use redis_push::{Fault, FromPush, Handler, Json, Push, Spec, Subscription};
+/// # async fn on_number(Json(number): Json<u32>) { println!("{number}"); }
+/// #[allow(non_camel_case_types)]
+/// struct on_number {}
+///
+/// impl<S: Sync> Handler<S> for on_number
+/// where
+///     for<'p> Json<u32>: FromPush<'p, S>,
+/// {
+///     fn spec(&self) -> Spec {
+///         Spec::new("on_number")
+///             .at(file!(), line!())
+///             .on(Subscription::channel("numbers"))
+///     }
+///
+///     async fn handle(&self, push: Push<'_>, state: &S) -> Result<(), Fault> {
+///         on_number(FromPush::from_push(push, state)?).await;
+///         Ok(())
+///     }
+/// }
+/// ```
+///
+/// A constant beside it checks each argument where it is written, mounted or not. As the type has
+/// the function's name, no other type or module beside it may have it.
 #[proc_macro_attribute]
 pub fn push_handler(args: TokenStream, item: TokenStream) -> TokenStream {
     handler::expand(args.into(), item.into()).into()
 }
 
-/// Makes an async function a handler of gaps.
+/// Makes an async function a handler of gaps, for `on_gap` of a
+/// [`push_handler`](macro@push_handler).
+///
+/// It runs once before the first message, with the cause `Initial`, and after every span in which
+/// messages may have been missed: the place to load what the messages keep up to date. A run that
+/// fails is repeated with backoff before any further delivery.
+///
+/// ```
+/// use redis_push::{Gap, Mount, State, gap_handler, handlers, push_handler};
+///
+/// #[derive(Clone)]
+/// struct Cache;
+///
+/// impl Cache {
+///     async fn reload(&self) -> Result<(), std::io::Error> {
+///         Ok(())
+///     }
+/// }
+///
+/// #[gap_handler]
+/// async fn resync(gap: Gap, State(cache): State<Cache>) -> Result<(), std::io::Error> {
+///     println!("{gap}");
+///     cache.reload().await
+/// }
+///
+/// #[push_handler(channel = "changes", on_gap = resync)]
+/// async fn on_change(key: &str, State(cache): State<Cache>) {
+///     println!("{key}");
+///     # drop::<Cache>(cache);
+/// }
+///
+/// let mounts: Vec<Mount<Cache>> = handlers![on_change];
+/// ```
+///
+/// Arguments are `Gap` or `&Gap`, `State<T>`, and what is `FromGap`; there is no message to take.
+/// The return type is that of a push handler. The options are `state = App` and `crate = path`, as
+/// there.
 #[proc_macro_attribute]
 pub fn gap_handler(args: TokenStream, item: TokenStream) -> TokenStream {
     gap_handler::expand(args.into(), item.into()).into()
 }
 
-/// Mounts handlers by their names.
+/// Mounts handlers: a `Vec<Mount<S>>` for `Subscriber::handlers`, of which `S` is inferred.
+///
+/// ```
+/// use redis_push::{Mount, Subscription, handlers, push_handler};
+///
+/// #[push_handler(channel = "orders")]
+/// async fn on_order(text: &str) {
+///     println!("{text}");
+/// }
+///
+/// mod alerts {
+///     use redis_push::push_handler;
+///
+///     #[push_handler(channel = "alerts")]
+///     pub async fn on_alert(text: &str) {
+///         println!("{text}");
+///     }
+/// }
+///
+/// let name = String::from("orders.staging");
+/// let mounts: Vec<Mount<()>> = handlers![
+///     on_order.on(Subscription::channel(name)),
+///     alerts::on_alert,
+/// ];
+/// assert_eq!(mounts.len(), 2);
+/// ```
+///
+/// An element is a handler's path, or the path with methods of `Mount` behind it. Any other
+/// expression is taken for a `Mount` as it is: `Mount::new(MyHandler { .. })`. The list may be
+/// empty. `handlers![crate = path; a, b]` says where `redis_push` is.
 #[proc_macro]
 pub fn handlers(elements: TokenStream) -> TokenStream {
     mount::expand(elements.into()).into()
 }
 
-/// Makes a type a push message.
+/// Makes a type a message: it names its channel, and a handler takes it as an argument.
+///
+/// ```
+/// use redis_push::{Mount, PushMessage, handlers, push_handler};
+///
+/// #[derive(PushMessage)]
+/// #[push(channel = "quotes.{symbol}")]
+/// struct Quote<'a> {
+///     symbol: &'a str,
+///     bid: f64,
+///     ask: f64,
+/// }
+///
+/// #[push_handler]
+/// async fn on_quote(quote: Quote<'_>) {
+///     println!("{} {:.2}/{:.2}", quote.symbol, quote.bid, quote.ask);
+/// }
+///
+/// let mounts: Vec<Mount<()>> = handlers![on_quote];
+/// ```
+///
+/// The type needs no serde derive, and the crate no serde.
+///
+/// # Where it is published
+///
+/// `#[push(..)]` takes one of these, and `crate = path` where `redis_push` is renamed:
+///
+/// | option | meaning |
+/// | --- | --- |
+/// | `channel = "orders"` | one channel |
+/// | `channel = "orders.{id}"` | a template: the field `id` is in the channel's name |
+/// | `pattern = "orders.*"` | a glob, by the server's rules; no params |
+/// | `shard = "{orders}.eu"` | one sharded channel; the name is taken as it is |
+///
+/// # Fields
+///
+/// A field that a param names is filled from the channel: `&str` and `Cow<str>` borrow its text,
+/// every other type is parsed by `FromStr`. In the payload a field of that name is ignored
+/// (`deny_unknown_fields` refuses it, like any other). A channel that is not of the template is
+/// counted `unmatched`, whatever its payload.
+///
+/// All other fields are read from the payload, which is JSON. A type without such fields does not
+/// look at the payload at all. Structs, tuple structs and enums are read as serde reads them; params
+/// need a struct with named fields. Lifetimes are allowed, type parameters are not.
+///
+/// A borrowed text should be a `Cow<'a, str>`: `&'a str` refuses a JSON string with an escape in
+/// it. What mentions a lifetime of the type gets `#[serde(borrow)]` by itself; serde borrows in a
+/// `Cow` that is the field's own type, and copies in an `Option<Cow<'a, str>>`.
+///
+/// # Serde's attributes
+///
+/// `#[serde(..)]` on the type, its variants and its fields is honoured: `rename`, `rename_all`,
+/// `alias`, `default`, `borrow`, `flatten`, `with`, `deserialize_with`, `skip`, `tag`, `content`,
+/// `untagged`, `transparent`, `deny_unknown_fields` and others. On a field that a param fills it has
+/// no effect. A `default` of the type needs the type's own `Default`, as in serde. What cannot be
+/// carried is refused on the type: `from`, `try_from`, `into`, `remote`, `crate` and `bound`.
+///
+/// ```
+/// use redis_push::PushMessage;
+///
+/// #[derive(PushMessage)]
+/// #[push(channel = "presence.{room}")]
+/// #[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// struct Presence {
+///     room: u32,
+///     user_name: String,
+///     #[serde(default)]
+///     is_away: bool,
+/// }
+/// ```
 #[proc_macro_derive(PushMessage, attributes(push, serde))]
 pub fn push_message(input: TokenStream) -> TokenStream {
     message::expand(input.into()).into()

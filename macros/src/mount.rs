@@ -1,12 +1,11 @@
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Expr, ExprPath, Path, PathArguments, Token, parse_quote};
 
 use crate::errors::Errors;
-use crate::handler::named_type;
-use crate::signature::ends;
+use crate::spans::{closed_at, ends};
 
 /// `handlers![a, path::b, c.on(subscription)]`.
 struct Handlers {
@@ -81,4 +80,28 @@ fn mounted(krate: &TokenStream, path: &Path) -> Expr {
         #import
         #mount
     })
+}
+
+/// Imports the type of a handler as `__Handler` and checks that an attribute has made it. The value
+/// of that name is looked at first: where there is none, the import's own error is enough.
+pub(crate) fn named_type(path: &syn::Path, attribute: &str) -> TokenStream {
+    let what = attribute.replace('_', " ");
+    let last = path
+        .segments
+        .last()
+        .map(|segment| segment.ident.to_string());
+    let name = last.unwrap_or_default();
+    let text = format!("`{name}` is not a {what}; annotate it with `#[{attribute}]`");
+    let (first, last) = ends(path);
+    let alias = format_ident!("__Handler", span = first);
+    let check = quote_spanned!(first=> ::core::assert!);
+    let condition = closed_at(last, quote!(__Handler::IS_HANDLER, #text));
+    quote! {
+        use __p::plain::*;
+        use #path as #alias;
+        const _: () = {
+            let _ = #alias;
+            #check #condition
+        };
+    }
 }

@@ -8,9 +8,9 @@ use syn::{Attribute, Expr, ExprLit, Lit, Path, Token};
 
 use crate::errors::Errors;
 
-/// One option of a `#[serde(..)]`.
+/// One option of a `#[serde(..)]`, as it is written.
 #[derive(Clone)]
-struct Option_ {
+struct Attr {
     name: Ident,
     tokens: TokenStream,
     value: Option<Expr>,
@@ -18,11 +18,11 @@ struct Option_ {
 
 /// The options of the type.
 pub(crate) struct Container {
-    options: Vec<Option_>,
+    options: Vec<Attr>,
 }
 
 /// What a container says of a payload whose fields are missing.
-pub(crate) enum Default {
+pub(crate) enum Missing {
     /// `#[serde(default)]`
     Trait,
     /// `#[serde(default = "path")]`
@@ -44,7 +44,10 @@ impl Container {
             if REFUSED.contains(&&*name) {
                 errors.on(
                     &option.name,
-                    format!("a push message cannot carry `#[serde({name})]`; take `Json<{ident}>` in the handler, or write `FromPush` by hand"),
+                    format!(
+                        "a push message cannot carry `#[serde({name})]`; take `Json<{ident}>` in the \
+                         handler, or write `FromPush` by hand"
+                    ),
                 );
             }
         }
@@ -56,15 +59,15 @@ impl Container {
     }
 
     /// What the type says of missing fields.
-    pub(crate) fn default(&self) -> Option<Default> {
+    pub(crate) fn default(&self) -> Option<Missing> {
         let option = self.option("default")?;
         match &option.value {
-            Some(value) => path(value).ok().map(Default::Path),
-            None => Some(Default::Trait),
+            Some(value) => path(value).ok().map(Missing::Path),
+            None => Some(Missing::Trait),
         }
     }
 
-    fn option(&self, name: &str) -> Option<&Option_> {
+    fn option(&self, name: &str) -> Option<&Attr> {
         self.options.iter().find(|option| option.name == name)
     }
 
@@ -98,13 +101,13 @@ pub(crate) fn carried(attributes: &[Attribute], borrows: bool) -> Option<TokenSt
     (borrow.is_some() || !options.is_empty()).then(|| quote!(#[serde(#borrow #all)]))
 }
 
-fn joined<'o>(options: impl IntoIterator<Item = &'o Option_>) -> TokenStream {
+fn joined<'o>(options: impl IntoIterator<Item = &'o Attr>) -> TokenStream {
     let tokens = options.into_iter().map(|option| &option.tokens);
     quote!(#(#tokens,)*)
 }
 
 /// Reads what it can; what it cannot read, serde's own derive will refuse.
-fn options(attributes: &[Attribute]) -> Vec<Option_> {
+fn options(attributes: &[Attribute]) -> Vec<Attr> {
     let mut found = Vec::new();
     for attribute in attributes {
         if attribute.path().is_ident("serde")
@@ -123,7 +126,7 @@ fn options(attributes: &[Attribute]) -> Vec<Option_> {
     found
 }
 
-fn option(input: ParseStream<'_>) -> syn::Result<Option_> {
+fn option(input: ParseStream<'_>) -> syn::Result<Attr> {
     let name = input.call(Ident::parse_any)?;
     let mut tokens = name.to_token_stream();
     let mut value = None;
@@ -137,7 +140,7 @@ fn option(input: ParseStream<'_>) -> syn::Result<Option_> {
             .parse::<proc_macro2::TokenTree>()?
             .to_tokens(&mut tokens);
     }
-    Ok(Option_ {
+    Ok(Attr {
         name,
         tokens,
         value,

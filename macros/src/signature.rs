@@ -1,11 +1,12 @@
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, FnArg, GenericParam, Lifetime, ReturnType, Signature, Type, Visibility};
+use syn::{Attribute, FnArg, GenericParam, ReturnType, Signature, Type, Visibility};
 
 use crate::errors::Errors;
+use crate::spans::ends;
+use crate::types::{hidden_type, with_lifetime};
 
 /// An annotated function: its signature. The body is never parsed, so that an editor can complete
 /// in a half-written one.
@@ -89,7 +90,7 @@ impl Function {
                     format!("{what} `{name}` cannot take `self`; share data with `State<T>`"),
                 ),
                 FnArg::Typed(argument) => {
-                    if let Some(hidden) = FindImpl::in_type(&argument.ty) {
+                    if let Some(hidden) = hidden_type(&argument.ty) {
                         errors.at(
                             hidden,
                             format!("{what} `{name}` cannot be generic: {no_type}"),
@@ -99,7 +100,13 @@ impl Function {
             }
         }
         if PRIMITIVES.iter().any(|primitive| name == primitive) {
-            errors.on(name, format!("{what} `{name}` has the name of a primitive type; the type that is made beside it would hide that"));
+            errors.on(
+                name,
+                format!(
+                    "{what} `{name}` has the name of a primitive type, which the type that is made \
+                     beside it would hide"
+                ),
+            );
         }
     }
 
@@ -127,7 +134,7 @@ impl Function {
     pub(crate) fn returned_type(&self) -> Option<Type> {
         match &self.signature.output {
             ReturnType::Type(_, ty)
-                if FindImpl::in_type(ty).is_none() && !matches!(**ty, Type::Never(_)) =>
+                if hidden_type(ty).is_none() && !matches!(**ty, Type::Never(_)) =>
             {
                 Some(with_lifetime(ty, "'_"))
             }
@@ -176,108 +183,10 @@ fn declares_a_function(item: &TokenStream) -> bool {
     false
 }
 
-/// The type with `name` in the place of every lifetime but `'static`, left-out ones too.
-pub(crate) fn with_lifetime(ty: &Type, name: &str) -> Type {
-    let mut ty = ty.clone();
-    let mut visitor = SetLifetimes(Lifetime::new(name, Span::call_site()));
-    visitor.visit_type_mut(&mut ty);
-    ty
-}
-
-struct SetLifetimes(Lifetime);
-
-impl VisitMut for SetLifetimes {
-    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-        if lifetime.ident != "static" {
-            lifetime.ident = format_ident!("{}", self.0.ident, span = lifetime.ident.span());
-        }
-    }
-
-    fn visit_type_reference_mut(&mut self, reference: &mut syn::TypeReference) {
-        reference.lifetime.get_or_insert_with(|| self.0.clone());
-        visit_mut::visit_type_reference_mut(self, reference);
-    }
-
-    // Lifetimes in `fn(&T)` and `Fn(&T)` are those types' own.
-    fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
-    fn visit_parenthesized_generic_arguments_mut(
-        &mut self,
-        _: &mut syn::ParenthesizedGenericArguments,
-    ) {
-    }
-}
-
-/// Looks for `impl Trait`.
-struct FindImpl(Option<Span>);
-
-impl FindImpl {
-    fn in_type(ty: &Type) -> Option<Span> {
-        let mut visitor = Self(None);
-        visitor.visit_type_mut(&mut ty.clone());
-        visitor.0
-    }
-}
-
-impl VisitMut for FindImpl {
-    fn visit_type_impl_trait_mut(&mut self, hidden: &mut syn::TypeImplTrait) {
-        self.0.get_or_insert(hidden.impl_token.span);
-    }
-}
-
-/// The spans of the first and the last token, for a caret under all of them.
-pub(crate) fn ends(tokens: impl ToTokens) -> (Span, Span) {
-    let mut spans = tokens
-        .into_token_stream()
-        .into_iter()
-        .map(|token| token.span());
-    let first = spans.next().unwrap_or_else(Span::call_site);
-    (placed(first), placed(spans.last().unwrap_or(first)))
-}
-
-/// A span at that place whose tokens count as the macro's: lints of the user's crate leave them
-/// alone.
-pub(crate) fn placed(span: Span) -> Span {
-    Span::call_site().located_at(span)
-}
-
-/// A type as a person writes it.
-pub(crate) fn readable(ty: &Type) -> String {
-    let mut text = String::new();
-    for word in ty.to_token_stream().to_string().split(' ') {
-        let open = text.ends_with(['<', '&', ':', '(', '[', '\'']) || text.is_empty();
-        let tight = word.starts_with(['<', '>', ',', ':', ')', ']', ';', '(']);
-        if !open && !tight {
-            text.push(' ');
-        }
-        text.push_str(word);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use quote::quote;
-    use syn::parse_quote;
-
-    fn replaced(ty: Type) -> String {
-        readable(&with_lifetime(&ty, "'p"))
-    }
-
-    #[test]
-    fn every_lifetime_of_an_argument_becomes_the_delivery_s() {
-        assert_eq!(replaced(parse_quote!(&str)), "&'p str");
-        assert_eq!(replaced(parse_quote!(&'a [u8])), "&'p [u8]");
-        assert_eq!(replaced(parse_quote!(Json<Alert<'_>>)), "Json<Alert<'p>>");
-        assert_eq!(
-            replaced(parse_quote!(Cow<'static, str>)),
-            "Cow<'static, str>"
-        );
-        assert_eq!(
-            replaced(parse_quote!(State<fn(&u8) -> &u8>)),
-            "State<fn(&u8) -> &u8>"
-        );
-    }
 
     #[test]
     fn the_body_is_not_parsed() {

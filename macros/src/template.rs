@@ -84,8 +84,10 @@ impl Template {
 
     /// Whether the literal text has a sign that would be a wildcard in a pattern.
     pub(crate) fn has_wildcard(&self) -> bool {
-        let literal = |segment: &_| matches!(segment, Segment::Literal(text) if text.contains(['*', '?', '[']));
-        self.segments.iter().any(literal)
+        self.segments.iter().any(|segment| match segment {
+            Segment::Literal(text) => text.contains(['*', '?', '[']),
+            Segment::Param(_) | Segment::Rest(_) => false,
+        })
     }
 
     fn glob(&self) -> String {

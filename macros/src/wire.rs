@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::{Data, Field, Fields};
 
 use crate::message::Message;
-use crate::serde_attrs::{Default, carried};
+use crate::serde_attrs::{Missing, carried};
 
 /// Whether nothing of the message is in the payload, so that the payload is not read.
 pub(crate) fn has_no_payload(message: &Message) -> bool {
@@ -84,13 +84,13 @@ pub(crate) fn without_params(message: &Message) -> TokenStream {
 }
 
 /// What a missing field is, taken from the user's own default of the whole type.
-fn default_impl(message: &Message, default: Default) -> TokenStream {
+fn default_impl(message: &Message, default: Missing) -> TokenStream {
     let (name, generics) = (&message.original.ident, &message.original.generics);
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
     let params = message.params();
     let whole = match default {
-        Default::Trait => quote!(::core::default::Default::default()),
-        Default::Path(path) => quote!(#path()),
+        Missing::Trait => quote!(::core::default::Default::default()),
+        Missing::Path(path) => quote!(#path()),
     };
     let fields = message.fields().map(|(name, field)| {
         let ident = &field.ident;

@@ -82,7 +82,7 @@ async fn reload(gap: &::redis_push::Gap) {
 }
 
 /// A handler that others may mount.
-#[cfg(all())]
+#[cfg(test)]
 #[handler(channel = "x")]
 pub(crate) async fn with_a_cfg(text: &str) {
     let _ = text;

@@ -28,7 +28,7 @@ async fn returns_a_box(text: &str) -> Result<(), BoxError> {
 }
 
 #[push_handler(channel = "x")]
-async fn returns_text<'a>(text: &'a str) -> Result<(), &'static str> {
+async fn returns_text(text: &str) -> Result<(), &'static str> {
     Err(if text.is_empty() { "empty" } else { "full" })
 }
 
