@@ -37,6 +37,7 @@ impl GapHandler {
     fn expand(&self) -> TokenStream {
         let Self { args, function } = self;
         let (krate, cfgs, name) = (args.krate(), &function.cfgs, function.name());
+        let deprecated = function.deprecated.then(|| quote!(#[allow(deprecated)]));
         let marker = fallback::marker(function);
         let (params, state) = state(args);
         let bounds = bounds(args, function, &quote!(__p::FromGap), None);
@@ -50,7 +51,7 @@ impl GapHandler {
         quote! {
             #marker
             #(#cfgs)*
-            #[allow(deprecated)]
+            #deprecated
             const _: () = {
                 use #krate::__private as __p;
                 #(#checks)*

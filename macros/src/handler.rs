@@ -43,6 +43,7 @@ impl PushHandler {
     fn expand(&self) -> TokenStream {
         let Self { args, function } = self;
         let (krate, cfgs, name) = (args.krate(), &function.cfgs, function.name());
+        let deprecated = function.deprecated.then(|| quote!(#[allow(deprecated)]));
         let marker = fallback::marker(function);
         let (checks, subscription) = self.takes();
         let (gap_import, gap_bound, handle_gap) = self.on_gap();
@@ -58,7 +59,7 @@ impl PushHandler {
         quote! {
             #marker
             #(#cfgs)*
-            #[allow(deprecated)]
+            #deprecated
             const _: () = {
                 use #krate::__private as __p;
                 #gap_import
@@ -101,12 +102,22 @@ impl PushHandler {
                 )
             }
         };
+        let listen = self.args.listen.iter();
+        let fills = listen
+            .filter(|listen| !listen.params().is_empty())
+            .map(|listen| {
+                let (params, (first, last)) = (listen.params(), ends(&listen.name));
+                let names = closed_at(last, quote!(&[#(#params),*]));
+                let method = quote_spanned!(first=> __takes.fills);
+                quote!(#method #names;)
+            });
         // A handler without arguments has nothing to change in it.
         let mutable = self.function.arguments().next().map(|_| quote!(mut));
         let checks = quote! {
             const #name: __p::Takes<#state> = {
                 let #mutable __takes = __p::Takes::#kind;
                 #(#checks)*
+                #(#fills)*
                 #end
             };
         };

@@ -14,6 +14,8 @@ pub(crate) struct Function {
     /// The attribute's own name, `push_handler` or `gap_handler`.
     pub(crate) attribute: &'static str,
     pub(crate) cfgs: Vec<Attribute>,
+    /// Whether a call of it is warned of: the one that the macro writes shall not be.
+    pub(crate) deprecated: bool,
     pub(crate) vis: Visibility,
     pub(crate) signature: Signature,
 }
@@ -35,10 +37,11 @@ impl Function {
             }
             let signature = input.parse()?;
             input.parse::<TokenStream>()?;
-            let is_cfg = |attribute: &Attribute| attribute.path().is_ident("cfg");
+            let is = |name| move |attribute: &Attribute| attribute.path().is_ident(name);
             Ok(Self {
                 attribute,
-                cfgs: attributes.into_iter().filter(is_cfg).collect(),
+                deprecated: attributes.iter().any(is("deprecated")),
+                cfgs: attributes.into_iter().filter(is("cfg")).collect(),
                 vis,
                 signature,
             })

@@ -81,7 +81,7 @@ impl<S> Takes<S> {
     pub const fn arg<'p, T: FromPush<'p, S>>(&mut self, written: &str) {
         if let Some(message) = Probe::<T, S>::MESSAGE {
             if self.message.is_some() {
-                second_message(written);
+                panic_with(["a handler takes one message; `", written, "` is the second"]);
             }
             self.message = Some(message);
         }
@@ -111,6 +111,34 @@ impl<S> Takes<S> {
         self
     }
 
+    /// Refuses a template that lacks a param of the message: no push would ever match.
+    #[track_caller]
+    pub const fn fills(&self, params: &[&str]) {
+        let Some(Message {
+            subscription: Some(subscription),
+            ..
+        }) = self.message
+        else {
+            return;
+        };
+        let Some(template) = subscription.params() else {
+            return;
+        };
+        let mut rest = template.static_segments();
+        while let [first, others @ ..] = rest {
+            if let Segment::Param(Cow::Borrowed(name)) | Segment::Rest(Cow::Borrowed(name)) = first
+                && !contains(params, name)
+            {
+                panic_with([
+                    "the message is filled from the param `{",
+                    name,
+                    "}`, which is not in this channel",
+                ]);
+            }
+            rest = others;
+        }
+    }
+
     /// What the message type names.
     pub fn subscription(&self) -> Subscription {
         self.message
@@ -119,11 +147,32 @@ impl<S> Takes<S> {
     }
 }
 
+const fn contains(names: &[&str], wanted: &str) -> bool {
+    let mut rest = names;
+    while let [first, others @ ..] = rest {
+        if same(first.as_bytes(), wanted.as_bytes()) {
+            return true;
+        }
+        rest = others;
+    }
+    false
+}
+
+const fn same(mut one: &[u8], mut other: &[u8]) -> bool {
+    while let ([a, one_rest @ ..], [b, other_rest @ ..]) = (one, other) {
+        if *a != *b {
+            return false;
+        }
+        (one, other) = (one_rest, other_rest);
+    }
+    one.is_empty() && other.is_empty()
+}
+
+/// A `const` cannot format: the text is put together by hand.
 #[track_caller]
-const fn second_message(written: &str) -> ! {
+const fn panic_with(parts: [&str; 3]) -> ! {
     let mut text = [0; 256];
     let mut end = 0;
-    let parts = ["a handler takes one message; `", written, "` is the second"];
     let mut part = 0;
     while part < parts.len() {
         let mut at = 0;
@@ -135,7 +184,8 @@ const fn second_message(written: &str) -> ! {
     }
     match std::str::from_utf8(text.split_at(end).0) {
         Ok(text) => panic!("{}", text),
-        Err(_) => panic!("a handler takes one message; this is the second"),
+        // A long name was cut within a character.
+        Err(_) => panic!("{}", parts[0]),
     }
 }
 

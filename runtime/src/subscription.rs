@@ -141,7 +141,7 @@ impl Subscription {
         matches!(self.kind, Kind::Pattern)
     }
 
-    pub(crate) fn params(&self) -> Option<&Template> {
+    pub(crate) const fn params(&self) -> Option<&Template> {
         self.template.as_ref()
     }
 

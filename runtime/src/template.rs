@@ -28,6 +28,14 @@ impl Template {
         }
     }
 
+    /// The pieces that the macros have written; none of a template parsed at run time.
+    pub(crate) const fn static_segments(&self) -> &[Segment] {
+        match &self.segments {
+            Cow::Borrowed(segments) => segments,
+            Cow::Owned(_) => &[],
+        }
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         let fail = |problem| TemplateError {
             text: text.to_owned(),
