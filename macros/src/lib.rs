@@ -66,7 +66,8 @@ use proc_macro::TokenStream;
 /// | `crate = path` | where `redis_push` is, if it is renamed or re-exported |
 ///
 /// Of `channel`, `pattern` and `shard` one is set, or none: the handler then listens to what its
-/// message type names. One that is set goes before the type's.
+/// message type names. One that is set goes before the type's; a template must then have the params
+/// that the type is filled from.
 ///
 /// In a template `{name}` takes one or more characters other than `.`, `:` and `/`; `{name*}`, at
 /// the end, takes the rest; `{{` and `}}` are braces. In a `channel` without params `*` has no

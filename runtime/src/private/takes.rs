@@ -1,0 +1,169 @@
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use crate::extract::{FromPush, Message};
+use crate::subscription::Subscription;
+use crate::template::Segment;
+
+/// Checks the argument types of a handler, in their order, where they are written.
+///
+/// It runs in a `const`: a rule that is broken is told at the argument that breaks it, mounted or
+/// not.
+pub struct Takes<S> {
+    listens: Listens,
+    message: Option<&'static Message>,
+    needs_pattern: bool,
+    state: PhantomData<fn(S)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Listens {
+    AsTheMessage,
+    ByExactName,
+    ByPattern,
+}
+
+impl<S> Takes<S> {
+    /// For a handler whose attribute names an exact channel.
+    pub const EXACT: Self = Self::new(Listens::ByExactName);
+    /// For a handler whose attribute names a pattern or a template with params.
+    pub const PATTERN: Self = Self::new(Listens::ByPattern);
+    /// For a handler that listens to what its message type names.
+    pub const OWN: Self = Self::new(Listens::AsTheMessage);
+
+    const fn new(listens: Listens) -> Self {
+        Self {
+            listens,
+            message: None,
+            needs_pattern: false,
+            state: PhantomData,
+        }
+    }
+
+    /// Checks one argument, whose type is written like that.
+    #[track_caller]
+    pub const fn arg<'p, T: FromPush<'p, S>>(&mut self, written: &str) {
+        if let Some(message) = Probe::<T, S>::MESSAGE {
+            if self.message.is_some() {
+                panic_with(["a handler takes one message; `", written, "` is the second"]);
+            }
+            self.message = Some(message);
+        }
+        self.needs_pattern |= T::NEEDS_PATTERN;
+        if T::NEEDS_PATTERN && matches!(self.listens, Listens::ByExactName) {
+            no_pattern();
+        }
+    }
+
+    /// Refuses a handler that says nowhere what it listens to.
+    #[track_caller]
+    #[must_use]
+    pub const fn listens(self) -> Self {
+        let Some(Message {
+            subscription: Some(subscription),
+            ..
+        }) = self.message
+        else {
+            panic!(
+                "say what to listen to: `#[push_handler(channel = \"orders\")]` (or `pattern`, \
+                 `shard`), or take a message type that names its channel"
+            );
+        };
+        if self.needs_pattern && !subscription.is_pattern() {
+            no_pattern();
+        }
+        self
+    }
+
+    /// Refuses a template that lacks a param of the message: no push would ever match.
+    #[track_caller]
+    pub const fn fills(&self, params: &[&str]) {
+        let Some(Message {
+            subscription: Some(subscription),
+            ..
+        }) = self.message
+        else {
+            return;
+        };
+        let Some(template) = subscription.params() else {
+            return;
+        };
+        let mut rest = template.static_segments();
+        while let [first, others @ ..] = rest {
+            if let Segment::Param(Cow::Borrowed(name)) | Segment::Rest(Cow::Borrowed(name)) = first
+                && !contains(params, name)
+            {
+                panic_with([
+                    "the message is filled from the param `{",
+                    name,
+                    "}`, which is not in this channel",
+                ]);
+            }
+            rest = others;
+        }
+    }
+
+    /// What the message type names.
+    pub fn subscription(&self) -> Subscription {
+        self.message
+            .and_then(|message| message.subscription.clone())
+            .expect("`listens` has found it at compile time")
+    }
+}
+
+const fn contains(names: &[&str], wanted: &str) -> bool {
+    let mut rest = names;
+    while let [first, others @ ..] = rest {
+        if same(first.as_bytes(), wanted.as_bytes()) {
+            return true;
+        }
+        rest = others;
+    }
+    false
+}
+
+const fn same(mut one: &[u8], mut other: &[u8]) -> bool {
+    while let ([a, one_rest @ ..], [b, other_rest @ ..]) = (one, other) {
+        if *a != *b {
+            return false;
+        }
+        (one, other) = (one_rest, other_rest);
+    }
+    one.is_empty() && other.is_empty()
+}
+
+/// A `const` cannot format: the text is put together by hand.
+#[track_caller]
+const fn panic_with(parts: [&str; 3]) -> ! {
+    let mut text = [0; 256];
+    let mut end = 0;
+    let mut part = 0;
+    while part < parts.len() {
+        let mut at = 0;
+        while at < parts[part].len() && end < text.len() {
+            text[end] = parts[part].as_bytes()[at];
+            (at, end) = (at + 1, end + 1);
+        }
+        part += 1;
+    }
+    match std::str::from_utf8(text.split_at(end).0) {
+        Ok(text) => panic!("{}", text),
+        // A long name was cut within a character.
+        Err(_) => panic!("{}", parts[0]),
+    }
+}
+
+#[track_caller]
+const fn no_pattern() -> ! {
+    panic!(
+        "no pattern is matched in a handler of one exact channel; remove the `MatchedPattern`, or \
+         take an `Option` of it where the mount may set a pattern"
+    );
+}
+
+/// An argument's message as a reference, so that the checks drop nothing at compile time.
+struct Probe<T, S>(PhantomData<(T, S)>);
+
+impl<'p, T: FromPush<'p, S>, S> Probe<T, S> {
+    const MESSAGE: &'static Option<Message> = &T::MESSAGE;
+}
