@@ -57,7 +57,7 @@
 //!
 //! # Features
 //!
-//! - `testing` adds [`testing::Broker`], an in-process RESP3 server for tests and examples. It is
+//! - `testing` adds `testing::Broker`, an in-process RESP3 server for tests and examples. It is
 //!   no Redis.
 
 mod backoff;

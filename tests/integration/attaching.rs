@@ -35,7 +35,7 @@ async fn attach(
     within("the start", subscriber.start()).await.unwrap()
 }
 
-pub async fn the_services_own_receivers_go_on_beside_handlers(server: Server) {
+pub(crate) async fn the_services_own_receivers_go_on_beside_handlers(server: Server) {
     let (mut manager, sender) = service(&server, 1_000).await;
     let mut first = sender.subscribe();
     let mut second = sender.subscribe();
@@ -66,7 +66,7 @@ pub async fn the_services_own_receivers_go_on_beside_handlers(server: Server) {
     assert_eq!(pong, "PONG");
 }
 
-pub async fn a_lost_connection_of_the_services_manager_is_told_and_healed(server: Server) {
+pub(crate) async fn a_lost_connection_of_the_services_manager_is_told_and_healed(server: Server) {
     let (manager, sender) = service(&server, 1_000).await;
     let (mount, mut journal) = recorder("ours", Subscription::channel("ours"));
     let handle = attach(&manager, &sender, [mount]).await;
@@ -80,7 +80,7 @@ pub async fn a_lost_connection_of_the_services_manager_is_told_and_healed(server
     }
 }
 
-pub async fn an_overflow_of_the_services_channel_is_told_as_a_gap(server: Server) {
+pub(crate) async fn an_overflow_of_the_services_channel_is_told_as_a_gap(server: Server) {
     let (manager, sender) = service(&server, 4).await;
     let (mount, mut journal) = recorder("ours", Subscription::channel("ours"));
     let handle = attach(&manager, &sender, [mount]).await;
@@ -113,7 +113,7 @@ pub async fn an_overflow_of_the_services_channel_is_told_as_a_gap(server: Server
     .await;
 }
 
-pub async fn a_closed_push_channel_is_never_called_ready(server: Server) {
+pub(crate) async fn a_closed_push_channel_is_never_called_ready(server: Server) {
     let (mut manager, sender) = service(&server, 1_000).await;
     let (mount, _journal) = recorder("ours", Subscription::channel("ours"));
     // A channel that nobody feeds: the manager pushes into another one.

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::support::{recorder, recorder_of, start};
 
-pub async fn a_message_reaches_every_handler_of_its_channel(server: Server) {
+pub(crate) async fn a_message_reaches_every_handler_of_its_channel(server: Server) {
     let (first, mut first_journal) = recorder("first", Subscription::channel("news"));
     let (second, mut second_journal) = recorder("second", Subscription::channel("news"));
     let (other, mut other_journal) = recorder("other", Subscription::channel("weather"));
@@ -32,7 +32,7 @@ pub async fn a_message_reaches_every_handler_of_its_channel(server: Server) {
     other_journal.ends().await;
 }
 
-pub async fn a_handler_sees_only_the_frames_of_its_own_subscription(server: Server) {
+pub(crate) async fn a_handler_sees_only_the_frames_of_its_own_subscription(server: Server) {
     let (exact, mut exact_journal) = recorder("exact", Subscription::channel("news.eu"));
     let (glob, mut glob_journal) = recorder("glob", Subscription::pattern("news.*"));
     let template = Subscription::template("news.{region}").unwrap();
@@ -57,7 +57,7 @@ pub async fn a_handler_sees_only_the_frames_of_its_own_subscription(server: Serv
     glob_journal.ends().await;
 }
 
-pub async fn one_handler_may_listen_to_several_names(server: Server) {
+pub(crate) async fn one_handler_may_listen_to_several_names(server: Server) {
     let spec = Spec::new("several")
         .on(Subscription::channel("a"))
         .on(Subscription::channel("b"))
@@ -71,7 +71,7 @@ pub async fn one_handler_may_listen_to_several_names(server: Server) {
     }
 }
 
-pub async fn a_sharded_message_reaches_its_handler_and_no_other(server: Server) {
+pub(crate) async fn a_sharded_message_reaches_its_handler_and_no_other(server: Server) {
     let (shard, mut shard_journal) = recorder("shard", Subscription::shard("orders"));
     let (plain, mut plain_journal) = recorder("plain", Subscription::channel("orders"));
     let _handle = start(server.url(), [shard, plain]).await;
@@ -84,7 +84,7 @@ pub async fn a_sharded_message_reaches_its_handler_and_no_other(server: Server) 
     plain_journal.message("orders", "2").await;
 }
 
-pub async fn a_panic_or_an_error_ends_one_delivery(server: Server) {
+pub(crate) async fn a_panic_or_an_error_ends_one_delivery(server: Server) {
     let (mount, mut journal) = recorder("fragile", Subscription::channel("work"));
     let handle = start(server.url(), [mount]).await;
     for payload in ["1", "panic", "error", "panic", "2"] {
@@ -99,7 +99,7 @@ pub async fn a_panic_or_an_error_ends_one_delivery(server: Server) {
     assert_eq!(counts.received, counts.accounted());
 }
 
-pub async fn names_and_payloads_may_be_any_bytes(server: Server) {
+pub(crate) async fn names_and_payloads_may_be_any_bytes(server: Server) {
     let (mount, mut journal) = recorder("bytes", Subscription::pattern("*"));
     let handle = start(server.url(), [mount]).await;
     let mut client = server.raw().await;
@@ -114,7 +114,7 @@ pub async fn names_and_payloads_may_be_any_bytes(server: Server) {
     assert_eq!(report.stats.handler("bytes").unwrap().handled, 2);
 }
 
-pub async fn bad_pushes_are_counted_and_leave_every_handler_alive(broker: Broker) {
+pub(crate) async fn bad_pushes_are_counted_and_leave_every_handler_alive(broker: Broker) {
     let (mount, mut journal) = recorder("all", Subscription::pattern("*"));
     let handle = start(broker.url(), [mount]).await;
     journal.begins().await;
@@ -131,7 +131,7 @@ pub async fn bad_pushes_are_counted_and_leave_every_handler_alive(broker: Broker
     assert_eq!(feed.reconnects, 0);
 }
 
-pub async fn frames_in_one_byte_pieces_arrive_whole(broker: Broker) {
+pub(crate) async fn frames_in_one_byte_pieces_arrive_whole(broker: Broker) {
     broker.split_frames(1);
     let (mount, mut journal) = recorder("pieces", Subscription::channel("news"));
     let _handle = start(broker.url(), [mount]).await;
@@ -142,7 +142,7 @@ pub async fn frames_in_one_byte_pieces_arrive_whole(broker: Broker) {
     }
 }
 
-pub async fn raw_pushes_go_to_everyone_who_asks(server: Server) {
+pub(crate) async fn raw_pushes_go_to_everyone_who_asks(server: Server) {
     let (mount, _journal) = recorder("any", Subscription::channel("news"));
     let handle = start(server.url(), [mount]).await;
     let mut first = handle.pushes();
@@ -175,7 +175,9 @@ pub async fn raw_pushes_go_to_everyone_who_asks(server: Server) {
     while within("the end of raw pushes", third.recv()).await.is_ok() {}
 }
 
-pub async fn a_slow_handler_is_told_what_it_missed_and_the_others_miss_nothing(server: Server) {
+pub(crate) async fn a_slow_handler_is_told_what_it_missed_and_the_others_miss_nothing(
+    server: Server,
+) {
     let slow = Spec::new("slow")
         .on(Subscription::channel("news"))
         .buffer(100);
@@ -221,7 +223,7 @@ pub async fn a_slow_handler_is_told_what_it_missed_and_the_others_miss_nothing(s
 
 /// As fast as one pipelining publisher can, at default settings. The server's own limit on what it
 /// holds for a subscriber is off, so that only the client can lose.
-pub async fn a_hundred_handlers_at_line_rate_lose_nothing_and_wake_for_their_own(
+pub(crate) async fn a_hundred_handlers_at_line_rate_lose_nothing_and_wake_for_their_own(
     server: RealServer,
 ) {
     const CHANNELS: usize = 100;

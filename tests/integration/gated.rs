@@ -25,7 +25,7 @@ impl Handler<()> for Gated {
     }
 }
 
-pub fn gated(spec: Spec, gate: watch::Receiver<bool>) -> (Mount<()>, Journal) {
+pub(crate) fn gated(spec: Spec, gate: watch::Receiver<bool>) -> (Mount<()>, Journal) {
     let (recorder, journal) = crate::support::new(spec);
     (Mount::new(Gated { recorder, gate }), journal)
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::support::{Seen, recorder, start, subscriber};
 
-pub async fn a_killed_connection_comes_back_and_every_handler_is_told(server: Server) {
+pub(crate) async fn a_killed_connection_comes_back_and_every_handler_is_told(server: Server) {
     let (a, mut a_journal) = recorder("a", Subscription::channel("a"));
     let (b, mut b_journal) = recorder("b", Subscription::pattern("b.*"));
     let handle = start(server.url(), [a, b]).await;
@@ -35,7 +35,7 @@ pub async fn a_killed_connection_comes_back_and_every_handler_is_told(server: Se
 }
 
 /// redis-rs gives up after six retries, some 6 to 13 seconds, and is then deaf for ever.
-pub async fn comes_back_after_an_outage_that_is_longer_than_the_managers_own_retries(
+pub(crate) async fn comes_back_after_an_outage_that_is_longer_than_the_managers_own_retries(
     server: RealServer,
 ) {
     let server = Server::Real(server);
@@ -63,7 +63,7 @@ pub async fn comes_back_after_an_outage_that_is_longer_than_the_managers_own_ret
     }
 }
 
-pub async fn a_server_that_goes_silent_is_noticed_by_ping(server: Server) {
+pub(crate) async fn a_server_that_goes_silent_is_noticed_by_ping(server: Server) {
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let ping = Duration::from_millis(200);
     let starting = subscriber(server.url())
@@ -82,7 +82,7 @@ pub async fn a_server_that_goes_silent_is_noticed_by_ping(server: Server) {
     journal.message("a", "again").await;
 }
 
-pub async fn an_idle_connection_raises_no_false_alarm(server: Server) {
+pub(crate) async fn an_idle_connection_raises_no_false_alarm(server: Server) {
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let starting = subscriber(server.url())
         .ping(Duration::from_millis(1), Duration::from_secs(5))
@@ -96,7 +96,7 @@ pub async fn an_idle_connection_raises_no_false_alarm(server: Server) {
     assert_eq!(handle.stats().feed.reconnects, 0);
 }
 
-pub async fn a_wrong_password_in_the_middle_of_an_outage_is_outlived(server: Server) {
+pub(crate) async fn a_wrong_password_in_the_middle_of_an_outage_is_outlived(server: Server) {
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let handle = start(server.url(), [mount]).await;
     journal.begins().await;
@@ -112,7 +112,9 @@ pub async fn a_wrong_password_in_the_middle_of_an_outage_is_outlived(server: Ser
     journal.message("a", "again").await;
 }
 
-pub async fn a_denied_name_silences_no_other_and_comes_back_when_it_is_allowed(server: Server) {
+pub(crate) async fn a_denied_name_silences_no_other_and_comes_back_when_it_is_allowed(
+    server: Server,
+) {
     let (fine, mut fine_journal) = recorder("fine", Subscription::channel("fine"));
     let (secret, mut secret_journal) = recorder("secret", Subscription::channel("secret"));
     let handle = start(server.url(), [fine, secret]).await;
@@ -138,7 +140,7 @@ pub async fn a_denied_name_silences_no_other_and_comes_back_when_it_is_allowed(s
     secret_journal.message("secret", "2").await;
 }
 
-pub async fn an_unsubscribe_that_nobody_asked_for_is_healed_and_told(broker: Broker) {
+pub(crate) async fn an_unsubscribe_that_nobody_asked_for_is_healed_and_told(broker: Broker) {
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let handle = start(broker.url(), [mount]).await;
     journal.begins().await;
@@ -150,7 +152,7 @@ pub async fn an_unsubscribe_that_nobody_asked_for_is_healed_and_told(broker: Bro
     journal.message("a", "again").await;
 }
 
-pub async fn late_confirmations_are_waited_for(broker: Broker) {
+pub(crate) async fn late_confirmations_are_waited_for(broker: Broker) {
     broker.delay_confirmations(Duration::from_millis(300));
     let (mounts, journals): (Vec<_>, Vec<_>) = ["a", "b", "c"]
         .map(|name| recorder(name, Subscription::channel(name)))
@@ -169,7 +171,7 @@ pub async fn late_confirmations_are_waited_for(broker: Broker) {
 
 /// Two connections must never feed one handler, and a gap stands between what came by the one and
 /// by the other.
-pub async fn order_is_kept_without_duplicates_over_many_disconnects(server: Server) {
+pub(crate) async fn order_is_kept_without_duplicates_over_many_disconnects(server: Server) {
     const DISCONNECTS: u64 = 30;
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let handle = start(server.url(), [mount]).await;

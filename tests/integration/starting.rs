@@ -23,7 +23,7 @@ fn mounts() -> [Mount<()>; 2] {
     [alerts, quotes]
 }
 
-pub async fn a_server_that_is_not_there_is_named_with_what_is_missing() {
+pub(crate) async fn a_server_that_is_not_there_is_named_with_what_is_missing() {
     // A port that was free a moment ago, with nobody behind it.
     let broker = Broker::start().await.unwrap();
     let address = broker.addr().to_string();
@@ -49,7 +49,7 @@ pub async fn a_server_that_is_not_there_is_named_with_what_is_missing() {
     }
 }
 
-pub async fn a_wrong_password_is_told_at_once_and_not_repeated(server: Server) {
+pub(crate) async fn a_wrong_password_is_told_at_once_and_not_repeated(server: Server) {
     server.set_password(Some("right")).await;
     let secret = "correct-horse-battery";
     let url = server
@@ -72,7 +72,7 @@ pub async fn a_wrong_password_is_told_at_once_and_not_repeated(server: Server) {
     }
 }
 
-pub async fn a_denied_name_is_told_at_once_with_the_servers_reason(server: Server) {
+pub(crate) async fn a_denied_name_is_told_at_once_with_the_servers_reason(server: Server) {
     server.deny("alerts").await;
     let (alerts, _) = recorder("on_alert", Subscription::channel("alerts"));
     let (fine, _) = recorder("fine", Subscription::channel("fine"));
@@ -88,7 +88,7 @@ pub async fn a_denied_name_is_told_at_once_with_the_servers_reason(server: Serve
     assert!(!text.contains("`fine`"), "{text}");
 }
 
-pub async fn what_cannot_be_is_told_without_a_connection() {
+pub(crate) async fn what_cannot_be_is_told_without_a_connection() {
     let secret = "hunter2";
     let config = [
         format!("redis://user:{secret}@ho st/"),
@@ -116,7 +116,7 @@ pub async fn what_cannot_be_is_told_without_a_connection() {
     );
 }
 
-pub async fn state_after_handlers_is_a_mistake_that_start_names() {
+pub(crate) async fn state_after_handlers_is_a_mistake_that_start_names() {
     let subscriber = plain("redis://127.0.0.1/").handlers(mounts()).state(1_u8);
     let error = within("the start", subscriber.start()).await.unwrap_err();
     assert!(
@@ -125,7 +125,7 @@ pub async fn state_after_handlers_is_a_mistake_that_start_names() {
     );
 }
 
-pub async fn a_server_that_comes_up_late_is_waited_for(broker: Broker) {
+pub(crate) async fn a_server_that_comes_up_late_is_waited_for(broker: Broker) {
     broker.refuse(true);
     let starting = tokio::spawn(
         crate::support::subscriber(broker.url())
@@ -139,7 +139,7 @@ pub async fn a_server_that_comes_up_late_is_waited_for(broker: Broker) {
     assert!(handle.is_ready());
 }
 
-pub async fn a_client_of_redis_rs_is_taken_with_its_credentials(server: Server) {
+pub(crate) async fn a_client_of_redis_rs_is_taken_with_its_credentials(server: Server) {
     server.set_password(Some("right")).await;
     let url = server.url().replace("redis://", "redis://:right@");
     let client = redis::Client::open(url).unwrap();
@@ -150,7 +150,7 @@ pub async fn a_client_of_redis_rs_is_taken_with_its_credentials(server: Server) 
     journal.begins().await;
 }
 
-pub async fn run_until_ends_with_its_signal_and_drains(server: Server) {
+pub(crate) async fn run_until_ends_with_its_signal_and_drains(server: Server) {
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let running = tokio::spawn(

@@ -29,7 +29,7 @@ async fn busy(server: &Server, messages: u64) -> (Handle, Journal, watch::Sender
     (handle, journal, gate)
 }
 
-pub async fn what_was_sent_before_the_end_is_delivered(server: Server) {
+pub(crate) async fn what_was_sent_before_the_end_is_delivered(server: Server) {
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let handle = start(server.url(), [mount]).await;
     journal.begins().await;
@@ -52,7 +52,7 @@ pub async fn what_was_sent_before_the_end_is_delivered(server: Server) {
     assert_eq!(journal.so_far().len(), 500);
 }
 
-pub async fn a_handler_that_is_done_in_time_is_waited_for(server: Server) {
+pub(crate) async fn a_handler_that_is_done_in_time_is_waited_for(server: Server) {
     let (handle, mut journal, gate) = busy(&server, 10).await;
     let (report, ()) = within("the shutdown", async {
         tokio::join!(handle.shutdown(LONG), async {
@@ -66,7 +66,7 @@ pub async fn a_handler_that_is_done_in_time_is_waited_for(server: Server) {
     assert_eq!(journal.so_far().len(), 10);
 }
 
-pub async fn what_the_deadline_leaves_is_counted_as_cancelled(server: Server) {
+pub(crate) async fn what_the_deadline_leaves_is_counted_as_cancelled(server: Server) {
     let (handle, _journal, _gate) = busy(&server, 10).await;
     let report = within("the shutdown", handle.shutdown(Duration::from_millis(300))).await;
     let counts = &report.stats.handlers[0];
@@ -77,7 +77,7 @@ pub async fn what_the_deadline_leaves_is_counted_as_cancelled(server: Server) {
     assert_eq!(counts.received, counts.accounted());
 }
 
-pub async fn a_shutdown_works_during_an_outage(server: Server) {
+pub(crate) async fn a_shutdown_works_during_an_outage(server: Server) {
     let (handle, mut journal, gate) = busy(&server, 10).await;
     server.stop().await;
     eventually("the outage to be noticed", async || !handle.is_ready()).await;
@@ -87,7 +87,7 @@ pub async fn a_shutdown_works_during_an_outage(server: Server) {
     assert_eq!(journal.so_far().len(), 10);
 }
 
-pub async fn a_frozen_server_does_not_hold_the_shutdown_up(server: Server) {
+pub(crate) async fn a_frozen_server_does_not_hold_the_shutdown_up(server: Server) {
     let (handle, _journal, gate) = busy(&server, 10).await;
     gate.send_replace(true);
     server.freeze(true);
@@ -98,7 +98,7 @@ pub async fn a_frozen_server_does_not_hold_the_shutdown_up(server: Server) {
     assert!(begun.elapsed() < LONG);
 }
 
-pub async fn dropping_the_handle_ends_everything(server: Server) {
+pub(crate) async fn dropping_the_handle_ends_everything(server: Server) {
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let handle = start(server.url(), [mount]).await;
     journal.begins().await;
@@ -107,7 +107,7 @@ pub async fn dropping_the_handle_ends_everything(server: Server) {
     server.wait_for_subscribers_of("a", 0).await;
 }
 
-pub async fn stats_print_as_a_table_and_survive_json(server: Server) {
+pub(crate) async fn stats_print_as_a_table_and_survive_json(server: Server) {
     let (a, mut journal) = recorder("a", Subscription::channel("a"));
     let (b, _) = recorder(
         "on_quote",

@@ -10,13 +10,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What a handler was given.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Seen {
+pub(crate) enum Seen {
     Message(String, String),
     Gap(Gap),
 }
 
 /// A handler that writes down everything. The payload `panic` makes it panic, `error` fail.
-pub struct Recorder {
+pub(crate) struct Recorder {
     spec: Spec,
     sender: UnboundedSender<Seen>,
 }
@@ -45,32 +45,32 @@ impl Handler<()> for Recorder {
 }
 
 /// What one recorder has written, in order.
-pub struct Journal(UnboundedReceiver<Seen>);
+pub(crate) struct Journal(UnboundedReceiver<Seen>);
 
 /// A recorder of one subscription, and its journal.
-pub fn recorder(name: &'static str, subscription: Subscription) -> (Mount<()>, Journal) {
+pub(crate) fn recorder(name: &'static str, subscription: Subscription) -> (Mount<()>, Journal) {
     recorder_of(Spec::new(name).on(subscription))
 }
 
-pub fn recorder_of(spec: Spec) -> (Mount<()>, Journal) {
+pub(crate) fn recorder_of(spec: Spec) -> (Mount<()>, Journal) {
     let (recorder, journal) = new(spec);
     (Mount::new(recorder), journal)
 }
 
-pub fn new(spec: Spec) -> (Recorder, Journal) {
+pub(crate) fn new(spec: Spec) -> (Recorder, Journal) {
     let (sender, receiver) = unbounded_channel();
     (Recorder { spec, sender }, Journal(receiver))
 }
 
 impl Journal {
-    pub async fn next(&mut self) -> Seen {
+    pub(crate) async fn next(&mut self) -> Seen {
         within("what the handler is given next", self.0.recv())
             .await
             .expect("the handler is alive")
     }
 
     /// The next entry is this message.
-    pub async fn message(&mut self, channel: &str, payload: &str) {
+    pub(crate) async fn message(&mut self, channel: &str, payload: &str) {
         assert_eq!(
             self.next().await,
             Seen::Message(channel.to_owned(), payload.to_owned())
@@ -78,7 +78,7 @@ impl Journal {
     }
 
     /// The next entry is a gap.
-    pub async fn gap(&mut self) -> Gap {
+    pub(crate) async fn gap(&mut self) -> Gap {
         match self.next().await {
             Seen::Gap(gap) => gap,
             other => panic!("expected a gap, got {other:?}"),
@@ -86,14 +86,14 @@ impl Journal {
     }
 
     /// The next entry is the gap that every handler is told first.
-    pub async fn begins(&mut self) {
+    pub(crate) async fn begins(&mut self) {
         let gap = self.gap().await;
         assert_eq!(gap.cause, GapCause::Initial);
         assert_eq!(gap.missed, Missed::Exactly(0));
     }
 
     /// The next entry is a gap by a lost connection.
-    pub async fn lost_connection(&mut self) -> Gap {
+    pub(crate) async fn lost_connection(&mut self) -> Gap {
         let gap = self.gap().await;
         assert_eq!(gap.cause, GapCause::ConnectionLost, "{gap}");
         assert_eq!(gap.missed, Missed::Unknown);
@@ -101,13 +101,13 @@ impl Journal {
     }
 
     /// Nothing more is written, and the handler has ended.
-    pub async fn ends(&mut self) {
+    pub(crate) async fn ends(&mut self) {
         let rest = within("the end of the handler", self.0.recv()).await;
         assert_eq!(rest, None);
     }
 
     /// What has been written so far.
-    pub fn so_far(&mut self) -> Vec<Seen> {
+    pub(crate) fn so_far(&mut self) -> Vec<Seen> {
         std::iter::from_fn(|| self.0.try_recv().ok()).collect()
     }
 }
@@ -117,20 +117,20 @@ thread_local! {
     static WIRE: Cell<bool> = const { Cell::new(false) };
 }
 
-pub fn over_the_manager() {
+pub(crate) fn over_the_manager() {
     WIRE.set(false);
 }
 
-pub fn over_the_wire() {
+pub(crate) fn over_the_wire() {
     WIRE.set(true);
 }
 
 /// A subscriber over the link of this test.
-pub fn plain(url: impl Into<String>) -> Subscriber {
+pub(crate) fn plain(url: impl Into<String>) -> Subscriber {
     linked(Subscriber::new(url))
 }
 
-pub fn linked(subscriber: Subscriber) -> Subscriber {
+pub(crate) fn linked(subscriber: Subscriber) -> Subscriber {
     match WIRE.get() {
         true => subscriber.wire(),
         false => subscriber,
@@ -138,13 +138,16 @@ pub fn linked(subscriber: Subscriber) -> Subscriber {
 }
 
 /// A subscriber over the link of this test, with short bounds.
-pub fn subscriber(url: impl Into<String>) -> Subscriber {
+pub(crate) fn subscriber(url: impl Into<String>) -> Subscriber {
     plain(url)
         .start_deadline(Duration::from_secs(20))
         .reconnect_delay(Duration::from_millis(10), Duration::from_millis(200))
 }
 
-pub async fn start(url: impl Into<String>, mounts: impl IntoIterator<Item = Mount<()>>) -> Handle {
+pub(crate) async fn start(
+    url: impl Into<String>,
+    mounts: impl IntoIterator<Item = Mount<()>>,
+) -> Handle {
     within("the start", subscriber(url).handlers(mounts).start())
         .await
         .unwrap()

@@ -11,3 +11,8 @@ pub use raw::RawClient;
 pub use real_server::{RealServer, ServerBinary};
 pub use server::Server;
 pub use wait::{BOUND, eventually, eventually_in, within};
+
+/// The README's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
