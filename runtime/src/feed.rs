@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::SystemTime;
@@ -6,7 +7,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::gap::{GapCause, Missed};
 use crate::raw::{Incoming, RawPush};
-use crate::ring::Break;
+use crate::ring::{Break, Ring};
 use crate::routes::{Routes, Standing};
 use crate::stats::FeedStats;
 use crate::subscription::{Kind, Subscription};
@@ -19,6 +20,7 @@ pub(crate) struct Feed {
     state: Mutex<State>,
     /// Counts what the supervisor should look at: confirmations, denials, ends.
     news: watch::Sender<u64>,
+    is_waiting: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -61,6 +63,7 @@ impl Feed {
                 wakers: Vec::new(),
             }),
             news: watch::Sender::new(0),
+            is_waiting: AtomicBool::new(false),
         }
     }
 
@@ -191,6 +194,21 @@ impl Feed {
         !self.all_stand(|standing| !wanted(standing))
     }
 
+    /// Whether some handler has nothing to do.
+    pub(crate) fn has_idle_handler(&self) -> bool {
+        self.lock().routes.rings().iter().any(|ring| ring.is_idle())
+    }
+
+    /// Says whether the link keeps what it could read back for a full ring.
+    pub(crate) fn set_waiting(&self, waiting: bool) {
+        self.is_waiting.store(waiting, Relaxed);
+    }
+
+    /// Whether the link is waiting for a full ring: its silence is then no sign of anything.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Relaxed)
+    }
+
     /// A receiver that sees a change whenever a subscription or the generation has changed.
     pub(crate) fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
@@ -238,6 +256,23 @@ pub(crate) struct Intake<'f> {
 }
 
 impl Intake<'_> {
+    /// The ring that this push would make drop a message although its readers are at work.
+    pub(crate) fn full_ring(&self, push: &Incoming<'_>) -> Option<Arc<Ring>> {
+        let Incoming::Message {
+            kind,
+            name,
+            channel,
+            payload,
+        } = *push
+        else {
+            return None;
+        };
+        let rings = &self.state.routes.get(kind, name)?.rings;
+        let bytes = channel.len() + payload.len();
+        let full = rings.iter().find(|(ring, _)| ring.should_wait_for(bytes));
+        full.map(|(ring, _)| Arc::clone(ring))
+    }
+
     /// Takes one push.
     pub(crate) fn push(&mut self, push: &Incoming<'_>) {
         let state = &mut *self.state;

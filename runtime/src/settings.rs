@@ -5,6 +5,8 @@ use std::time::Duration;
 pub(crate) struct Settings {
     /// Whether the socket is read by us and not by redis-rs.
     pub(crate) wire: bool,
+    /// For how much of each second the wire link may keep an idle handler waiting for a busy one.
+    pub(crate) wire_wait: Duration,
     /// How long `start` waits for every confirmation; `None` for as long as it takes.
     pub(crate) start_deadline: Option<Duration>,
     /// How long `run` lets handlers finish what has arrived.
@@ -20,6 +22,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             wire: false,
+            wire_wait: Duration::from_millis(50),
             start_deadline: Some(Duration::from_secs(30)),
             drain_deadline: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),

@@ -126,8 +126,23 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     ///
     /// redis-rs still does the greeting and the commands; handlers and promises are the same. TCP
     /// and unix sockets; not for [`attach`](Subscriber::attach).
+    ///
+    /// This link can also wait when a handler's buffer is full: then a burst stays in the socket
+    /// and in the server instead of being dropped. See [`wire_wait`](Self::wire_wait).
     pub fn wire(mut self) -> Self {
         self.settings.wire = true;
+        self
+    }
+
+    /// Sets for how much of each second the [wire link](Self::wire) may stop reading for a handler
+    /// whose buffer is full, while another handler has nothing to do: 50 milliseconds by default,
+    /// zero for never.
+    ///
+    /// While every handler has messages to work on, a wait costs nobody anything and is not
+    /// counted. A handler that takes nothing for 50 milliseconds is not waited for: its oldest
+    /// messages go until half of its buffer is free.
+    pub fn wire_wait(mut self, per_second: Duration) -> Self {
+        self.settings.wire_wait = per_second;
         self
     }
 
@@ -240,7 +255,9 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
                 "there is nothing to subscribe to: give `Subscriber::handlers` a handler",
             ));
         }
-        let link = self.target.into_link(self.settings.wire)?;
+        let link = self
+            .target
+            .into_link(self.settings.wire.then_some(self.settings.wire_wait))?;
         let state = Arc::new(self.state);
         let mut rings = Rings::default();
         let mut lanes = Vec::new();

@@ -180,8 +180,9 @@ impl Supervisor {
                 match timeout(ping_timeout, ping.as_mut()).await {
                     Ok(Ok(())) => break self.feed.heard(),
                     Ok(Err(error)) => return error,
-                    // The answer stands behind pushes that are still being taken.
-                    Err(_) if taken != self.feed.pushes_taken() => {
+                    // The answer stands behind pushes that are still being taken, or that wait for
+                    // a full ring.
+                    Err(_) if self.feed.is_waiting() || taken != self.feed.pushes_taken() => {
                         taken = self.feed.pushes_taken();
                     }
                     Err(_) => {

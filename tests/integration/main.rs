@@ -13,18 +13,25 @@ mod reconnect;
 mod starting;
 mod stopping;
 mod support;
+mod waiting;
 
 use attaching::*;
 use delivery::*;
 use reconnect::*;
 use starting::*;
 use stopping::*;
+use waiting::*;
 
 fn main() -> ExitCode {
     let suite = Suite::new("integration").bound(Duration::from_secs(60));
     let suite = on_each_link(suite.variant("manager link", support::over_the_manager));
     let suite = on_each_link(suite.variant("wire link", support::over_the_wire));
     suite
+        .on_every_server(tests![
+            a_burst_waits_in_the_socket_for_a_handler_that_is_at_work,
+            a_stuck_handler_is_not_waited_for_and_told_exactly,
+            a_wait_is_no_silence_for_the_ping,
+        ])
         .variant("attached", support::over_the_manager)
         .on_every_server(tests![
             the_services_own_receivers_go_on_beside_handlers,

@@ -19,11 +19,11 @@ impl Target {
     /// # Errors
     ///
     /// When the URL is none, or asks for what cannot be.
-    pub(crate) fn into_link(self, wire: bool) -> Result<Link, Error> {
+    pub(crate) fn into_link(self, wire: Option<Duration>) -> Result<Link, Error> {
         let client = match self {
             Self::Url(url) => client_of(&url)?,
             Self::Client(client) => prepare(client.get_connection_info().clone())?,
-            Self::Attached(_) if wire => {
+            Self::Attached(_) if wire.is_some() => {
                 return Err(Error::config(
                     "an attached manager reads its own socket: `wire()` does not go with `attach`",
                 ));
@@ -31,8 +31,8 @@ impl Target {
             Self::Attached(link) => return Ok(Link::Attached(link)),
         };
         match wire {
-            true => Wire::new(client).map(Link::Wire),
-            false => Ok(Link::Manager(Manager::new(client))),
+            Some(wait) => Wire::new(client, wait).map(Link::Wire),
+            None => Ok(Link::Manager(Manager::new(client))),
         }
     }
 }

@@ -37,6 +37,18 @@ struct State {
     names: Names,
     readers: Vec<Reader>,
     closed: bool,
+    wait: Wait,
+}
+
+/// What a link that can wait for room needs to know.
+#[derive(Debug, Default)]
+struct Wait {
+    /// To be woken when there is room again.
+    feeder: Option<Waker>,
+    /// How many batches readers have taken: a sign that they are at work.
+    taken: u64,
+    /// Nobody took one for too long: not to be waited for before half of the ring is free.
+    is_given_up: bool,
 }
 
 #[derive(Debug)]
@@ -69,6 +81,7 @@ impl Ring {
                 names: Names::new(names),
                 readers: Vec::new(),
                 closed: false,
+                wait: Wait::default(),
             }),
         }
     }
@@ -109,6 +122,41 @@ impl Ring {
         let opened = state.queue.append(index, channel, payload);
         state.wake(wakers);
         opened
+    }
+
+    /// Whether a push of `bytes` would push out another one that a reader at work may still want.
+    pub(crate) fn should_wait_for(&self, bytes: usize) -> bool {
+        let state = self.lock();
+        !state.wait.is_given_up && !state.closed && state.queue.is_full_for(bytes)
+    }
+
+    /// Whether there is room again; if not, `waker` is woken when there is.
+    ///
+    /// An eighth of the budget has to be free, so that not each batch wakes the link.
+    pub(crate) fn has_room_or_wakes(&self, waker: &Waker) -> bool {
+        let mut state = self.lock();
+        let has_room = state.queue.is_within(7) || state.closed;
+        state.wait.feeder = (!has_room).then(|| waker.clone());
+        has_room
+    }
+
+    /// Gives up waiting for the readers of this ring until half of it is free.
+    pub(crate) fn give_up(&self) {
+        let mut state = self.lock();
+        state.wait.is_given_up = true;
+        state.wait.feeder = None;
+    }
+
+    /// How many batches its readers have taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.lock().wait.taken
+    }
+
+    /// Whether some reader has nothing to do.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.lock();
+        let mut here = state.readers.iter().filter(|reader| !reader.gone);
+        here.any(|reader| state.queue.peek(reader.position).is_none())
     }
 
     /// Notes the confirmation of the subscription at `index`. The first one on a connection begins
@@ -171,6 +219,7 @@ impl Ring {
     pub(crate) fn close(&self, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
         state.closed = true;
+        wakers.extend(state.wait.feeder.take());
         state.wake(wakers);
     }
 
@@ -185,6 +234,11 @@ impl Ring {
             state.queue.recycle(batch);
         }
         if let Some(item) = state.next(reader) {
+            let feeder = state.take_feeder();
+            drop(state);
+            if let Some(feeder) = feeder {
+                feeder.wake();
+            }
             return Poll::Ready(Some(item));
         }
         if state.closed {
@@ -212,6 +266,11 @@ impl Ring {
         state.readers[reader].gone = true;
         state.readers[reader].waker = None;
         state.release();
+        let feeder = state.take_feeder();
+        drop(state);
+        if let Some(feeder) = feeder {
+            feeder.wake();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -262,6 +321,15 @@ impl State {
         }
         self.release();
         Some(Item { gap, missed, batch })
+    }
+
+    /// Notes that a batch was taken, and hands out the feeder if there is room for it now.
+    fn take_feeder(&mut self) -> Option<Waker> {
+        self.wait.taken += 1;
+        if self.wait.is_given_up && self.queue.is_within(4) {
+            self.wait.is_given_up = false;
+        }
+        self.wait.feeder.take_if(|_| self.queue.is_within(7))
     }
 
     fn begin_episode(&mut self, before: Break) {

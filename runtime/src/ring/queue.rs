@@ -73,6 +73,21 @@ impl Queue {
         opened
     }
 
+    /// Whether a push of `bytes` would push another one out.
+    pub(super) fn is_full_for(&self, bytes: usize) -> bool {
+        let held = self.end() - self.oldest;
+        let weight = bytes + Batch::ENTRY_BYTES;
+        held > 0
+            && (held >= self.budget.messages as u64 || self.held_bytes + weight > self.budget.bytes)
+    }
+
+    /// Whether no more than `eighths` of the budget is in use.
+    pub(super) fn is_within(&self, eighths: usize) -> bool {
+        let held = usize::try_from(self.end() - self.oldest).unwrap_or(usize::MAX);
+        held <= self.budget.messages / 8 * eighths
+            && self.held_bytes <= self.budget.bytes / 8 * eighths
+    }
+
     /// Lets what is appended from now on belong to `episode`.
     pub(super) fn begin_episode(&mut self, episode: u64) {
         self.seal(episode);

@@ -1,5 +1,6 @@
 //! The link that reads the socket itself.
 
+mod patience;
 mod scan;
 mod tap;
 
@@ -16,6 +17,7 @@ use super::connection::{Connection, refused};
 use crate::error::Error;
 use crate::feed::Feed;
 use crate::raw::Incoming;
+use patience::Patience;
 use tap::Tap;
 
 /// A connection of redis-rs over a stream of ours, which lifts the pushes out before redis-rs
@@ -25,6 +27,8 @@ use tap::Tap;
 /// each part of each message and hand it through a queue.
 pub(crate) struct Wire {
     client: Client,
+    /// For how much of each second an idle handler may wait for a busy one's full ring.
+    wait: Duration,
 }
 
 /// What a connection is made of.
@@ -35,11 +39,11 @@ impl Wire {
     /// # Errors
     ///
     /// When the address is of a kind that this link cannot reach.
-    pub(super) fn new(client: Client) -> Result<Self, Error> {
+    pub(super) fn new(client: Client, wait: Duration) -> Result<Self, Error> {
         match client.get_connection_info().addr() {
-            ConnectionAddr::Tcp(..) => Ok(Self { client }),
+            ConnectionAddr::Tcp(..) => Ok(Self { client, wait }),
             #[cfg(unix)]
-            ConnectionAddr::Unix(_) => Ok(Self { client }),
+            ConnectionAddr::Unix(_) => Ok(Self { client, wait }),
             address => Err(Error::config(format!(
                 "the wire link cannot reach {address}: it speaks TCP and unix sockets; leave out \
                  `wire()` for TLS"
@@ -89,7 +93,8 @@ impl Wire {
         feed: Arc<Feed>,
         generation: u64,
     ) -> Result<Connection, RedisError> {
-        let tap = Tap::new(stream, Arc::clone(&feed), generation);
+        let patience = Patience::new(self.wait);
+        let tap = Tap::new(stream, Arc::clone(&feed), generation, patience);
         let settings = self.client.get_connection_info().redis_settings();
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let (connection, driver) =
@@ -114,3 +119,6 @@ impl Drop for End {
         self.feed.accept(self.generation, &Incoming::Disconnected);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
+use super::patience::Patience;
 use super::scan::{Scanned, scan};
 use crate::feed::Feed;
 use crate::raw::Incoming;
@@ -24,6 +26,9 @@ pub(super) struct Tap<S> {
     /// What redis-rs is to read.
     passed: Vec<u8>,
     passed_from: usize,
+    patience: Patience,
+    /// Whether whole frames are in the buffer, behind a wait.
+    holds_frames: bool,
     has_ended: bool,
     /// Something came that is no RESP3: all from there on is for redis-rs to judge.
     is_blind: bool,
@@ -34,7 +39,7 @@ const READ: usize = 64 * 1024;
 const READS_AT_ONCE: usize = 4;
 
 impl<S: AsyncRead + Unpin> Tap<S> {
-    pub(super) fn new(stream: S, feed: Arc<Feed>, generation: u64) -> Self {
+    pub(super) fn new(stream: S, feed: Arc<Feed>, generation: u64, patience: Patience) -> Self {
         Self {
             stream,
             feed,
@@ -44,12 +49,15 @@ impl<S: AsyncRead + Unpin> Tap<S> {
             end: 0,
             passed: Vec::new(),
             passed_from: 0,
+            patience,
+            holds_frames: false,
             has_ended: false,
             is_blind: false,
         }
     }
 
-    /// Takes every whole frame out of the buffer, under one lock of the feed.
+    /// Takes the whole frames out of the buffer, under one lock of the feed, up to a message for a
+    /// ring that is worth waiting for.
     fn take_frames(&mut self) {
         let Self {
             feed,
@@ -58,14 +66,22 @@ impl<S: AsyncRead + Unpin> Tap<S> {
             end,
             passed,
             is_blind,
+            patience,
             ..
         } = self;
+        let now = Instant::now();
+        let may_wait = patience.may_wait(now);
+        let mut full = None;
         feed.intake(self.generation, |intake| {
             while start < end {
                 let bytes = &buffer[*start..*end];
                 let taken = match scan(bytes) {
                     Scanned::Incomplete => break,
                     Scanned::Lifted(push, taken) => {
+                        if may_wait && let Some(ring) = intake.full_ring(&push) {
+                            full = Some(ring);
+                            break;
+                        }
                         intake.push(&push);
                         taken
                     }
@@ -86,6 +102,10 @@ impl<S: AsyncRead + Unpin> Tap<S> {
                 *start += taken;
             }
         });
+        self.holds_frames = full.is_some();
+        if let Some(ring) = full {
+            patience.begin(ring, feed, now);
+        }
         if self.is_blind {
             self.pass_rest();
         }
@@ -155,7 +175,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
                 // No bytes: the end.
                 return Poll::Ready(Ok(()));
             }
-            ready!(tap.poll_fill(cx))?;
+            ready!(tap.patience.poll(&tap.feed, cx));
+            if !tap.holds_frames {
+                ready!(tap.poll_fill(cx))?;
+            }
             tap.take_frames();
             if tap.has_ended {
                 tap.pass_rest();

@@ -1,0 +1,99 @@
+//! What the wire link does when a handler's buffer is full.
+
+use std::time::Duration;
+
+use redis_push::{Fault, Handler, Missed, Mount, Push, Spec, Subscription};
+use tests::{Server, eventually, within};
+use tokio::sync::watch;
+
+use crate::gated::gated;
+use crate::support::{Seen, recorder, start, subscriber};
+
+/// Lets others go first, over and over, with each message. No timer: one that is late on a loaded
+/// machine would look as if the handler were stuck.
+struct Leisurely(Spec);
+
+impl Handler<()> for Leisurely {
+    fn spec(&self) -> Spec {
+        self.0.clone()
+    }
+
+    async fn handle(&self, _push: Push<'_>, _state: &()) -> Result<(), Fault> {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) async fn a_burst_waits_in_the_socket_for_a_handler_that_is_at_work(server: Server) {
+    const MESSAGES: u64 = 1_000;
+    let spec = Spec::new("leisurely").on(Subscription::channel("a"));
+    let handle = start(server.url(), [Mount::new(Leisurely(spec.buffer(20)))]).await;
+    for number in 0..MESSAGES {
+        server.publish("a", &number.to_string()).await;
+    }
+    eventually("every message to be handled", async || {
+        handle.stats().handlers[0].handled == MESSAGES
+    })
+    .await;
+    assert_eq!((handle.stats().dropped(), handle.stats().gaps()), (0, 0));
+}
+
+pub(crate) async fn a_stuck_handler_is_not_waited_for_and_told_exactly(server: Server) {
+    let (gate, gated_by) = watch::channel(false);
+    let spec = Spec::new("stuck")
+        .on(Subscription::channel("stuck"))
+        .buffer(50);
+    let (stuck, mut stuck_journal) = gated(spec, gated_by);
+    let (quick, mut quick_journal) = recorder("quick", Subscription::channel("quick"));
+    let handle = start(server.url(), [stuck, quick]).await;
+    quick_journal.begins().await;
+    for number in 0..500 {
+        server.publish("stuck", &number.to_string()).await;
+        server.publish("quick", &number.to_string()).await;
+    }
+    for number in 0..500 {
+        quick_journal.message("quick", &number.to_string()).await;
+    }
+    gate.send_replace(true);
+    stuck_journal.begins().await;
+    let (mut next, mut missed) = (0, 0);
+    while next < 500 {
+        match stuck_journal.next().await {
+            Seen::Message(_, payload) => {
+                assert_eq!(payload, next.to_string());
+                next += 1;
+            }
+            Seen::Gap(gap) => {
+                let Missed::Exactly(count) = gap.missed else {
+                    panic!("{gap}");
+                };
+                missed += count;
+                next += count;
+            }
+        }
+    }
+    assert!(missed > 0);
+    let report = handle.shutdown(Duration::from_secs(5)).await;
+    let counts = report.stats.handler("stuck").unwrap();
+    assert_eq!((counts.dropped, counts.handled), (missed, 500 - missed));
+}
+
+pub(crate) async fn a_wait_is_no_silence_for_the_ping(server: Server) {
+    let spec = Spec::new("leisurely").on(Subscription::channel("a"));
+    let ping = Duration::from_millis(50);
+    let starting = subscriber(server.url())
+        .ping(ping, ping)
+        .handlers([Mount::new(Leisurely(spec.buffer(20)))])
+        .start();
+    let handle = within("the start", starting).await.unwrap();
+    for number in 0..500 {
+        server.publish("a", &number.to_string()).await;
+    }
+    eventually("every message to be handled", async || {
+        handle.stats().handlers[0].handled == 500
+    })
+    .await;
+    assert_eq!(handle.stats().feed.reconnects, 0);
+}
