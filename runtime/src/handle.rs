@@ -31,6 +31,8 @@ pub struct Handle {
 pub(crate) struct Tasks {
     pub(crate) supervisor: Option<JoinHandle<()>>,
     pub(crate) handlers: Vec<JoinHandle<()>>,
+    /// Wakes handlers; without it the feed does so itself.
+    pub(crate) waking: Option<JoinHandle<()>>,
 }
 
 impl Handle {
@@ -87,6 +89,7 @@ impl Handle {
         let Tasks {
             supervisor,
             handlers,
+            waking,
         } = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         // Half of the time for the server to let go, at the least half for the handlers.
         if let Some(mut supervisor) = supervisor {
@@ -97,6 +100,9 @@ impl Handle {
         for mut handler in handlers {
             let _ = timeout_at(begun + deadline, &mut handler).await;
             handler.abort();
+        }
+        if let Some(waking) = waking {
+            waking.abort();
         }
         let mut stats = self.read_stats();
         for handler in &mut stats.handlers {
@@ -124,7 +130,12 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         let tasks = self.tasks.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for task in tasks.handlers.iter().chain(&tasks.supervisor) {
+        for task in tasks
+            .handlers
+            .iter()
+            .chain(&tasks.supervisor)
+            .chain(&tasks.waking)
+        {
             task.abort();
         }
     }

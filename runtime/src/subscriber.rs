@@ -274,6 +274,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             lanes.push((lane, meter));
         }
         let feed = Arc::new(Feed::new(rings.routes));
+        tasks.waking = Some(tokio::spawn(Arc::clone(&feed).keep_waking()));
         let (status, watched) = watch::channel(Status::default());
         let (stop, stopped) = watch::channel(false);
         let supervisor = Supervisor {

@@ -62,6 +62,15 @@ struct Reader {
     gone: bool,
 }
 
+/// What an append did, beside appending.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Appended {
+    /// The time, if this push made the ring read the clock.
+    pub(crate) opened: Option<SystemTime>,
+    /// Whether more than a quarter of the budget is in use: readers should not be kept waiting.
+    pub(crate) is_filling: bool,
+}
+
 /// What a reader has before it, for the stats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Backlog {
@@ -106,22 +115,24 @@ impl Ring {
 
     /// Appends a push that came by the subscription at `index` of the ring's list.
     ///
-    /// Wakers of readers that wait are handed out, to be woken without a lock. Returns the time if
-    /// this push made the ring read the clock.
+    /// Wakers of readers that wait are handed out, to be woken without a lock.
     pub(crate) fn append(
         &self,
         index: u32,
         channel: &[u8],
         payload: &[u8],
         wakers: &mut Vec<Waker>,
-    ) -> Option<SystemTime> {
+    ) -> Appended {
         let mut state = self.lock();
         if state.closed || state.episodes.current() == 0 {
-            return None;
+            return Appended::default();
         }
         let opened = state.queue.append(index, channel, payload);
         state.wake(wakers);
-        opened
+        Appended {
+            opened,
+            is_filling: !state.queue.is_within(2),
+        }
     }
 
     /// Whether a push of `bytes` would push out another one that a reader at work may still want.

@@ -1,16 +1,21 @@
+//! Between the link and the rings.
+
+mod intake;
+mod waking;
+
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::SystemTime;
 
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::gap::{GapCause, Missed};
-use crate::raw::{Incoming, RawPush};
-use crate::ring::{Break, Ring};
+use crate::raw::RawPush;
+use crate::ring::Break;
 use crate::routes::{Routes, Standing};
 use crate::stats::FeedStats;
-use crate::subscription::{Kind, Subscription};
+use crate::subscription::Subscription;
 
 /// Takes every push of the link and appends it to the rings of those who asked for it.
 ///
@@ -21,6 +26,7 @@ pub(crate) struct Feed {
     /// Counts what the supervisor should look at: confirmations, denials, ends.
     news: watch::Sender<u64>,
     is_waiting: AtomicBool,
+    to_wake: Notify,
 }
 
 #[derive(Debug)]
@@ -38,6 +44,12 @@ struct State {
     pushes: Option<broadcast::Sender<RawPush>>,
     /// Kept from push to push so that waking costs no allocation.
     wakers: Vec<Waker>,
+    /// How many pushes have come since somebody is to be woken.
+    unwoken: u32,
+    /// Whether a ring fills up: then nobody is woken later.
+    is_urgent: bool,
+    /// Whether there is a task that wakes after a moment.
+    wakes_later: bool,
 }
 
 /// How many raw pushes a receiver of [`Feed::pushes`] may be behind.
@@ -61,31 +73,13 @@ impl Feed {
                 counts: FeedStats::default(),
                 pushes: None,
                 wakers: Vec::new(),
+                unwoken: 0,
+                is_urgent: false,
+                wakes_later: false,
             }),
             news: watch::Sender::new(0),
             is_waiting: AtomicBool::new(false),
-        }
-    }
-
-    /// Takes one push of a generation.
-    pub(crate) fn accept(&self, generation: u64, push: &Incoming<'_>) {
-        self.intake(generation, |intake| intake.push(push));
-    }
-
-    /// Takes any number of pushes of a generation, under one lock. Those who wait for them are
-    /// woken when all are in.
-    pub(crate) fn intake(&self, generation: u64, run: impl FnOnce(&mut Intake<'_>)) {
-        let mut state = self.lock();
-        let mut intake = Intake {
-            is_current: state.open && state.generation == generation,
-            state: &mut state,
-            has_news: false,
-        };
-        run(&mut intake);
-        let has_news = intake.has_news;
-        self.wake(state);
-        if has_news {
-            self.tell_news();
+            to_wake: Notify::new(),
         }
     }
 
@@ -231,138 +225,7 @@ impl Feed {
             .send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// Unlocks, and wakes those who wait for what was appended: a waker may run code that comes
-    /// back here.
-    fn wake(&self, mut state: MutexGuard<'_, State>) {
-        if state.wakers.is_empty() {
-            return;
-        }
-        let mut wakers = std::mem::take(&mut state.wakers);
-        drop(state);
-        wakers.drain(..).for_each(Waker::wake);
-        self.lock().wakers = wakers;
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The feed, locked to take pushes.
-pub(crate) struct Intake<'f> {
-    state: &'f mut State,
-    is_current: bool,
-    has_news: bool,
-}
-
-impl Intake<'_> {
-    /// The ring that this push would make drop a message although its readers are at work.
-    pub(crate) fn full_ring(&self, push: &Incoming<'_>) -> Option<Arc<Ring>> {
-        let Incoming::Message {
-            kind,
-            name,
-            channel,
-            payload,
-        } = *push
-        else {
-            return None;
-        };
-        let rings = &self.state.routes.get(kind, name)?.rings;
-        let bytes = channel.len() + payload.len();
-        let full = rings.iter().find(|(ring, _)| ring.should_wait_for(bytes));
-        full.map(|(ring, _)| Arc::clone(ring))
-    }
-
-    /// Takes one push.
-    pub(crate) fn push(&mut self, push: &Incoming<'_>) {
-        let state = &mut *self.state;
-        if !self.is_current {
-            state.counts.stale += 1;
-            return;
-        }
-        state.counts.pushes += 1;
-        state.copy_to_raw(push);
-        match *push {
-            Incoming::Message {
-                kind,
-                name,
-                channel,
-                payload,
-            } => state.deliver(kind, name, channel, payload),
-            Incoming::Subscribed { kind, name } => {
-                state.confirm(kind, name);
-                self.has_news = true;
-            }
-            Incoming::Unsubscribed { kind, name } => {
-                state.unsubscribed(kind, name);
-                self.has_news = true;
-            }
-            Incoming::Disconnected => {
-                state.open = false;
-                self.is_current = false;
-                self.has_news = true;
-            }
-            Incoming::Invalidated(_) => state.counts.unrouted += 1,
-            Incoming::Unknown { .. } => state.counts.unknown += 1,
-            Incoming::Malformed { .. } => state.counts.malformed += 1,
-        }
-    }
-}
-
-impl State {
-    fn deliver(&mut self, kind: Kind, name: &[u8], channel: &[u8], payload: &[u8]) {
-        let Some(route) = self.routes.get(kind, name) else {
-            self.counts.unrouted += 1;
-            return;
-        };
-        // An exact subscription has the channel's name already.
-        let channel = match kind {
-            Kind::Pattern => channel,
-            Kind::Channel | Kind::Shard => &[],
-        };
-        for (ring, index) in &route.rings {
-            if let Some(now) = ring.append(*index, channel, payload, &mut self.wakers) {
-                self.last_heard = now;
-            }
-        }
-    }
-
-    fn confirm(&mut self, kind: Kind, name: &[u8]) {
-        self.last_heard = SystemTime::now();
-        let Some(route) = self.routes.get_mut(kind, name) else {
-            return;
-        };
-        route.standing = Standing::Confirmed;
-        self.live = true;
-        for (ring, index) in &route.rings {
-            let index = *index as usize;
-            ring.confirm(index, self.generation, self.before, &mut self.wakers);
-        }
-    }
-
-    fn unsubscribed(&mut self, kind: Kind, name: &[u8]) {
-        self.last_heard = SystemTime::now();
-        self.turn_off((kind, name), Standing::Ended);
-    }
-
-    fn turn_off(&mut self, (kind, name): (Kind, &[u8]), standing: Standing) {
-        let Some(route) = self.routes.get_mut(kind, name) else {
-            return;
-        };
-        // Nothing has come by a name that was not live since the connection before this one.
-        let since = match route.standing {
-            Standing::Confirmed => self.last_heard,
-            _ => self.before.since,
-        };
-        route.standing = standing;
-        for (ring, index) in &route.rings {
-            let index = *index as usize;
-            ring.turn_off(index, self.generation, self.before, since, &mut self.wakers);
-        }
-    }
-
-    fn copy_to_raw(&mut self, push: &Incoming<'_>) {
-        self.pushes
-            .take_if(|pushes| pushes.send(push.to_raw()).is_err());
     }
 }

@@ -1,0 +1,167 @@
+use std::sync::{Arc, MutexGuard};
+use std::time::SystemTime;
+
+use super::{Feed, State};
+use crate::raw::Incoming;
+use crate::ring::Ring;
+use crate::routes::Standing;
+use crate::subscription::Kind;
+
+impl Feed {
+    /// Takes one push of a generation. Those who wait for it are woken soon, with those who wait
+    /// for the pushes right behind it.
+    pub(crate) fn accept(&self, generation: u64, push: &Incoming<'_>) {
+        let (state, has_news) = self.take(generation, |intake| intake.push(push));
+        self.wake_soon(state);
+        if has_news {
+            self.tell_news();
+        }
+    }
+
+    /// Takes any number of pushes of a generation, under one lock. Those who wait for them are
+    /// woken when all are in.
+    pub(crate) fn intake(&self, generation: u64, run: impl FnOnce(&mut Intake<'_>)) {
+        let (state, has_news) = self.take(generation, run);
+        self.wake(state);
+        if has_news {
+            self.tell_news();
+        }
+    }
+
+    fn take(
+        &self,
+        generation: u64,
+        run: impl FnOnce(&mut Intake<'_>),
+    ) -> (MutexGuard<'_, State>, bool) {
+        let mut state = self.lock();
+        let mut intake = Intake {
+            is_current: state.open && state.generation == generation,
+            state: &mut state,
+            has_news: false,
+        };
+        run(&mut intake);
+        let has_news = intake.has_news;
+        (state, has_news)
+    }
+}
+
+/// The feed, locked to take pushes.
+pub(crate) struct Intake<'f> {
+    state: &'f mut State,
+    is_current: bool,
+    has_news: bool,
+}
+
+impl Intake<'_> {
+    /// The ring that this push would make drop a message although its readers are at work.
+    pub(crate) fn full_ring(&self, push: &Incoming<'_>) -> Option<Arc<Ring>> {
+        let Incoming::Message {
+            kind,
+            name,
+            channel,
+            payload,
+        } = *push
+        else {
+            return None;
+        };
+        let rings = &self.state.routes.get(kind, name)?.rings;
+        let bytes = channel.len() + payload.len();
+        let full = rings.iter().find(|(ring, _)| ring.should_wait_for(bytes));
+        full.map(|(ring, _)| Arc::clone(ring))
+    }
+
+    /// Takes one push.
+    pub(crate) fn push(&mut self, push: &Incoming<'_>) {
+        let state = &mut *self.state;
+        if !self.is_current {
+            state.counts.stale += 1;
+            return;
+        }
+        state.counts.pushes += 1;
+        state.copy_to_raw(push);
+        match *push {
+            Incoming::Message {
+                kind,
+                name,
+                channel,
+                payload,
+            } => state.deliver(kind, name, channel, payload),
+            Incoming::Subscribed { kind, name } => {
+                state.confirm(kind, name);
+                self.has_news = true;
+            }
+            Incoming::Unsubscribed { kind, name } => {
+                state.unsubscribed(kind, name);
+                self.has_news = true;
+            }
+            Incoming::Disconnected => {
+                state.open = false;
+                self.is_current = false;
+                self.has_news = true;
+            }
+            Incoming::Invalidated(_) => state.counts.unrouted += 1,
+            Incoming::Unknown { .. } => state.counts.unknown += 1,
+            Incoming::Malformed { .. } => state.counts.malformed += 1,
+        }
+    }
+}
+
+impl State {
+    fn deliver(&mut self, kind: Kind, name: &[u8], channel: &[u8], payload: &[u8]) {
+        let Some(route) = self.routes.get(kind, name) else {
+            self.counts.unrouted += 1;
+            return;
+        };
+        // An exact subscription has the channel's name already.
+        let channel = match kind {
+            Kind::Pattern => channel,
+            Kind::Channel | Kind::Shard => &[],
+        };
+        for (ring, index) in &route.rings {
+            let appended = ring.append(*index, channel, payload, &mut self.wakers);
+            if let Some(now) = appended.opened {
+                self.last_heard = now;
+            }
+            self.is_urgent |= appended.is_filling;
+        }
+    }
+
+    fn confirm(&mut self, kind: Kind, name: &[u8]) {
+        self.last_heard = SystemTime::now();
+        let Some(route) = self.routes.get_mut(kind, name) else {
+            return;
+        };
+        route.standing = Standing::Confirmed;
+        self.live = true;
+        for (ring, index) in &route.rings {
+            let index = *index as usize;
+            ring.confirm(index, self.generation, self.before, &mut self.wakers);
+        }
+    }
+
+    fn unsubscribed(&mut self, kind: Kind, name: &[u8]) {
+        self.last_heard = SystemTime::now();
+        self.turn_off((kind, name), Standing::Ended);
+    }
+
+    pub(super) fn turn_off(&mut self, (kind, name): (Kind, &[u8]), standing: Standing) {
+        let Some(route) = self.routes.get_mut(kind, name) else {
+            return;
+        };
+        // Nothing has come by a name that was not live since the connection before this one.
+        let since = match route.standing {
+            Standing::Confirmed => self.last_heard,
+            _ => self.before.since,
+        };
+        route.standing = standing;
+        for (ring, index) in &route.rings {
+            let index = *index as usize;
+            ring.turn_off(index, self.generation, self.before, since, &mut self.wakers);
+        }
+    }
+
+    fn copy_to_raw(&mut self, push: &Incoming<'_>) {
+        self.pushes
+            .take_if(|pushes| pushes.send(push.to_raw()).is_err());
+    }
+}

@@ -1,0 +1,81 @@
+use std::sync::{Arc, MutexGuard};
+use std::task::Waker;
+
+use super::{Feed, State};
+
+/// How many pushes may come between a handler's message and its wake-up.
+const MOST_UNWOKEN: u32 = 1024;
+
+impl Feed {
+    /// Wakes handlers a moment after their messages, for a link that brings pushes one by one.
+    ///
+    /// A wake-up costs about as much as a message. Waiting until the link has nothing more to bring
+    /// makes one of many, and the handler's batches larger; on a quiet link it is one turn of the
+    /// scheduler. Never more than [`MOST_UNWOKEN`] pushes wait for it, and without this task (it
+    /// has ended, in whatever way) none does.
+    pub(crate) async fn keep_waking(self: Arc<Self>) {
+        let _alive = Waking::begin(&self);
+        loop {
+            self.to_wake.notified().await;
+            let mut before = self.pushes_taken();
+            loop {
+                tokio::task::yield_now().await;
+                let now = self.pushes_taken();
+                if std::mem::replace(&mut before, now) == now {
+                    break;
+                }
+            }
+            self.wake(self.lock());
+        }
+    }
+
+    pub(super) fn wake_soon(&self, mut state: MutexGuard<'_, State>) {
+        if state.wakers.is_empty() {
+            state.is_urgent = false;
+            return;
+        }
+        state.unwoken += 1;
+        if !state.wakes_later || state.is_urgent || state.unwoken >= MOST_UNWOKEN {
+            self.wake(state);
+        } else if state.unwoken == 1 {
+            drop(state);
+            self.to_wake.notify_one();
+        }
+    }
+
+    /// Unlocks, and wakes those who wait for what was appended: a waker may run code that comes
+    /// back here.
+    pub(super) fn wake(&self, mut state: MutexGuard<'_, State>) {
+        state.unwoken = 0;
+        state.is_urgent = false;
+        if state.wakers.is_empty() {
+            return;
+        }
+        let mut wakers = std::mem::take(&mut state.wakers);
+        drop(state);
+        wakers.drain(..).for_each(Waker::wake);
+        let mut state = self.lock();
+        if state.wakers.is_empty() {
+            // The memory is used again.
+            state.wakers = wakers;
+        }
+    }
+}
+
+/// Says that there is a task which wakes handlers, for as long as there is.
+struct Waking<'f>(&'f Feed);
+
+impl<'f> Waking<'f> {
+    fn begin(feed: &'f Feed) -> Self {
+        feed.lock().wakes_later = true;
+        Self(feed)
+    }
+}
+
+impl Drop for Waking<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.wakes_later = false;
+        self.0.wake(state);
+    }
+}
