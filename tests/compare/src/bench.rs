@@ -1,0 +1,56 @@
+//! The comparison: what to run, and where the results go.
+
+use std::fs::{self, File};
+use std::io::Write;
+
+use clap::Parser;
+
+use crate::cell::{Cell, measure};
+use crate::job::Workload;
+use crate::machine::Machine;
+use crate::options::Options;
+use crate::run::Runner;
+use crate::{Result, guard, plan, plot, table, weight};
+
+pub(crate) fn main() -> Result<()> {
+    let options = Options::parse();
+    let runner = Runner::new(options.server()?)?;
+    let machine = Machine::here(&runner.server);
+    if options.guard {
+        return guard::check(&options, &runner);
+    }
+    fs::create_dir_all(&options.out)?;
+    fs::write(
+        options.out.join("machine.json"),
+        serde_json::to_string_pretty(&machine)?,
+    )?;
+    let mut results = File::create(options.out.join("results.jsonl"))?;
+    let peers = options.peers();
+    let rounds = options.rounds();
+    println!("{machine}; medians of {rounds} rounds (lowest–highest)\n");
+    for workload in options.workloads() {
+        println!("## {}\n", table::heading(workload));
+        if workload == Workload::W4 {
+            let weights = weight::measure(&options, &runner);
+            for weight in &weights {
+                writeln!(results, "{}", serde_json::to_string(weight)?)?;
+            }
+            println!("{}", table::weights(&weights));
+            continue;
+        }
+        let mut cells = Vec::new();
+        for setting in plan::settings(workload, &options) {
+            let samples = measure(&setting, &peers, rounds, &runner);
+            for cell in Cell::all(&setting, &samples) {
+                writeln!(results, "{}", serde_json::to_string(&cell)?)?;
+                cells.push(cell);
+            }
+        }
+        println!("{}", table::cells(workload, &cells));
+        for (name, drawing) in plot::plots(workload, &cells) {
+            fs::write(options.out.join(name), drawing)?;
+        }
+    }
+    eprintln!("results and plots are in {}", options.out.display());
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! A check for CI: W1 has not become slow, and loses nothing. The bounds are far below what is
+//! measured on a quiet machine, and what fails is tried again, so that noise does not trip it.
+
+use crate::Result;
+use crate::cell::{Cell, Samples, measure};
+use crate::job::{Job, Source, Workload};
+use crate::options::Options;
+use crate::peers::Peer;
+use crate::plan;
+use crate::run::Runner;
+
+const TRIES: usize = 3;
+const TO_FLOOR: f64 = 0.75;
+const TO_SEED: f64 = 1.5;
+
+pub(crate) fn check(options: &Options, runner: &Runner) -> Result<()> {
+    let mut failures = Vec::new();
+    for setting in plan::settings(Workload::W1, options) {
+        if setting.handlers > 100 {
+            continue;
+        }
+        let mut verdict = Ok(());
+        for _ in 0..TRIES {
+            verdict = hold(&setting, options.rounds(), runner);
+            match &verdict {
+                Ok(()) => break,
+                Err(reason) => eprintln!("{}: {reason}", setting.label()),
+            }
+        }
+        match verdict {
+            Ok(()) => println!("{}: holds", setting.label()),
+            Err(reason) => failures.push(format!("{}: {reason}", setting.label())),
+        }
+    }
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(failures.join("\n").into())
+    }
+}
+
+fn hold(setting: &Job, rounds: usize, runner: &Runner) -> Result<(), String> {
+    let peers: &[Peer] = match setting.source {
+        // The server is the bottleneck there: only loss is looked at.
+        Source::Real => &[Peer::RedisPush],
+        Source::Canned if setting.handlers < 100 => &[Peer::RedisPush, Peer::Floor],
+        Source::Canned => &[Peer::RedisPush, Peer::Floor, Peer::Seed],
+    };
+    let samples = measure(setting, peers, rounds, runner);
+    let failed = |samples: &Samples| {
+        samples
+            .not_run
+            .as_ref()
+            .map(|reason| format!("{} did not run: {reason}", samples.peer))
+    };
+    if let Some(reason) = samples.iter().find_map(failed) {
+        return Err(reason);
+    }
+    let cells = Cell::all(setting, &samples);
+    let own = &cells[0];
+    if own.lost > 0 {
+        return Err(format!("{} of {} messages lost", own.lost, own.deliveries));
+    }
+    for (ratio, least, base) in [
+        (own.rate_to_floor, TO_FLOOR, Peer::Floor),
+        (own.rate_to_seed, TO_SEED, Peer::Seed),
+    ] {
+        if let Some(ratio) = ratio.filter(|ratio| ratio.median < least) {
+            return Err(format!(
+                "{:.2} of {base} where at least {least} is wanted",
+                ratio.median
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! What one run measures, as it is handed from process to process.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::peers::Peer;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+#[value(rename_all = "UPPER")]
+pub(crate) enum Workload {
+    /// As many channels as handlers, round robin.
+    W1,
+    /// One channel for all handlers.
+    W2,
+    /// From publishing to the handler's first line, at a leisurely rate.
+    W3,
+    /// Memory, allocations and instructions.
+    W4,
+    /// A burst at line rate on slow handlers.
+    W5,
+    /// A handler that stalls for a second.
+    W6,
+    /// Large payloads.
+    W7,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Source {
+    /// A server with a publisher in a process of its own.
+    Real,
+    /// A feed that replays encoded pushes as fast as the socket takes them.
+    Canned,
+}
+
+/// What a handler does with a decoded message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Work {
+    Count,
+    /// Notes how long the message was under way.
+    Clock,
+    /// Is busy for 5 µs.
+    Busy,
+    /// Sleeps for a second, once, in the middle of the first handler's messages.
+    Stall,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Job {
+    pub(crate) workload: Workload,
+    pub(crate) source: Source,
+    pub(crate) peer: Peer,
+    pub(crate) handlers: usize,
+    pub(crate) channels: usize,
+    /// How many are published, a multiple of the channels.
+    pub(crate) messages: u64,
+    /// Messages a second; as many as the socket takes if not set.
+    pub(crate) rate: Option<u64>,
+    pub(crate) payload: usize,
+    /// Whether the decoded message borrows from the received bytes, where the peer lets it.
+    pub(crate) borrowed: bool,
+    pub(crate) work: Work,
+    /// Whether buffers have the peer's own sizes instead of equal ones.
+    pub(crate) own_buffers: bool,
+}
+
+impl Job {
+    /// Handlers on each channel.
+    pub(crate) fn fan_out(&self) -> usize {
+        self.handlers / self.channels
+    }
+
+    /// Messages times the handlers that get each.
+    pub(crate) fn deliveries(&self) -> u64 {
+        self.messages * self.fan_out() as u64
+    }
+
+    /// The channel of a handler or a message.
+    pub(crate) fn channel(&self, index: usize) -> String {
+        format!("c{}", index % self.channels)
+    }
+
+    pub(crate) fn channel_names(&self) -> Vec<String> {
+        (0..self.channels)
+            .map(|index| self.channel(index))
+            .collect()
+    }
+
+    pub(crate) fn to_arg(&self) -> String {
+        serde_json::to_string(self).expect("a job is plain data")
+    }
+
+    pub(crate) fn from_arg(arg: &str) -> crate::Result<Self> {
+        Ok(serde_json::from_str(arg)?)
+    }
+
+    /// In words, for messages to the user.
+    pub(crate) fn label(&self) -> String {
+        format!(
+            "{:?} {:?} {} handlers{}",
+            self.workload,
+            self.source,
+            self.handlers,
+            if self.borrowed { ", borrowed" } else { "" }
+        )
+    }
+}

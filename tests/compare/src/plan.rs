@@ -1,0 +1,109 @@
+//! What is run: the settings of each workload.
+
+use crate::job::{Job, Source, Work, Workload};
+use crate::options::Options;
+use crate::payload::SMALL;
+use crate::peers::Peer;
+
+/// A thousandth of a full run's messages would be too few to fill a batch; a tenth is not.
+const QUICK: u64 = 10;
+
+/// The settings of a workload, each to be run by every peer. The peer in them is a blank.
+pub(crate) fn settings(workload: Workload, options: &Options) -> Vec<Job> {
+    let sources = match workload {
+        // A stall is about time, not about who feeds.
+        Workload::W6 => vec![Source::Real],
+        _ => vec![Source::Canned, Source::Real],
+    };
+    let mut settings = Vec::new();
+    for source in sources
+        .into_iter()
+        .filter(|source| options.has_source(*source))
+    {
+        for handlers in handlers(workload, options) {
+            settings.push(setting(workload, source, handlers, options.quick));
+            if workload == Workload::W7 {
+                let owned = settings[settings.len() - 1].clone();
+                settings.push(Job {
+                    borrowed: true,
+                    ..owned
+                });
+            }
+        }
+    }
+    settings
+}
+
+fn handlers(workload: Workload, options: &Options) -> Vec<usize> {
+    let own: &[usize] = match workload {
+        Workload::W1 => &[1, 10, 100, 1_000],
+        Workload::W2 => &[1, 8, 100],
+        Workload::W3 => &[1],
+        Workload::W4 => &[1_000],
+        Workload::W5 => return vec![10],
+        Workload::W6 => &[1, 10],
+        Workload::W7 => &[1, 10],
+    };
+    let fixed = matches!(workload, Workload::W4 | Workload::W6);
+    if fixed || options.handlers.is_empty() {
+        own
+    } else {
+        &options.handlers
+    }
+    .to_vec()
+}
+
+/// One setting of a workload, at its full or its quick size.
+pub(crate) fn setting(workload: Workload, source: Source, handlers: usize, quick: bool) -> Job {
+    let channels = if workload == Workload::W2 {
+        1
+    } else {
+        handlers
+    };
+    let messages = match workload {
+        // At 1,000 handlers the seed pattern takes half a minute for these.
+        Workload::W1 if handlers > 100 => 400_000,
+        Workload::W1 | Workload::W4 => 1_000_000,
+        Workload::W2 => (3_000_000 / handlers as u64).clamp(20_000, 1_000_000),
+        Workload::W3 => 5_000,
+        Workload::W5 => 100_000,
+        Workload::W6 => 15_000,
+        Workload::W7 => 5_000,
+    };
+    let messages = match workload {
+        // These are small already, and their sizes are what they are about.
+        Workload::W3 | Workload::W5 | Workload::W6 => messages,
+        _ if quick => messages / QUICK,
+        _ => messages,
+    };
+    let messages = match workload {
+        Workload::W3 if quick => messages / 3,
+        _ => messages,
+    };
+    Job {
+        workload,
+        source,
+        peer: Peer::RedisPush,
+        handlers,
+        channels,
+        messages: messages.next_multiple_of(channels as u64),
+        rate: match workload {
+            Workload::W3 => Some(1_000),
+            Workload::W6 => Some(5_000),
+            _ => None,
+        },
+        payload: if workload == Workload::W7 {
+            64 * 1024
+        } else {
+            SMALL
+        },
+        borrowed: false,
+        work: match workload {
+            Workload::W3 => Work::Clock,
+            Workload::W5 => Work::Busy,
+            Workload::W6 => Work::Stall,
+            _ => Work::Count,
+        },
+        own_buffers: matches!(workload, Workload::W5 | Workload::W6),
+    }
+}

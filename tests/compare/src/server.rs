@@ -1,0 +1,57 @@
+//! A throw-away server of the real source.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::Result;
+
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) port: u16,
+}
+
+impl Server {
+    /// Starts a server that stores nothing, and does not close the connection of a subscriber who
+    /// falls behind: the client's own loss is to show.
+    pub(crate) fn start(binary: &Path) -> Result<Self> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let child = Command::new(binary)
+            .args([
+                "--port",
+                &port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+            ])
+            .args(["--client-output-buffer-limit", "pubsub 0 0 0"])
+            .current_dir(std::env::temp_dir())
+            .stdout(Stdio::null())
+            .stdin(Stdio::null())
+            .spawn()?;
+        let server = Self { child, port };
+        let began = Instant::now();
+        while server.connect().is_err() {
+            if began.elapsed() > Duration::from_secs(10) {
+                return Err("the server does not answer".into());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(server)
+    }
+
+    pub(crate) fn connect(&self) -> Result<TcpStream> {
+        let connection = TcpStream::connect(("127.0.0.1", self.port))?;
+        connection.set_read_timeout(Some(Duration::from_secs(10)))?;
+        Ok(connection)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
