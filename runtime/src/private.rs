@@ -65,7 +65,7 @@ pub fn json<'p, T>(
     name: &'static str,
     read: impl FnOnce(&mut crate::extract::JsonReader<'p>) -> serde_json::Result<T>,
 ) -> Taken<T> {
-    crate::extract::read_json(push, name, read)
+    crate::extract::read_json(push, || name, read)
 }
 
 /// The text of each param in the push's channel name, in the order of `names`.

@@ -1,5 +1,6 @@
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::ring::Ring;
 use crate::subscription::{Kind, Subscription};
@@ -14,7 +15,8 @@ pub(crate) struct Routes {
     rings: Vec<Arc<Ring>>,
 }
 
-type Names = HashMap<Box<[u8]>, usize>;
+/// The keys are the user's own names: what the server pushes can look up, but not fill, a bucket.
+type Names = FxHashMap<Box<[u8]>, usize>;
 
 /// One subscribed name.
 #[derive(Debug)]

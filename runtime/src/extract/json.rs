@@ -22,22 +22,23 @@ impl<'p, S, T: Deserialize<'p>> FromPush<'p, S> for Json<T> {
 }
 
 pub(crate) fn decode<'p, T: Deserialize<'p>>(push: Push<'p>) -> Result<T, Rejection> {
-    read(push, short_name::<T>(), |json| T::deserialize(json))
+    read(push, short_name::<T>, |json| T::deserialize(json))
 }
 
 pub(crate) type Reader<'p> = serde_json::Deserializer<serde_json::de::SliceRead<'p>>;
 
-/// Reads the whole payload as the JSON of the type of that name.
+/// Reads the whole payload as the JSON of a type, whose name is only asked for if it is not.
 pub(crate) fn read<'p, T>(
     push: Push<'p>,
-    name: &str,
+    name: impl FnOnce() -> &'static str,
     read: impl FnOnce(&mut Reader<'p>) -> serde_json::Result<T>,
 ) -> Result<T, Rejection> {
     let mut json = Reader::from_slice(push.payload());
     let value = read(&mut json).and_then(|value| json.end().map(|()| value));
     value.map_err(|error| {
         let reason = format!(
-            "the payload is not the JSON of `{name}`: {}",
+            "the payload is not the JSON of `{}`: {}",
+            name(),
             problem(&error)
         );
         Rejection::caused_by(reason, error)

@@ -3,7 +3,7 @@ use std::time::SystemTime;
 
 use super::{Feed, State};
 use crate::raw::Incoming;
-use crate::ring::Ring;
+use crate::ring::{Appended, Ring};
 use crate::routes::Standing;
 use crate::subscription::Kind;
 
@@ -53,21 +53,23 @@ pub(crate) struct Intake<'f> {
 }
 
 impl Intake<'_> {
-    /// The ring that this push would make drop a message although its readers are at work.
-    pub(crate) fn full_ring(&self, push: &Incoming<'_>) -> Option<Arc<Ring>> {
-        let Incoming::Message {
-            kind,
-            name,
-            channel,
-            payload,
-        } = *push
-        else {
-            return None;
-        };
-        let rings = &self.state.routes.get(kind, name)?.rings;
-        let bytes = channel.len() + payload.len();
-        let full = rings.iter().find(|(ring, _)| ring.should_wait_for(bytes));
-        full.map(|(ring, _)| Arc::clone(ring))
+    /// Takes one push, unless it is a message that would make a ring drop another although its
+    /// readers are at work: then it answers with that ring.
+    pub(crate) fn push_or_wait(&mut self, push: &Incoming<'_>) -> Result<(), Arc<Ring>> {
+        match *push {
+            Incoming::Message {
+                kind,
+                name,
+                channel,
+                payload,
+            } if self.is_current => {
+                self.state.deliver(kind, name, channel, payload, true)?;
+                self.state.counts.pushes += 1;
+                self.state.copy_to_raw(push);
+            }
+            _ => self.push(push),
+        }
+        Ok(())
     }
 
     /// Takes one push.
@@ -85,7 +87,10 @@ impl Intake<'_> {
                 name,
                 channel,
                 payload,
-            } => state.deliver(kind, name, channel, payload),
+            } => {
+                let taken = state.deliver(kind, name, channel, payload, false);
+                debug_assert!(taken.is_ok(), "nothing is kept back unless it is asked for");
+            }
             Incoming::Subscribed { kind, name } => {
                 state.confirm(kind, name);
                 self.has_news = true;
@@ -107,23 +112,51 @@ impl Intake<'_> {
 }
 
 impl State {
-    fn deliver(&mut self, kind: Kind, name: &[u8], channel: &[u8], payload: &[u8]) {
+    /// Appends a message to the rings of those who asked for it. With `may_wait` it appends to
+    /// none of them, and answers with the one to wait for, where that should be waited for.
+    fn deliver(
+        &mut self,
+        kind: Kind,
+        name: &[u8],
+        channel: &[u8],
+        payload: &[u8],
+        may_wait: bool,
+    ) -> Result<(), Arc<Ring>> {
         let Some(route) = self.routes.get(kind, name) else {
             self.counts.unrouted += 1;
-            return;
+            return Ok(());
         };
         // An exact subscription has the channel's name already.
         let channel = match kind {
             Kind::Pattern => channel,
             Kind::Channel | Kind::Shard => &[],
         };
-        for (ring, index) in &route.rings {
-            let appended = ring.append(*index, channel, payload, &mut self.wakers);
+        let wakers = &mut self.wakers;
+        let mut note = |appended: Appended| {
             if let Some(now) = appended.opened {
                 self.last_heard = now;
             }
             self.is_urgent |= appended.is_filling;
+        };
+        match &route.rings[..] {
+            [(ring, index)] if may_wait => {
+                match ring.append_or_wait(*index, channel, payload, wakers) {
+                    Some(appended) => note(appended),
+                    None => return Err(Arc::clone(ring)),
+                }
+            }
+            rings => {
+                let bytes = channel.len() + payload.len();
+                let full = |(ring, _): &&(Arc<Ring>, u32)| may_wait && ring.should_wait_for(bytes);
+                if let Some((ring, _)) = rings.iter().find(full) {
+                    return Err(Arc::clone(ring));
+                }
+                for (ring, index) in rings {
+                    note(ring.append(*index, channel, payload, wakers));
+                }
+            }
         }
+        Ok(())
     }
 
     fn confirm(&mut self, kind: Kind, name: &[u8]) {

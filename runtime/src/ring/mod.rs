@@ -123,22 +123,25 @@ impl Ring {
         payload: &[u8],
         wakers: &mut Vec<Waker>,
     ) -> Appended {
+        self.lock().append(index, channel, payload, wakers)
+    }
+
+    /// Appends like [`append`](Self::append), unless it [should wait](Self::should_wait_for).
+    pub(crate) fn append_or_wait(
+        &self,
+        index: u32,
+        channel: &[u8],
+        payload: &[u8],
+        wakers: &mut Vec<Waker>,
+    ) -> Option<Appended> {
         let mut state = self.lock();
-        if state.closed || state.episodes.current() == 0 {
-            return Appended::default();
-        }
-        let opened = state.queue.append(index, channel, payload);
-        state.wake(wakers);
-        Appended {
-            opened,
-            is_filling: !state.queue.is_within(2),
-        }
+        let waits = state.should_wait_for(channel.len() + payload.len());
+        (!waits).then(|| state.append(index, channel, payload, wakers))
     }
 
     /// Whether a push of `bytes` would push out another one that a reader at work may still want.
     pub(crate) fn should_wait_for(&self, bytes: usize) -> bool {
-        let state = self.lock();
-        !state.wait.is_given_up && !state.closed && state.queue.is_full_for(bytes)
+        self.lock().should_wait_for(bytes)
     }
 
     /// Whether there is room again; if not, `waker` is woken when there is.
@@ -291,6 +294,28 @@ impl Ring {
 }
 
 impl State {
+    fn append(
+        &mut self,
+        index: u32,
+        channel: &[u8],
+        payload: &[u8],
+        wakers: &mut Vec<Waker>,
+    ) -> Appended {
+        if self.closed || self.episodes.current() == 0 {
+            return Appended::default();
+        }
+        let opened = self.queue.append(index, channel, payload);
+        self.wake(wakers);
+        Appended {
+            opened,
+            is_filling: !self.queue.is_within(2),
+        }
+    }
+
+    fn should_wait_for(&self, bytes: usize) -> bool {
+        !self.wait.is_given_up && !self.closed && self.queue.is_full_for(bytes)
+    }
+
     /// What the reader is to be given, if there is something.
     fn next(&mut self, reader: usize) -> Option<Item> {
         let Reader {

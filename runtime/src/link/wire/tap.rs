@@ -78,11 +78,12 @@ impl<S: AsyncRead + Unpin> Tap<S> {
                 let taken = match scan(bytes) {
                     Scanned::Incomplete => break,
                     Scanned::Lifted(push, taken) => {
-                        if may_wait && let Some(ring) = intake.full_ring(&push) {
+                        if !may_wait {
+                            intake.push(&push);
+                        } else if let Err(ring) = intake.push_or_wait(&push) {
                             full = Some(ring);
                             break;
                         }
-                        intake.push(&push);
                         taken
                     }
                     Scanned::Shared(push, taken) => {
