@@ -350,12 +350,16 @@ impl State {
             return None;
         }
         let reader = &mut self.readers[reader];
+        let was_last = self.queue.is_first(reader.position.batch);
+        let was_told = std::mem::replace(&mut reader.told, episode);
         reader.position = position;
-        reader.told = episode;
         if let Some((batch, _)) = &batch {
             reader.heard = batch.opened;
         }
-        self.release();
+        // Only a reader that was behind the others can have freed something.
+        if was_last || was_told != episode {
+            self.release();
+        }
         Some(Item { gap, missed, batch })
     }
 

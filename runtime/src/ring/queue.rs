@@ -133,6 +133,11 @@ impl Queue {
         Some((batch, skip))
     }
 
+    /// Whether no batch lies before this one.
+    pub(super) fn is_first(&self, batch: u64) -> bool {
+        batch <= self.base
+    }
+
     /// Lets go of the batches that every reader has taken: all before number `batch`.
     pub(super) fn release_before(&mut self, batch: u64) {
         while self.base < batch && self.pop_front() {}
