@@ -81,9 +81,9 @@ pub(crate) struct Cell {
     pub(crate) msgs_per_s: Option<f64>,
     pub(crate) cpu_us_per_msg: Option<f64>,
     /// In the worst round, as is what follows.
-    pub(crate) lost: u64,
+    pub(crate) lost: Option<u64>,
     pub(crate) reported_lost: Option<u64>,
-    pub(crate) account: Account,
+    pub(crate) account: Option<Account>,
     pub(crate) peak_mib: Option<f64>,
     pub(crate) p50_us: Option<f64>,
     pub(crate) p99_us: Option<f64>,
@@ -95,6 +95,7 @@ pub(crate) struct Cell {
     pub(crate) cpu_to_floor: Option<Ratio>,
     pub(crate) cpu_to_seed: Option<Ratio>,
     pub(crate) p50_to_floor: Option<Ratio>,
+    /// Why there are fewer rounds than asked for.
     pub(crate) not_run: Option<String>,
 }
 
@@ -156,13 +157,9 @@ impl Cell {
             deliveries: setting.deliveries(),
             msgs_per_s: of(rate),
             cpu_us_per_msg: of(cpu_us),
-            lost: worst(|run| Some(run.lost())).unwrap_or(0),
+            lost: worst(|run| Some(run.lost())),
             reported_lost: worst(|run| run.reported_lost),
-            account: outcomes
-                .iter()
-                .map(Outcome::account)
-                .max()
-                .unwrap_or(Account::Complete),
+            account: outcomes.iter().map(Outcome::account).max(),
             peak_mib: worst(|run| Some(run.peak_kib)).map(|kib| kib as f64 / 1024.0),
             p50_us: of(|run| run.p50_us),
             p99_us: of(|run| run.p99_us),

@@ -58,8 +58,8 @@ fn hold(setting: &Job, rounds: usize, runner: &Runner) -> Result<(), String> {
     }
     let cells = Cell::all(setting, &samples);
     let own = &cells[0];
-    if own.lost > 0 {
-        return Err(format!("{} of {} messages lost", own.lost, own.deliveries));
+    if let Some(lost) = own.lost.filter(|lost| *lost > 0) {
+        return Err(format!("{lost} of {} messages lost", own.deliveries));
     }
     for (ratio, least, base) in [
         (own.rate_to_floor, TO_FLOOR, Peer::Floor),

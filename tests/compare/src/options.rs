@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
@@ -20,7 +21,7 @@ pub(crate) struct Options {
     peer: Vec<Peer>,
     /// Numbers of handlers for W1, W2, W3 and W7, in place of the workload's own
     #[arg(long, value_delimiter = ',')]
-    pub(crate) handlers: Vec<usize>,
+    pub(crate) handlers: Vec<NonZeroUsize>,
     /// Where messages come from [default: both]
     #[arg(long, value_delimiter = ',')]
     source: Vec<Source>,

@@ -5,9 +5,6 @@ use crate::options::Options;
 use crate::payload::SMALL;
 use crate::peers::Peer;
 
-/// A thousandth of a full run's messages would be too few to fill a batch; a tenth is not.
-const QUICK: u64 = 10;
-
 /// The settings of a workload, each to be run by every peer. The peer in them is a blank.
 pub(crate) fn settings(workload: Workload, options: &Options) -> Vec<Job> {
     let sources = match workload {
@@ -46,11 +43,10 @@ fn handlers(workload: Workload, options: &Options) -> Vec<usize> {
     };
     let fixed = matches!(workload, Workload::W4 | Workload::W6);
     if fixed || options.handlers.is_empty() {
-        own
+        own.to_vec()
     } else {
-        &options.handlers
+        options.handlers.iter().map(|count| count.get()).collect()
     }
-    .to_vec()
 }
 
 /// One setting of a workload, at its full or its quick size.
@@ -60,26 +56,21 @@ pub(crate) fn setting(workload: Workload, source: Source, handlers: usize, quick
     } else {
         handlers
     };
-    let messages = match workload {
-        // At 1,000 handlers the seed pattern takes half a minute for these.
-        Workload::W1 if handlers > 100 => 400_000,
-        Workload::W1 | Workload::W4 => 1_000_000,
-        Workload::W2 => (3_000_000 / handlers as u64).clamp(20_000, 1_000_000),
-        Workload::W3 => 5_000,
-        Workload::W5 => 100_000,
-        Workload::W6 => 15_000,
-        Workload::W7 => 5_000,
+    let (full, small) = match workload {
+        // At 1,000 handlers the seed pattern takes half a minute for the full number.
+        Workload::W1 if handlers > 100 => (400_000, 40_000),
+        Workload::W1 | Workload::W4 => (1_000_000, 100_000),
+        Workload::W2 => {
+            let full = (3_000_000 / handlers as u64).clamp(10, 1_000_000);
+            (full, full / 10)
+        }
+        Workload::W3 => (5_000, 1_500),
+        // Their sizes are what they are about.
+        Workload::W5 => (100_000, 100_000),
+        Workload::W6 => (15_000, 15_000),
+        Workload::W7 => (5_000, 1_500),
     };
-    let messages = match workload {
-        // These are small already, and their sizes are what they are about.
-        Workload::W3 | Workload::W5 | Workload::W6 => messages,
-        _ if quick => messages / QUICK,
-        _ => messages,
-    };
-    let messages = match workload {
-        Workload::W3 if quick => messages / 3,
-        _ => messages,
-    };
+    let messages: u64 = if quick { small } else { full };
     Job {
         workload,
         source,

@@ -31,7 +31,10 @@ const MEASURES: [Measure; 2] = [
     Measure {
         name: "lost",
         title: "% lost in the worst round",
-        of: |cell| (cell.rounds > 0).then(|| 100.0 * cell.lost as f64 / cell.deliveries as f64),
+        of: |cell| {
+            cell.lost
+                .map(|lost| 100.0 * lost as f64 / cell.deliveries as f64)
+        },
     },
 ];
 

@@ -37,12 +37,12 @@ pub(crate) fn cells(workload: Workload, cells: &[Cell]) -> String {
             "source",
             "handlers",
             "peer",
-            "M msgs/s",
-            "to floor",
-            "to seed",
+            "k msgs/s",
+            "rate to floor",
+            "rate to seed",
             "CPU µs/msg",
-            "to floor",
-            "to seed",
+            "CPU to floor",
+            "CPU to seed",
             "lost",
             "peak MiB",
         ]
@@ -68,7 +68,9 @@ pub(crate) fn cells(workload: Workload, cells: &[Cell]) -> String {
                 lost(cell),
             ]);
         } else {
-            row.push(number(cell.msgs_per_s.map(|rate| rate / 1e6), 3));
+            let thousands = cell.msgs_per_s.map(|rate| rate / 1e3);
+            let digits = thousands.map_or(0, |rate| if rate < 100.0 { 2 } else { 0 });
+            row.push(number(thousands, digits));
             row.extend([ratio(cell.rate_to_floor), ratio(cell.rate_to_seed)]);
             row.push(number(cell.cpu_us_per_msg, 2));
             row.extend([ratio(cell.cpu_to_floor), ratio(cell.cpu_to_seed)]);
@@ -142,13 +144,18 @@ fn ratio(ratio: Option<Ratio>) -> String {
 }
 
 fn lost(cell: &Cell) -> String {
-    let part = 100.0 * cell.lost as f64 / cell.deliveries as f64;
+    let lost = cell.lost.unwrap_or(0);
+    let part = 100.0 * lost as f64 / cell.deliveries as f64;
     let reported = cell.reported_lost.unwrap_or(0);
-    match cell.account {
-        Account::Complete => "0".to_owned(),
-        Account::Duplicated => "some came twice".to_owned(),
-        Account::Exact => format!("{} ({part:.1} %), reported exactly", cell.lost),
-        Account::Told => format!("{} ({part:.1} %), reports {reported}", cell.lost),
-        Account::Silent => format!("{} ({part:.1} %), not reported", cell.lost),
+    let mut text = match cell.account {
+        None | Some(Account::Complete) => "0".to_owned(),
+        Some(Account::Duplicated) => "some came twice".to_owned(),
+        Some(Account::Exact) => format!("{lost} ({part:.1} %), reported exactly"),
+        Some(Account::Told) => format!("{lost} ({part:.1} %), reports {reported}"),
+        Some(Account::Silent) => format!("{lost} ({part:.1} %), not reported"),
+    };
+    if let Some(reason) = &cell.not_run {
+        text.push_str(&format!("; after {} rounds: {reason}", cell.rounds));
     }
+    text
 }

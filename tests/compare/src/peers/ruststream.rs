@@ -1,10 +1,14 @@
 //! RustStream with its Redis broker: a handler type mounted on a Pub/Sub source, each with a
-//! connection of its own. It tells a loss in a log line only.
+//! connection of its own. It tells a loss in a log line, which is read here.
 
 use std::hint::black_box;
 use std::sync::Arc;
 
 use ruststream_fred::pubsub::prelude::*;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
 
 use super::{BUFFER, Running};
 use crate::job::Job;
@@ -28,6 +32,8 @@ impl Handle<Quote> for OnQuote {
 }
 
 pub(super) async fn start(job: &Job, port: u16, lanes: &Lanes) -> crate::Result<Running> {
+    lanes.tells_loss();
+    tracing::subscriber::set_global_default(Log(lanes.clone()))?;
     let broker = RedisBroker::standalone(format!("redis://127.0.0.1:{port}"));
     let app = RustStream::new(AppInfo::new("compare", "0.0.0")).with_broker(broker, |scope| {
         for index in 0..job.handlers {
@@ -39,4 +45,42 @@ pub(super) async fn start(job: &Job, port: u16, lanes: &Lanes) -> crate::Result<
         }
     });
     Ok(Running::new(app.start().await?))
+}
+
+/// Adds up what warnings say was lost.
+struct Log(Lanes);
+
+impl Subscriber for Log {
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::WARN)
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && *metadata.level() <= tracing::Level::WARN
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut Lost(&self.0));
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+struct Lost<'a>(&'a Lanes);
+
+impl Visit for Lost<'_> {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "lost" {
+            self.0.add_lost(value);
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
 }
