@@ -10,6 +10,7 @@ use crate::plan;
 use crate::run::Runner;
 
 const TRIES: usize = 3;
+const LEAST_ROUNDS: usize = 5;
 const TO_FLOOR: f64 = 0.75;
 const TO_SEED: f64 = 1.5;
 
@@ -21,7 +22,7 @@ pub(crate) fn check(options: &Options, runner: &Runner) -> Result<()> {
         }
         let mut verdict = Ok(());
         for _ in 0..TRIES {
-            verdict = hold(&setting, options.rounds(), runner);
+            verdict = hold(&setting, options.rounds().max(LEAST_ROUNDS), runner);
             match &verdict {
                 Ok(()) => break,
                 Err(reason) => eprintln!("{}: {reason}", setting.label()),
