@@ -124,9 +124,6 @@ fn counting_client() -> Result<Vec<OsString>> {
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
-        if cfg!(feature = "wire") {
-            build.args(["--features", "wire"]);
-        }
         build.status()?;
     }
     if program.is_file() {

@@ -42,9 +42,6 @@ impl Peer {
     /// Why this peer does not take part.
     pub(crate) fn refuses(self, job: &Job) -> Option<&'static str> {
         match self {
-            Self::RedisPushWire if !cfg!(feature = "wire") => {
-                Some("built without the feature `wire`")
-            }
             Self::Ruststream if job.handlers > self.most_handlers() => {
                 Some("a connection for each handler, with buffers of about 38 MiB each")
             }

@@ -1,18 +1,13 @@
-//! redis-push over its wire link.
+//! redis-push over its wire link, with the same handlers.
+
+use redis_push::Subscriber;
 
 use super::Running;
+use super::redis_push::{start_on, url};
 use crate::Result;
 use crate::job::Job;
 use crate::lanes::Lanes;
 
-#[cfg(feature = "wire")]
 pub(super) async fn start(job: &Job, port: u16, lanes: &Lanes) -> Result<Running> {
-    use super::redis_push::{start_on, url};
-
-    start_on(redis_push::Subscriber::new(url(port)).wire(), job, lanes).await
-}
-
-#[cfg(not(feature = "wire"))]
-pub(super) async fn start(_: &Job, _: u16, _: &Lanes) -> Result<Running> {
-    Err("built without the feature `wire`".into())
+    start_on(Subscriber::new(url(port)).wire(), job, lanes).await
 }
