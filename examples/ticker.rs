@@ -86,6 +86,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     println!("using {}", server.why);
 
     let handle = Subscriber::new(&server.url)
+        .start_deadline(Duration::from_secs(5))
         .state(App::default())
         .handlers(handlers![board, moving_average, alert])
         .start()
@@ -93,7 +94,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 
     let published = tokio::select! {
         published = publish_quotes(&server.url, seconds) => published?,
-        _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
+        () = server::asked_to_stop() => return Ok(ExitCode::SUCCESS),
     };
     finish(&handle, published).await
 }

@@ -10,7 +10,7 @@ pub(crate) struct Screen {
     alerts: VecDeque<String>,
     quotes: u64,
     is_terminal: bool,
-    drawn: Option<Instant>,
+    drawn: Instant,
     lines: usize,
 }
 
@@ -28,7 +28,7 @@ impl Default for Screen {
             alerts: VecDeque::new(),
             quotes: 0,
             is_terminal: stdout().is_terminal(),
-            drawn: None,
+            drawn: Instant::now(),
             lines: 0,
         }
     }
@@ -43,8 +43,8 @@ impl Screen {
             true => Duration::from_millis(100),
             false => Duration::from_secs(1),
         };
-        if self.drawn.is_none_or(|drawn| drawn.elapsed() >= pause) {
-            self.drawn = Some(Instant::now());
+        if self.drawn.elapsed() >= pause {
+            self.drawn = Instant::now();
             // A closed pipe is no reason to stop counting.
             let _ = match self.is_terminal {
                 true => self.draw(),

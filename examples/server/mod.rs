@@ -23,7 +23,10 @@ enum Running {
 
 /// `REDIS_URL`, else a server of one's own from PATH, else the embedded broker.
 pub(crate) async fn find() -> Result<Server, Box<dyn Error>> {
-    if let Ok(url) = std::env::var("REDIS_URL") {
+    if let Some(url) = std::env::var("REDIS_URL")
+        .ok()
+        .filter(|url| !url.is_empty())
+    {
         return Ok(Server {
             url,
             why: "the server at REDIS_URL".to_owned(),
@@ -48,6 +51,23 @@ pub(crate) async fn find() -> Result<Server, Box<dyn Error>> {
             .to_owned(),
         _running: Running::InProcess { _broker: broker },
     })
+}
+
+/// Waits for Ctrl-C or SIGTERM, so that the server ends with the example.
+#[cfg(unix)]
+pub(crate) async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened to");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Waits for Ctrl-C, so that the server ends with the example.
+#[cfg(not(unix))]
+pub(crate) async fn asked_to_stop() {
+    let _ = tokio::signal::ctrl_c().await;
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {

@@ -115,7 +115,7 @@ impl PushHandler {
         let mutable = self.function.arguments().next().map(|_| quote!(mut));
         let checks = quote! {
             const #name: __p::Takes<#state> = {
-                let #mutable __takes = __p::Takes::#kind;
+                let #mutable __takes = __p::Takes::<#state>::#kind;
                 #(#checks)*
                 #(#fills)*
                 #end

@@ -35,6 +35,9 @@ impl Listen {
         } else if text.is_empty() {
             return Err(syn::Error::new(name.span(), format!("this {key} is empty")));
         } else if key == "pattern" {
+            if let Some(param) = braced(&text).next() {
+                return Err(syn::Error::new(name.span(), no_param(&text, param)));
+            }
             Target::Pattern
         } else {
             Target::Shard
@@ -63,6 +66,14 @@ impl Listen {
         }
     }
 
+    /// The names in braces that are no params, because the text is taken as it is.
+    pub(crate) fn literal_braces(&self) -> Vec<String> {
+        match &self.target {
+            Target::Shard => braced(&self.name.value()).map(str::to_owned).collect(),
+            Target::Channel(_) | Target::Template(_) | Target::Pattern => Vec::new(),
+        }
+    }
+
     /// Whether the server will say which pattern matched.
     pub(crate) fn is_pattern(&self) -> bool {
         matches!(self.target, Target::Template(_) | Target::Pattern)
@@ -84,6 +95,24 @@ impl Listen {
         };
         quote!(__p::Subscription::from_static(__p::Kind::#kind, #name))
     }
+}
+
+/// The names in `text` that stand in braces, as a param would, and not behind a backslash.
+fn braced(text: &str) -> impl Iterator<Item = &str> {
+    let pieces = text.split('{').collect::<Vec<_>>();
+    let behind = (1..pieces.len()).map(move |at| (pieces[at - 1], pieces[at]));
+    behind.filter_map(|(before, after)| {
+        let (name, _) = after.split_once('}')?;
+        let is_name = syn::parse_str::<Ident>(name.trim_end_matches('*')).is_ok();
+        (is_name && !before.ends_with('\\')).then_some(name)
+    })
+}
+
+fn no_param(text: &str, param: &str) -> String {
+    format!(
+        "`{{{param}}}` is no param in a pattern, which the server takes as it is; use `channel = \
+         \"{text}\"`, or `\\\\{{` for a brace"
+    )
 }
 
 fn wildcard(text: &str) -> String {

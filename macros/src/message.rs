@@ -103,6 +103,17 @@ impl Message {
             Data::Enum(_) | Data::Union(_) => Some("enum"),
         };
         let known: Vec<_> = self.fields().map(|(name, _)| name).collect();
+        for name in listen.literal_braces() {
+            if known.iter().any(|field| *field == name) {
+                errors.on(
+                    &listen.name,
+                    format!(
+                        "`{{{name}}}` is no param here: sharded channels have no patterns in Redis, \
+                         and the name is taken as it is"
+                    ),
+                );
+            }
+        }
         for param in listen.params() {
             if let Some(what) = what {
                 errors.on(

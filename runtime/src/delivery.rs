@@ -60,6 +60,9 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         let counters = &self.lane.counters;
         let push = Push::new(batch, index, &self.lane.spec.subscriptions);
         counters.position.fetch_add(1, Release);
+        if !push.is_of_template() {
+            return counters.record(Outcome::Unmatched);
+        }
         counters.running.store(1, Release);
         let ended = caught(self.handler.handle(push, &self.state)).await;
         let outcome = match &ended {
@@ -82,7 +85,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         let Lane { spec, counters } = &*self.lane;
         if gap.cause != GapCause::Initial {
             counters.gaps.fetch_add(1, Release);
-            tracing::warn!(handler = spec.name, %gap, "messages may be missing");
+            tracing::warn!(target: "redis_push", handler = &*spec.name, %gap, "messages may be missing");
         }
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
         loop {
@@ -95,7 +98,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
             counters.gap_failures.fetch_add(1, Release);
             let delay = backoff.next();
             tracing::error!(
-                handler = spec.name,
+                target: "redis_push", handler = &*spec.name,
                 problem,
                 ?delay,
                 "the gap handler failed; no message is delivered before it succeeds"

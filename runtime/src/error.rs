@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use crate::extract::BoxError;
 
@@ -7,9 +8,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a subscriber could not start, or go on.
 ///
-/// The text says what is wrong, where, and what to do about it. It holds no password, and neither
-/// does its `Debug`.
-#[derive(Debug)]
+/// The text says what is wrong, where, and what to do about it. It holds no password. `Debug` prints
+/// the same text, so that a `main` that returns the error shows it as it was written.
 pub struct Error {
     kind: Kind,
     text: String,
@@ -63,28 +63,42 @@ impl Error {
 
     /// Whether the program asks for something that cannot be, whatever the server does: a URL that
     /// does not parse, no handlers, RESP2.
+    #[must_use]
     pub fn is_config(&self) -> bool {
         self.kind == Kind::Config
     }
 
-    /// Whether there was no connection to the server, or it was lost.
+    /// Whether the reason is that there was no connection to the server, or it was lost. A deadline
+    /// that passed without a connection [is a timeout](Self::is_timeout) too.
+    #[must_use]
     pub fn is_connection(&self) -> bool {
-        self.kind == Kind::Connection
+        let source = self.source.as_ref();
+        let cause = source.and_then(|source| source.downcast_ref::<Arc<Self>>());
+        self.kind == Kind::Connection || cause.is_some_and(|cause| cause.is_connection())
     }
 
     /// Whether the server refused the user name or the password.
+    #[must_use]
     pub fn is_auth(&self) -> bool {
         self.kind == Kind::Auth
     }
 
     /// Whether the server refused a subscription.
+    #[must_use]
     pub fn is_denied(&self) -> bool {
         self.kind == Kind::Denied
     }
 
     /// Whether a deadline passed.
+    #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.kind == Kind::Timeout
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

@@ -23,6 +23,7 @@ pub struct Gap {
 
 impl Gap {
     /// Makes a gap, for unit tests of gap handlers.
+    #[must_use]
     pub fn new(cause: GapCause, missed: Missed, since: SystemTime, until: SystemTime) -> Self {
         Self {
             cause,

@@ -1,9 +1,9 @@
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{OnceCell, broadcast, watch};
+use tokio::sync::{Mutex, OnceCell, broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -63,7 +63,25 @@ impl Handle {
     /// A receiver of every push that comes off the connection from now on, of whatever kind.
     ///
     /// While nobody holds one, it costs nothing. A receiver that is 4,096 pushes behind loses the
-    /// oldest and is told how many (`RecvError::Lagged`); no handler is affected by that.
+    /// oldest and is told how many (`RecvError::Lagged`); no handler is affected by that. The
+    /// channel is closed by a shutdown.
+    ///
+    /// ```
+    /// # use redis_push::{RawPush, Subscriber, handlers, push_handler, testing::Broker};
+    /// # #[push_handler(channel = "news")]
+    /// # async fn on_news(_text: &str) {}
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = Broker::start().await?;
+    /// # let handle = Subscriber::new(server.url()).handlers(handlers![on_news]).start().await?;
+    /// let mut pushes = handle.pushes();
+    /// server.publish("news", "hello");
+    /// if let RawPush::Message { channel, payload, .. } = pushes.recv().await? {
+    ///     println!("{channel:?}: {payload:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn pushes(&self) -> broadcast::Receiver<RawPush> {
         self.feed.pushes()
     }
@@ -71,11 +89,12 @@ impl Handle {
     /// Ends the subscriptions, lets the handlers finish what has arrived, and reports.
     ///
     /// What is not delivered when the deadline has passed is counted `cancelled`, a delivery under
-    /// way included: its future is dropped at its next await. Works without a connection too. A
-    /// second call returns the report of the first.
+    /// way included: its future is dropped at its next await, so a handler that blocks its thread
+    /// goes on until it returns. Works without a connection too.
     ///
-    /// Not cancel safe in one respect: a call that is dropped has ended the subscriptions, and the
-    /// next one goes on from there.
+    /// A call after the first returns the first one's report; a call beside it waits for it. Cancel
+    /// safe in so far as a call that is dropped has ended the subscriptions, and the next one goes
+    /// on from there, with its own deadline.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         self.report
             .get_or_init(|| self.drain(deadline))
@@ -83,27 +102,21 @@ impl Handle {
             .clone()
     }
 
+    /// The tasks stay where the handle can end them: this future may be dropped at any await.
     async fn drain(&self, deadline: Duration) -> ShutdownReport {
         let begun = Instant::now();
         self.stop.send_replace(true);
-        let Tasks {
-            supervisor,
-            handlers,
-            waking,
-        } = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut tasks = self.tasks.lock().await;
         // Half of the time for the server to let go, at the least half for the handlers.
-        if let Some(mut supervisor) = supervisor {
-            let _ = timeout_at(begun + deadline / 2, &mut supervisor).await;
-            supervisor.abort();
+        if let Some(task) = &mut tasks.supervisor {
+            end(task, later(begun, deadline / 2)).await;
         }
         self.feed.close();
-        for mut handler in handlers {
-            let _ = timeout_at(begun + deadline, &mut handler).await;
-            handler.abort();
+        for task in &mut tasks.handlers {
+            end(task, later(begun, deadline)).await;
         }
-        if let Some(waking) = waking {
-            waking.abort();
-        }
+        tasks.abort();
+        drop(tasks);
         let mut stats = self.read_stats();
         for handler in &mut stats.handlers {
             handler.cancel_rest();
@@ -118,7 +131,7 @@ impl Handle {
         let handlers = self.lanes.iter().map(|(lane, meter)| {
             let subscriptions = lane.spec.subscriptions.iter().map(ToString::to_string);
             let subscriptions = subscriptions.collect();
-            HandlerStats::read(lane.spec.name, subscriptions, &lane.counters, meter)
+            HandlerStats::read(&lane.spec.name, subscriptions, &lane.counters, meter)
         });
         Stats {
             handlers: handlers.collect(),
@@ -127,17 +140,31 @@ impl Handle {
     }
 }
 
+/// Waits for a task until the deadline, then ends it.
+async fn end(task: &mut JoinHandle<()>, deadline: Instant) {
+    // A task that has been waited for must not be polled again.
+    if !task.is_finished() {
+        let _ = timeout_at(deadline, &mut *task).await;
+        task.abort();
+    }
+}
+
+/// A moment after another; one that the clock cannot hold is thirty years away.
+fn later(than: Instant, by: Duration) -> Instant {
+    const LONG: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    than + by.min(LONG)
+}
+
+impl Tasks {
+    fn abort(&self) {
+        let tasks = self.handlers.iter().chain(&self.supervisor);
+        tasks.chain(&self.waking).for_each(JoinHandle::abort);
+    }
+}
+
 impl Drop for Handle {
     fn drop(&mut self) {
-        let tasks = self.tasks.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for task in tasks
-            .handlers
-            .iter()
-            .chain(&tasks.supervisor)
-            .chain(&tasks.waking)
-        {
-            task.abort();
-        }
+        self.tasks.get_mut().abort();
     }
 }
 
@@ -162,6 +189,7 @@ pub struct ShutdownReport {
 
 impl ShutdownReport {
     /// How many messages had arrived and were not delivered.
+    #[must_use]
     pub fn cancelled(&self) -> u64 {
         self.stats
             .handlers

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::extract::{BoxError, Rejection};
@@ -57,6 +58,19 @@ pub enum Fault {
     Rejected(Rejection),
     /// The handler returned an error.
     Failed(BoxError),
+}
+
+impl Fault {
+    /// A fault of the handler's own: `.map_err(Fault::failed)?`.
+    pub fn failed(error: impl Into<BoxError>) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<BoxError> for Fault {
+    fn from(error: BoxError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 impl From<Rejection> for Fault {
@@ -130,7 +144,7 @@ impl<E: Into<BoxError>> HandlerError for E {
 /// A handler's name, subscriptions and policies.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) place: Option<(&'static str, u32)>,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) budget: Budget,
@@ -154,9 +168,9 @@ impl Default for Budget {
 
 impl Spec {
     /// Names a handler; the name is its label in stats and logs.
-    pub fn new(name: &'static str) -> Self {
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            name,
+            name: name.into(),
             place: None,
             subscriptions: Vec::new(),
             budget: Budget::default(),

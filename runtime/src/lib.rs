@@ -50,10 +50,17 @@
 //!   exactly, and the handler is told before its next message;
 //! - a lost or silent connection is built anew, for as long as it takes, every name is subscribed
 //!   again and its confirmation checked, and every handler is told of the gap;
-//! - a handler sees the messages of one connection in order and never twice;
+//! - a handler sees what comes by one of its subscriptions in the server's order and never twice
+//!   (one that listens to overlapping names is sent a message for each, as Redis does);
 //! - a payload that does not decode, an error and a panic end one delivery, not the handler.
 //!
 //! [`Stats`] accounts for every message that has arrived.
+//!
+//! # Logs
+//!
+//! What goes wrong is logged by `tracing`, with the target `redis_push`; without a subscriber of
+//! yours nothing is printed. A payload that does not decode, an error and a panic are logged at most
+//! once a second for each handler, without the payload.
 //!
 //! # Features
 //!

@@ -52,7 +52,7 @@ impl<'a> Report<'a> {
 
     pub(crate) fn log(&self, suppressed: u64) {
         tracing::warn!(
-            handler = self.spec.name,
+            target: "redis_push", handler = &*self.spec.name,
             channel = %Escaped(self.push.channel()),
             bytes = self.push.payload().len(),
             outcome = ?self.outcome,

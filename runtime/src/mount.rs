@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ use crate::subscription::Subscription;
 /// [`handlers!`](crate::handlers) makes them; by hand it is `Mount::new(handler)`.
 pub struct Mount<S> {
     pub(crate) spec: Spec,
+    /// Whether the subscriptions are this mount's own, and not the handler's.
+    is_moved: bool,
     /// Starts the handler's loop on a task of its own. The type of its future is only known where
     /// the handler's type is, so it is spawned there: one box a handler, none a message.
     pub(crate) spawn: Spawn<S>,
@@ -33,6 +36,7 @@ impl<S: Send + Sync + 'static> Mount<S> {
     pub fn new<H: Handler<S>>(handler: H) -> Self {
         Self {
             spec: handler.spec(),
+            is_moved: false,
             spawn: Box::new(|receiver, state, lane| {
                 tokio::spawn(crate::delivery::run(handler, receiver, state, lane))
             }),
@@ -40,7 +44,7 @@ impl<S: Send + Sync + 'static> Mount<S> {
     }
 
     /// Lets it listen to this instead of what its attribute says, such as a name from the
-    /// configuration.
+    /// configuration. Called again, it adds to that.
     ///
     /// ```
     /// use redis_push::{Mount, Subscription, handlers, push_handler};
@@ -55,7 +59,31 @@ impl<S: Send + Sync + 'static> Mount<S> {
     /// ```
     #[must_use]
     pub fn on(mut self, subscription: Subscription) -> Self {
-        self.spec.subscriptions = vec![subscription];
+        if !std::mem::replace(&mut self.is_moved, true) {
+            self.spec.subscriptions.clear();
+        }
+        self.spec = self.spec.on(subscription);
+        self
+    }
+
+    /// Renames it in stats and logs, for a handler that is mounted more than once.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.spec.name = name.into();
+        self
+    }
+
+    /// Sets how many messages may wait for it, as [`Spec::buffer`].
+    #[must_use]
+    pub fn buffer(mut self, messages: usize) -> Self {
+        self.spec = self.spec.buffer(messages);
+        self
+    }
+
+    /// Sets how many bytes of messages may wait for it, as [`Spec::buffer_bytes`].
+    #[must_use]
+    pub fn buffer_bytes(mut self, bytes: usize) -> Self {
+        self.spec = self.spec.buffer_bytes(bytes);
         self
     }
 }

@@ -55,6 +55,7 @@ pub fn mount<H: Handler<S>, S: Send + Sync + 'static>(handler: H) -> Mount<S> {
 }
 
 /// Gathers what is mounted.
+#[must_use]
 pub fn mounts<S, const N: usize>(mounts: [Mount<S>; N]) -> Vec<Mount<S>> {
     mounts.into()
 }

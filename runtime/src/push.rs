@@ -32,6 +32,7 @@ impl<'p> Push<'p> {
     }
 
     /// The payload, as the publisher sent it.
+    #[must_use]
     pub fn payload(self) -> &'p [u8] {
         &self.batch.bytes()[self.batch.payload(self.index)]
     }
@@ -40,6 +41,7 @@ impl<'p> Push<'p> {
     ///
     /// It shares the batch's buffer, unless it is less than a quarter of it: then it is copied, so
     /// that one small value that is kept does not hold a large buffer.
+    #[must_use]
     pub fn payload_bytes(self) -> Bytes {
         let range = self.batch.payload(self.index);
         if range.len() < self.batch.bytes().len() / 4 {
@@ -49,6 +51,7 @@ impl<'p> Push<'p> {
     }
 
     /// The channel it was published on. Redis names are bytes; most, not all, are UTF-8.
+    #[must_use]
     pub fn channel(self) -> &'p [u8] {
         match self.subscription().kind() {
             Kind::Pattern => self.batch.channel(self.index),
@@ -66,12 +69,33 @@ impl<'p> Push<'p> {
             .map_err(|error| Rejection::caused_by("the channel name is not UTF-8", error))
     }
 
+    /// The text that a param of the subscription's template takes in the channel's name: `ACME` for
+    /// `symbol`, on `quotes.ACME` by `quotes.{symbol}`. `None` if there is no such param.
+    #[must_use]
+    pub fn param(self, name: &str) -> Option<&'p str> {
+        let channel = std::str::from_utf8(self.channel()).ok()?;
+        let [text] = self.subscription().params()?.capture(channel, [name])?;
+        Some(text)
+    }
+
+    /// Whether the channel is of the subscription's template, where it has one: the glob that the
+    /// server knows matches more.
+    pub(crate) fn is_of_template(self) -> bool {
+        let Some(template) = self.subscription().params() else {
+            return true;
+        };
+        let channel = std::str::from_utf8(self.channel());
+        channel.is_ok_and(|channel| template.capture(channel, []).is_some())
+    }
+
     /// The subscription by which it came: the handler's own, with its template.
+    #[must_use]
     pub fn subscription(self) -> &'p Subscription {
         &self.subscriptions[self.batch.subscription(self.index)]
     }
 
     /// Copies the push out of its batch.
+    #[must_use]
     pub fn to_owned(self) -> OwnedPush {
         OwnedPush::new(self.subscription().clone(), self.channel(), self.payload())
     }
@@ -120,6 +144,7 @@ impl OwnedPush {
     }
 
     /// The view that extractors take.
+    #[must_use]
     pub fn as_push(&self) -> Push<'_> {
         Push::new(&self.batch, 0, std::slice::from_ref(&self.subscription))
     }

@@ -1,6 +1,7 @@
 //! Waits for the first confirmation of everything, and says what is missing.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -30,7 +31,8 @@ pub(crate) async fn confirmed(handle: &Handle, deadline: Option<Duration>) -> Re
 }
 
 fn is_decided(status: &Status) -> bool {
-    let refused = status.error.as_ref().is_some_and(|error| error.is_auth());
+    let is_final = |error: &Arc<Error>| error.is_auth() || error.is_config();
+    let refused = status.error.as_ref().is_some_and(is_final);
     status.phase != Phase::Connecting || refused
 }
 
@@ -51,7 +53,7 @@ fn explain(handle: &Handle, status: &Status, timed_out: Option<Duration>) -> Err
         .as_ref()
         .filter(|_| status.phase == Phase::Connecting);
     if let Some(error) = connection {
-        let _ = write!(text, "{error}. ");
+        let _ = write!(text, "{error}; ");
     }
     let _ = write!(
         text,
@@ -79,9 +81,14 @@ fn explain(handle: &Handle, status: &Status, timed_out: Option<Duration>) -> Err
         let _ = write!(text, "\n  … and {} more", missing.len() - MOST);
     }
     let is_denied = |(_, standing): &(_, Standing)| matches!(standing, Standing::Denied(_));
-    match connection {
+    let error = match connection {
         Some(error) if error.is_auth() => Error::auth(text),
+        Some(error) if error.is_config() => Error::config(text),
         _ if missing.iter().any(is_denied) => Error::denied(text),
         _ => Error::timeout(text),
+    };
+    match connection {
+        Some(cause) => error.caused_by(Arc::clone(cause)),
+        None => error,
     }
 }

@@ -43,7 +43,8 @@ pub struct HandlerStats {
     pub failed: u64,
     /// Deliveries in which the handler panicked.
     pub panicked: u64,
-    /// Deliveries that took longer than the handler's timeout.
+    /// Deliveries that took longer than the handler's timeout. Always 0 in this version: there is
+    /// no timeout to set.
     pub timed_out: u64,
     /// Pushes from which an argument could not be taken; the handler did not run.
     pub rejected: u64,
@@ -51,7 +52,8 @@ pub struct HandlerStats {
     pub unmatched: u64,
     /// Pushes that were lost because the handler's buffer was full.
     pub dropped: u64,
-    /// Pushes that a newer one on the same channel replaced before they were delivered.
+    /// Pushes that a newer one on the same channel replaced before they were delivered. Always 0 in
+    /// this version: every buffer keeps them apart.
     pub superseded: u64,
     /// Pushes that a shutdown did not leave time for.
     pub cancelled: u64,
@@ -82,22 +84,28 @@ pub struct FeedStats {
     pub malformed: u64,
     /// Pushes that an ended connection delivered late; they were discarded.
     pub stale: u64,
+    /// Pushes that were lost in an attached channel, before they were counted as `pushes`; whose
+    /// they were is not known. Each handler was told of a gap.
+    pub overflowed: u64,
     /// Connections that were lost after they had been subscribed.
     pub reconnects: u64,
 }
 
 impl Stats {
     /// Messages that are known to be lost: the sum of `dropped`.
+    #[must_use]
     pub fn dropped(&self) -> u64 {
         self.handlers.iter().map(|handler| handler.dropped).sum()
     }
 
     /// Gaps that handlers were told of: the sum of `gaps`.
+    #[must_use]
     pub fn gaps(&self) -> u64 {
         self.handlers.iter().map(|handler| handler.gaps).sum()
     }
 
     /// The entry of the handler with this name, the first if there are several.
+    #[must_use]
     pub fn handler(&self, name: &str) -> Option<&HandlerStats> {
         self.handlers.iter().find(|entry| entry.handler == name)
     }
@@ -105,6 +113,7 @@ impl Stats {
 
 impl HandlerStats {
     /// Everything that `received` has become: equal to it at a quiet moment.
+    #[must_use]
     pub fn accounted(&self) -> u64 {
         self.delivered()
             + self.dropped
@@ -115,6 +124,7 @@ impl HandlerStats {
     }
 
     /// Deliveries that have ended, in whatever way.
+    #[must_use]
     pub fn delivered(&self) -> u64 {
         self.handled + self.failed + self.panicked + self.timed_out + self.rejected + self.unmatched
     }
@@ -188,13 +198,18 @@ impl fmt::Display for Stats {
             unknown,
             malformed,
             stale,
+            overflowed,
             reconnects,
         } = self.feed;
         write!(
             f,
             "{pushes} pushes, {reconnects} reconnects; unrouted {unrouted}, unknown {unknown}, \
              malformed {malformed}, stale {stale}"
-        )
+        )?;
+        match overflowed {
+            0 => Ok(()),
+            _ => write!(f, ", overflowed {overflowed}"),
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::PushInfo;
 use redis::aio::ConnectionManager;
-use tokio::sync::{OnceCell, broadcast, watch};
+use tokio::sync::{Mutex, OnceCell, broadcast, watch};
 
 use crate::error::{Error, Result};
 use crate::feed::Feed;
@@ -65,6 +65,14 @@ impl Subscriber {
 
     /// Listens to the server of a client of redis-rs, with its address, its credentials and its
     /// TLS certificates. RESP3, TCP_NODELAY and keepalive are switched on.
+    ///
+    /// ```
+    /// use redis_push::{Subscriber, redis};
+    ///
+    /// let client = redis::Client::open("redis://127.0.0.1/3")?;
+    /// let subscriber = Subscriber::with_client(client);
+    /// # Ok::<(), redis::RedisError>(())
+    /// ```
     pub fn with_client(client: redis::Client) -> Self {
         Self::to(Target::Client(client))
     }
@@ -74,6 +82,35 @@ impl Subscriber {
     /// For a service that has set a `tokio::sync::broadcast::Sender<PushInfo>` as the push sender
     /// of its `ConnectionManager`: other receivers of the channel go on as they are. Handlers get
     /// the names they ask for, which are subscribed on your manager.
+    ///
+    /// ```
+    /// use redis_push::redis::{Client, aio::ConnectionManagerConfig};
+    /// use redis_push::{Subscriber, handlers, push_handler};
+    /// use tokio::sync::broadcast;
+    ///
+    /// #[push_handler(channel = "news")]
+    /// async fn on_news(text: &str) {
+    ///     println!("{text}");
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = redis_push::testing::Broker::start().await?;
+    /// # let url = server.url();
+    /// let (sender, mut receiver) = broadcast::channel(65_536);
+    /// let config = ConnectionManagerConfig::new().set_push_sender(sender.clone());
+    /// let client = Client::open(format!("{url}?protocol=resp3"))?;
+    /// let mut manager = client.get_connection_manager_with_config(config).await?;
+    /// manager.subscribe("weather").await?; // yours, as before, by `receiver`
+    ///
+    /// let handle = Subscriber::attach(manager.clone(), sender.subscribe())
+    ///     .handlers(handlers![on_news])
+    ///     .start()
+    ///     .await?;
+    /// # let _ = (receiver.try_recv(), handle);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// The connection stays yours, and so less can be promised than with [`new`](Self::new):
     ///
@@ -127,6 +164,11 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// redis-rs still does the greeting and the commands; handlers and promises are the same. TCP
     /// and unix sockets; not for [`attach`](Subscriber::attach).
     ///
+    /// ```
+    /// # use redis_push::Subscriber;
+    /// let subscriber = Subscriber::new("redis://127.0.0.1/").wire();
+    /// ```
+    ///
     /// This link can also wait when a handler's buffer is full: then a burst stays in the socket
     /// and in the server instead of being dropped. See [`wire_wait`](Self::wire_wait).
     pub fn wire(mut self) -> Self {
@@ -170,9 +212,11 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// seconds each by default.
     ///
     /// A connection on which nothing has come for the sum of both is given up and built anew.
+    /// Neither can be less than a millisecond.
     pub fn ping(mut self, interval: Duration, timeout: Duration) -> Self {
-        self.settings.ping_interval = interval;
-        self.settings.ping_timeout = timeout;
+        const LEAST: Duration = Duration::from_millis(1);
+        self.settings.ping_interval = interval.max(LEAST);
+        self.settings.ping_timeout = timeout.max(LEAST);
         self
     }
 
@@ -185,15 +229,24 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
 
     /// Starts, and returns when every subscription is confirmed by the server.
     ///
-    /// Messages may reach handlers before it returns. Must be called within a tokio runtime; the
-    /// handlers run on it.
+    /// Messages and gaps may reach handlers before it returns, also when it returns an error: some
+    /// of the names may have been confirmed by then.
+    ///
+    /// The handlers run as tasks of the runtime that this is called on. One that blocks its thread,
+    /// instead of awaiting, keeps that thread from everything else; use
+    /// `tokio::task::spawn_blocking` for such work.
     ///
     /// # Errors
     ///
     /// At once when the program asks for what cannot be ([`Error::is_config`]), when the server
     /// refuses the credentials ([`Error::is_auth`]) or a subscription ([`Error::is_denied`]). A
-    /// server that cannot be reached is tried until the deadline ([`Error::is_timeout`]); with no
-    /// deadline all but the first of these are tried for ever.
+    /// server that cannot be reached is tried until the deadline ([`Error::is_timeout`] and
+    /// [`Error::is_connection`]). With no deadline, refused credentials and subscriptions are tried
+    /// again for ever as well.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, and on one without its IO and time drivers (`enable_all`).
     pub async fn start(self) -> Result<Handle> {
         let deadline = self.settings.start_deadline;
         let handle = self.spawn()?;
@@ -203,7 +256,9 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
 
     /// Starts and runs until Ctrl-C or SIGTERM, then lets the handlers finish.
     ///
-    /// A second signal ends it at once.
+    /// A second signal ends it at once: what is left is not delivered. The report of the shutdown
+    /// goes to the log. The signals stay tokio's when this has returned; they no longer end the
+    /// process by themselves.
     ///
     /// # Errors
     ///
@@ -216,17 +271,36 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             () = signals.recv() => return Ok(()),
         };
         signals.recv().await;
-        tracing::info!("shutting down; once more to end at once");
+        tracing::info!(target: "redis_push", "shutting down; once more to end at once");
         tokio::select! {
-            report = handle.shutdown(drain) => tracing::info!("{report}"),
-            () = signals.recv() => tracing::warn!("ended before the handlers had finished"),
+            report = handle.shutdown(drain) => tracing::info!(target: "redis_push", "{report}"),
+            () = signals.recv() => tracing::warn!(target: "redis_push", "ended before the handlers had finished"),
         }
         Ok(())
     }
 
     /// Starts and runs until `signal` resolves, then lets the handlers finish.
     ///
-    /// A signal that comes before everything is confirmed ends it as well.
+    /// A signal that comes before everything is confirmed ends it as well. The report of the
+    /// shutdown goes to the log.
+    ///
+    /// ```
+    /// # use redis_push::{Subscriber, handlers, push_handler, testing::Broker};
+    /// # #[push_handler(channel = "news")]
+    /// # async fn on_news(_text: &str) {}
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = Broker::start().await?;
+    /// # let url = server.url();
+    /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    /// # stop.send(()).unwrap();
+    /// Subscriber::new(url)
+    ///     .handlers(handlers![on_news])
+    ///     .run_until(async { _ = stopped.await })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -240,7 +314,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         };
         signal.await;
         let report = handle.shutdown(drain).await;
-        tracing::info!("{report}");
+        tracing::info!(target: "redis_push", "{report}");
         Ok(())
     }
 
@@ -262,7 +336,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let mut rings = Rings::default();
         let mut lanes = Vec::new();
         let mut tasks = Tasks::default();
-        for Mount { spec, spawn } in self.mounts {
+        for Mount { spec, spawn, .. } in self.mounts {
             let receiver = rings.for_spec(&spec)?.subscribe();
             let meter = receiver.meter();
             let lane = Arc::new(Lane {
@@ -315,7 +389,7 @@ struct Rings {
 impl Rings {
     fn for_spec(&mut self, spec: &Spec) -> Result<&Arc<Ring>> {
         if spec.subscriptions.is_empty() {
-            let name = spec.name;
+            let name = &spec.name;
             return Err(Error::config(format!(
                 "the handler `{name}` listens to nothing: give its `Spec` a subscription"
             )));

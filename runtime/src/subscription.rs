@@ -105,12 +105,14 @@ impl Subscription {
     }
 
     /// Builds a channel, pattern or shard subscription in a `const`.
+    #[must_use]
     pub const fn from_static(kind: Kind, name: &'static str) -> Self {
         Self::verbatim(kind, Cow::Borrowed(name))
     }
 
     /// Builds a subscription from a template that the macros have parsed.
     #[doc(hidden)]
+    #[must_use]
     pub const fn from_segments(glob: &'static str, segments: &'static [Segment]) -> Self {
         Self {
             kind: Kind::Pattern,
@@ -128,11 +130,13 @@ impl Subscription {
     }
 
     /// How the server is asked for it.
+    #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
     /// The name the server is asked for; for a template with params its glob.
+    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }

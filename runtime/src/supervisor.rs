@@ -104,7 +104,7 @@ impl Supervisor {
     /// Subscribes to what is not live, again and again, and says how it stands.
     async fn keep_subscribed(&self, mut connection: Connection) -> Error {
         let mut news = self.feed.news();
-        let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
+        let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
         let mut wanted = self.feed.subscriptions(needs_subscribing);
         loop {
             if let Err(error) = self.subscribe(&mut connection, &wanted).await {
@@ -123,7 +123,8 @@ impl Supervisor {
             } else {
                 Phase::Degraded
             };
-            self.set_phase(phase, None);
+            let error = (phase == Phase::Connecting).then(|| connection.unconfirmed());
+            self.set_phase(phase, error);
             wanted = match phase {
                 Phase::Ready => {
                     while !self.feed.any_stands(needs_subscribing) {
@@ -133,7 +134,7 @@ impl Supervisor {
                 }
                 Phase::Connecting | Phase::Degraded => {
                     let retry = Instant::now() + backoff.next();
-                    while !self.feed.any_stands(needs_subscribing) && Instant::now() < retry {
+                    while self.feed.all_stand(is_refused_or_confirmed) && Instant::now() < retry {
                         let _ = tokio::time::timeout_at(retry, news.changed()).await;
                     }
                     self.feed.subscriptions(|standing| !is_confirmed(standing))
@@ -156,9 +157,12 @@ impl Supervisor {
                     ))
                 })??;
             for (subscription, refusal) in some.iter().zip(replies) {
-                if let Some(reason) = refusal {
-                    tracing::warn!(%subscription, reason, "the server denies a subscription");
-                    self.feed.deny(subscription, reason.into());
+                match refusal {
+                    Some(reason) => {
+                        tracing::warn!(target: "redis_push", %subscription, reason, "the server denies a subscription");
+                        self.feed.deny(subscription, reason.into());
+                    }
+                    None => self.feed.accepted(subscription),
                 }
             }
         }
@@ -233,10 +237,10 @@ impl Supervisor {
         let before = self.status.borrow().phase;
         match (phase, &error) {
             (Phase::Ready, _) if before != Phase::Ready => {
-                tracing::info!("every subscription is confirmed");
+                tracing::info!(target: "redis_push", "every subscription is confirmed");
             }
             (Phase::Connecting, Some(error)) => {
-                tracing::warn!(%error, "not connected; trying again");
+                tracing::warn!(target: "redis_push", %error, "not every subscription is live");
             }
             _ => {}
         }
@@ -251,6 +255,10 @@ impl Supervisor {
 
 fn needs_subscribing(standing: &Standing) -> bool {
     matches!(standing, Standing::Wanted | Standing::Ended)
+}
+
+fn is_refused_or_confirmed(standing: &Standing) -> bool {
+    !needs_subscribing(standing)
 }
 
 fn is_confirmed(standing: &Standing) -> bool {

@@ -57,6 +57,26 @@ pub(crate) async fn a_handler_sees_only_the_frames_of_its_own_subscription(serve
     glob_journal.ends().await;
 }
 
+pub(crate) async fn a_channel_that_only_the_glob_matches_is_unmatched_for_any_handler(
+    server: Server,
+) {
+    let template = Subscription::template("orders.{region}").unwrap();
+    let (mount, mut journal) = recorder("orders", template);
+    let handle = start(server.url(), [mount]).await;
+    journal.begins().await;
+    server.publish("orders.eu.north", "not this one").await;
+    server.publish("orders.", "nor this one").await;
+    server.publish("orders.eu", "this one").await;
+    journal.message("orders.eu", "this one").await;
+    let report = handle.shutdown(Duration::from_secs(5)).await;
+    let counts = report.stats.handler("orders").unwrap();
+    assert_eq!(
+        (counts.handled, counts.unmatched, counts.received),
+        (1, 2, 3)
+    );
+    assert_eq!(counts.received, counts.accounted());
+}
+
 pub(crate) async fn one_handler_may_listen_to_several_names(server: Server) {
     let spec = Spec::new("several")
         .on(Subscription::channel("a"))

@@ -47,6 +47,7 @@ fn on_each_link(suite: Suite) -> Suite {
         .on_every_server(tests![
             a_message_reaches_every_handler_of_its_channel,
             a_handler_sees_only_the_frames_of_its_own_subscription,
+            a_channel_that_only_the_glob_matches_is_unmatched_for_any_handler,
             one_handler_may_listen_to_several_names,
             a_sharded_message_reaches_its_handler_and_no_other,
             a_panic_or_an_error_ends_one_delivery,
@@ -66,6 +67,8 @@ fn on_each_link(suite: Suite) -> Suite {
             what_was_sent_before_the_end_is_delivered,
             a_handler_that_is_done_in_time_is_waited_for,
             what_the_deadline_leaves_is_counted_as_cancelled,
+            a_shutdown_that_is_dropped_goes_on_with_the_next_call,
+            a_shutdown_that_is_dropped_leaves_the_handle_in_charge,
             a_shutdown_works_during_an_outage,
             a_frozen_server_does_not_hold_the_shutdown_up,
             dropping_the_handle_ends_everything,
@@ -80,6 +83,7 @@ fn on_each_link(suite: Suite) -> Suite {
         ])
         .on_real_servers(tests![
             a_hundred_handlers_at_line_rate_lose_nothing_and_wake_for_their_own,
+            a_database_that_the_server_does_not_have_is_told_at_once,
             comes_back_after_an_outage_that_is_longer_than_the_managers_own_retries,
         ])
         .without_server(tests![

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use redis_push::testing::Broker;
 use redis_push::{Error, Mount, Spec, Subscriber, Subscription};
-use tests::Server;
 use tests::within;
+use tests::{RealServer, Server};
 
 use crate::support::{linked, plain, recorder, recorder_of};
 
@@ -35,7 +35,7 @@ pub(crate) async fn a_server_that_is_not_there_is_named_with_what_is_missing() {
             .handlers(mounts()),
     )
     .await;
-    assert!(error.is_timeout());
+    assert!(error.is_timeout() && error.is_connection());
     let text = error.to_string();
     for part in [
         "300ms",
@@ -95,6 +95,8 @@ pub(crate) async fn what_cannot_be_is_told_without_a_connection() {
         format!("http://user:{secret}@127.0.0.1/"),
         format!("redis://user:{secret}@127.0.0.1/?protocol=resp2"),
         format!("redis://user:{secret}@127.0.0.1/not-a-number"),
+        format!("redis://:{secret}@wo#rd@127.0.0.1/"),
+        format!("redis://:wo?{secret}@127.0.0.1/"),
         String::new(),
     ];
     for url in config {
@@ -112,6 +114,14 @@ pub(crate) async fn what_cannot_be_is_told_without_a_connection() {
     let error = refused(plain("redis://127.0.0.1/").handlers([nothing])).await;
     assert!(
         error.is_config() && error.to_string().contains("idle"),
+        "{error}"
+    );
+}
+
+pub(crate) async fn a_database_that_the_server_does_not_have_is_told_at_once(server: RealServer) {
+    let error = refused(plain(format!("{}99", server.url())).handlers(mounts())).await;
+    assert!(
+        error.is_config() && error.to_string().contains("database"),
         "{error}"
     );
 }

@@ -77,6 +77,31 @@ pub(crate) async fn what_the_deadline_leaves_is_counted_as_cancelled(server: Ser
     assert_eq!(counts.received, counts.accounted());
 }
 
+pub(crate) async fn a_shutdown_that_is_dropped_goes_on_with_the_next_call(server: Server) {
+    let (handle, mut journal, gate) = busy(&server, 10).await;
+    let dropped = tokio::time::timeout(Duration::from_millis(100), handle.shutdown(LONG)).await;
+    assert!(dropped.is_err());
+    gate.send_replace(true);
+    let report = within("the shutdown", handle.shutdown(Duration::MAX)).await;
+    assert_eq!(report.stats.handlers[0].handled, 10);
+    assert_eq!(report.cancelled(), 0);
+    assert_eq!(journal.so_far().len(), 10);
+    assert!(
+        handle.pushes().recv().await.is_err(),
+        "the raw pushes have ended"
+    );
+}
+
+pub(crate) async fn a_shutdown_that_is_dropped_leaves_the_handle_in_charge(server: Server) {
+    let (handle, mut journal, gate) = busy(&server, 10).await;
+    let dropped = tokio::time::timeout(Duration::from_millis(100), handle.shutdown(LONG)).await;
+    assert!(dropped.is_err());
+    drop(handle);
+    // The handler has ended: it does not see the gate open.
+    journal.ends().await;
+    gate.send_replace(true);
+}
+
 pub(crate) async fn a_shutdown_works_during_an_outage(server: Server) {
     let (handle, mut journal, gate) = busy(&server, 10).await;
     server.stop().await;

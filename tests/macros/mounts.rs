@@ -26,7 +26,7 @@ async fn on_all(order: Order) {
     println!("{}", order.id);
 }
 
-#[push_handler(pattern = "a.{b}")]
+#[push_handler(pattern = "a.\\{b}")]
 async fn on_pattern(text: &str) {
     println!("{text}");
 }
@@ -72,7 +72,7 @@ fn a_handler_listens_to_what_it_says_or_to_what_its_message_says() {
     listens(spec_of(on_order {}), "Pattern", "orders.*");
     listens(spec_of(on_archive {}), "Pattern", "archive.*.*");
     listens(spec_of(on_all {}), "Channel", "orders.all");
-    listens(spec_of(on_pattern {}), "Pattern", "a.{b}");
+    listens(spec_of(on_pattern {}), "Pattern", "a.\\{b}");
     listens(spec_of(on_shard {}), "Shard", "{tag}.x");
     listens(spec_of(on_braces {}), "Channel", "{tag}.x");
 }

@@ -10,6 +10,7 @@ pub struct ChannelName<'p>(pub &'p str);
 
 impl<'p> ChannelName<'p> {
     /// The name.
+    #[must_use]
     pub fn as_str(&self) -> &'p str {
         self.0
     }

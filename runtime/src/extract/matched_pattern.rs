@@ -11,6 +11,7 @@ pub struct MatchedPattern<'p>(pub &'p str);
 
 impl<'p> MatchedPattern<'p> {
     /// The glob, as the server was given it.
+    #[must_use]
     pub fn as_str(&self) -> &'p str {
         self.0
     }

@@ -46,6 +46,8 @@ use crate::subscription::Subscription;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be used as a push handler argument; for the payload take `Json<{Self}>` or `Text<{Self}>`",
     label = "no `FromPush` for this type",
+    note = "as they are, bytes and text are taken as `Bytes`, `&[u8]` or `&str`",
+    note = "an extractor for one state needs `#[push_handler(state = App)]`",
     note = "a message type of your own needs `#[derive(PushMessage)]`; shared data is taken as `State<{Self}>`"
 )]
 pub trait FromPush<'p, S>: Sized {
@@ -83,6 +85,7 @@ impl Message {
     };
 
     /// A [`PushMessage`](crate::PushMessage), which names its channel.
+    #[must_use]
     pub const fn of<T: crate::PushMessage>() -> Self {
         Self {
             subscription: Some(T::SUBSCRIPTION),

@@ -6,6 +6,9 @@ use std::fmt;
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// Why an argument could not be taken from a push.
+///
+/// Its text quotes nothing of the payload. Its [source](Error::source), and so its `Debug`, may: a
+/// decoder's error names the value it did not expect.
 #[derive(Debug)]
 pub struct Rejection {
     unmatched: bool,
@@ -41,6 +44,7 @@ impl Rejection {
     }
 
     /// Whether the push was not meant for this handler.
+    #[must_use]
     pub fn is_unmatched(&self) -> bool {
         self.unmatched
     }

@@ -4,8 +4,34 @@ use crate::push::Push;
 
 /// Shared data, cloned out of the subscriber's state for each delivery.
 ///
-/// `T` is the state itself or a part of it ([`FromRef`]); it should be cheap to clone, such as an
-/// `Arc` or a connection pool.
+/// `T` is the state itself or a part of it ([`FromRef`]); it must be `Clone` and should be cheap to
+/// clone, such as an `Arc` or a connection pool.
+///
+/// ```
+/// use std::sync::Arc;
+/// use redis_push::{FromRef, State, Subscriber, handlers, push_handler};
+///
+/// struct Db;
+///
+/// struct App {
+///     db: Arc<Db>,
+/// }
+///
+/// impl FromRef<App> for Arc<Db> {
+///     fn from_ref(app: &App) -> Self {
+///         Arc::clone(&app.db)
+///     }
+/// }
+///
+/// #[push_handler(channel = "orders")]
+/// async fn on_order(order: &str, State(db): State<Arc<Db>>) {
+///     let _ = (order, db);
+/// }
+///
+/// let subscriber = Subscriber::new("redis://127.0.0.1/")
+///     .state(App { db: Arc::new(Db) })
+///     .handlers(handlers![on_order]);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State<T>(pub T);
 
@@ -42,7 +68,8 @@ impl<'p, S, T: FromRef<S>> FromGap<'p, S> for State<T> {
 #[diagnostic::on_unimplemented(
     message = "the state `{S}` does not hold a `{Self}`",
     label = "asked for by a handler here",
-    note = "implement `FromRef<{S}>` for `{Self}`, or pass a `{Self}` to `Subscriber::state`"
+    note = "implement `FromRef<{S}>` for `{Self}`, or pass a `{Self}` to `Subscriber::state` before `Subscriber::handlers`",
+    note = "a state that is taken whole must be `Clone`: wrap it in an `Arc`"
 )]
 pub trait FromRef<S> {
     /// Clones the part out of the whole.
@@ -60,6 +87,18 @@ impl<T: Clone> FromRef<T> for T {
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct AnyState(());
+
+/// Keeps the compiler from taking [`AnyState`] for the one state that holds a type which is not
+/// `Clone`: it would name it in the error.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct NoState(());
+
+impl<T> FromRef<NoState> for T {
+    fn from_ref(_state: &NoState) -> Self {
+        unreachable!("`NoState` is never built")
+    }
+}
 
 impl<T> FromRef<AnyState> for T {
     fn from_ref(_state: &AnyState) -> Self {

@@ -35,6 +35,8 @@ struct State {
     generation: u64,
     /// Whether the generation is alive: what comes from any other is discarded.
     open: bool,
+    /// Whether it is all over: then no generation opens any more.
+    closed: bool,
     /// Whether a name has been confirmed in this generation.
     live: bool,
     /// What lies between the previous generation and this one.
@@ -63,6 +65,7 @@ impl Feed {
                 routes,
                 generation: 0,
                 open: false,
+                closed: false,
                 live: false,
                 before: Break {
                     cause: GapCause::Initial,
@@ -87,7 +90,7 @@ impl Feed {
     pub(crate) fn open(&self, generation: u64) {
         let mut state = self.lock();
         state.generation = generation;
-        state.open = true;
+        state.open = !state.closed;
         state.live = false;
         state.routes.forget_standing();
     }
@@ -124,6 +127,9 @@ impl Feed {
             return;
         }
         state.routes.forget_standing();
+        if let Missed::AtMost(missed) = missed {
+            state.counts.overflowed += missed;
+        }
         let before = Break {
             cause: GapCause::Lagged,
             missed,
@@ -146,6 +152,26 @@ impl Feed {
         self.tell_news();
     }
 
+    /// Lets a name that the server no longer refuses be waited for.
+    pub(crate) fn accepted(&self, subscription: &Subscription) {
+        let mut state = self.lock();
+        let (kind, name) = subscription.key();
+        if let Some(route) = state.routes.get_mut(kind, name)
+            && matches!(route.standing, Standing::Denied(_))
+        {
+            route.standing = Standing::Wanted;
+        }
+    }
+
+    /// Notes that a connection has ended, if it has not been noted already.
+    pub(crate) fn disconnected(&self, generation: u64) {
+        let mut state = self.lock();
+        if state.generation == generation && std::mem::take(&mut state.open) {
+            drop(state);
+            self.tell_news();
+        }
+    }
+
     /// Notes that the connection has answered something.
     pub(crate) fn heard(&self) {
         self.lock().last_heard = SystemTime::now();
@@ -160,6 +186,7 @@ impl Feed {
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.open = false;
+        state.closed = true;
         state.pushes = None;
         let State { routes, wakers, .. } = &mut *state;
         for ring in routes.rings() {
@@ -214,7 +241,11 @@ impl Feed {
 
     /// A receiver of every push from now on.
     pub(crate) fn pushes(&self) -> broadcast::Receiver<RawPush> {
-        self.lock()
+        let mut state = self.lock();
+        if state.closed {
+            return broadcast::Sender::new(1).subscribe();
+        }
+        state
             .pushes
             .get_or_insert_with(|| broadcast::Sender::new(RAW_PUSHES))
             .subscribe()

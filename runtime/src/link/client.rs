@@ -44,6 +44,17 @@ fn client_of(url: &str) -> Result<Client, Error> {
             "the server's URL is not one; it looks like `redis://[user:password@]host:port/[db]`",
         )
     })?;
+    // An unescaped `#`, `/` or `?` in a password makes a part of it look like a host or a path,
+    // which errors would print.
+    let looks_cut = parsed.fragment().is_some()
+        || parsed.path().contains('@')
+        || parsed.query().is_some_and(|query| query.contains('@'));
+    if looks_cut && !parsed.scheme().contains("unix") {
+        return Err(Error::config(
+            "the server's URL has a character in its password that must be percent-encoded, such \
+             as `%23` for `#` or `%40` for `@`",
+        ));
+    }
     let asks_for_resp2 = parsed
         .query_pairs()
         .any(|(key, value)| key == "protocol" && matches!(&*value, "2" | "resp2"));

@@ -85,6 +85,20 @@ impl Connection {
         }
     }
 
+    /// What is wrong when the server has answered every command, and confirmations are missing.
+    pub(crate) fn unconfirmed(&self) -> Error {
+        let hint = match self.is_shared() {
+            true => {
+                "; is the attached receiver's channel the push sender of this manager, and does \
+                 the manager speak RESP3 (`?protocol=resp3`)?"
+            }
+            false => "",
+        };
+        Error::connection(format!(
+            "the server has answered, but not every confirmation has come as a push{hint}"
+        ))
+    }
+
     async fn each(
         &mut self,
         subscriptions: &[Subscription],
@@ -179,21 +193,41 @@ fn lost(error: &RedisError) -> Error {
 pub(super) fn refused(address: &impl std::fmt::Display, error: RedisError) -> Error {
     let is_auth = error.kind() == ErrorKind::AuthenticationFailed
         || matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM"));
-    let text = if is_auth {
+    let detail = error.detail().unwrap_or_default();
+    let text = if detail.contains("DB index is out of range") {
+        return Error::config(format!(
+            "the server at {address} has no database of the index that the URL names"
+        ))
+        .caused_by(error);
+    } else if error.kind() == ErrorKind::InvalidClientConfig && detail_is_tls(&error) {
+        return Error::config(format!(
+            "cannot connect to {address}: TLS is not compiled in; switch on a TLS feature of the \
+             crate `redis`, such as `tokio-rustls-comp`"
+        ))
+        .caused_by(error);
+    } else if is_auth {
         let answer = error.detail().or(error.code()).unwrap_or("no reason given");
         return Error::auth(format!(
-            "the server at {address} refused the credentials ({answer}); check the user name and \
-             the password"
+            "the server at {address} refused the credentials ({}); check the user name and the \
+             password",
+            answer.trim_end_matches('.')
         ))
         .caused_by(error);
     } else if error.is_connection_refusal() {
-        format!("no server answers at {address} (connection refused); is it running?")
+        format!("no server answers at {address} (connection refused)")
     } else if error.is_timeout() {
         format!("the server at {address} did not answer in time")
+    } else if error.kind() == ErrorKind::Parse {
+        format!("what answers at {address} is no Redis or Valkey server")
     } else if error.kind() == ErrorKind::RESP3NotSupported {
         format!("the server at {address} has no RESP3; Redis 6.0 or newer, or Valkey, is needed")
     } else {
         format!("cannot connect to {address}: {error}")
     };
     Error::connection(text).caused_by(error)
+}
+
+fn detail_is_tls(error: &RedisError) -> bool {
+    let text = error.to_string();
+    text.contains("TLS") && text.contains("feature")
 }

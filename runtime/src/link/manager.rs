@@ -67,7 +67,7 @@ fn sender(
             feed.accept(generation, &incoming(&push));
         }));
         if taken.is_err() {
-            tracing::error!("the feed panicked; the connection is given up and built anew");
+            tracing::error!(target: "redis_push", "the feed panicked; the connection is given up and built anew");
             feed.accept(generation, &Incoming::Disconnected);
         }
         Ok(())

@@ -104,6 +104,7 @@ impl<S> Takes<S> {
     }
 
     /// What the message type names.
+    #[must_use]
     pub fn subscription(&self) -> Subscription {
         self.message
             .and_then(|message| message.subscription.clone())

@@ -16,7 +16,6 @@ use super::client::keepalive;
 use super::connection::{Connection, refused};
 use crate::error::Error;
 use crate::feed::Feed;
-use crate::raw::Incoming;
 use patience::Patience;
 use tap::Tap;
 
@@ -116,7 +115,7 @@ struct End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.feed.accept(self.generation, &Incoming::Disconnected);
+        self.feed.disconnected(self.generation);
     }
 }
 
