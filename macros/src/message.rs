@@ -104,7 +104,7 @@ impl Message {
         };
         let known: Vec<_> = self.fields().map(|(name, _)| name).collect();
         for name in listen.literal_braces() {
-            if known.iter().any(|field| *field == name) {
+            if known.contains(&name) {
                 errors.on(
                     &listen.name,
                     format!(
