@@ -14,7 +14,7 @@ use crate::gap::{Gap, GapCause};
 use crate::handler::{Fault, Handler};
 use crate::log::{Limit, Report};
 use crate::mount::Lane;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, add};
 use crate::push::Push;
 use crate::ring::{Item, Receiver};
 
@@ -32,13 +32,13 @@ where
     };
     while let Some(Item { gap, missed, batch }) = receiver.recv().await {
         let counters = &worker.lane.counters;
-        counters.dropped.fetch_add(missed, Release);
-        counters.position.fetch_add(missed, Release);
+        add(&counters.dropped, missed);
+        add(&counters.position, missed);
         if let Some(gap) = gap {
             worker.tell(&gap).await;
         }
         if let Some((batch, skip)) = batch {
-            worker.lane.counters.batches.fetch_add(1, Release);
+            add(&worker.lane.counters.batches, 1);
             for index in skip..batch.len() {
                 worker.deliver(&batch, index).await;
                 tokio::task::consume_budget().await;
@@ -59,7 +59,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
     async fn deliver(&mut self, batch: &Arc<Batch>, index: usize) {
         let counters = &self.lane.counters;
         let push = Push::new(batch, index, &self.lane.spec.subscriptions);
-        counters.position.fetch_add(1, Release);
+        add(&counters.position, 1);
         if !push.is_of_template() {
             return counters.record(Outcome::Unmatched);
         }
@@ -84,7 +84,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
     async fn tell(&mut self, gap: &Gap) {
         let Lane { spec, counters } = &*self.lane;
         if gap.cause != GapCause::Initial {
-            counters.gaps.fetch_add(1, Release);
+            add(&counters.gaps, 1);
             tracing::warn!(target: "redis_push", handler = &*spec.name, %gap, "messages may be missing");
         }
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
@@ -95,7 +95,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
                 Some(Err(Fault::Failed(error))) => error.to_string(),
                 None => "it panicked".to_owned(),
             };
-            counters.gap_failures.fetch_add(1, Release);
+            add(&counters.gap_failures, 1);
             let delay = backoff.next();
             tracing::error!(
                 target: "redis_push", handler = &*spec.name,
