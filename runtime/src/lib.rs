@@ -67,6 +67,7 @@
 //! - `testing` adds `testing::Broker`, an in-process RESP3 server for tests and examples. It is
 //!   no Redis.
 
+mod assemble;
 mod backoff;
 mod batch;
 mod delivery;

@@ -1,26 +1,17 @@
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use redis::PushInfo;
 use redis::aio::ConnectionManager;
-use tokio::sync::{Mutex, OnceCell, broadcast, watch};
+use tokio::sync::broadcast;
 
-use crate::error::{Error, Result};
-use crate::feed::Feed;
-use crate::handle::{Handle, Tasks};
-use crate::handler::{Budget, Spec};
+use crate::error::Result;
+use crate::handle::Handle;
 use crate::link::{Attached, Target};
-use crate::mount::{Lane, Mount};
-use crate::outcome::Counters;
-use crate::ring::Ring;
-use crate::routes::Routes;
+use crate::mount::Mount;
 use crate::settings::Settings;
 use crate::shutdown;
 use crate::start;
-use crate::subscription::Subscription;
-use crate::supervisor::{Status, Supervisor};
 
 /// A set of handlers, and the server they listen to.
 ///
@@ -46,12 +37,12 @@ use crate::supervisor::{Status, Supervisor};
 /// ```
 #[must_use = "a subscriber does nothing before `start` or `run`"]
 pub struct Subscriber<S = ()> {
-    target: Target,
-    state: S,
-    mounts: Vec<Mount<S>>,
-    settings: Settings,
+    pub(crate) target: Target,
+    pub(crate) state: S,
+    pub(crate) mounts: Vec<Mount<S>>,
+    pub(crate) settings: Settings,
     /// A mistake in the calls before, told by `start`.
-    mistake: Option<&'static str>,
+    pub(crate) mistake: Option<&'static str>,
 }
 
 impl Subscriber {
@@ -317,57 +308,6 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         tracing::info!(target: "redis_push", "{report}");
         Ok(())
     }
-
-    /// Builds rings and routes, and starts the tasks. Every handler has its receiver before the
-    /// supervisor can send the first subscribe command.
-    fn spawn(self) -> Result<Handle> {
-        if let Some(mistake) = self.mistake {
-            return Err(Error::config(mistake));
-        }
-        if self.mounts.is_empty() {
-            return Err(Error::config(
-                "there is nothing to subscribe to: give `Subscriber::handlers` a handler",
-            ));
-        }
-        let link = self
-            .target
-            .into_link(self.settings.wire.then_some(self.settings.wire_wait))?;
-        let state = Arc::new(self.state);
-        let mut rings = Rings::default();
-        let mut lanes = Vec::new();
-        let mut tasks = Tasks::default();
-        for Mount { spec, spawn, .. } in self.mounts {
-            let receiver = rings.for_spec(&spec)?.subscribe();
-            let meter = receiver.meter();
-            let lane = Arc::new(Lane {
-                spec,
-                counters: Counters::default(),
-            });
-            let task = spawn(receiver, Arc::clone(&state), Arc::clone(&lane));
-            tasks.handlers.push(task);
-            lanes.push((lane, meter));
-        }
-        let feed = Arc::new(Feed::new(rings.routes));
-        tasks.waking = Some(tokio::spawn(Arc::clone(&feed).keep_waking()));
-        let (status, watched) = watch::channel(Status::default());
-        let (stop, stopped) = watch::channel(false);
-        let supervisor = Supervisor {
-            link,
-            feed: Arc::clone(&feed),
-            settings: self.settings,
-            status,
-            stop: stopped,
-        };
-        tasks.supervisor = Some(tokio::spawn(supervisor.run()));
-        Ok(Handle {
-            feed,
-            lanes,
-            status: watched,
-            stop,
-            tasks: Mutex::new(tasks),
-            report: OnceCell::new(),
-        })
-    }
 }
 
 impl<S> fmt::Debug for Subscriber<S> {
@@ -376,29 +316,5 @@ impl<S> fmt::Debug for Subscriber<S> {
             .field("mounts", &self.mounts)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
-    }
-}
-
-/// The rings, one for each list of subscriptions and budget, and the routes to them.
-#[derive(Default)]
-struct Rings {
-    routes: Routes,
-    by_key: HashMap<(Vec<Subscription>, Budget), Arc<Ring>>,
-}
-
-impl Rings {
-    fn for_spec(&mut self, spec: &Spec) -> Result<&Arc<Ring>> {
-        if spec.subscriptions.is_empty() {
-            let name = &spec.name;
-            return Err(Error::config(format!(
-                "the handler `{name}` listens to nothing: give its `Spec` a subscription"
-            )));
-        }
-        let key = (spec.subscriptions.clone(), spec.budget);
-        Ok(self.by_key.entry(key).or_insert_with(|| {
-            let ring = Arc::new(Ring::new(spec.subscriptions.len(), spec.budget));
-            self.routes.add(&ring, &spec.subscriptions);
-            ring
-        }))
     }
 }

@@ -130,6 +130,7 @@ impl Supervisor {
                     while !self.feed.any_stands(needs_subscribing) {
                         let _ = news.changed().await;
                     }
+                    self.set_phase(Phase::Connecting, None);
                     self.feed.subscriptions(needs_subscribing)
                 }
                 Phase::Connecting | Phase::Degraded => {
@@ -158,15 +159,25 @@ impl Supervisor {
                 })??;
             for (subscription, refusal) in some.iter().zip(replies) {
                 match refusal {
-                    Some(reason) => {
-                        tracing::warn!(target: "redis_push", %subscription, reason, "the server denies a subscription");
-                        self.feed.deny(subscription, reason.into());
-                    }
+                    Some(reason) => self.denied(subscription, reason),
                     None => self.feed.accepted(subscription),
                 }
             }
         }
         Ok(())
+    }
+
+    fn denied(&self, subscription: &Subscription, reason: String) {
+        let reason = Arc::from(reason);
+        // A retry that is denied for the same reason is no news.
+        if self.feed.deny(subscription, &reason) {
+            tracing::warn!(
+                target: "redis_push",
+                %subscription,
+                %reason,
+                "the server denies a subscription; it will be asked again"
+            );
+        }
     }
 
     /// Returns when the connection has been silent for longer than it may.

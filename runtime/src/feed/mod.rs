@@ -144,12 +144,19 @@ impl Feed {
         self.tell_news();
     }
 
-    /// Notes that the server has refused a subscription.
-    pub(crate) fn deny(&self, subscription: &Subscription, reason: Arc<str>) {
+    /// Notes that the server has refused a subscription, and answers whether that is news.
+    pub(crate) fn deny(&self, subscription: &Subscription, reason: &Arc<str>) -> bool {
         let mut state = self.lock();
-        state.turn_off(subscription.key(), Standing::Denied(reason));
+        let denied = Standing::Denied(Arc::clone(reason));
+        let (kind, name) = subscription.key();
+        let is_news = state
+            .routes
+            .get(kind, name)
+            .is_some_and(|route| route.standing != denied);
+        state.turn_off((kind, name), denied);
         self.wake(state);
         self.tell_news();
+        is_news
     }
 
     /// Lets a name that the server no longer refuses be waited for.
