@@ -42,6 +42,8 @@ struct State {
     /// What lies between the previous generation and this one.
     before: Break,
     last_heard: SystemTime,
+    /// When somebody was last to be woken.
+    last_waking: SystemTime,
     counts: FeedStats,
     pushes: Option<broadcast::Sender<RawPush>>,
     /// Kept from push to push so that waking costs no allocation.
@@ -73,6 +75,7 @@ impl Feed {
                     since: now,
                 },
                 last_heard: now,
+                last_waking: now,
                 counts: FeedStats::default(),
                 pushes: None,
                 wakers: Vec::new(),

@@ -1,17 +1,31 @@
 use std::sync::{Arc, MutexGuard};
 use std::task::Waker;
+use std::time::Duration;
 
 use super::{Feed, State};
 
 /// How many pushes may come between a handler's message and its wake-up.
 const MOST_UNWOKEN: u32 = 1024;
+/// On a link that brought nothing to wake for in this time, a handler is woken at once: there is
+/// nothing to gather, and a turn of the scheduler would only add to its latency.
+const QUIET: Duration = Duration::from_micros(100);
+
+impl State {
+    /// Whether there was nothing to wake for just before this. Costs no look at the clock: a push
+    /// that wakes somebody has opened a batch, which reads it.
+    fn was_quiet(&mut self) -> bool {
+        let now = self.last_heard;
+        let before = std::mem::replace(&mut self.last_waking, now);
+        now.duration_since(before).is_ok_and(|pause| pause > QUIET)
+    }
+}
 
 impl Feed {
     /// Wakes handlers a moment after their messages, for a link that brings pushes one by one.
     ///
     /// A wake-up costs about as much as a message. Waiting until the link has nothing more to bring
-    /// makes one of many, and the handler's batches larger; on a quiet link it is one turn of the
-    /// scheduler. Never more than [`MOST_UNWOKEN`] pushes wait for it, and without this task (it
+    /// makes one of many, and the handler's batches larger. On a [quiet](QUIET) link a handler is
+    /// woken at once. Never more than [`MOST_UNWOKEN`] pushes wait for it, and without this task (it
     /// has ended, in whatever way) none does.
     pub(crate) async fn keep_waking(self: Arc<Self>) {
         let _alive = Waking::begin(&self);
@@ -34,8 +48,9 @@ impl Feed {
             state.is_urgent = false;
             return;
         }
+        let is_quiet = state.unwoken == 0 && state.was_quiet();
         state.unwoken += 1;
-        if !state.wakes_later || state.is_urgent || state.unwoken >= MOST_UNWOKEN {
+        if is_quiet || !state.wakes_later || state.is_urgent || state.unwoken >= MOST_UNWOKEN {
             self.wake(state);
         } else if state.unwoken == 1 {
             drop(state);

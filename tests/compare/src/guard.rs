@@ -11,7 +11,7 @@ use crate::run::Runner;
 
 const TRIES: usize = 3;
 const LEAST_ROUNDS: usize = 5;
-const TO_FLOOR: f64 = 0.75;
+const TO_FLOOR: f64 = 0.6;
 const TO_SEED: f64 = 1.5;
 
 pub(crate) fn check(options: &Options, runner: &Runner) -> Result<()> {
