@@ -229,10 +229,10 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     ///
     /// # Errors
     ///
-    /// At once when the program asks for what cannot be ([`Error::is_config`]), when the server
-    /// refuses the credentials ([`Error::is_auth`]) or a subscription ([`Error::is_denied`]). A
-    /// server that cannot be reached is tried until the deadline ([`Error::is_timeout`] and
-    /// [`Error::is_connection`]). With no deadline, refused credentials and subscriptions are tried
+    /// At once when the program asks for what cannot be ([`Error::is_config`](crate::Error::is_config)), when the server
+    /// refuses the credentials ([`Error::is_auth`](crate::Error::is_auth)) or a subscription ([`Error::is_denied`](crate::Error::is_denied)). A
+    /// server that cannot be reached is tried until the deadline ([`Error::is_timeout`](crate::Error::is_timeout) and
+    /// [`Error::is_connection`](crate::Error::is_connection)). With no deadline, refused credentials and subscriptions are tried
     /// again for ever as well.
     ///
     /// # Panics

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use redis_push::testing::Broker;
-use redis_push::{GapCause, Kind, Missed, Mount, RawPush, Spec, Subscription};
+use redis_push::{
+    ChannelName, GapCause, Json, Kind, Missed, Mount, RawPush, Spec, Subscription, handlers,
+    push_handler,
+};
 use tests::{RealServer, Server};
 use tests::{eventually, eventually_in, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -132,6 +135,30 @@ pub(crate) async fn names_and_payloads_may_be_any_bytes(server: Server) {
     journal.message("empty", "").await;
     let report = handle.shutdown(Duration::from_secs(5)).await;
     assert_eq!(report.stats.handler("bytes").unwrap().handled, 2);
+}
+
+#[push_handler(pattern = "*")]
+async fn on_number(Json(number): Json<u32>, channel: ChannelName<'_>) {
+    assert_eq!((channel.as_str(), number), ("fine", 1));
+}
+
+pub(crate) async fn what_does_not_decode_is_counted_and_leaves_the_handler_alive(server: Server) {
+    let handle = start(server.url(), handlers![on_number]).await;
+    server.publish("fine", "no JSON").await;
+    server.publish("fine", "").await;
+    server.publish("fine", "4294967296").await;
+    let mut client = server.raw().await;
+    let odd_name: [&[u8]; 3] = [b"PUBLISH", b"\xff\xfe", b"1"];
+    client.say_words(&odd_name).await;
+    client.hears(&[":1"]).await;
+    server.publish("fine", "1").await;
+    let report = handle.shutdown(Duration::from_secs(5)).await;
+    let counts = report.stats.handler("on_number").unwrap();
+    assert_eq!(
+        (counts.rejected, counts.handled, counts.panicked),
+        (4, 1, 0)
+    );
+    assert_eq!(counts.received, counts.accounted());
 }
 
 pub(crate) async fn bad_pushes_are_counted_and_leave_every_handler_alive(broker: Broker) {

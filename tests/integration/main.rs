@@ -52,6 +52,7 @@ fn on_each_link(suite: Suite) -> Suite {
             a_sharded_message_reaches_its_handler_and_no_other,
             a_panic_or_an_error_ends_one_delivery,
             names_and_payloads_may_be_any_bytes,
+            what_does_not_decode_is_counted_and_leaves_the_handler_alive,
             raw_pushes_go_to_everyone_who_asks,
             a_slow_handler_is_told_what_it_missed_and_the_others_miss_nothing,
             a_killed_connection_comes_back_and_every_handler_is_told,
