@@ -70,6 +70,7 @@ impl Batch {
         channel.len() + payload.len() + Self::ENTRY_BYTES
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -78,7 +79,8 @@ impl Batch {
         self.entries.is_empty()
     }
 
-    /// How many bytes of channel names and payloads it holds.
+    /// The channel names and payloads that it holds.
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -88,15 +90,18 @@ impl Batch {
         self.first + self.entries.len() as u64
     }
 
+    #[inline]
     pub(crate) fn subscription(&self, index: usize) -> usize {
         self.entries[index].subscription as usize
     }
 
     /// The stored channel name; empty where the subscription's own name says it.
+    #[inline]
     pub(crate) fn channel(&self, index: usize) -> &[u8] {
         &self.bytes[self.start(index)..self.entries[index].payload]
     }
 
+    #[inline]
     pub(crate) fn payload(&self, index: usize) -> Range<usize> {
         self.entries[index].payload..self.entries[index].end
     }
@@ -108,6 +113,7 @@ impl Batch {
     }
 
     /// Where the push at `index` starts, or where it would.
+    #[inline]
     fn start(&self, index: usize) -> usize {
         match index.checked_sub(1) {
             Some(before) => self.entries[before].end,

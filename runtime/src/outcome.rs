@@ -17,6 +17,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// Says how a delivery that did not panic ended.
+    #[inline]
     pub(crate) fn of(result: &Result<(), Fault>) -> Self {
         match result {
             Ok(()) => Self::Handled,
@@ -48,11 +49,13 @@ pub(crate) struct Counters {
 }
 
 /// Adds to a counter that nobody else writes.
+#[inline]
 pub(crate) fn add(counter: &AtomicU64, more: u64) {
     counter.store(counter.load(Relaxed) + more, Release);
 }
 
 impl Counters {
+    #[inline]
     pub(crate) fn record(&self, outcome: Outcome) {
         let counter = match outcome {
             Outcome::Handled => &self.handled,

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use crate::batch::Batch;
 use crate::extract::Rejection;
 use crate::subscription::{Kind, Subscription};
+use crate::template::Template;
 
 /// One pushed message, as a handler's arguments see it.
 ///
@@ -19,6 +20,7 @@ pub struct Push<'p> {
 }
 
 impl<'p> Push<'p> {
+    #[inline]
     pub(crate) fn new(
         batch: &'p Arc<Batch>,
         index: usize,
@@ -33,6 +35,7 @@ impl<'p> Push<'p> {
 
     /// The payload, as the publisher sent it.
     #[must_use]
+    #[inline]
     pub fn payload(self) -> &'p [u8] {
         &self.batch.bytes()[self.batch.payload(self.index)]
     }
@@ -52,6 +55,7 @@ impl<'p> Push<'p> {
 
     /// The channel it was published on. Redis names are bytes; most, not all, are UTF-8.
     #[must_use]
+    #[inline]
     pub fn channel(self) -> &'p [u8] {
         match self.subscription().kind() {
             Kind::Pattern => self.batch.channel(self.index),
@@ -80,16 +84,22 @@ impl<'p> Push<'p> {
 
     /// Whether the channel is of the subscription's template, where it has one: the glob that the
     /// server knows matches more.
+    #[inline]
     pub(crate) fn is_of_template(self) -> bool {
-        let Some(template) = self.subscription().params() else {
-            return true;
-        };
+        match self.subscription().params() {
+            Some(template) => self.fits(template),
+            None => true,
+        }
+    }
+
+    fn fits(self, template: &Template) -> bool {
         let channel = std::str::from_utf8(self.channel());
         channel.is_ok_and(|channel| template.capture(channel, []).is_some())
     }
 
     /// The subscription by which it came: the handler's own, with its template.
     #[must_use]
+    #[inline]
     pub fn subscription(self) -> &'p Subscription {
         &self.subscriptions[self.batch.subscription(self.index)]
     }

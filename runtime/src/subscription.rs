@@ -145,6 +145,7 @@ impl Subscription {
         matches!(self.kind, Kind::Pattern)
     }
 
+    #[inline]
     pub(crate) const fn params(&self) -> Option<&Template> {
         self.template.as_ref()
     }

@@ -38,11 +38,53 @@ enum Element<'a> {
 
 /// Looks at the frame that starts with the first of `bytes`.
 pub(super) fn scan(bytes: &[u8]) -> Scanned<'_> {
-    match frame(bytes) {
+    let read = match plain_message(bytes) {
+        Ok(Some(message)) => return message,
+        Ok(None) => frame(bytes),
+        Err(stop) => Err(stop),
+    };
+    match read {
         Ok(scanned) => scanned,
         Err(Stop::Incomplete) => Scanned::Incomplete,
         Err(Stop::Unknown) => Scanned::Unknown,
     }
+}
+
+/// Reads a message of a channel in the one form in which servers send it, which nearly every frame
+/// has: `None` for anything else.
+#[inline]
+fn plain_message(bytes: &[u8]) -> Step<Option<Scanned<'_>>> {
+    const HEAD: &[u8] = b">3\r\n$7\r\nmessage\r\n";
+    if !bytes.starts_with(HEAD) {
+        return Ok(None);
+    }
+    let Some((channel, next)) = bulk(bytes, HEAD.len())? else {
+        return Ok(None);
+    };
+    let Some((payload, next)) = bulk(bytes, next)? else {
+        return Ok(None);
+    };
+    let message = Incoming::Message {
+        kind: Kind::Channel,
+        name: channel,
+        channel,
+        payload,
+    };
+    Ok(Some(Scanned::Lifted(message, next)))
+}
+
+/// The bulk string that starts at `at`, if one does, and where the next element begins.
+#[inline]
+fn bulk(bytes: &[u8], at: usize) -> Step<Option<(&[u8], usize)>> {
+    if *bytes.get(at).ok_or(Stop::Incomplete)? != b'$' {
+        return Ok(None);
+    }
+    let (length, start) = header(bytes, at)?;
+    let Ok(length) = usize::try_from(length) else {
+        return Ok(None);
+    };
+    let next = after_bulk(bytes, start, length)?;
+    Ok(Some((&bytes[start..next - 2], next)))
 }
 
 fn frame(bytes: &[u8]) -> Step<Scanned<'_>> {
@@ -242,31 +284,33 @@ fn after_bulk(bytes: &[u8], start: usize, length: usize) -> Step<usize> {
 }
 
 /// The number in the line that starts at `at`, behind its first byte, and where the next begins.
+#[inline]
 fn header(bytes: &[u8], at: usize) -> Step<(i64, usize)> {
+    let line = bytes.get(at + 1..).ok_or(Stop::Incomplete)?;
+    let (is_negative, digits) = match line.strip_prefix(b"-") {
+        Some(digits) => (true, digits),
+        None => (false, line),
+    };
     let mut number: i64 = 0;
-    let mut index = at + 1;
-    let is_negative = bytes.get(index) == Some(&b'-');
-    if is_negative {
-        index += 1;
-    }
-    let first = index;
-    loop {
-        match bytes.get(index).ok_or(Stop::Incomplete)? {
-            digit @ b'0'..=b'9' => {
+    for (count, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => {
                 number = number
                     .checked_mul(10)
-                    .and_then(|number| number.checked_add(i64::from(digit - b'0')))
+                    .and_then(|number| number.checked_add(i64::from(byte - b'0')))
                     .ok_or(Stop::Unknown)?;
             }
-            b'\r' if index > first => break,
+            b'\r' if count > 0 => {
+                let next = at + 1 + usize::from(is_negative) + count + 2;
+                return match bytes.get(next - 1).ok_or(Stop::Incomplete)? {
+                    b'\n' => Ok((if is_negative { -number } else { number }, next)),
+                    _ => Err(Stop::Unknown),
+                };
+            }
             _ => return Err(Stop::Unknown),
         }
-        index += 1;
     }
-    match bytes.get(index + 1).ok_or(Stop::Incomplete)? {
-        b'\n' => Ok((if is_negative { -number } else { number }, index + 2)),
-        _ => Err(Stop::Unknown),
-    }
+    Err(Stop::Incomplete)
 }
 
 /// Where the line behind the one at `at` begins.
