@@ -4,8 +4,10 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{LitInt, LitStr, Path, Token, Type};
 
+use crate::duration::Duration;
 use crate::errors::{Errors, nearest};
 use crate::listen::Listen;
+use crate::overflow::Overflow;
 
 /// What stands in the parentheses of an attribute of ours.
 #[derive(Default)]
@@ -13,6 +15,10 @@ pub(crate) struct Args {
     pub(crate) listen: Option<Listen>,
     pub(crate) buffer: Option<LitInt>,
     pub(crate) buffer_bytes: Option<LitInt>,
+    pub(crate) overflow: Option<Overflow>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) workers: Option<LitInt>,
+    pub(crate) ordered_by: Option<LitStr>,
     pub(crate) on_gap: Option<Path>,
     pub(crate) state: Option<Type>,
     krate: Option<Path>,
@@ -26,6 +32,10 @@ pub(crate) const PUSH_HANDLER: &[&str] = &[
     "shard",
     "buffer",
     "buffer_bytes",
+    "overflow",
+    "timeout",
+    "workers",
+    "ordered_by",
     "on_gap",
     "state",
     "crate",
@@ -99,6 +109,10 @@ impl Args {
         match &*name {
             "buffer" => self.buffer = Some(value(input, &name)?),
             "buffer_bytes" => self.buffer_bytes = Some(value(input, &name)?),
+            "overflow" => self.overflow = Some(value(input, &name)?),
+            "timeout" => self.timeout = Some(value(input, &name)?),
+            "workers" => self.workers = Some(value(input, &name)?),
+            "ordered_by" => self.ordered_by = Some(word(input, &name)?),
             "on_gap" => self.on_gap = Some(value(input, &name)?),
             "state" => self.state = Some(value(input, &name)?),
             "crate" => self.krate = Some(value(input, &name)?),
@@ -117,12 +131,35 @@ impl Args {
         for (number, name) in [
             (&self.buffer, "buffer"),
             (&self.buffer_bytes, "buffer_bytes"),
+            (&self.workers, "workers"),
         ] {
             if let Some(number) = number
                 && number.base10_parse::<usize>().is_err()
             {
                 errors.on(number, format!("expected `{}`", example(name)));
             }
+        }
+        if let Some(workers) = &self.workers
+            && workers
+                .base10_parse::<usize>()
+                .is_ok_and(|count| count == 0)
+        {
+            errors.on(workers, "a handler needs at least one worker");
+        }
+        let is_alone = match &self.workers {
+            Some(workers) => workers
+                .base10_parse::<usize>()
+                .is_ok_and(|count| count == 1),
+            None => true,
+        };
+        if let Some(key) = &self.ordered_by
+            && is_alone
+        {
+            errors.on(
+                key,
+                "one worker keeps everything in order; `ordered_by` goes with `workers = 4`, or the \
+                 like",
+            );
         }
     }
 
@@ -141,6 +178,16 @@ fn value<T: syn::parse::Parse>(input: ParseStream<'_>, name: &str) -> syn::Resul
     input.parse().map_err(fail)
 }
 
+/// A name, in quotes or not.
+fn word(input: ParseStream<'_>, name: &str) -> syn::Result<LitStr> {
+    if input.peek(LitStr) {
+        return value(input, name);
+    }
+    let fail = |_| input.error(format!("expected `{}`", example(name)));
+    let ident = Ident::parse_any(input).map_err(fail)?;
+    Ok(LitStr::new(&ident.unraw().to_string(), ident.span()))
+}
+
 fn example(name: &str) -> &'static str {
     match name {
         "channel" => "channel = \"orders.{id}\"",
@@ -148,6 +195,10 @@ fn example(name: &str) -> &'static str {
         "shard" => "shard = \"orders\"",
         "buffer" => "buffer = 1024",
         "buffer_bytes" => "buffer_bytes = 65536",
+        "overflow" => "overflow = \"drop_oldest\" | \"drop_newest\" | \"latest\"",
+        "timeout" => "timeout = \"5s\"",
+        "workers" => "workers = 4",
+        "ordered_by" => "ordered_by = symbol",
         "on_gap" => "on_gap = resync",
         "state" => "state = App",
         _ => "crate = path::to::redis_push",

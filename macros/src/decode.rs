@@ -5,6 +5,7 @@ use syn::{Field, Type};
 
 use crate::listen::Listen;
 use crate::message::Message;
+use crate::serde_attrs;
 use crate::spans::{ends, placed};
 use crate::wire;
 
@@ -15,7 +16,7 @@ impl Message {
         let (name, generics) = (&self.original.ident, &self.original.generics);
         let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
         let subscription = self.args.listen.as_ref().map(Listen::expand);
-        let fields = self.fields().map(|(name, _)| name);
+        let fields = self.names_on_the_wire();
         let params = generics.params.iter();
         let outlived = self.lifetimes().map(|lifetime| quote!('__p: #lifetime,));
         let conditions = where_clause.iter().flat_map(|clause| &clause.predicates);
@@ -45,6 +46,21 @@ impl Message {
                 }
             };
         }
+    }
+
+    /// The params, and the fields by the names they have in the payload; nothing where serde gives
+    /// them others than are written here.
+    fn names_on_the_wire(&self) -> Vec<String> {
+        let params = self.params();
+        if self.container.renames_fields() {
+            return Vec::new();
+        }
+        let named = |(name, field): (String, &Field)| match params.contains(&&*name) {
+            true => Some(name),
+            false => serde_attrs::name_on_the_wire(&field.attrs, name),
+        };
+        let names: Option<Vec<_>> = self.fields().map(named).collect();
+        names.unwrap_or_default()
     }
 
     /// The wire type, and the body of `from_push`.

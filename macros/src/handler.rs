@@ -111,6 +111,13 @@ impl PushHandler {
                 let method = quote_spanned!(first=> __takes.fills);
                 quote!(#method #names;)
             });
+        let listened = self.args.listen.iter().flat_map(|listen| listen.params());
+        let ordered = self.args.ordered_by.iter().map(|key| {
+            let params = listened.clone();
+            let method = quote_spanned!(key.span()=> __takes.is_ordered_by);
+            let names = closed_at(key.span(), quote!(#key, &[#(#params),*]));
+            quote!(#method #names;)
+        });
         // A handler without arguments has nothing to change in it.
         let mutable = self.function.arguments().next().map(|_| quote!(mut));
         let checks = quote! {
@@ -118,6 +125,7 @@ impl PushHandler {
                 let #mutable __takes = __p::Takes::<#state>::#kind;
                 #(#checks)*
                 #(#fills)*
+                #(#ordered)*
                 #end
             };
         };
@@ -128,6 +136,10 @@ impl PushHandler {
         let label = self.function.label();
         let buffer = self.args.buffer.iter();
         let buffer_bytes = self.args.buffer_bytes.iter();
+        let overflow = self.args.overflow.iter();
+        let timeout = self.args.timeout.iter();
+        let workers = self.args.workers.iter();
+        let ordered_by = self.args.ordered_by.iter();
         quote! {
             fn spec(&self) -> __p::Spec {
                 __p::Spec::new(#label)
@@ -135,6 +147,10 @@ impl PushHandler {
                     .on(#subscription)
                     #(.buffer(#buffer))*
                     #(.buffer_bytes(#buffer_bytes))*
+                    #(.overflow(#overflow))*
+                    #(.timeout(#timeout))*
+                    #(.workers(#workers))*
+                    #(.ordered_by(#ordered_by))*
             }
         }
     }

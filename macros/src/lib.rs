@@ -9,6 +9,7 @@
 
 mod args;
 mod decode;
+mod duration;
 mod errors;
 mod fallback;
 mod gap_handler;
@@ -17,6 +18,7 @@ mod impls;
 mod listen;
 mod message;
 mod mount;
+mod overflow;
 mod serde_attrs;
 mod signature;
 mod spans;
@@ -61,6 +63,10 @@ use proc_macro::TokenStream;
 /// | `shard = "orders"` | listens to one sharded channel; the name is taken as it is |
 /// | `buffer = 1024` | how many messages may wait for the handler (default 65,536) |
 /// | `buffer_bytes = 65536` | how many bytes of them (default 8 MiB) |
+/// | `overflow = "latest"` | what goes when the buffer is full: `"drop_oldest"` (the default), `"drop_newest"`, or `"latest"`, which keeps the newest message of each channel only |
+/// | `timeout = "5s"` | how long one delivery may take (`ms`, `s`, `m`, `h`); then it is dropped and counted `timed_out` |
+/// | `workers = 4` | how many deliveries may run at once (default 1) |
+/// | `ordered_by = symbol` | the param of the channel, or field of the payload, whose messages stay in order among several workers; in quotes where the name in the payload is no identifier |
 /// | `on_gap = resync` | the [`gap_handler`](macro@gap_handler) that is told what was missed |
 /// | `state = App` | takes the arguments from this state only |
 /// | `crate = path` | where `redis_push` is, if it is renamed or re-exported |

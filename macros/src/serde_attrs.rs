@@ -67,6 +67,11 @@ impl Container {
         }
     }
 
+    /// Whether fields have other names in the payload than they are written with, or more of them.
+    pub(crate) fn renames_fields(&self) -> bool {
+        self.option("rename_all").is_some()
+    }
+
     fn option(&self, name: &str) -> Option<&Attr> {
         self.options.iter().find(|option| option.name == name)
     }
@@ -99,6 +104,27 @@ pub(crate) fn carried(attributes: &[Attribute], borrows: bool) -> Option<TokenSt
     let borrow = (borrows && !skipped && !has("borrow")).then(|| quote!(borrow,));
     let all = joined(&options);
     (borrow.is_some() || !options.is_empty()).then(|| quote!(#[serde(#borrow #all)]))
+}
+
+/// The name that a field has in the payload; `None` where its own fields stand there instead.
+pub(crate) fn name_on_the_wire(attributes: &[Attribute], name: String) -> Option<String> {
+    let mut name = Some(name);
+    for option in options(attributes) {
+        if option.name == "flatten" {
+            return None;
+        }
+        if option.name == "rename" {
+            name = match option.value {
+                Some(Expr::Lit(ExprLit {
+                    lit: Lit::Str(text),
+                    ..
+                })) => Some(text.value()),
+                // `rename(deserialize = "…")` and the like.
+                _ => return None,
+            };
+        }
+    }
+    name
 }
 
 fn joined<'o>(options: impl IntoIterator<Item = &'o Attr>) -> TokenStream {

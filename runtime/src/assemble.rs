@@ -8,11 +8,10 @@ use tokio::sync::{Mutex, OnceCell, watch};
 use crate::error::{Error, Result};
 use crate::feed::Feed;
 use crate::handle::{Handle, Tasks};
-use crate::handler::{Budget, Spec};
 use crate::mount::{Lane, Mount};
-use crate::outcome::Counters;
 use crate::ring::Ring;
 use crate::routes::Routes;
+use crate::spec::{Budget, Overflow, Spec};
 use crate::subscriber::Subscriber;
 use crate::subscription::Subscription;
 use crate::supervisor::{Status, Supervisor};
@@ -39,15 +38,12 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         for Mount { spec, spawn, .. } in self.mounts {
             let receiver = rings.for_spec(&spec)?.subscribe();
             let meter = receiver.meter();
-            let lane = Arc::new(Lane {
-                spec,
-                counters: Counters::default(),
-            });
+            let lane = Arc::new(Lane::new(spec));
             let task = spawn(receiver, Arc::clone(&state), Arc::clone(&lane));
             tasks.handlers.push(task);
             lanes.push((lane, meter));
         }
-        let feed = Arc::new(Feed::new(rings.routes));
+        let feed = Arc::new(Feed::new(rings.routes, &self.settings));
         tasks.waking = Some(tokio::spawn(Arc::clone(&feed).keep_waking()));
         let (status, watched) = watch::channel(Status::default());
         let (stop, stopped) = watch::channel(false);
@@ -70,7 +66,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     }
 }
 
-/// The rings, one for each list of subscriptions and budget, and the routes to them.
+/// The rings, one for each list of subscriptions and budget, and the routes to them. A mailbox is
+/// one handler's own.
 #[derive(Default)]
 struct Rings {
     routes: Routes,
@@ -78,18 +75,24 @@ struct Rings {
 }
 
 impl Rings {
-    fn for_spec(&mut self, spec: &Spec) -> Result<&Arc<Ring>> {
+    fn for_spec(&mut self, spec: &Spec) -> Result<Arc<Ring>> {
         if spec.subscriptions.is_empty() {
             let name = &spec.name;
             return Err(Error::config(format!(
                 "the handler `{name}` listens to nothing: give its `Spec` a subscription"
             )));
         }
-        let key = (spec.subscriptions.clone(), spec.budget);
-        Ok(self.by_key.entry(key).or_insert_with(|| {
+        let new = |routes: &mut Routes| {
             let ring = Arc::new(Ring::new(spec.subscriptions.len(), spec.budget));
-            self.routes.add(&ring, &spec.subscriptions);
+            routes.add(&ring, &spec.subscriptions);
             ring
-        }))
+        };
+        // What is the newest for one handler may be known to another, so a mailbox is one's own.
+        if spec.budget.overflow == Overflow::Latest {
+            return Ok(new(&mut self.routes));
+        }
+        let key = (spec.subscriptions.clone(), spec.budget);
+        let ring = self.by_key.entry(key);
+        Ok(Arc::clone(ring.or_insert_with(|| new(&mut self.routes))))
     }
 }

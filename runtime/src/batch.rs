@@ -8,7 +8,8 @@ use std::time::SystemTime;
 /// more than its copy (glibc's arena locks).
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// The sequence number of the first push; the others follow without a hole.
+    /// The sequence number of the first push; the others follow without a hole. Between two batches
+    /// there may be one.
     pub(crate) first: u64,
     /// The episode the pushes belong to: within one, nothing was missed on the wire.
     pub(crate) episode: u64,
@@ -88,6 +89,12 @@ impl Batch {
     /// The sequence number behind the last push.
     pub(crate) fn end(&self) -> u64 {
         self.first + self.entries.len() as u64
+    }
+
+    /// Where the push of a sequence number is, or the first one behind it.
+    pub(crate) fn index_of(&self, number: u64) -> usize {
+        let index = number.saturating_sub(self.first);
+        usize::try_from(index).map_or(self.len(), |index| index.min(self.len()))
     }
 
     #[inline]

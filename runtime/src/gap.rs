@@ -45,8 +45,12 @@ pub enum GapCause {
     ConnectionLost,
     /// The server ended or denied a subscription of this handler, and has confirmed it again.
     Resubscribed,
-    /// The handler was slower than its messages, and its buffer was full.
+    /// The handler was slower than its messages, and its buffer was full or all buffers together
+    /// had reached their limit.
     Lagged,
+    /// A payload was larger than [`Subscriber::max_payload`](crate::Subscriber::max_payload), and
+    /// was left out.
+    Oversized,
 }
 
 /// How many messages are missing in a gap.
@@ -73,6 +77,7 @@ impl fmt::Display for GapCause {
             Self::ConnectionLost => "connection lost",
             Self::Resubscribed => "subscription renewed",
             Self::Lagged => "handler lagged",
+            Self::Oversized => "payload too large",
         })
     }
 }

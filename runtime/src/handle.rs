@@ -7,7 +7,9 @@ use tokio::sync::{Mutex, OnceCell, broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::error::{Error, Result};
 use crate::feed::Feed;
+use crate::gate::Gate;
 use crate::mount::Lane;
 use crate::raw::RawPush;
 use crate::ring::Meter;
@@ -58,6 +60,38 @@ impl Handle {
     pub async fn ready(&self) {
         let mut status = self.status.clone();
         let _ = status.wait_for(|status| status.phase == Phase::Ready).await;
+    }
+
+    /// Lets a handler wait: what comes for it stays in its buffer, and what the buffer has no room
+    /// for is dropped as at any time. A delivery under way goes on.
+    ///
+    /// A shutdown delivers nothing to a paused handler; what waits for it is counted `cancelled`.
+    ///
+    /// # Errors
+    ///
+    /// When no handler has this name ([`Error::is_config`](crate::Error::is_config)). Where
+    /// several have, all of them wait.
+    pub fn pause(&self, handler: &str) -> Result<()> {
+        self.each_named(handler, Gate::pause)
+    }
+
+    /// Lets a paused handler go on; one that is not paused goes on anyway.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause`](Self::pause).
+    pub fn resume(&self, handler: &str) -> Result<()> {
+        self.each_named(handler, Gate::resume)
+    }
+
+    fn each_named(&self, handler: &str, change: fn(&Gate)) -> Result<()> {
+        let named = |(lane, _): &&(Arc<Lane>, Meter)| lane.spec.name == handler;
+        let mut found = self.lanes.iter().filter(named).peekable();
+        if found.peek().is_none() {
+            return Err(Error::config(format!("no handler is named `{handler}`")));
+        }
+        found.for_each(|(lane, _)| change(&lane.gate));
+        Ok(())
     }
 
     /// A receiver of every push that comes off the connection from now on, of whatever kind.
@@ -112,6 +146,9 @@ impl Handle {
             end(task, later(begun, deadline / 2)).await;
         }
         self.feed.close();
+        for (lane, _) in &self.lanes {
+            lane.gate.end_pause();
+        }
         for task in &mut tasks.handlers {
             end(task, later(begun, deadline)).await;
         }
@@ -131,7 +168,7 @@ impl Handle {
         let handlers = self.lanes.iter().map(|(lane, meter)| {
             let subscriptions = lane.spec.subscriptions.iter().map(ToString::to_string);
             let subscriptions = subscriptions.collect();
-            HandlerStats::read(&lane.spec.name, subscriptions, &lane.counters, meter)
+            HandlerStats::read(lane, subscriptions, meter)
         });
         Stats {
             handlers: handlers.collect(),

@@ -1,10 +1,9 @@
-use std::borrow::Cow;
 use std::fmt;
 
 use crate::extract::{BoxError, Rejection};
 use crate::gap::Gap;
 use crate::push::Push;
-use crate::subscription::Subscription;
+use crate::spec::Spec;
 
 /// What `#[push_handler]` makes of a function.
 ///
@@ -138,74 +137,5 @@ pub trait HandlerError {
 impl<E: Into<BoxError>> HandlerError for E {
     fn into_box(self) -> BoxError {
         self.into()
-    }
-}
-
-/// A handler's name, subscriptions and policies.
-#[derive(Clone, Debug)]
-pub struct Spec {
-    pub(crate) name: Cow<'static, str>,
-    pub(crate) place: Option<(&'static str, u32)>,
-    pub(crate) subscriptions: Vec<Subscription>,
-    pub(crate) budget: Budget,
-}
-
-/// How much a handler's ring may hold before the oldest messages go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Budget {
-    pub(crate) messages: usize,
-    pub(crate) bytes: usize,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self {
-            messages: 65_536,
-            bytes: 8 * 1024 * 1024,
-        }
-    }
-}
-
-impl Spec {
-    /// Names a handler; the name is its label in stats and logs.
-    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            name: name.into(),
-            place: None,
-            subscriptions: Vec::new(),
-            budget: Budget::default(),
-        }
-    }
-
-    /// Says where the handler is written, for errors that are about two handlers.
-    #[must_use]
-    pub fn at(mut self, file: &'static str, line: u32) -> Self {
-        self.place = Some((file, line));
-        self
-    }
-
-    /// Adds a subscription. One that is there already, by kind and name, stays as it is.
-    #[must_use]
-    pub fn on(mut self, subscription: Subscription) -> Self {
-        let mut there = self.subscriptions.iter();
-        if !there.any(|other| other.key() == subscription.key()) {
-            self.subscriptions.push(subscription);
-        }
-        self
-    }
-
-    /// Sets how many messages may wait for the handler (default 65,536; at least one always may).
-    #[must_use]
-    pub fn buffer(mut self, messages: usize) -> Self {
-        self.budget.messages = messages;
-        self
-    }
-
-    /// Sets how many bytes of messages may wait for the handler (default 8 MiB; one push always
-    /// may, however large).
-    #[must_use]
-    pub fn buffer_bytes(mut self, bytes: usize) -> Self {
-        self.budget.bytes = bytes;
-        self
     }
 }

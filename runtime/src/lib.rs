@@ -68,6 +68,7 @@
 //!   no Redis.
 
 mod assemble;
+mod attempt;
 mod backoff;
 mod batch;
 mod delivery;
@@ -75,25 +76,30 @@ mod error;
 mod extract;
 mod feed;
 mod gap;
+mod gate;
 mod handle;
 mod handler;
 mod link;
 mod log;
 mod message;
 mod mount;
+mod order;
 mod outcome;
+mod pool;
 mod push;
 mod raw;
 mod ring;
 mod routes;
 mod settings;
 mod shutdown;
+mod spec;
 mod start;
 mod stats;
 mod subscriber;
 mod subscription;
 mod supervisor;
 mod template;
+mod worker;
 
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -113,11 +119,12 @@ pub use extract::{
 };
 pub use gap::{FromGap, Gap, GapCause, GapHandler, Missed};
 pub use handle::{Handle, ShutdownReport};
-pub use handler::{Fault, Handler, IntoOutcome, Spec};
+pub use handler::{Fault, Handler, IntoOutcome};
 pub use message::PushMessage;
 pub use mount::Mount;
 pub use push::{OwnedPush, Push};
 pub use raw::RawPush;
+pub use spec::{Overflow, Spec};
 pub use stats::{FeedStats, HandlerStats, Stats};
 pub use subscriber::Subscriber;
 pub use subscription::{Kind, Subscription};

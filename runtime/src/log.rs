@@ -1,9 +1,10 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::handler::{Fault, Spec};
+use crate::handler::Fault;
 use crate::outcome::Outcome;
 use crate::push::{Escaped, Push};
+use crate::spec::Spec;
 
 /// Lets one report through in a while, and counts the others: a flood of bad messages must not
 /// become a flood of logs.
@@ -66,6 +67,7 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.outcome {
             Outcome::Panicked => "the handler panicked",
+            Outcome::TimedOut => "the handler did not end in time",
             Outcome::Rejected => "the handler's arguments could not be taken",
             _ => "the handler failed",
         })?;

@@ -10,6 +10,6 @@ use crate::subscription::Subscription;
 pub trait PushMessage {
     /// What a handler of this type listens to, if it says nothing else.
     const SUBSCRIPTION: Subscription;
-    /// The names of the fields, as they are in Rust.
+    /// The params, and the names of the fields in the payload; empty where they are not known.
     const FIELDS: &'static [&'static str] = &[];
 }

@@ -1,12 +1,15 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::handler::{Handler, Spec};
+use crate::gate::Gate;
+use crate::handler::Handler;
 use crate::outcome::Counters;
 use crate::ring::Receiver;
+use crate::spec::{Overflow, Spec};
 use crate::subscription::Subscription;
 
 /// A handler, ready to be given to [`Subscriber::handlers`](crate::Subscriber::handlers).
@@ -28,7 +31,31 @@ pub(crate) type Spawn<S> =
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) spec: Spec,
+    /// What the loop counts.
     pub(crate) counters: Counters,
+    /// What each worker beside the loop counts; none where the loop delivers by itself.
+    pub(crate) workers: Box<[Counters]>,
+    pub(crate) gate: Gate,
+}
+
+impl Lane {
+    pub(crate) fn new(spec: Spec) -> Self {
+        let beside = match spec.workers {
+            1 => 0,
+            count => count,
+        };
+        Self {
+            spec,
+            counters: Counters::default(),
+            workers: (0..beside).map(|_| Counters::default()).collect(),
+            gate: Gate::default(),
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn all_counters(&self) -> impl Iterator<Item = &Counters> {
+        std::iter::once(&self.counters).chain(&self.workers)
+    }
 }
 
 impl<S: Send + Sync + 'static> Mount<S> {
@@ -84,6 +111,37 @@ impl<S: Send + Sync + 'static> Mount<S> {
     #[must_use]
     pub fn buffer_bytes(mut self, bytes: usize) -> Self {
         self.spec = self.spec.buffer_bytes(bytes);
+        self
+    }
+}
+
+/// The policies, which may be set here as well as in the attribute.
+impl<S> Mount<S> {
+    /// Sets what goes when the buffer is full, as [`Spec::overflow`].
+    #[must_use]
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.spec = self.spec.overflow(overflow);
+        self
+    }
+
+    /// Sets how long one delivery may take, as [`Spec::timeout`].
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.spec = self.spec.timeout(timeout);
+        self
+    }
+
+    /// Sets how many deliveries may run at once, as [`Spec::workers`].
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.spec = self.spec.workers(workers);
+        self
+    }
+
+    /// Keeps the order of messages that have the same key, as [`Spec::ordered_by`].
+    #[must_use]
+    pub fn ordered_by(mut self, key: impl Into<Cow<'static, str>>) -> Self {
+        self.spec = self.spec.ordered_by(key);
         self
     }
 }

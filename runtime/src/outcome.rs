@@ -11,6 +11,7 @@ pub(crate) enum Outcome {
     Handled,
     Failed,
     Panicked,
+    TimedOut,
     Rejected,
     Unmatched,
 }
@@ -28,7 +29,7 @@ impl Outcome {
     }
 }
 
-/// What one handler counts. Only its own loop writes; reads come from anywhere.
+/// What one worker of a handler counts. Only it writes; reads come from anywhere.
 ///
 /// One writer needs no atomic addition, which would cost as much as the rest of a delivery's
 /// bookkeeping: see [`add`].
@@ -44,6 +45,7 @@ pub(crate) struct Counters {
     pub(crate) handled: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) panicked: AtomicU64,
+    pub(crate) timed_out: AtomicU64,
     pub(crate) rejected: AtomicU64,
     pub(crate) unmatched: AtomicU64,
 }
@@ -61,6 +63,7 @@ impl Counters {
             Outcome::Handled => &self.handled,
             Outcome::Failed => &self.failed,
             Outcome::Panicked => &self.panicked,
+            Outcome::TimedOut => &self.timed_out,
             Outcome::Rejected => &self.rejected,
             Outcome::Unmatched => &self.unmatched,
         };

@@ -14,10 +14,11 @@ pub use serde::Deserialize;
 
 pub use crate::extract::{AnyState, FromPush, Message, Rejection};
 pub use crate::gap::{FromGap, Gap, GapHandler};
-pub use crate::handler::{Handler, Spec};
+pub use crate::handler::Handler;
 pub use crate::message::PushMessage;
 pub use crate::mount::Mount;
 pub use crate::push::Push;
+pub use crate::spec::{Overflow, Spec};
 pub use crate::subscription::{Kind, Subscription};
 pub use crate::template::Segment;
 pub use takes::Takes;

@@ -7,6 +7,10 @@ pub(crate) struct Settings {
     pub(crate) wire: bool,
     /// For how much of each second the wire link may keep an idle handler waiting for a busy one.
     pub(crate) wire_wait: Duration,
+    /// How many bytes of messages may wait in all rings together.
+    pub(crate) memory_limit: usize,
+    /// The largest payload that is taken.
+    pub(crate) max_payload: usize,
     /// How long `start` waits for every confirmation; `None` for as long as it takes.
     pub(crate) start_deadline: Option<Duration>,
     /// How long `run` lets handlers finish what has arrived.
@@ -23,6 +27,8 @@ impl Default for Settings {
         Self {
             wire: false,
             wire_wait: Duration::from_millis(50),
+            memory_limit: 256 * 1024 * 1024,
+            max_payload: usize::MAX,
             start_deadline: Some(Duration::from_secs(30)),
             drain_deadline: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),

@@ -1,8 +1,9 @@
 use std::fmt;
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Acquire};
 
 use serde::{Deserialize, Serialize};
 
+use crate::mount::Lane;
 use crate::outcome::Counters;
 use crate::ring::Meter;
 
@@ -43,8 +44,7 @@ pub struct HandlerStats {
     pub failed: u64,
     /// Deliveries in which the handler panicked.
     pub panicked: u64,
-    /// Deliveries that took longer than the handler's timeout. Always 0 in this version: there is
-    /// no timeout to set.
+    /// Deliveries that took longer than the handler's timeout.
     pub timed_out: u64,
     /// Pushes from which an argument could not be taken; the handler did not run.
     pub rejected: u64,
@@ -52,8 +52,8 @@ pub struct HandlerStats {
     pub unmatched: u64,
     /// Pushes that were lost because the handler's buffer was full.
     pub dropped: u64,
-    /// Pushes that a newer one on the same channel replaced before they were delivered. Always 0 in
-    /// this version: every buffer keeps them apart.
+    /// Pushes that a newer one on the same channel replaced before they were delivered, where only
+    /// the newest counts.
     pub superseded: u64,
     /// Pushes that a shutdown did not leave time for.
     pub cancelled: u64,
@@ -68,6 +68,9 @@ pub struct HandlerStats {
     /// Batches in which the pushes were delivered: the handler was woken at most this often for
     /// messages.
     pub batches: u64,
+    /// Whether the handler is [paused](crate::Handle::pause).
+    #[serde(default)]
+    pub is_paused: bool,
 }
 
 /// What came off the connection.
@@ -87,6 +90,10 @@ pub struct FeedStats {
     /// Pushes that were lost in an attached channel, before they were counted as `pushes`; whose
     /// they were is not known. Each handler was told of a gap.
     pub overflowed: u64,
+    /// Messages that were left out because their payload was larger than it may be. Each handler
+    /// was told.
+    #[serde(default)]
+    pub oversized: u64,
     /// Connections that were lost after they had been subscribed.
     pub reconnects: u64,
 }
@@ -131,38 +138,39 @@ impl HandlerStats {
 
     /// Reads what a handler counts. What counts the end of something is read before what counts
     /// its beginning, so that nothing seems to end before it began.
-    pub(crate) fn read(
-        handler: &str,
-        subscriptions: Vec<String>,
-        counters: &Counters,
-        meter: &Meter,
-    ) -> Self {
-        let handled = counters.handled.load(Acquire);
-        let failed = counters.failed.load(Acquire);
-        let panicked = counters.panicked.load(Acquire);
-        let rejected = counters.rejected.load(Acquire);
-        let unmatched = counters.unmatched.load(Acquire);
-        let dropped = counters.dropped.load(Acquire);
-        let running = counters.running.load(Acquire);
-        let position = counters.position.load(Acquire);
+    pub(crate) fn read(lane: &Lane, subscriptions: Vec<String>, meter: &Meter) -> Self {
+        let sum = |counter: fn(&Counters) -> &AtomicU64| {
+            let counts = lane.all_counters().map(|all| counter(all).load(Acquire));
+            counts.sum::<u64>()
+        };
+        let handled = sum(|all| &all.handled);
+        let failed = sum(|all| &all.failed);
+        let panicked = sum(|all| &all.panicked);
+        let timed_out = sum(|all| &all.timed_out);
+        let rejected = sum(|all| &all.rejected);
+        let unmatched = sum(|all| &all.unmatched);
+        let dropped = sum(|all| &all.dropped);
+        let running = sum(|all| &all.running);
+        let position = sum(|all| &all.position);
         let backlog = meter.backlog();
         Self {
-            handler: handler.to_owned(),
+            handler: lane.spec.name.clone().into_owned(),
             subscriptions,
-            received: backlog.end,
+            received: backlog.end + backlog.superseded,
             handled,
             failed,
             panicked,
+            timed_out,
             rejected,
             unmatched,
             dropped: dropped + backlog.missed,
+            superseded: backlog.superseded,
             queued: backlog.end.saturating_sub(position + backlog.missed),
             running,
-            gaps: counters.gaps.load(Relaxed),
-            gap_failures: counters.gap_failures.load(Relaxed),
-            batches: counters.batches.load(Relaxed),
-            timed_out: 0,
-            superseded: 0,
+            gaps: sum(|all| &all.gaps),
+            gap_failures: sum(|all| &all.gap_failures),
+            batches: sum(|all| &all.batches),
+            is_paused: lane.gate.is_paused(),
             cancelled: 0,
         }
     }
@@ -199,6 +207,7 @@ impl fmt::Display for Stats {
             malformed,
             stale,
             overflowed,
+            oversized,
             reconnects,
         } = self.feed;
         write!(
@@ -206,10 +215,12 @@ impl fmt::Display for Stats {
             "{pushes} pushes, {reconnects} reconnects; unrouted {unrouted}, unknown {unknown}, \
              malformed {malformed}, stale {stale}"
         )?;
-        match overflowed {
-            0 => Ok(()),
-            _ => write!(f, ", overflowed {overflowed}"),
+        for (count, what) in [(overflowed, "overflowed"), (oversized, "oversized")] {
+            if count > 0 {
+                write!(f, ", {what} {count}")?;
+            }
         }
+        Ok(())
     }
 }
 

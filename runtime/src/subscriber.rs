@@ -179,6 +179,25 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         self
     }
 
+    /// Sets how many bytes of messages may wait for all handlers together: 256 MiB by default.
+    ///
+    /// Beyond it the fullest buffers lose their oldest messages, and their handlers are told.
+    /// What waits for a handler is counted once, also where several read one buffer; what a
+    /// handler has in hand, a batch of at most 32 KiB and one message, is not counted.
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.settings.memory_limit = bytes;
+        self
+    }
+
+    /// Sets how large a payload may be, in bytes; no limit by default.
+    ///
+    /// A larger one is left out and counted ([`FeedStats::oversized`](crate::FeedStats)), and its
+    /// handlers are told of a gap of one message.
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.settings.max_payload = bytes;
+        self
+    }
+
     /// Sets how long [`start`](Self::start) waits for every confirmation: 30 seconds by default,
     /// `None` for as long as it takes.
     pub fn start_deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {

@@ -9,6 +9,7 @@ use tests::tests;
 mod attaching;
 mod delivery;
 mod gated;
+mod policies;
 mod reconnect;
 mod starting;
 mod stopping;
@@ -17,6 +18,7 @@ mod waiting;
 
 use attaching::*;
 use delivery::*;
+use policies::*;
 use reconnect::*;
 use starting::*;
 use stopping::*;
@@ -74,6 +76,14 @@ fn on_each_link(suite: Suite) -> Suite {
             a_frozen_server_does_not_hold_the_shutdown_up,
             dropping_the_handle_ends_everything,
             stats_print_as_a_table_and_survive_json,
+            a_delivery_that_takes_too_long_is_dropped_and_the_next_one_comes,
+            workers_run_at_once_and_a_gap_waits_for_all_of_them,
+            workers_keep_the_order_of_a_key,
+            a_paused_handler_waits_and_loses_nothing_its_buffer_holds,
+            a_mailbox_keeps_the_newest_of_each_channel,
+            what_came_first_is_kept_where_the_newest_are_dropped,
+            a_payload_that_is_too_large_is_left_out_and_told,
+            all_buffers_together_stay_under_their_limit,
         ])
         .on_the_broker(tests![
             bad_pushes_are_counted_and_leave_every_handler_alive,

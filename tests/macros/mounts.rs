@@ -21,6 +21,26 @@ async fn on_archive(Json(order): Json<u32>) {
     println!("{order}");
 }
 
+#[push_handler(
+    overflow = "drop_newest",
+    timeout = "250ms",
+    workers = 4,
+    ordered_by = id
+)]
+async fn on_order_at_once(order: Order) {
+    println!("{}", order.id);
+}
+
+#[push_handler(
+    channel = "prices",
+    overflow = "latest",
+    workers = 2,
+    ordered_by = "the id"
+)]
+async fn on_price(Json(price): Json<u32>) {
+    println!("{price}");
+}
+
 #[push_handler(channel = "orders.all")]
 async fn on_all(order: Order) {
     println!("{}", order.id);
@@ -84,6 +104,18 @@ fn options_and_the_place_are_in_the_spec() {
     assert!(spec.contains("messages: 12, bytes: 34567"), "{spec}");
     assert!(spec.contains("mounts.rs"), "{spec}");
     assert!(spec_of(on_order {}).contains("messages: 65536"));
+    let spec = spec_of(on_order_at_once {});
+    for policy in [
+        "overflow: DropNewest",
+        "timeout: Some(250ms)",
+        "workers: 4",
+        "ordered_by: Some(\"id\")",
+    ] {
+        assert!(spec.contains(policy), "{policy}: {spec}");
+    }
+    let spec = spec_of(on_price {});
+    assert!(spec.contains("overflow: Latest"), "{spec}");
+    assert!(spec.contains("ordered_by: Some(\"the id\")"), "{spec}");
 }
 
 #[test]

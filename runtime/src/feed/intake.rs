@@ -2,8 +2,9 @@ use std::sync::{Arc, MutexGuard};
 use std::time::SystemTime;
 
 use super::{Feed, State};
+use crate::gap::{GapCause, Missed};
 use crate::raw::Incoming;
-use crate::ring::{Appended, Ring};
+use crate::ring::{Appended, Break, Ring};
 use crate::routes::Standing;
 use crate::subscription::Kind;
 
@@ -126,6 +127,10 @@ impl State {
             self.counts.unrouted += 1;
             return Ok(());
         };
+        if payload.len() > self.max_payload {
+            self.leave_out(kind, name);
+            return Ok(());
+        }
         // An exact subscription has the channel's name already.
         let channel = match kind {
             Kind::Pattern => channel,
@@ -156,7 +161,28 @@ impl State {
                 }
             }
         }
+        let bytes = channel.len() + payload.len();
+        if self.memory.is_due(bytes, route.rings.len()) {
+            self.memory.shed(self.routes.rings());
+        }
         Ok(())
+    }
+
+    /// Tells those who asked for a message that it is too large and was left out.
+    fn leave_out(&mut self, kind: Kind, name: &[u8]) {
+        self.counts.oversized += 1;
+        let Some(route) = self.routes.get(kind, name) else {
+            return;
+        };
+        let now = SystemTime::now();
+        let before = Break {
+            cause: GapCause::Oversized,
+            missed: Missed::Exactly(1),
+            since: now,
+        };
+        for (ring, _) in &route.rings {
+            ring.interrupt(before, &mut self.wakers);
+        }
     }
 
     fn confirm(&mut self, kind: Kind, name: &[u8]) {

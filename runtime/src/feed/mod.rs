@@ -1,6 +1,7 @@
 //! Between the link and the rings.
 
 mod intake;
+mod memory;
 mod waking;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -14,8 +15,11 @@ use crate::gap::{GapCause, Missed};
 use crate::raw::RawPush;
 use crate::ring::Break;
 use crate::routes::{Routes, Standing};
+use crate::settings::Settings;
 use crate::stats::FeedStats;
 use crate::subscription::Subscription;
+
+use memory::Memory;
 
 /// Takes every push of the link and appends it to the rings of those who asked for it.
 ///
@@ -45,6 +49,8 @@ struct State {
     /// When somebody was last to be woken.
     last_waking: SystemTime,
     counts: FeedStats,
+    memory: Memory,
+    max_payload: usize,
     pushes: Option<broadcast::Sender<RawPush>>,
     /// Kept from push to push so that waking costs no allocation.
     wakers: Vec<Waker>,
@@ -60,7 +66,7 @@ struct State {
 const RAW_PUSHES: usize = 4096;
 
 impl Feed {
-    pub(crate) fn new(routes: Routes) -> Self {
+    pub(crate) fn new(routes: Routes, settings: &Settings) -> Self {
         let now = SystemTime::now();
         Self {
             state: Mutex::new(State {
@@ -77,6 +83,8 @@ impl Feed {
                 last_heard: now,
                 last_waking: now,
                 counts: FeedStats::default(),
+                memory: Memory::new(settings.memory_limit),
+                max_payload: settings.max_payload,
                 pushes: None,
                 wakers: Vec::new(),
                 unwoken: 0,

@@ -103,6 +103,26 @@ impl<S> Takes<S> {
         }
     }
 
+    /// Refuses a key that no message has: neither a param of the channel nor a field. A payload
+    /// whose fields are not known may have any.
+    #[track_caller]
+    pub const fn is_ordered_by(&self, key: &str, params: &[&str]) {
+        if contains(params, key) {
+            return;
+        }
+        let fields = match self.message {
+            Some(message) => message.fields,
+            None => &[],
+        };
+        if !fields.is_empty() && !contains(fields, key) {
+            panic_with([
+                "`",
+                key,
+                "` is neither a param of the channel nor a field of the message's payload",
+            ]);
+        }
+    }
+
     /// What the message type names.
     #[must_use]
     pub fn subscription(&self) -> Subscription {

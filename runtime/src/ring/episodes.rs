@@ -97,6 +97,7 @@ impl Episodes {
 fn merge(first: &Break, second: &Break) -> Break {
     let missed = match (first.missed, second.missed) {
         (Missed::Exactly(0), missed) => missed,
+        (Missed::Exactly(a), Missed::Exactly(b)) => Missed::Exactly(a + b),
         (Missed::AtMost(a), Missed::AtMost(b)) => Missed::AtMost(a + b),
         _ => Missed::Unknown,
     };

@@ -1,6 +1,7 @@
 //! The broadcast channel between the feed and the handlers.
 
 mod episodes;
+mod mailbox;
 mod names;
 mod queue;
 mod receiver;
@@ -15,7 +16,7 @@ use std::time::SystemTime;
 
 use crate::batch::Batch;
 use crate::gap::{GapCause, Missed};
-use crate::handler::Budget;
+use crate::spec::Budget;
 
 use episodes::Episodes;
 use names::{Confirmed, Names};
@@ -44,8 +45,10 @@ pub(crate) struct Appended {
 /// What a reader has before it, for the stats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Backlog {
-    /// The sequence number behind the newest push: how many the ring has received.
+    /// The sequence number behind the newest push.
     pub(crate) end: u64,
+    /// How many pushes were replaced by newer ones; they have no number.
+    pub(crate) superseded: u64,
     /// How many were dropped that the reader has not come across yet.
     pub(crate) missed: u64,
 }
@@ -78,7 +81,7 @@ impl Ring {
             told: 0,
             heard: SystemTime::now(),
             waker: None,
-            gone: false,
+            left: None,
         });
         Receiver::new(Arc::clone(self), state.readers.len() - 1)
     }
@@ -139,8 +142,18 @@ impl Ring {
     /// Whether some reader has nothing to do.
     pub(crate) fn is_idle(&self) -> bool {
         let state = self.lock();
-        let mut here = state.readers.iter().filter(|reader| !reader.gone);
+        let mut here = state.readers.iter().filter(|reader| reader.left.is_none());
         here.any(|reader| state.queue.peek(reader.position).is_none())
+    }
+
+    /// How many bytes wait here.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.lock().queue.held_bytes()
+    }
+
+    /// Drops the oldest pushes until so many bytes are gone, or one push is left.
+    pub(crate) fn shed(&self, bytes: usize) {
+        self.lock().queue.shed(bytes);
     }
 
     /// Notes the confirmation of the subscription at `index`. The first one on a connection begins
@@ -238,16 +251,13 @@ impl Ring {
     }
 
     fn backlog(&self, reader: usize) -> Backlog {
-        let state = self.lock();
-        Backlog {
-            end: state.queue.end(),
-            missed: state.queue.missed(state.readers[reader].position),
-        }
+        self.lock().backlog(reader)
     }
 
     fn unsubscribe(&self, reader: usize) {
         let mut state = self.lock();
-        state.readers[reader].gone = true;
+        let backlog = state.backlog(reader);
+        state.readers[reader].left = Some(backlog);
         state.readers[reader].waker = None;
         state.release();
         let feeder = state.take_feeder();

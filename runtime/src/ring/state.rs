@@ -4,7 +4,7 @@ use std::time::SystemTime;
 use super::episodes::Episodes;
 use super::names::Names;
 use super::queue::{Position, Queue};
-use super::{Appended, Break, Item};
+use super::{Appended, Backlog, Break, Item};
 use crate::gap::{Gap, GapCause, Missed};
 
 /// What a ring guards: the queue, what is known of the wire, and where each reader stands.
@@ -37,7 +37,8 @@ pub(super) struct Reader {
     /// When the last batch it was given was opened.
     pub(super) heard: SystemTime,
     pub(super) waker: Option<Waker>,
-    pub(super) gone: bool,
+    /// What lay before it when it left; it counts for nothing any more.
+    pub(super) left: Option<Backlog>,
 }
 
 impl State {
@@ -60,7 +61,8 @@ impl State {
     }
 
     pub(super) fn should_wait_for(&self, bytes: usize) -> bool {
-        !self.wait.is_given_up && !self.closed && self.queue.is_full_for(bytes)
+        let may_wait = !self.wait.is_given_up && !self.closed && !self.queue.is_mailbox();
+        may_wait && self.queue.is_full_for(bytes)
     }
 
     /// What the reader is to be given, if there is something.
@@ -81,18 +83,24 @@ impl State {
         if episode != told && must_hold {
             return None;
         }
-        let missed = ahead.as_ref().map_or(0, |ahead| ahead.missed);
-        let gap = match &ahead {
-            _ if episode != told => Some(self.episodes.gap(told, episode, missed)),
-            Some(ahead) if missed > 0 => Some(Gap {
+        let missed = match &ahead {
+            Some(ahead) => ahead.missed,
+            None => self.queue.missed(position),
+        };
+        let gap = if episode != told {
+            Some(self.episodes.gap(told, episode, missed))
+        } else {
+            (missed > 0).then(|| Gap {
                 cause: GapCause::Lagged,
                 missed: Missed::Exactly(missed),
                 since: heard,
-                until: ahead.opened,
-            }),
-            _ => None,
+                until: ahead.map_or_else(SystemTime::now, |ahead| ahead.opened),
+            })
         };
         let batch = self.queue.take(&mut position);
+        if batch.is_none() {
+            self.queue.pass(&mut position);
+        }
         if gap.is_none() && batch.is_none() {
             return None;
         }
@@ -108,6 +116,16 @@ impl State {
             self.release();
         }
         Some(Item { gap, missed, batch })
+    }
+
+    /// What lies before a reader, or lay before it when it left.
+    pub(super) fn backlog(&self, reader: usize) -> Backlog {
+        let reader = &self.readers[reader];
+        reader.left.unwrap_or_else(|| Backlog {
+            end: self.queue.end(),
+            superseded: self.queue.superseded(),
+            missed: self.queue.missing(reader.position),
+        })
     }
 
     /// Notes that a batch was taken, and hands out the feeder if there is room for it now.
@@ -140,7 +158,7 @@ impl State {
 
     /// Forgets what every reader has been given and told.
     pub(super) fn release(&mut self) {
-        let here = || self.readers.iter().filter(|reader| !reader.gone);
+        let here = || self.readers.iter().filter(|reader| reader.left.is_none());
         let batch = here().map(|reader| reader.position.batch).min();
         let told = here().map(|reader| reader.told).min();
         self.queue.release_before(batch.unwrap_or(u64::MAX));

@@ -8,15 +8,22 @@ use std::time::SystemTime;
 
 use super::{Break, Item, Receiver, Ring};
 use crate::gap::{GapCause, Missed};
-use crate::handler::Budget;
+use crate::spec::{Budget, Overflow};
 
 /// What the ring should be: every message in one list.
 struct Model {
     budget: Budget,
-    /// The weight and the episode of each message.
-    messages: Vec<(usize, u64)>,
+    messages: Vec<Message>,
     oldest: usize,
     readers: Vec<Reader>,
+}
+
+#[derive(Clone, Copy)]
+struct Message {
+    weight: usize,
+    episode: u64,
+    /// Whether there was no room for it.
+    is_refused: bool,
 }
 
 struct Reader {
@@ -39,18 +46,59 @@ impl Wake for Flag {
 
 impl Model {
     fn append(&mut self, weight: usize, episode: u64) {
-        self.messages.push((weight, episode));
+        self.forget_what_all_have();
+        let (held, bytes) = self.held();
+        let no_room =
+            held > 0 && (held >= self.budget.messages || bytes + weight > self.budget.bytes);
+        let is_refused = no_room && self.budget.overflow == Overflow::DropNewest;
+        self.messages.push(Message {
+            weight,
+            episode,
+            is_refused,
+        });
+        let Budget {
+            messages: most,
+            bytes: most_bytes,
+            ..
+        } = self.budget;
+        self.drop_while(|held, bytes| held > most || bytes > most_bytes);
+    }
+
+    fn shed(&mut self, bytes: usize) {
+        self.forget_what_all_have();
+        let goal = self.held().1.saturating_sub(bytes);
+        self.drop_while(|_, bytes| bytes > goal);
+    }
+
+    fn drop_while(&mut self, is_over: impl Fn(usize, usize) -> bool) {
+        while let (held, bytes) = self.held()
+            && held > 1
+            && is_over(held, bytes)
+        {
+            self.oldest = self.next_from(self.oldest) + 1;
+        }
+    }
+
+    fn forget_what_all_have(&mut self) {
         let read_by_all = self.readers.iter().map(|reader| reader.position).min();
         self.oldest = self.oldest.max(read_by_all.unwrap_or(0));
-        loop {
-            let held = &self.messages[self.oldest..];
-            let bytes: usize = held.iter().map(|(weight, _)| weight).sum();
-            let is_over = held.len() > self.budget.messages || bytes > self.budget.bytes;
-            if held.len() <= 1 || !is_over {
-                break;
-            }
-            self.oldest += 1;
-        }
+    }
+
+    /// How many messages are held, and how many bytes.
+    fn held(&self) -> (usize, usize) {
+        let held = self.messages[self.oldest..].iter();
+        let held = held.filter(|message| !message.is_refused);
+        held.fold((0, 0), |(count, bytes), message| {
+            (count + 1, bytes + message.weight)
+        })
+    }
+
+    /// The first message from there on that is held, or the end.
+    fn next_from(&self, position: usize) -> usize {
+        let from = position.max(self.oldest);
+        let mut rest = self.messages[from..].iter();
+        rest.position(|message| !message.is_refused)
+            .map_or(self.messages.len(), |index| from + index)
     }
 
     /// Whether every reader that found nothing has been woken since.
@@ -61,17 +109,18 @@ impl Model {
 
     /// Polls a reader and compares what it is given; `None` if it has to wait or is at the end.
     fn read(&mut self, index: usize, episode: u64) -> Option<()> {
+        let next_held = self.next_from(self.readers[index].position);
         let reader = &mut self.readers[index];
         let Some(Item { gap, missed, batch }) = poll(reader) else {
             assert_eq!(reader.position, self.messages.len(), "nothing is held back");
             assert_eq!(reader.told, episode, "no gap is held back");
             return None;
         };
-        let expected = self.oldest.saturating_sub(reader.position);
+        let expected = next_held - reader.position;
         assert_eq!(missed, expected as u64, "lag is exact");
         reader.position += expected;
         let next = match &batch {
-            Some(_) => self.messages[reader.position].1,
+            Some(_) => self.messages[reader.position].episode,
             None => episode,
         };
         match &gap {
@@ -94,7 +143,7 @@ impl Model {
                     batch.bytes()[batch.payload(index)][..4].try_into().unwrap(),
                 );
                 assert_eq!(number as usize, reader.position, "order, and no duplicate");
-                assert_eq!(self.messages[reader.position].1, batch.episode);
+                assert_eq!(self.messages[reader.position].episode, batch.episode);
                 reader.position += 1;
             }
             reader.receiver.done(batch);
@@ -125,6 +174,10 @@ fn run(seed: u64) {
     let budget = Budget {
         messages: random.usize(1..=200),
         bytes: random.usize(100..=8_000),
+        overflow: match random.bool() {
+            true => Overflow::DropOldest,
+            false => Overflow::DropNewest,
+        },
     };
     let ring = Arc::new(Ring::new(1, budget));
     let readers = (0..random.usize(1..=4))
@@ -145,9 +198,14 @@ fn run(seed: u64) {
     let mut generation = 0;
     let mut wakers = Vec::new();
     for step in 0..random.usize(1..40) {
-        match random.u32(0..10) {
+        match random.u32(0..11) {
             _ if step == 0 => generation += 1,
             0 => generation += 1,
+            10 => {
+                let bytes = random.usize(1..2_000);
+                ring.shed(bytes);
+                model.shed(bytes);
+            }
             1..=4 => {
                 for _ in 0..random.usize(1..60) {
                     let number = u32::try_from(model.messages.len()).unwrap();
@@ -168,6 +226,18 @@ fn run(seed: u64) {
                 let waits = model.read(reader, episode).is_none();
                 model.readers[reader].waits = waits;
             }
+        }
+        for reader in &model.readers {
+            let rest = &model.messages[reader.position..];
+            let gone = rest.iter().enumerate().filter(|(index, message)| {
+                message.is_refused || reader.position + index < model.oldest
+            });
+            let backlog = reader.receiver.meter().backlog();
+            assert_eq!(
+                backlog.missed,
+                gone.count() as u64,
+                "what is gone is counted at once"
+            );
         }
         // A confirmation of the same generation again is a fence and changes nothing.
         ring.confirm(0, generation, since(GapCause::ConnectionLost), &mut wakers);
@@ -267,6 +337,7 @@ fn one_push_is_accepted_however_large_it_is() {
     let budget = Budget {
         messages: 10,
         bytes: 100,
+        ..Budget::default()
     };
     let ring = Arc::new(Ring::new(1, budget));
     let mut receiver = ring.subscribe();
@@ -281,4 +352,117 @@ fn one_push_is_accepted_however_large_it_is() {
     assert_eq!(item.missed, 1);
     let (batch, skip) = item.batch.unwrap();
     assert_eq!(batch.payload(skip).len(), 1_000);
+}
+
+/// What a mailbox of one reader should be: the newest number of each channel, in a plain list.
+fn run_mailbox(seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let budget = Budget {
+        messages: random.usize(1..=8),
+        overflow: Overflow::Latest,
+        ..Budget::default()
+    };
+    let ring = Arc::new(Ring::new(2, budget));
+    let mut receiver = ring.subscribe();
+    let mut wakers = Vec::new();
+    for name in 0..2 {
+        ring.confirm(name, 1, since(GapCause::Initial), &mut wakers);
+    }
+    let mut slots: Vec<((u32, u8), u32)> = Vec::new();
+    let (mut received, mut superseded, mut dropped, mut unread_drops) = (0, 0, 0, 0);
+    let (mut delivered, mut is_told) = (0, false);
+    for number in 0..random.u32(1..200) {
+        if random.u32(0..10) > 0 {
+            let key = (random.u32(0..2), random.u8(0..8));
+            let payload = [number.to_be_bytes().to_vec(), vec![0; random.usize(0..50)]];
+            ring.append(key.0, &[key.1], &payload.concat(), &mut wakers);
+            received += 1;
+            match slots.iter_mut().find(|(slot, _)| *slot == key) {
+                Some((_, newest)) => {
+                    *newest = number;
+                    superseded += 1;
+                }
+                None => slots.push((key, number)),
+            }
+            if slots.len() > budget.messages {
+                slots.remove(0);
+                dropped += 1;
+                unread_drops += 1;
+            }
+            continue;
+        }
+        let waker = Waker::noop();
+        let polled = pin!(receiver.recv()).poll(&mut Context::from_waker(waker));
+        let Poll::Ready(Some(Item { gap, missed, batch })) = polled else {
+            assert!(slots.is_empty() && is_told, "what is there is given");
+            continue;
+        };
+        assert_eq!(missed, std::mem::take(&mut unread_drops), "drops are exact");
+        assert_eq!(
+            gap.is_some(),
+            missed > 0 || !is_told,
+            "what is superseded is no gap"
+        );
+        is_told = true;
+        let Some((batch, skip)) = batch else {
+            assert!(slots.is_empty());
+            continue;
+        };
+        assert_eq!(batch.len() - skip, slots.len());
+        for (index, (key, number)) in (skip..).zip(slots.drain(..)) {
+            let payload = &batch.bytes()[batch.payload(index)];
+            assert_eq!(
+                payload[..4],
+                number.to_be_bytes(),
+                "the newest, in order of coming"
+            );
+            assert_eq!(batch.channel(index), [key.1]);
+            assert_eq!(batch.subscription(index), key.0 as usize);
+            delivered += 1;
+        }
+        receiver.done(batch);
+    }
+    let backlog = receiver.meter().backlog();
+    assert_eq!(backlog.superseded, superseded);
+    assert_eq!(backlog.end + superseded, received);
+    let queued = slots.len() as u64;
+    assert_eq!(
+        received,
+        delivered + superseded + dropped + queued,
+        "nothing is lost untold"
+    );
+}
+
+#[test]
+fn a_mailbox_agrees_with_a_plain_list_over_ten_thousand_random_schedules() {
+    for seed in 0..10_000 {
+        let outcome = std::panic::catch_unwind(|| run_mailbox(seed));
+        assert!(outcome.is_ok(), "the schedule of seed {seed} fails");
+    }
+}
+
+#[test]
+fn a_push_that_is_left_out_last_is_told_without_a_message_behind_it() {
+    let budget = Budget {
+        messages: 1,
+        overflow: Overflow::DropNewest,
+        ..Budget::default()
+    };
+    let ring = Arc::new(Ring::new(1, budget));
+    let mut receiver = ring.subscribe();
+    let mut wakers = Vec::new();
+    ring.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    for payload in [b"kept", b"gone", b"lost"] {
+        ring.append(0, b"", payload, &mut wakers);
+    }
+    let mut context = Context::from_waker(Waker::noop());
+    let mut next = || match pin!(receiver.recv()).poll(&mut context) {
+        Poll::Ready(Some(item)) => item,
+        other => panic!("something is there, not {other:?}"),
+    };
+    assert_eq!(next().batch.unwrap().0.len(), 1);
+    let Item { gap, missed, batch } = next();
+    assert_eq!(gap.unwrap().missed, Missed::Exactly(2));
+    assert_eq!(missed, 2);
+    assert!(batch.is_none());
 }

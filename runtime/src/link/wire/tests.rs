@@ -15,6 +15,7 @@ use crate::feed::Feed;
 use crate::link::convert::incoming;
 use crate::raw::RawPush;
 use crate::routes::Routes;
+use crate::settings::Settings;
 
 /// A stream that comes in pieces.
 struct Pieces {
@@ -49,7 +50,7 @@ fn tapped(bytes: &[u8], random: &mut fastrand::Rng) -> (Vec<RawPush>, Vec<u8>) {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let feed = Arc::new(Feed::new(Routes::default()));
+        let feed = Arc::new(Feed::new(Routes::default(), &Settings::default()));
         feed.open(1);
         let mut pushes = feed.pushes();
         let stream = Pieces {

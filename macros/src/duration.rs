@@ -1,0 +1,76 @@
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::LitStr;
+use syn::parse::{Parse, ParseStream};
+
+/// A span of time as a person writes it: `"5s"`, `"250ms"`, `"2m"`.
+pub(crate) struct Duration {
+    text: LitStr,
+    millis: u64,
+}
+
+impl Parse for Duration {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let text: LitStr = input.parse()?;
+        match millis(&text.value()) {
+            Some(millis) => Ok(Self { text, millis }),
+            None => Err(syn::Error::new(text.span(), "not a span of time")),
+        }
+    }
+}
+
+/// `None` for what is no number with a unit, and for no time at all.
+fn millis(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim_start() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let number: u64 = number.parse().ok()?;
+    number.checked_mul(factor).filter(|millis| *millis > 0)
+}
+
+impl ToTokens for Duration {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let millis = proc_macro2::Literal::u64_suffixed(self.millis);
+        let mut millis = quote!(#millis);
+        // An error about the value belongs where it is written.
+        millis = millis
+            .into_iter()
+            .map(|mut token| {
+                token.set_span(self.text.span());
+                token
+            })
+            .collect();
+        tokens.extend(quote!(::core::time::Duration::from_millis(#millis)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::millis;
+
+    #[test]
+    fn a_span_is_a_number_and_a_unit() {
+        assert_eq!(millis("5s"), Some(5_000));
+        assert_eq!(millis("250ms"), Some(250));
+        assert_eq!(millis("2 m"), Some(120_000));
+        assert_eq!(millis("1h"), Some(3_600_000));
+        for wrong in [
+            "",
+            "5",
+            "s",
+            "0s",
+            "-1s",
+            "1.5s",
+            "5 days",
+            "99999999999999999999s",
+        ] {
+            assert_eq!(millis(wrong), None, "{wrong}");
+        }
+    }
+}

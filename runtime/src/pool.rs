@@ -1,0 +1,104 @@
+use std::sync::Arc;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+
+use crate::batch::Batch;
+use crate::handler::Handler;
+use crate::mount::Lane;
+use crate::order::Order;
+use crate::push::Push;
+use crate::worker::Worker;
+
+/// The workers of one handler, each a task that decodes and handles for itself.
+///
+/// Without an order they share one queue; with one each has its own, and a key's pushes all go to
+/// the same. Dropping the pool ends them.
+pub(crate) struct Pool {
+    lane: Arc<Lane>,
+    queues: Vec<UnboundedSender<Job>>,
+    order: Option<Order>,
+    /// Bounds the queues: a push is in hand from when it is given until its delivery has ended.
+    in_hand: Arc<Semaphore>,
+    most: u32,
+    _workers: JoinSet<()>,
+}
+
+/// One push to deliver. A borrowed message cannot move between tasks; the batch it lies in can.
+struct Job {
+    batch: Arc<Batch>,
+    index: usize,
+    _in_hand: OwnedSemaphorePermit,
+}
+
+type Queue = Arc<Mutex<UnboundedReceiver<Job>>>;
+
+/// How many pushes may be in hand for each worker: enough that the next one is there when one is
+/// done, few enough that the ring keeps the rest.
+const IN_HAND: usize = 4;
+
+impl Pool {
+    /// Starts the workers of a handler that wants more than one.
+    pub(crate) fn of<S: Send + Sync + 'static, H: Handler<S>>(own: &Worker<S, H>) -> Option<Self> {
+        let lane = Arc::clone(&own.lane);
+        let count = lane.workers.len();
+        if count == 0 {
+            return None;
+        }
+        let order = lane.spec.ordered_by.clone().map(Order::by);
+        let (queues, receivers): (Vec<_>, Vec<Queue>) = (0..order.as_ref().map_or(1, |_| count))
+            .map(|_| {
+                let (sender, receiver) = unbounded_channel();
+                (sender, Arc::new(Mutex::new(receiver)))
+            })
+            .unzip();
+        let mut workers = JoinSet::new();
+        for number in 0..count {
+            let queue = Arc::clone(&receivers[number % receivers.len()]);
+            workers.spawn(work(own.numbered(number), queue));
+        }
+        let most = count.saturating_mul(IN_HAND).min(Semaphore::MAX_PERMITS);
+        Some(Self {
+            lane,
+            queues,
+            order,
+            in_hand: Arc::new(Semaphore::new(most)),
+            most: u32::try_from(most).unwrap_or(u32::MAX),
+            _workers: workers,
+        })
+    }
+
+    /// Gives a push to the worker it belongs to, when one of those in hand is done.
+    pub(crate) async fn give(&self, batch: &Arc<Batch>, index: usize) {
+        let in_hand = Arc::clone(&self.in_hand).acquire_owned().await;
+        let push = Push::new(batch, index, &self.lane.spec.subscriptions);
+        let queue = match &self.order {
+            Some(order) => order.place(push, self.queues.len()),
+            None => 0,
+        };
+        // The pool holds the workers and the semaphore: neither is gone before it.
+        if let Ok(in_hand) = in_hand {
+            let _ = self.queues[queue].send(Job {
+                batch: Arc::clone(batch),
+                index,
+                _in_hand: in_hand,
+            });
+        }
+    }
+
+    /// Waits until nothing is in hand.
+    pub(crate) async fn rest(&self) {
+        drop(self.in_hand.acquire_many(self.most).await);
+    }
+}
+
+async fn work<S: Send + Sync + 'static, H: Handler<S>>(mut worker: Worker<S, H>, queue: Queue) {
+    loop {
+        // In a statement of its own, so that the queue is free while this worker is not.
+        let job = queue.lock().await.recv().await;
+        let Some(job) = job else { return };
+        worker.deliver(&job.batch, job.index).await;
+        tokio::task::consume_budget().await;
+    }
+}

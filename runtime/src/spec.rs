@@ -1,0 +1,153 @@
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::subscription::Subscription;
+
+/// A handler's name, subscriptions and policies.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) place: Option<(&'static str, u32)>,
+    pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) budget: Budget,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) workers: usize,
+    pub(crate) ordered_by: Option<Cow<'static, str>>,
+}
+
+/// How much a handler's ring may hold, and what goes when there is more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Budget {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+    pub(crate) overflow: Overflow,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            messages: 65_536,
+            bytes: 8 * 1024 * 1024,
+            overflow: Overflow::default(),
+        }
+    }
+}
+
+/// What goes when a handler's buffer is full.
+///
+/// ```
+/// use redis_push::{Mount, Overflow, handlers, push_handler};
+///
+/// #[push_handler(channel = "quotes.{symbol}", overflow = "latest")]
+/// async fn on_quote(quote: &str) {
+///     println!("{quote}");
+/// }
+///
+/// // Or at the mount:
+/// let mounts: Vec<Mount<()>> = handlers![on_quote.overflow(Overflow::DropNewest)];
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// The oldest messages: what a handler gets next is as new as can be. The default.
+    #[default]
+    DropOldest,
+    /// The messages that come while it is full: what a handler has begun to catch up with stays
+    /// whole.
+    DropNewest,
+    /// A newer message takes the place of an older one of the same channel that still waits, full
+    /// or not: for prices and state, of which only the newest counts.
+    ///
+    /// Channels are delivered in the order in which they first came. What was replaced counts as
+    /// `superseded`, and is no gap. If there are more channels than `buffer`, the one that has
+    /// waited longest is dropped, and told as a gap.
+    Latest,
+}
+
+impl Spec {
+    /// Names a handler; the name is its label in stats and logs.
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            name: name.into(),
+            place: None,
+            subscriptions: Vec::new(),
+            budget: Budget::default(),
+            timeout: None,
+            workers: 1,
+            ordered_by: None,
+        }
+    }
+
+    /// Says where the handler is written, for errors that are about two handlers.
+    #[must_use]
+    pub fn at(mut self, file: &'static str, line: u32) -> Self {
+        self.place = Some((file, line));
+        self
+    }
+
+    /// Adds a subscription. One that is there already, by kind and name, stays as it is.
+    #[must_use]
+    pub fn on(mut self, subscription: Subscription) -> Self {
+        let mut there = self.subscriptions.iter();
+        if !there.any(|other| other.key() == subscription.key()) {
+            self.subscriptions.push(subscription);
+        }
+        self
+    }
+
+    /// Sets how many messages may wait for the handler (default 65,536; at least one always may).
+    #[must_use]
+    pub fn buffer(mut self, messages: usize) -> Self {
+        self.budget.messages = messages;
+        self
+    }
+
+    /// Sets how many bytes of messages may wait for the handler (default 8 MiB; one push always
+    /// may, however large).
+    #[must_use]
+    pub fn buffer_bytes(mut self, bytes: usize) -> Self {
+        self.budget.bytes = bytes;
+        self
+    }
+
+    /// Sets what goes when the buffer is full (default [`Overflow::DropOldest`]).
+    #[must_use]
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.budget.overflow = overflow;
+        self
+    }
+
+    /// Sets how long one delivery may take (default: as long as it takes).
+    ///
+    /// Then the handler's future is dropped where it awaits, and the delivery is counted
+    /// `timed_out`. A handler that does not await cannot be interrupted. The gap handler has no
+    /// timeout.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how many deliveries may run at once, each on a task of its own (default 1; 0 is taken
+    /// as 1).
+    ///
+    /// With more than one, messages are no longer handled in order, unless
+    /// [`ordered_by`](Self::ordered_by) says which are. A gap is told when every delivery before
+    /// it has ended, and none begins before it is told.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers.max(1);
+        self
+    }
+
+    /// Keeps the order of messages that have the same key, among several
+    /// [`workers`](Self::workers).
+    ///
+    /// The key is the param of that name in the channel's name, or else the field of that name at
+    /// the top of a JSON payload, by the name it has there. Messages that have neither are one key.
+    #[must_use]
+    pub fn ordered_by(mut self, key: impl Into<Cow<'static, str>>) -> Self {
+        self.ordered_by = Some(key.into());
+        self
+    }
+}

@@ -1,0 +1,110 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Release;
+use std::time::Duration;
+
+use crate::attempt::{Ended, attempt};
+use crate::backoff::Backoff;
+use crate::batch::Batch;
+use crate::gap::{Gap, GapCause};
+use crate::handler::{Fault, Handler};
+use crate::log::{Limit, Report};
+use crate::mount::Lane;
+use crate::outcome::{Counters, Outcome, add};
+use crate::push::Push;
+
+/// Runs a handler for one push after the other, and counts how each delivery ended.
+pub(crate) struct Worker<S, H> {
+    handler: Arc<H>,
+    state: Arc<S>,
+    pub(crate) lane: Arc<Lane>,
+    /// Which of the lane's workers it is; `None` for the handler's own loop.
+    number: Option<usize>,
+    limit: Limit,
+}
+
+impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
+    pub(crate) fn new(handler: Arc<H>, state: Arc<S>, lane: Arc<Lane>) -> Self {
+        Self {
+            handler,
+            state,
+            lane,
+            number: None,
+            limit: Limit::default(),
+        }
+    }
+
+    /// Another one for the same handler, with counters of its own.
+    pub(crate) fn numbered(&self, number: usize) -> Self {
+        let (handler, state) = (Arc::clone(&self.handler), Arc::clone(&self.state));
+        Self {
+            number: Some(number),
+            ..Self::new(handler, state, Arc::clone(&self.lane))
+        }
+    }
+
+    #[inline]
+    pub(crate) async fn deliver(&mut self, batch: &Arc<Batch>, index: usize) {
+        let spec = &self.lane.spec;
+        let counters = self.counters();
+        let push = Push::new(batch, index, &spec.subscriptions);
+        add(&counters.position, 1);
+        if !push.is_of_template() {
+            return counters.record(Outcome::Unmatched);
+        }
+        counters.running.store(1, Release);
+        let handling = self.handler.handle(push, &self.state);
+        let ended = attempt(spec.timeout, handling).await;
+        let outcome = match &ended {
+            Ended::Returned(result) => Outcome::of(result),
+            Ended::Panicked => Outcome::Panicked,
+            Ended::TimedOut => Outcome::TimedOut,
+        };
+        counters.running.store(0, Release);
+        counters.record(outcome);
+        if !matches!(outcome, Outcome::Handled | Outcome::Unmatched) {
+            let fault = match &ended {
+                Ended::Returned(Err(fault)) => Some(fault),
+                _ => None,
+            };
+            self.limit.report(|suppressed| {
+                Report::new(&self.lane.spec, push, outcome, fault).log(suppressed);
+            });
+        }
+    }
+
+    /// Tells the handler of a gap until it has taken it: what it keeps up to date by its messages
+    /// is wrong until then.
+    pub(crate) async fn tell(&mut self, gap: &Gap) {
+        let Lane { spec, counters, .. } = &*self.lane;
+        if gap.cause != GapCause::Initial {
+            add(&counters.gaps, 1);
+            tracing::warn!(target: "redis_push", handler = &*spec.name, %gap, "messages may be missing");
+        }
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
+        loop {
+            let telling = self.handler.handle_gap(gap, &self.state);
+            let problem = match attempt(None, telling).await {
+                Ended::Returned(Ok(())) => return,
+                Ended::Returned(Err(Fault::Rejected(rejection))) => rejection.to_string(),
+                Ended::Returned(Err(Fault::Failed(error))) => error.to_string(),
+                Ended::Panicked | Ended::TimedOut => "it panicked".to_owned(),
+            };
+            add(&counters.gap_failures, 1);
+            let delay = backoff.next();
+            tracing::error!(
+                target: "redis_push", handler = &*spec.name,
+                problem,
+                ?delay,
+                "the gap handler failed; no message is delivered before it succeeds"
+            );
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    fn counters(&self) -> &Counters {
+        match self.number {
+            None => &self.lane.counters,
+            Some(number) => &self.lane.workers[number],
+        }
+    }
+}

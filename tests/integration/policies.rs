@@ -1,0 +1,334 @@
+//! What a handler may ask for: how much waits, what goes, how many run at once, for how long.
+
+use std::time::Duration;
+
+use redis_push::{GapCause, Missed, Overflow, Spec, Stats, Subscription};
+use tests::{Server, eventually, within};
+use tokio::sync::watch;
+
+use crate::gated::gated;
+use crate::support::{Journal, Seen, new, recorder, recorder_of, start, subscriber};
+
+fn on(channel: &'static str) -> Spec {
+    Spec::new(channel).on(Subscription::channel(channel))
+}
+
+fn quotes() -> Spec {
+    Spec::new("quotes").on(Subscription::template("quotes.{symbol}").unwrap())
+}
+
+async fn received(handle: &redis_push::Handle, count: u64) {
+    eventually("every message to have arrived", async || {
+        handle.stats().handlers[0].received == count
+    })
+    .await;
+}
+
+fn balanced(stats: &Stats) {
+    for counts in &stats.handlers {
+        assert_eq!(counts.received, counts.accounted(), "{stats}");
+    }
+}
+
+pub(crate) async fn a_delivery_that_takes_too_long_is_dropped_and_the_next_one_comes(
+    server: Server,
+) {
+    let (gate, closed) = watch::channel(false);
+    let (mount, mut journal) = gated(on("a").timeout(Duration::from_millis(50)), closed);
+    let handle = start(server.url(), [mount]).await;
+    journal.begins().await;
+    server.publish("a", "late").await;
+    eventually("the timeout", async || {
+        handle.stats().handlers[0].timed_out == 1
+    })
+    .await;
+    gate.send_replace(true);
+    server.publish("a", "in time").await;
+    journal.message("a", "in time").await;
+    let report = handle.shutdown(Duration::from_secs(5)).await;
+    let counts = &report.stats.handlers[0];
+    assert_eq!((counts.timed_out, counts.handled), (1, 1));
+    balanced(&report.stats);
+}
+
+pub(crate) async fn workers_run_at_once_and_a_gap_waits_for_all_of_them(server: Server) {
+    let (gate, closed) = watch::channel(false);
+    let (mount, mut journal) = gated(on("a").workers(4), closed);
+    let handle = start(server.url(), [mount]).await;
+    journal.begins().await;
+    for number in 0..10 {
+        server.publish("a", &number.to_string()).await;
+    }
+    eventually("four deliveries under way", async || {
+        let counts = &handle.stats().handlers[0];
+        balanced(&handle.stats());
+        (counts.running, counts.queued) == (4, 6)
+    })
+    .await;
+    server.kill_connections().await;
+    within("another connection", async {
+        while handle.stats().feed.reconnects == 0 {
+            tokio::task::yield_now().await;
+        }
+        handle.ready().await;
+    })
+    .await;
+    assert_eq!(
+        journal.so_far(),
+        [],
+        "the gap waits for the deliveries before it"
+    );
+    gate.send_replace(true);
+    let mut handled = Vec::new();
+    for _ in 0..10 {
+        match journal.next().await {
+            Seen::Message(_, number) => handled.push(number.parse::<u32>().unwrap()),
+            other => panic!("a message that came before the gap, not {other:?}"),
+        }
+    }
+    handled.sort_unstable();
+    assert_eq!(handled, (0..10).collect::<Vec<_>>());
+    journal.lost_connection().await;
+    server.publish("a", "after").await;
+    journal.message("a", "after").await;
+    balanced(&handle.shutdown(Duration::from_secs(5)).await.stats);
+}
+
+/// Numbers of several channels, handled by workers that take turns at random.
+pub(crate) async fn workers_keep_the_order_of_a_key(server: Server) {
+    for key in ["symbol", "id"] {
+        let (mount, mut journal) = yielding(quotes().workers(3).ordered_by(key));
+        let handle = start(server.url(), [mount]).await;
+        journal.begins().await;
+        const EACH: u64 = 50;
+        for number in 0..EACH {
+            for symbol in 0..5 {
+                let payload = format!(r#"{{"number": {number}, "id": {symbol}}}"#);
+                server.publish(&format!("quotes.{symbol}"), &payload).await;
+            }
+        }
+        let mut seen = std::collections::HashMap::<String, u64>::new();
+        for _ in 0..5 * EACH {
+            let Seen::Message(channel, payload) = journal.next().await else {
+                panic!("only messages");
+            };
+            let next = seen.entry(channel).or_default();
+            assert!(
+                payload.starts_with(&format!(r#"{{"number": {next},"#)),
+                "{payload}"
+            );
+            *next += 1;
+        }
+        assert_eq!(seen.len(), 5);
+        balanced(&handle.shutdown(Duration::from_secs(5)).await.stats);
+        server.wait_for_subscribers_of("quotes.1", 0).await;
+    }
+}
+
+/// A handler that lets others run, now and then.
+fn yielding(spec: Spec) -> (redis_push::Mount<()>, Journal) {
+    struct Yielding(crate::support::Recorder);
+
+    impl redis_push::Handler<()> for Yielding {
+        fn spec(&self) -> Spec {
+            self.0.spec()
+        }
+
+        async fn handle(
+            &self,
+            push: redis_push::Push<'_>,
+            state: &(),
+        ) -> Result<(), redis_push::Fault> {
+            for _ in 0..fastrand::u32(0..4) {
+                tokio::task::yield_now().await;
+            }
+            self.0.handle(push, state).await
+        }
+
+        async fn handle_gap(
+            &self,
+            gap: &redis_push::Gap,
+            state: &(),
+        ) -> Result<(), redis_push::Fault> {
+            self.0.handle_gap(gap, state).await
+        }
+    }
+
+    let (recorder, journal) = new(spec);
+    (redis_push::Mount::new(Yielding(recorder)), journal)
+}
+
+pub(crate) async fn a_paused_handler_waits_and_loses_nothing_its_buffer_holds(server: Server) {
+    let (a, mut a_journal) = recorder("a", Subscription::channel("a"));
+    let (b, mut b_journal) = recorder("b", Subscription::channel("a"));
+    let handle = start(server.url(), [a, b]).await;
+    a_journal.begins().await;
+    b_journal.begins().await;
+    handle.pause("a").unwrap();
+    assert!(handle.stats().handler("a").unwrap().is_paused);
+    assert!(handle.pause("nobody").unwrap_err().is_config());
+    for number in 0..10 {
+        server.publish("a", &number.to_string()).await;
+        b_journal.message("a", &number.to_string()).await;
+    }
+    assert_eq!(a_journal.so_far(), []);
+    handle.resume("a").unwrap();
+    for number in 0..10 {
+        a_journal.message("a", &number.to_string()).await;
+    }
+    handle.pause("a").unwrap();
+    server.publish("a", "too late").await;
+    b_journal.message("a", "too late").await;
+    let report = within("the shutdown", handle.shutdown(Duration::from_secs(10))).await;
+    assert_eq!(report.stats.handler("a").unwrap().cancelled, 1);
+    balanced(&report.stats);
+}
+
+pub(crate) async fn a_mailbox_keeps_the_newest_of_each_channel(server: Server) {
+    let (mount, mut journal) = recorder_of(quotes().overflow(Overflow::Latest));
+    let handle = start(server.url(), [mount]).await;
+    journal.begins().await;
+    handle.pause("quotes").unwrap();
+    // The loop waits for its next message: the first one finds it there.
+    server.publish("quotes.x", "first").await;
+    received(&handle, 1).await;
+    for number in 0..20 {
+        server.publish("quotes.a", &format!("a{number}")).await;
+        server.publish("quotes.b", &format!("b{number}")).await;
+    }
+    received(&handle, 41).await;
+    let stats = handle.stats();
+    assert_eq!(
+        (stats.handlers[0].superseded, stats.handlers[0].queued),
+        (38, 3)
+    );
+    balanced(&stats);
+    handle.resume("quotes").unwrap();
+    journal.message("quotes.x", "first").await;
+    journal.message("quotes.a", "a19").await;
+    journal.message("quotes.b", "b19").await;
+    let report = handle.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(report.stats.gaps(), 0, "what is superseded is no gap");
+    balanced(&report.stats);
+}
+
+pub(crate) async fn what_came_first_is_kept_where_the_newest_are_dropped(server: Server) {
+    let (gate, closed) = watch::channel(false);
+    let spec = on("a").buffer(5).overflow(Overflow::DropNewest);
+    let (mount, mut journal) = gated(spec, closed);
+    let handle = start(server.url(), [mount]).await;
+    journal.begins().await;
+    server.publish("a", "in hand").await;
+    eventually("a delivery under way", async || {
+        handle.stats().handlers[0].running == 1
+    })
+    .await;
+    for number in 0..20 {
+        server.publish("a", &number.to_string()).await;
+    }
+    // The wire link may hold some back for a moment, in case the handler moves on.
+    received(&handle, 21).await;
+    let stats = handle.stats();
+    assert_eq!((stats.handlers[0].queued, stats.dropped()), (5, 15));
+    balanced(&stats);
+    gate.send_replace(true);
+    journal.message("a", "in hand").await;
+    for number in 0..5 {
+        journal.message("a", &number.to_string()).await;
+    }
+    let gap = journal.gap().await;
+    assert_eq!(
+        (gap.cause, gap.missed),
+        (GapCause::Lagged, Missed::Exactly(15))
+    );
+    server.publish("a", "after").await;
+    journal.message("a", "after").await;
+    balanced(&handle.shutdown(Duration::from_secs(5)).await.stats);
+}
+
+pub(crate) async fn a_payload_that_is_too_large_is_left_out_and_told(server: Server) {
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let starting = subscriber(server.url())
+        .max_payload(100)
+        .handlers([mount])
+        .start();
+    let handle = within("the start", starting).await.unwrap();
+    journal.begins().await;
+    server.publish("a", &"x".repeat(100)).await;
+    journal.message("a", &"x".repeat(100)).await;
+    server.publish("a", &"x".repeat(101)).await;
+    let gap = journal.gap().await;
+    assert_eq!(
+        (gap.cause, gap.missed),
+        (GapCause::Oversized, Missed::Exactly(1))
+    );
+    server.publish("a", "after").await;
+    journal.message("a", "after").await;
+    let stats = handle.stats();
+    assert_eq!((stats.feed.oversized, stats.dropped()), (1, 0));
+    balanced(&stats);
+}
+
+pub(crate) async fn all_buffers_together_stay_under_their_limit(server: Server) {
+    const LIMIT: usize = 1024 * 1024;
+    const HANDLERS: usize = 20;
+    const PAYLOAD: usize = 10_000;
+    let (gate, closed) = watch::channel(false);
+    let (mounts, journals): (Vec<_>, Vec<_>) = (0..HANDLERS)
+        .map(|index| {
+            let name = format!("c{index}");
+            let spec = Spec::new(name.clone()).on(Subscription::channel(name));
+            gated(spec, closed.clone())
+        })
+        .unzip();
+    let starting = subscriber(server.url())
+        .memory_limit(LIMIT)
+        .handlers(mounts)
+        .start();
+    let handle = within("the start", starting).await.unwrap();
+    let payload = "x".repeat(PAYLOAD);
+    for _ in 0..20 {
+        for index in 0..HANDLERS {
+            server.publish(&format!("c{index}"), &payload).await;
+        }
+    }
+    eventually("every message to have arrived", async || {
+        let stats = handle.stats();
+        stats
+            .handlers
+            .iter()
+            .map(|counts| counts.received)
+            .sum::<u64>()
+            == 400
+    })
+    .await;
+    let stats = handle.stats();
+    balanced(&stats);
+    let queued: u64 = stats.handlers.iter().map(|counts| counts.queued).sum();
+    // Each loop has a batch in hand beside what waits.
+    const IN_HAND: usize = 32 * 1024 + PAYLOAD;
+    let most = LIMIT + HANDLERS * IN_HAND;
+    assert!(
+        queued as usize * PAYLOAD <= most,
+        "{queued} of {PAYLOAD} bytes"
+    );
+    assert!(stats.dropped() > 0, "more came than has room");
+    // Nobody's buffer was emptied for the others.
+    assert!(
+        stats.handlers.iter().all(|counts| counts.queued > 0),
+        "{stats}"
+    );
+    gate.send_replace(true);
+    for (mut journal, counts) in journals.into_iter().zip(&stats.handlers) {
+        journal.begins().await;
+        let mut told = 0;
+        for _ in 0..=counts.queued {
+            if let Seen::Gap(gap) = journal.next().await {
+                assert_eq!(gap.missed, Missed::Exactly(counts.dropped));
+                told += 1;
+            }
+        }
+        assert_eq!(told, u32::from(counts.dropped > 0));
+    }
+    balanced(&handle.shutdown(Duration::from_secs(5)).await.stats);
+}
