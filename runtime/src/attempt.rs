@@ -1,8 +1,10 @@
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How a future of the user's ended.
 #[derive(Debug)]
@@ -12,45 +14,75 @@ pub(crate) enum Ended<T> {
     TimedOut,
 }
 
-/// Runs a future of the user's until it returns or panics, or until the time is up; then it is
-/// dropped.
+/// Runs a future of the user's until it returns or panics.
 ///
 /// What it shares with others is theirs to keep whole after a panic, as with a panic in any other
 /// task.
-pub(crate) async fn attempt<T>(
-    limit: Option<Duration>,
+pub(crate) async fn attempt<T>(future: impl Future<Output = T>) -> Ended<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| poll(future.as_mut(), cx)).await
+}
+
+/// Runs a future of the user's likewise, or until the time is up; then it is dropped.
+pub(crate) async fn attempt_within<T>(
+    limit: Duration,
+    timer: &mut Timer,
     future: impl Future<Output = T>,
 ) -> Ended<T> {
     let mut future = pin!(Some(future));
-    let mut run = pin!(poll_fn(|cx| poll(future.as_mut(), cx)));
-    let Some(limit) = limit else {
-        return run.await;
-    };
-    // Most deliveries never wait. Those need no timer, and no look at the clock.
-    if let Poll::Ready(ended) = poll_fn(|cx| Poll::Ready(run.as_mut().poll(cx))).await {
-        return ended;
-    }
-    if let Ok(ended) = tokio::time::timeout(limit, run).await {
-        return ended;
-    }
+    let mut is_timed = false;
+    let ended = poll_fn(|cx| {
+        // It is there until it has ended, and is not polled again after that.
+        let Some(running) = future.as_mut().as_pin_mut() else {
+            return Poll::Pending;
+        };
+        if let Poll::Ready(ended) = poll(running, cx) {
+            return Poll::Ready(ended);
+        }
+        // Most deliveries never wait. Those need no timer, and no look at the clock.
+        if !std::mem::replace(&mut is_timed, true) {
+            timer.set(limit);
+        }
+        timer.poll(cx).map(|()| Ended::TimedOut)
+    })
+    .await;
     // Its destructors are the user's code too.
     match catch_unwind(AssertUnwindSafe(|| future.set(None))) {
-        Ok(()) => Ended::TimedOut,
+        Ok(()) => ended,
         Err(_) => Ended::Panicked,
     }
 }
 
-fn poll<F: Future>(
-    mut future: Pin<&mut Option<F>>,
-    cx: &mut Context<'_>,
-) -> Poll<Ended<F::Output>> {
-    // It is there until it has ended, and is not polled again after that.
-    let Some(running) = future.as_mut().as_pin_mut() else {
-        return Poll::Pending;
-    };
-    match catch_unwind(AssertUnwindSafe(|| running.poll(cx))) {
+fn poll<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Ended<F::Output>> {
+    match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
         Ok(Poll::Ready(value)) => Poll::Ready(Ended::Returned(value)),
         Ok(Poll::Pending) => Poll::Pending,
         Err(_) => Poll::Ready(Ended::Panicked),
+    }
+}
+
+/// A timer that is made when it is first needed, and used again.
+#[derive(Debug, Default)]
+pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    fn set(&mut self, limit: Duration) {
+        // A moment that the clock cannot hold never comes.
+        let Some(deadline) = Instant::now().checked_add(limit) else {
+            self.0 = None;
+            return;
+        };
+        match &mut self.0 {
+            Some(timer) => timer.as_mut().reset(deadline),
+            None => self.0 = Some(Box::pin(sleep_until(deadline))),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(timer) = &mut self.0 else {
+            return Poll::Pending;
+        };
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(())
     }
 }

@@ -1,70 +1,61 @@
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// Where a handler's loop waits while it is paused.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Gate {
-    /// Whether it is not open: what the loop asks before each delivery.
-    shut: AtomicBool,
-    state: watch::Sender<State>,
+    state: AtomicU8,
+    changed: Notify,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Open,
-    Paused,
-    /// The subscriber ends: what waits behind a paused handler is not delivered.
-    Over,
-}
-
-impl Default for Gate {
-    fn default() -> Self {
-        Self {
-            shut: AtomicBool::new(false),
-            state: watch::Sender::new(State::Open),
-        }
-    }
-}
+const OPEN: u8 = 0;
+const PAUSED: u8 = 1;
+/// The subscriber ends: what waits behind a paused handler is not delivered.
+const OVER: u8 = 2;
 
 impl Gate {
     pub(crate) fn pause(&self) {
-        self.change(State::Open, State::Paused);
+        self.change(OPEN, PAUSED);
     }
 
     pub(crate) fn resume(&self) {
-        self.change(State::Paused, State::Open);
+        self.change(PAUSED, OPEN);
     }
 
     /// Ends a pause for good.
     pub(crate) fn end_pause(&self) {
-        self.change(State::Paused, State::Over);
+        self.change(PAUSED, OVER);
     }
 
     pub(crate) fn is_paused(&self) -> bool {
-        *self.state.borrow() == State::Paused
+        self.state.load(SeqCst) == PAUSED
     }
 
     /// Waits while it is paused, and says whether to go on.
     #[inline]
     pub(crate) async fn is_open_or_opens(&self) -> bool {
-        !self.shut.load(Relaxed) || self.opens().await
+        self.state.load(SeqCst) == OPEN || self.opens().await
     }
 
     async fn opens(&self) -> bool {
-        let mut state = self.state.subscribe();
-        let end = state.wait_for(|state| *state != State::Paused).await;
-        end.is_ok_and(|state| *state == State::Open)
+        loop {
+            // Before the look at the state, so that no change in between is missed.
+            let changed = self.changed.notified();
+            match self.state.load(SeqCst) {
+                PAUSED => changed.await,
+                state => return state == OPEN,
+            }
+        }
     }
 
-    fn change(&self, from: State, to: State) {
-        self.state.send_if_modified(|state| {
-            let changes = *state == from;
-            if changes {
-                *state = to;
-                self.shut.store(to != State::Open, Relaxed);
-            }
-            changes
-        });
+    fn change(&self, from: u8, to: u8) {
+        if self
+            .state
+            .compare_exchange(from, to, SeqCst, SeqCst)
+            .is_ok()
+        {
+            self.changed.notify_waiters();
+        }
     }
 }

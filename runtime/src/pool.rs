@@ -5,17 +5,51 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::batch::Batch;
+use crate::delivery::Hands;
+use crate::gap::Gap;
 use crate::handler::Handler;
 use crate::mount::Lane;
 use crate::order::Order;
 use crate::push::Push;
 use crate::worker::Worker;
 
+/// A handler with workers, and the loop that gives them their pushes and tells the gaps.
+pub(crate) struct Pooled<S, H> {
+    own: Worker<S, H>,
+    pool: Pool,
+}
+
+impl<S: Send + Sync + 'static, H: Handler<S>> Pooled<S, H> {
+    pub(crate) fn new(own: Worker<S, H>) -> Self {
+        let pool = Pool::of(&own);
+        Self { own, pool }
+    }
+}
+
+impl<S: Send + Sync + 'static, H: Handler<S>> Hands for Pooled<S, H> {
+    fn lane(&self) -> &Lane {
+        &self.own.lane
+    }
+
+    async fn deliver(&mut self, batch: &Arc<Batch>, index: usize) {
+        self.pool.give(batch, index).await;
+    }
+
+    async fn tell(&mut self, gap: &Gap) {
+        self.pool.rest().await;
+        self.own.tell(gap).await;
+    }
+
+    async fn rest(&mut self) {
+        self.pool.rest().await;
+    }
+}
+
 /// The workers of one handler, each a task that decodes and handles for itself.
 ///
 /// Without an order they share one queue; with one each has its own, and a key's pushes all go to
 /// the same. Dropping the pool ends them.
-pub(crate) struct Pool {
+struct Pool {
     lane: Arc<Lane>,
     queues: Vec<UnboundedSender<Job>>,
     order: Option<Order>,
@@ -39,13 +73,10 @@ type Queue = Arc<Mutex<UnboundedReceiver<Job>>>;
 const IN_HAND: usize = 4;
 
 impl Pool {
-    /// Starts the workers of a handler that wants more than one.
-    pub(crate) fn of<S: Send + Sync + 'static, H: Handler<S>>(own: &Worker<S, H>) -> Option<Self> {
+    /// Starts the workers of a handler.
+    fn of<S: Send + Sync + 'static, H: Handler<S>>(own: &Worker<S, H>) -> Self {
         let lane = Arc::clone(&own.lane);
         let count = lane.workers.len();
-        if count == 0 {
-            return None;
-        }
         let order = lane.spec.ordered_by.clone().map(Order::by);
         let (queues, receivers): (Vec<_>, Vec<Queue>) = (0..order.as_ref().map_or(1, |_| count))
             .map(|_| {
@@ -59,18 +90,18 @@ impl Pool {
             workers.spawn(work(own.numbered(number), queue));
         }
         let most = count.saturating_mul(IN_HAND).min(Semaphore::MAX_PERMITS);
-        Some(Self {
+        Self {
             lane,
             queues,
             order,
             in_hand: Arc::new(Semaphore::new(most)),
             most: u32::try_from(most).unwrap_or(u32::MAX),
             _workers: workers,
-        })
+        }
     }
 
     /// Gives a push to the worker it belongs to, when one of those in hand is done.
-    pub(crate) async fn give(&self, batch: &Arc<Batch>, index: usize) {
+    async fn give(&self, batch: &Arc<Batch>, index: usize) {
         let in_hand = Arc::clone(&self.in_hand).acquire_owned().await;
         let push = Push::new(batch, index, &self.lane.spec.subscriptions);
         let queue = match &self.order {
@@ -88,7 +119,7 @@ impl Pool {
     }
 
     /// Waits until nothing is in hand.
-    pub(crate) async fn rest(&self) {
+    async fn rest(&self) {
         drop(self.in_hand.acquire_many(self.most).await);
     }
 }
@@ -98,7 +129,7 @@ async fn work<S: Send + Sync + 'static, H: Handler<S>>(mut worker: Worker<S, H>,
         // In a statement of its own, so that the queue is free while this worker is not.
         let job = queue.lock().await.recv().await;
         let Some(job) = job else { return };
-        worker.deliver(&job.batch, job.index).await;
+        worker.handle(&job.batch, job.index).await;
         tokio::task::consume_budget().await;
     }
 }

@@ -2,14 +2,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Release;
 use std::time::Duration;
 
-use crate::attempt::{Ended, attempt};
+use crate::attempt::{Ended, Timer, attempt, attempt_within};
 use crate::backoff::Backoff;
 use crate::batch::Batch;
+use crate::delivery::Hands;
 use crate::gap::{Gap, GapCause};
 use crate::handler::{Fault, Handler};
 use crate::log::{Limit, Report};
 use crate::mount::Lane;
-use crate::outcome::{Counters, Outcome, add};
+use crate::outcome::{Outcome, add};
 use crate::push::Push;
 
 /// Runs a handler for one push after the other, and counts how each delivery ended.
@@ -20,6 +21,7 @@ pub(crate) struct Worker<S, H> {
     /// Which of the lane's workers it is; `None` for the handler's own loop.
     number: Option<usize>,
     limit: Limit,
+    timer: Timer,
 }
 
 impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
@@ -30,6 +32,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
             lane,
             number: None,
             limit: Limit::default(),
+            timer: Timer::default(),
         }
     }
 
@@ -43,17 +46,30 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
     }
 
     #[inline]
-    pub(crate) async fn deliver(&mut self, batch: &Arc<Batch>, index: usize) {
-        let spec = &self.lane.spec;
-        let counters = self.counters();
+    pub(crate) async fn handle(&mut self, batch: &Arc<Batch>, index: usize) {
+        let Self {
+            handler,
+            state,
+            lane,
+            timer,
+            ..
+        } = self;
+        let spec = &lane.spec;
+        let counters = match self.number {
+            None => &lane.counters,
+            Some(number) => &lane.workers[number],
+        };
         let push = Push::new(batch, index, &spec.subscriptions);
         add(&counters.position, 1);
         if !push.is_of_template() {
             return counters.record(Outcome::Unmatched);
         }
         counters.running.store(1, Release);
-        let handling = self.handler.handle(push, &self.state);
-        let ended = attempt(spec.timeout, handling).await;
+        let handling = handler.handle(push, state);
+        let ended = match spec.timeout {
+            None => attempt(handling).await,
+            Some(limit) => attempt_within(limit, timer, handling).await,
+        };
         let outcome = match &ended {
             Ended::Returned(result) => Outcome::of(result),
             Ended::Panicked => Outcome::Panicked,
@@ -67,14 +83,14 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
                 _ => None,
             };
             self.limit.report(|suppressed| {
-                Report::new(&self.lane.spec, push, outcome, fault).log(suppressed);
+                Report::new(spec, push, outcome, fault).log(suppressed);
             });
         }
     }
 
     /// Tells the handler of a gap until it has taken it: what it keeps up to date by its messages
     /// is wrong until then.
-    pub(crate) async fn tell(&mut self, gap: &Gap) {
+    async fn tell_gap(&mut self, gap: &Gap) {
         let Lane { spec, counters, .. } = &*self.lane;
         if gap.cause != GapCause::Initial {
             add(&counters.gaps, 1);
@@ -83,7 +99,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
         loop {
             let telling = self.handler.handle_gap(gap, &self.state);
-            let problem = match attempt(None, telling).await {
+            let problem = match attempt(telling).await {
                 Ended::Returned(Ok(())) => return,
                 Ended::Returned(Err(Fault::Rejected(rejection))) => rejection.to_string(),
                 Ended::Returned(Err(Fault::Failed(error))) => error.to_string(),
@@ -100,11 +116,22 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
             tokio::time::sleep(delay).await;
         }
     }
+}
 
-    fn counters(&self) -> &Counters {
-        match self.number {
-            None => &self.lane.counters,
-            Some(number) => &self.lane.workers[number],
-        }
+/// A handler's own loop is its only worker.
+impl<S: Send + Sync + 'static, H: Handler<S>> Hands for Worker<S, H> {
+    fn lane(&self) -> &Lane {
+        &self.lane
     }
+
+    #[inline]
+    async fn deliver(&mut self, batch: &Arc<Batch>, index: usize) {
+        self.handle(batch, index).await;
+    }
+
+    async fn tell(&mut self, gap: &Gap) {
+        self.tell_gap(gap).await;
+    }
+
+    async fn rest(&mut self) {}
 }

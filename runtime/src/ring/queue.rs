@@ -18,7 +18,7 @@ pub(super) struct Queue {
     base: u64,
     tail: Arc<Batch>,
     /// What the tail is made of when a reader takes it, where only the newest of a channel counts.
-    mailbox: Option<Mailbox>,
+    mailbox: Option<Box<Mailbox>>,
     /// The sequence number of the oldest push that is still here, if there is one.
     oldest: u64,
     held: usize,
@@ -49,7 +49,7 @@ impl Queue {
             sealed: VecDeque::new(),
             base: 0,
             tail: Arc::new(Batch::new()),
-            mailbox: (budget.overflow == Overflow::Latest).then(Mailbox::default),
+            mailbox: (budget.overflow == Overflow::Latest).then(Box::default),
             oldest: 0,
             held: 0,
             held_bytes: 0,
@@ -143,7 +143,9 @@ impl Queue {
         Some(Ahead {
             missed: self.missed(position),
             episode: batch.episode,
-            opened: mailbox.and_then(Mailbox::opened).unwrap_or(batch.opened),
+            opened: mailbox
+                .and_then(|mailbox| mailbox.opened())
+                .unwrap_or(batch.opened),
         })
     }
 
@@ -229,7 +231,9 @@ impl Queue {
 
     /// How many pushes have no number because they took the place of an older one.
     pub(super) fn superseded(&self) -> u64 {
-        self.mailbox.as_ref().map_or(0, Mailbox::superseded)
+        self.mailbox
+            .as_ref()
+            .map_or(0, |mailbox| mailbox.superseded())
     }
 
     fn most_in_batch(&self) -> usize {
@@ -251,7 +255,10 @@ impl Queue {
         self.held -= 1;
         if front.is_empty() {
             // The oldest one is still in the mailbox, which the tail will be made of.
-            let weight = self.mailbox.as_mut().map_or(0, Mailbox::drop_first);
+            let weight = self
+                .mailbox
+                .as_mut()
+                .map_or(0, |mailbox| mailbox.drop_first());
             self.held_bytes -= weight;
             self.move_tail();
             return;
@@ -321,7 +328,11 @@ impl Queue {
     }
 
     fn tail_is_empty(&self) -> bool {
-        self.tail.is_empty() && self.mailbox.as_ref().is_none_or(Mailbox::is_empty)
+        self.tail.is_empty()
+            && self
+                .mailbox
+                .as_ref()
+                .is_none_or(|mailbox| mailbox.is_empty())
     }
 }
 
