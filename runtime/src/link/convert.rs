@@ -7,7 +7,7 @@ use crate::subscription::Kind;
 ///
 /// The kinds stay apart here: `redis::Msg::from_push_info` makes a sharded message look like a
 /// plain one.
-pub(super) fn incoming(push: &PushInfo) -> Incoming<'_> {
+pub(crate) fn incoming(push: &PushInfo) -> Incoming<'_> {
     let whole = match &push.kind {
         PushKind::Message => message(Kind::Channel, &push.data),
         PushKind::PMessage => pattern_message(&push.data),
@@ -93,6 +93,8 @@ fn bytes(value: &Value) -> Option<&[u8]> {
     match value {
         Value::BulkString(bytes) => Some(bytes),
         Value::SimpleString(text) => Some(text.as_bytes()),
+        // redis-rs has a value of its own for this one text.
+        Value::Okay => Some(b"OK"),
         _ => None,
     }
 }
@@ -146,6 +148,16 @@ mod tests {
                 "{push:?}"
             );
         }
+    }
+
+    /// `+OK`, which redis-rs reads as no string.
+    #[test]
+    fn a_payload_may_be_the_simple_string_ok() {
+        let push = push(PushKind::Message, vec![bulk("a"), Value::Okay]);
+        assert!(matches!(
+            incoming(&push),
+            Incoming::Message { payload: b"OK", .. }
+        ));
     }
 
     #[test]

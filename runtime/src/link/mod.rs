@@ -4,9 +4,9 @@
 mod attached;
 mod client;
 mod connection;
-mod convert;
+pub(crate) mod convert;
 mod manager;
-mod wire;
+pub(crate) mod wire;
 
 pub(crate) use attached::Attached;
 pub(crate) use client::Target;

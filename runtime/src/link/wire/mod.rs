@@ -119,5 +119,18 @@ impl Drop for End {
     }
 }
 
+/// The push that stands at the front of some bytes, and how long it is.
+#[cfg(feature = "__fuzz")]
+pub(crate) fn scanned(bytes: &[u8]) -> Option<(crate::raw::RawPush, usize)> {
+    match scan::scan(bytes) {
+        scan::Scanned::Lifted(push, taken) | scan::Scanned::Shared(push, taken) => {
+            Some((push.to_raw(), taken))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(any(test, feature = "__fuzz"))]
+pub(crate) mod differential;
 #[cfg(test)]
 mod tests;

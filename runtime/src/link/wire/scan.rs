@@ -14,7 +14,7 @@ pub(super) enum Scanned<'a> {
     Shared(Incoming<'a>, usize),
     /// A frame for redis-rs alone.
     Other(usize),
-    /// No RESP3, as far as this is concerned: redis-rs will say what is wrong with it.
+    /// No RESP3, as far as this is concerned: the connection cannot go on.
     Unknown,
 }
 
@@ -97,6 +97,9 @@ fn frame(bytes: &[u8]) -> Step<Scanned<'_>> {
         return skip(bytes, start).map(Scanned::Other);
     }
     let (count, mut at) = header(bytes, start)?;
+    if count <= 0 {
+        return Ok(Scanned::Shared(Incoming::Unknown { kind: "" }, at));
+    }
     // No push that is known here has more elements.
     let mut elements = [Element::Nil; 4];
     for index in 0..usize::try_from(count).map_err(|_| Stop::Unknown)? {
@@ -225,6 +228,10 @@ fn element(bytes: &[u8], at: usize) -> Step<(Element<'_>, usize)> {
         }
         b':' => Ok((Element::Int, line(bytes, at)?)),
         b'_' => Ok((Element::Nil, line(bytes, at)?)),
+        // The nulls of RESP2, which redis-rs reads as well.
+        b'*' | b'~' if bytes.get(at + 1) == Some(&b'-') && header(bytes, at)?.0 < 0 => {
+            Ok((Element::Nil, header(bytes, at)?.1))
+        }
         _ => {
             let next = skip(bytes, at)?;
             Ok((Element::Other(&bytes[at..next]), next))

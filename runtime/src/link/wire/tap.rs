@@ -30,8 +30,9 @@ pub(super) struct Tap<S> {
     /// Whether whole frames are in the buffer, behind a wait.
     holds_frames: bool,
     has_ended: bool,
-    /// Something came that is no RESP3: all from there on is for redis-rs to judge.
-    is_blind: bool,
+    /// Something came that is no RESP3: redis-rs may say what is wrong with it, and then the stream
+    /// ends. If it went on, messages could go by unseen while commands are answered.
+    has_given_up: bool,
 }
 
 const READ: usize = 64 * 1024;
@@ -52,7 +53,7 @@ impl<S: AsyncRead + Unpin> Tap<S> {
             patience,
             holds_frames: false,
             has_ended: false,
-            is_blind: false,
+            has_given_up: false,
         }
     }
 
@@ -65,7 +66,7 @@ impl<S: AsyncRead + Unpin> Tap<S> {
             start,
             end,
             passed,
-            is_blind,
+            has_given_up,
             patience,
             ..
         } = self;
@@ -96,7 +97,7 @@ impl<S: AsyncRead + Unpin> Tap<S> {
                         taken
                     }
                     Scanned::Unknown => {
-                        *is_blind = true;
+                        *has_given_up = true;
                         break;
                     }
                 };
@@ -107,9 +108,16 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         if let Some(ring) = full {
             patience.begin(ring, feed, now);
         }
-        if self.is_blind {
+        if self.has_given_up {
             self.pass_rest();
+            self.end_stream();
         }
+    }
+
+    /// Whether the stream was given up: something in it could not be read.
+    #[cfg(any(test, feature = "__fuzz"))]
+    pub(super) fn has_given_up(&self) -> bool {
+        self.has_given_up
     }
 
     fn pass_rest(&mut self) {
@@ -126,10 +134,14 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         let count = room.filled().len();
         self.end += count;
         if read.is_err() || count == 0 {
-            self.has_ended = true;
-            self.feed.accept(self.generation, &Incoming::Disconnected);
+            self.end_stream();
         }
         Poll::Ready(read)
+    }
+
+    fn end_stream(&mut self) {
+        self.has_ended = true;
+        self.feed.accept(self.generation, &Incoming::Disconnected);
     }
 
     fn make_room(&mut self) {

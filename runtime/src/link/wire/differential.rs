@@ -1,0 +1,162 @@
+//! The tap beside redis-rs's own parser: what each makes of the same bytes.
+
+use std::io::{self, Cursor};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use redis::{Parser, PushInfo, PushKind, Value};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::runtime::Runtime;
+
+use super::patience::Patience;
+use super::tap::Tap;
+use crate::feed::Feed;
+use crate::link::convert::incoming;
+use crate::raw::RawPush;
+use crate::routes::Routes;
+use crate::settings::Settings;
+
+/// A stream that comes in pieces.
+struct Pieces {
+    bytes: Vec<u8>,
+    at: usize,
+    random: fastrand::Rng,
+}
+
+impl AsyncRead for Pieces {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.random.bool() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let most = if self.random.bool() { 3 } else { 2_000 };
+        let left = self.bytes.len() - self.at;
+        let count = self.random.usize(1..=most).min(left).min(out.remaining());
+        out.put_slice(&self.bytes[self.at..self.at + count]);
+        self.at += count;
+        Poll::Ready(Ok(()))
+    }
+}
+
+thread_local! {
+    static RUNTIME: Runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime without I/O");
+}
+
+/// What the tap makes of a stream.
+pub(crate) struct Tapped {
+    /// The pushes for the feed.
+    pub(crate) pushes: Vec<RawPush>,
+    /// The bytes for redis-rs.
+    pub(crate) passed: Vec<u8>,
+    /// Whether the tap gave the stream up.
+    pub(crate) was_given_up: bool,
+}
+
+/// Reads a stream through the tap, in random pieces, to its end.
+pub(crate) fn tapped(bytes: &[u8], random: &mut fastrand::Rng) -> Tapped {
+    RUNTIME.with(|runtime| {
+        runtime.block_on(async {
+            let feed = Arc::new(Feed::new(Routes::default(), &Settings::default()));
+            feed.open(1);
+            let mut pushes = feed.pushes();
+            let stream = Pieces {
+                bytes: bytes.to_vec(),
+                at: 0,
+                random: random.fork(),
+            };
+            let patience = Patience::new(Duration::ZERO);
+            let mut tap = Tap::new(stream, Arc::clone(&feed), 1, patience);
+            let mut passed = Vec::new();
+            let read = tap.read_to_end(&mut passed).await;
+            read.expect("the stream has no errors of its own");
+            let mut seen = Vec::new();
+            while let Ok(push) = pushes.try_recv() {
+                seen.push(push);
+            }
+            assert_eq!(seen.pop(), Some(RawPush::Disconnected));
+            Tapped {
+                pushes: seen,
+                passed,
+                was_given_up: tap.has_given_up(),
+            }
+        })
+    })
+}
+
+/// What redis-rs makes of a stream, up to the first error.
+pub(crate) fn parsed(bytes: &[u8]) -> Vec<Value> {
+    let mut reader = Cursor::new(bytes);
+    let mut parser = Parser::new();
+    std::iter::from_fn(|| parser.parse_value(&mut reader).ok()).collect()
+}
+
+/// Splits what redis-rs parses into what the feed should get and what redis-rs should.
+pub(crate) fn expected(values: Vec<Value>) -> (Vec<RawPush>, Vec<Value>) {
+    let mut pushes = Vec::new();
+    let mut replies = Vec::new();
+    for value in values {
+        if let Value::Push { kind, data } = behind_attributes(&value) {
+            let info = PushInfo {
+                kind: kind.clone(),
+                data: data.clone(),
+            };
+            let raw = incoming(&info).to_raw();
+            let is_whole = !matches!(raw, RawPush::Malformed { .. });
+            pushes.push(raw);
+            if is_message(kind) && is_whole {
+                continue;
+            }
+        }
+        replies.push(value);
+    }
+    (pushes, replies)
+}
+
+fn behind_attributes(mut value: &Value) -> &Value {
+    while let Value::Attribute { data, .. } = value {
+        value = data;
+    }
+    value
+}
+
+fn is_message(kind: &PushKind) -> bool {
+    matches!(
+        kind,
+        PushKind::Message | PushKind::PMessage | PushKind::SMessage | PushKind::Invalidate
+    )
+}
+
+/// Holds the tap and redis-rs together over any bytes.
+///
+/// As far as redis-rs can read the stream, both see the same pushes and the same replies, unless
+/// the tap gives the stream up: then the connection ends, and nothing is missed in silence. Behind
+/// the first thing that redis-rs cannot read the tap may see more.
+///
+/// # Panics
+///
+/// When they do not agree.
+pub(crate) fn compare(bytes: &[u8], random: &mut fastrand::Rng) {
+    let (pushes, replies) = expected(parsed(bytes));
+    let tapped = tapped(bytes, random);
+    let mut left = parsed(&tapped.passed);
+    if tapped.was_given_up {
+        // redis-rs is left with the frame, which it may be able to read.
+        (_, left) = expected(left);
+    } else {
+        assert!(tapped.pushes.len() >= pushes.len(), "pushes were missed");
+        assert!(left.len() >= replies.len(), "replies were missed");
+    }
+    let common = tapped.pushes.len().min(pushes.len());
+    assert_eq!(tapped.pushes[..common], pushes[..common], "the pushes");
+    let common = left.len().min(replies.len());
+    assert_eq!(left[..common], replies[..common], "the replies");
+}
