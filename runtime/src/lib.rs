@@ -108,6 +108,11 @@ pub mod testing;
 #[path = "private.rs"]
 pub mod __private;
 
+#[cfg(feature = "__fuzz")]
+#[doc(hidden)]
+#[path = "fuzz/mod.rs"]
+pub mod __fuzz;
+
 pub use bytes::Bytes;
 pub use redis;
 pub use redis_push_macros::{PushMessage, gap_handler, handlers, push_handler};

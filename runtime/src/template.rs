@@ -36,6 +36,11 @@ impl Template {
         }
     }
 
+    #[cfg(feature = "__fuzz")]
+    pub(crate) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         let fail = |problem| TemplateError {
             text: text.to_owned(),

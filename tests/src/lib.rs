@@ -1,6 +1,7 @@
 //! What the tests of `redis-push` share: servers to run against, a harness that runs each test
 //! once per server, and bounded waits.
 
+pub mod fuzz;
 pub mod harness;
 mod raw;
 mod real_server;

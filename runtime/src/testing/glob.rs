@@ -8,7 +8,7 @@
 use std::ffi::c_char;
 
 /// Whether `name` matches the glob `pattern`.
-pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
+pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut retry = None;
     while p < pattern.len() && n < name.len() {

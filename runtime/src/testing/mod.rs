@@ -27,6 +27,9 @@ mod state;
 mod subscribing;
 mod tracking;
 
+#[cfg(feature = "__fuzz")]
+pub(crate) use glob::matches as matches_glob;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io};

@@ -1,0 +1,107 @@
+use crate::template::{Segment, Template};
+use crate::testing::matches_glob;
+
+/// Checks the parser and the matcher of templates.
+///
+/// The first line is the template; the lines behind it are a channel name as a whole, and the
+/// values of the params one by one.
+///
+/// # Panics
+///
+/// When a template does not print as it reads, when its glob misses a channel that it takes, or
+/// when what it renders is not captured again.
+pub fn template(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else {
+        return;
+    };
+    let (text, values) = text.split_once('\n').unwrap_or((text, ""));
+    let template = match Template::parse(text) {
+        Ok(template) => template,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    let again = Template::parse(&template.to_string());
+    assert_eq!(
+        again.as_ref(),
+        Ok(&template),
+        "a template prints as it reads"
+    );
+
+    takes(&template, values);
+    if let Some(channel) = rendered(&template, values.split('\n')) {
+        let captured = takes(&template, &channel);
+        let captured = captured.expect("what a template renders is of the template");
+        let is_clear = |value: &str| !template.literals().any(|text| has_any_of(value, text));
+        if values.split('\n').all(is_clear) {
+            let values = values.split('\n').map(str::to_owned);
+            assert!(
+                captured
+                    .into_iter()
+                    .eq(values.take(template.params().count()))
+            );
+        }
+    }
+}
+
+/// The values that a template captures in a channel, checked: `None` if it does not take it.
+fn takes(template: &Template, channel: &str) -> Option<Vec<String>> {
+    let is_taken = template.capture(channel, []).is_some();
+    let mut values = Vec::new();
+    for name in template.params() {
+        let captured = template.capture(channel, [name]);
+        assert_eq!(captured.is_some(), is_taken, "of one param or of none");
+        values.extend(captured.map(|[value]| value.to_owned()));
+    }
+    if !is_taken {
+        return None;
+    }
+    let again = rendered(template, values.iter().map(String::as_str));
+    assert_eq!(
+        again.as_deref(),
+        Some(channel),
+        "what is captured is the channel"
+    );
+    assert!(
+        matches_glob(template.glob().as_bytes(), channel.as_bytes()),
+        "the server would not send what the template takes"
+    );
+    Some(values)
+}
+
+/// Fills in the params; `None` where a value is missing or is none that a param may take.
+fn rendered<'v>(template: &Template, mut values: impl Iterator<Item = &'v str>) -> Option<String> {
+    let mut channel = String::new();
+    for segment in template.segments() {
+        let value = match segment {
+            Segment::Literal(text) => text,
+            Segment::Param(_) => values
+                .next()
+                .filter(|value| !value.contains(['.', ':', '/']))?,
+            Segment::Rest(_) => values.next()?,
+        };
+        if value.is_empty() {
+            return None;
+        }
+        channel.push_str(value);
+    }
+    Some(channel)
+}
+
+fn has_any_of(value: &str, text: &str) -> bool {
+    value.contains(|c| text.contains(c))
+}
+
+impl Template {
+    fn literals(&self) -> impl Iterator<Item = &str> {
+        self.segments().iter().filter_map(|segment| match segment {
+            Segment::Literal(text) => Some(&**text),
+            Segment::Param(_) | Segment::Rest(_) => None,
+        })
+    }
+
+    fn params(&self) -> impl Iterator<Item = &str> {
+        self.segments().iter().filter_map(|segment| match segment {
+            Segment::Literal(_) => None,
+            Segment::Param(name) | Segment::Rest(name) => Some(&**name),
+        })
+    }
+}

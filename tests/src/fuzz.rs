@@ -1,0 +1,152 @@
+//! What the fuzz targets call, and `cargo test` for a bounded time: each takes any bytes, and
+//! panics if something does not hold.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use redis_push::{Bytes, ChannelName, FromPush, Json, OwnedPush, Push, Rejection};
+use redis_push::{PushMessage, Subscription, Text};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+pub use redis_push::__fuzz::{push, template, wire};
+
+/// The targets by their names, which are those of their folders of seeds.
+pub const TARGETS: [(&str, fn(&[u8])); 4] = [
+    ("decode", decode),
+    ("push", push),
+    ("template", template),
+    ("wire", wire),
+];
+
+#[derive(PushMessage)]
+#[push(channel = "q.{symbol}")]
+#[expect(dead_code, reason = "only whether it decodes is of interest")]
+struct Quote {
+    symbol: String,
+    bid: f64,
+    #[serde(default)]
+    asks: Vec<f32>,
+}
+
+#[derive(PushMessage)]
+#[push(channel = "q.{number}.{path*}")]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only whether it decodes is of interest")]
+struct Strict<'p> {
+    number: u16,
+    path: Cow<'p, str>,
+    text: Cow<'p, str>,
+    raw: &'p str,
+    small: Option<i8>,
+}
+
+#[derive(PushMessage)]
+#[push(channel = "q.{rest*}")]
+#[expect(dead_code, reason = "only whether it decodes is of interest")]
+struct Flat<'p> {
+    rest: &'p str,
+    #[serde(flatten)]
+    others: HashMap<String, serde_json::Value>,
+}
+
+#[derive(PushMessage)]
+#[push(channel = "q")]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(dead_code, reason = "only whether it decodes is of interest")]
+enum Event {
+    Opened { at: u64 },
+    Closed { at: u64, reason: String },
+    Idle,
+}
+
+/// Checks that every decoder takes or rejects any payload of any channel.
+///
+/// The first line is the channel's name, what is behind it the payload.
+///
+/// # Panics
+///
+/// When a decoder does, when it takes what its format does not, or when the words of a rejection
+/// are not fit for a log.
+pub fn decode(bytes: &[u8]) {
+    static BY: LazyLock<Vec<Subscription>> = LazyLock::new(|| {
+        let templates = ["q.{symbol}", "q.{number}.{path*}", "{rest*}"];
+        let by_template = templates.map(|text| Subscription::template(text).expect("a template"));
+        [Subscription::pattern("*")]
+            .into_iter()
+            .chain(by_template)
+            .collect()
+    });
+    let end_of_line = bytes.iter().position(|byte| *byte == b'\n');
+    let (channel, payload) = match end_of_line {
+        Some(end) => (&bytes[..end], &bytes[end + 1..]),
+        None => (bytes, &b""[..]),
+    };
+    for by in &*BY {
+        let owned = OwnedPush::new(by.clone(), channel, payload);
+        let push = owned.as_push();
+        messages(push);
+        payloads(push, payload);
+        let name = rejected::<ChannelName<'_>>(push);
+        assert_eq!(name, str::from_utf8(channel).is_err());
+        prints_safely(&format!("{push:?}"));
+    }
+}
+
+/// Messages of their own types: only that they decode or not.
+fn messages(push: Push<'_>) {
+    rejected::<Quote>(push);
+    rejected::<Strict<'_>>(push);
+    rejected::<Flat<'_>>(push);
+    rejected::<Event>(push);
+    rejected::<Option<Quote>>(push);
+    rejected::<Result<Strict<'_>, Rejection>>(push);
+}
+
+/// Payloads in a format that others can judge.
+fn payloads(push: Push<'_>, payload: &[u8]) {
+    json::<serde_json::Value>(push, payload);
+    json::<IgnoredAny>(push, payload);
+    json::<u64>(push, payload);
+    json::<f64>(push, payload);
+    json::<&str>(push, payload);
+    json::<Cow<'_, str>>(push, payload);
+    json::<HashMap<String, Option<i32>>>(push, payload);
+
+    let text = str::from_utf8(payload).ok();
+    let parses = |is_one: fn(&str) -> bool| text.is_some_and(is_one);
+    assert_eq!(rejected::<&str>(push), text.is_none());
+    let is_number = parses(|text| text.parse::<u64>().is_ok());
+    assert_eq!(rejected::<Text<u64>>(push), !is_number);
+    let is_address = parses(|text| text.parse::<IpAddr>().is_ok());
+    assert_eq!(rejected::<Text<IpAddr>>(push), !is_address);
+
+    assert!(matches!(<&[u8]>::from_push(push, &()), Ok(same) if same == payload));
+    assert!(matches!(Bytes::from_push(push, &()), Ok(same) if same == payload));
+}
+
+fn json<'p, T: Deserialize<'p>>(push: Push<'p>, payload: &'p [u8]) {
+    let is_json = serde_json::from_slice::<T>(payload).is_ok();
+    assert_eq!(rejected::<Json<T>>(push), !is_json);
+}
+
+/// Whether an argument is not taken; if so, for a reason that may be logged.
+fn rejected<'p, T: FromPush<'p, ()>>(push: Push<'p>) -> bool {
+    match T::from_push(push, &()) {
+        Ok(_) => false,
+        Err(rejection) => {
+            prints_safely(&rejection.to_string());
+            true
+        }
+    }
+}
+
+fn prints_safely(text: &str) {
+    assert!(text.len() < 1_000, "names are cut: {text}");
+    assert!(
+        !text.contains(char::is_control),
+        "names are escaped: {text}"
+    );
+}
