@@ -9,6 +9,8 @@ use tests::tests;
 mod attaching;
 mod delivery;
 mod gated;
+mod logs;
+mod poison;
 mod policies;
 mod reconnect;
 mod starting;
@@ -18,6 +20,7 @@ mod waiting;
 
 use attaching::*;
 use delivery::*;
+use poison::*;
 use policies::*;
 use reconnect::*;
 use starting::*;
@@ -55,6 +58,11 @@ fn on_each_link(suite: Suite) -> Suite {
             a_panic_or_an_error_ends_one_delivery,
             names_and_payloads_may_be_any_bytes,
             what_does_not_decode_is_counted_and_leaves_the_handler_alive,
+            every_poison_is_rejected_and_the_next_good_message_is_handled,
+            a_channel_name_may_be_long_or_no_text,
+            a_payload_of_33_mb_arrives_or_is_told_as_a_gap,
+            logs_escape_and_cut_channel_names_and_leave_payloads_out,
+            a_flood_of_bad_messages_is_a_line_a_second_with_the_number_of_others,
             raw_pushes_go_to_everyone_who_asks,
             a_slow_handler_is_told_what_it_missed_and_the_others_miss_nothing,
             a_killed_connection_comes_back_and_every_handler_is_told,
