@@ -6,7 +6,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
-use tests::fuzz::TARGETS;
+use tests::fuzz::{TARGETS, Target};
 
 /// What is in the repository, and what is too large to be there.
 fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
@@ -80,7 +80,7 @@ fn mutated(seeds: &[(String, Vec<u8>)], random: &mut fastrand::Rng) -> Vec<u8> {
     bytes
 }
 
-fn run(target: fn(&[u8]), what: &str, bytes: &[u8]) {
+fn run(target: Target, what: &str, bytes: &[u8]) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| target(bytes))) {
         let shown = &bytes[..bytes.len().min(4_096)];
         eprintln!("{what} failed on b\"{}\"", shown.escape_ascii());

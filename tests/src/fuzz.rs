@@ -13,8 +13,11 @@ use serde::de::IgnoredAny;
 
 pub use redis_push::__fuzz::{push, template, wire};
 
+/// A check of any bytes.
+pub type Target = fn(&[u8]);
+
 /// The targets by their names, which are those of their folders of seeds.
-pub const TARGETS: [(&str, fn(&[u8])); 4] = [
+pub const TARGETS: [(&str, Target); 4] = [
     ("decode", decode),
     ("push", push),
     ("template", template),
