@@ -28,9 +28,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
                 "there is nothing to subscribe to: give `Subscriber::handlers` a handler",
             ));
         }
-        let link = self
-            .target
-            .into_link(self.settings.wire.then_some(self.settings.wire_wait))?;
+        let wire = self.settings.wire.then_some(self.settings.wire_wait);
+        let link = self.target.into_link(self.options, wire)?;
         let state = Arc::new(self.state);
         let mut rings = Rings::default();
         let mut lanes = Vec::new();

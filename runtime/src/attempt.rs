@@ -23,6 +23,14 @@ pub(crate) async fn attempt<T>(future: impl Future<Output = T>) -> Ended<T> {
     poll_fn(|cx| poll(future.as_mut(), cx)).await
 }
 
+/// Runs a future that may run code of the user's: `None` if it panics.
+pub(crate) async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
+    match attempt(future).await {
+        Ended::Returned(value) => Some(value),
+        Ended::Panicked | Ended::TimedOut => None,
+    }
+}
+
 /// Runs a future of the user's likewise, or until the time is up; then it is dropped.
 pub(crate) async fn attempt_within<T>(
     limit: Duration,

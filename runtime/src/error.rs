@@ -21,6 +21,7 @@ enum Kind {
     Config,
     Connection,
     Auth,
+    Tls,
     Denied,
     Timeout,
 }
@@ -36,6 +37,10 @@ impl Error {
 
     pub(crate) fn auth(text: impl Into<String>) -> Self {
         Self::new(Kind::Auth, text)
+    }
+
+    pub(crate) fn tls(text: impl Into<String>) -> Self {
+        Self::new(Kind::Tls, text)
     }
 
     pub(crate) fn denied(text: impl Into<String>) -> Self {
@@ -81,6 +86,14 @@ impl Error {
     #[must_use]
     pub fn is_auth(&self) -> bool {
         self.kind == Kind::Auth
+    }
+
+    /// Whether TLS could not be trusted, by either side: the server's certificate is by an unknown
+    /// authority, has expired, or is for another name; the port speaks no TLS; or the server wants
+    /// another client certificate. There is then no connection, and no attempt to do without.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.kind == Kind::Tls
     }
 
     /// Whether the server refused a subscription.

@@ -52,7 +52,9 @@
 //!   again and its confirmation checked, and every handler is told of the gap;
 //! - a handler sees what comes by one of its subscriptions in the server's order and never twice
 //!   (one that listens to overlapping names is sent a message for each, as Redis does);
-//! - a payload that does not decode, an error and a panic end one delivery, not the handler.
+//! - a payload that does not decode, an error and a panic end one delivery, not the handler;
+//! - a `rediss://` connection is encrypted and its server proven, or there is none; passwords and
+//!   keys are shown by no log, error or `Debug`.
 //!
 //! [`Stats`] accounts for every message that has arrived.
 //!
@@ -62,15 +64,51 @@
 //! yours nothing is printed. A payload that does not decode, an error and a panic are logged at most
 //! once a second for each handler, without the payload.
 //!
+//! # What the server's user needs
+//!
+//! [`Subscriber::credentials`] says who it is, or the URL. On the server, these are the least rights
+//! that everything here works with:
+//!
+//! ```text
+//! ACL SETUSER quotes-reader on >password resetchannels &quotes.* -@all
+//!     +subscribe +psubscribe +ssubscribe +unsubscribe +punsubscribe +sunsubscribe
+//!     +ping +client|setinfo
+//! ```
+//!
+//! - The channels (`&`) are those that handlers name. A pattern must be given as it is:
+//!   `&quotes.*` allows `PSUBSCRIBE quotes.*`, but not `PSUBSCRIBE quotes.e*`.
+//! - `HELLO` and `AUTH` need no right.
+//! - Of the subscribe commands, those for channels, patterns (also a template with params) and
+//!   sharded channels, with their opposites; a user who may not unsubscribe makes each shutdown
+//!   wait for half of its deadline.
+//! - `CLIENT SETINFO` is sent by redis-rs once for each connection; it may be denied, which shows in
+//!   `ACL LOG`. Redis before 7.2 does not know it, and refuses the rule.
+//! - [`Subscriber::client_name`] adds `+client|setname`, a database in the URL `+select`, and
+//!   [`Subscriber::attach`] `+client|id`.
+//!
 //! # Features
 //!
+//! None is on by default, and each goes with the others.
+//!
+//! - `rustls` adds TLS: `rediss://` URLs and [`Subscriber::tls`], on either link. It is rustls with
+//!   the crypto provider that the process has set
+//!   (`rustls::crypto::CryptoProvider::install_default`), else with *ring*, whose build needs a C
+//!   compiler and no other tool. It trusts the system's authorities, which are read at `start`
+//!   (`SSL_CERT_FILE` and `SSL_CERT_DIR` are heeded), or those of [`Tls::root_certificate`].
+//!   For a client of redis-rs that does TLS by itself, *ring* becomes the provider of the process
+//!   where there is none.
+//! - `native-tls` adds the same by the TLS library of the system: OpenSSL on Linux, whose headers
+//!   the build needs (on Debian, `libssl-dev` and `pkg-config`), and the system's own on macOS and
+//!   Windows. With `rustls` on as well, rustls is used.
 //! - `testing` adds `testing::Broker`, an in-process RESP3 server for tests and examples. It is
 //!   no Redis.
 
+mod access;
 mod assemble;
 mod attempt;
 mod backoff;
 mod batch;
+mod credentials;
 mod delivery;
 mod error;
 mod extract;
@@ -99,6 +137,7 @@ mod subscriber;
 mod subscription;
 mod supervisor;
 mod template;
+mod tls;
 mod worker;
 
 #[cfg(feature = "testing")]
@@ -117,6 +156,7 @@ pub use bytes::Bytes;
 pub use redis;
 pub use redis_push_macros::{PushMessage, gap_handler, handlers, push_handler};
 
+pub use credentials::Credentials;
 pub use error::{Error, Result};
 pub use extract::{
     AnyState, BoxError, ChannelName, FromPush, FromRef, Json, MatchedPattern, Message, Rejection,
@@ -134,3 +174,4 @@ pub use stats::{FeedStats, HandlerStats, Stats};
 pub use subscriber::Subscriber;
 pub use subscription::{Kind, Subscription};
 pub use template::TemplateError;
+pub use tls::Tls;

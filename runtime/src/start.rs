@@ -31,7 +31,7 @@ pub(crate) async fn confirmed(handle: &Handle, deadline: Option<Duration>) -> Re
 }
 
 fn is_decided(status: &Status) -> bool {
-    let is_final = |error: &Arc<Error>| error.is_auth() || error.is_config();
+    let is_final = |error: &Arc<Error>| error.is_auth() || error.is_config() || error.is_tls();
     let refused = status.error.as_ref().is_some_and(is_final);
     status.phase != Phase::Connecting || refused
 }
@@ -84,6 +84,7 @@ fn explain(handle: &Handle, status: &Status, timed_out: Option<Duration>) -> Err
     let error = match connection {
         Some(error) if error.is_auth() => Error::auth(text),
         Some(error) if error.is_config() => Error::config(text),
+        Some(error) if error.is_tls() => Error::tls(text),
         _ if missing.iter().any(is_denied) => Error::denied(text),
         _ => Error::timeout(text),
     };

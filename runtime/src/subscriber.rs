@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 
 use crate::error::Result;
 use crate::handle::Handle;
-use crate::link::{Attached, Target};
+use crate::link::{Attached, Options, Target};
 use crate::mount::Mount;
 use crate::settings::Settings;
 use crate::shutdown;
@@ -38,6 +38,7 @@ use crate::start;
 #[must_use = "a subscriber does nothing before `start` or `run`"]
 pub struct Subscriber<S = ()> {
     pub(crate) target: Target,
+    pub(crate) options: Options,
     pub(crate) state: S,
     pub(crate) mounts: Vec<Mount<S>>,
     pub(crate) settings: Settings,
@@ -46,7 +47,9 @@ pub struct Subscriber<S = ()> {
 }
 
 impl Subscriber {
-    /// Listens to the server at a URL: `redis://[user:password@]host:port/[db]`.
+    /// Listens to the server at a URL: `redis://[user:password@]host:port/[db]`, `rediss://` for
+    /// TLS (with the feature `rustls` or `native-tls`), or a unix socket:
+    /// `redis+unix:///run/redis.sock?db=1&user=me&pass=secret`.
     ///
     /// RESP3 is switched on; a URL that insists on `protocol=resp2` is an error of `start`, as is
     /// one that does not parse. No connection is made before `start`.
@@ -57,6 +60,10 @@ impl Subscriber {
     /// Listens to the server of a client of redis-rs, with its address, its credentials and its
     /// TLS certificates. RESP3, TCP_NODELAY and keepalive are switched on.
     ///
+    /// Certificates that it was built with cannot be read, so redis-rs does the TLS then, as its
+    /// features say, and the [wire link](Self::wire) is an error of `start`. It is better to give
+    /// them to [`tls`](Self::tls), which replaces them.
+    ///
     /// ```
     /// use redis_push::{Subscriber, redis};
     ///
@@ -65,7 +72,7 @@ impl Subscriber {
     /// # Ok::<(), redis::RedisError>(())
     /// ```
     pub fn with_client(client: redis::Client) -> Self {
-        Self::to(Target::Client(client))
+        Self::to(Target::Client(Box::new(client)))
     }
 
     /// Listens to a channel of pushes that a manager of yours already feeds.
@@ -120,6 +127,7 @@ impl Subscriber {
     fn to(target: Target) -> Self {
         Self {
             target,
+            options: Options::default(),
             state: (),
             mounts: Vec::new(),
             settings: Settings::default(),
@@ -134,6 +142,7 @@ impl Subscriber {
             .then_some("`Subscriber::state` comes before `Subscriber::handlers`");
         Subscriber {
             target: self.target,
+            options: self.options,
             state,
             mounts: Vec::new(),
             settings: self.settings,
@@ -152,8 +161,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Reads the socket without redis-rs: pushes are lifted out of the stream before it parses
     /// them, which costs about a third of the CPU time for a message.
     ///
-    /// redis-rs still does the greeting and the commands; handlers and promises are the same. TCP
-    /// and unix sockets; not for [`attach`](Subscriber::attach).
+    /// redis-rs still does the greeting and the commands; handlers and promises are the same. TCP,
+    /// TLS and unix sockets; not for [`attach`](Subscriber::attach).
     ///
     /// ```
     /// # use redis_push::Subscriber;
@@ -249,10 +258,10 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// # Errors
     ///
     /// At once when the program asks for what cannot be ([`Error::is_config`](crate::Error::is_config)), when the server
-    /// refuses the credentials ([`Error::is_auth`](crate::Error::is_auth)) or a subscription ([`Error::is_denied`](crate::Error::is_denied)). A
-    /// server that cannot be reached is tried until the deadline ([`Error::is_timeout`](crate::Error::is_timeout) and
-    /// [`Error::is_connection`](crate::Error::is_connection)). With no deadline, refused credentials and subscriptions are tried
-    /// again for ever as well.
+    /// refuses the credentials ([`Error::is_auth`](crate::Error::is_auth)) or a subscription ([`Error::is_denied`](crate::Error::is_denied)), and
+    /// when its certificate cannot be trusted ([`Error::is_tls`](crate::Error::is_tls)). A server that cannot be reached is
+    /// tried until the deadline ([`Error::is_timeout`](crate::Error::is_timeout) and [`Error::is_connection`](crate::Error::is_connection)). With no
+    /// deadline, all but the first are tried again for ever.
     ///
     /// # Panics
     ///

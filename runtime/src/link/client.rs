@@ -1,16 +1,28 @@
 use std::time::Duration;
 
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
-use redis::{Client, IntoConnectionInfo, ProtocolVersion};
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
+use super::server::Server;
+use super::tls::{self, Connector};
 use super::{Attached, Link, Manager, Wire};
+use crate::credentials::Provider;
 use crate::error::Error;
+use crate::tls::Tls;
 
 /// Where a subscriber is to connect to.
 pub(crate) enum Target {
     Url(String),
-    Client(Client),
+    Client(Box<Client>),
     Attached(Attached),
+}
+
+/// How it is to connect.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) tls: Option<Tls>,
+    pub(crate) credentials: Option<Provider>,
+    pub(crate) client_name: Option<String>,
 }
 
 impl Target {
@@ -19,34 +31,107 @@ impl Target {
     /// # Errors
     ///
     /// When the URL is none, or asks for what cannot be.
-    pub(crate) fn into_link(self, wire: Option<Duration>) -> Result<Link, Error> {
-        let client = match self {
-            Self::Url(url) => client_of(&url)?,
-            Self::Client(client) => prepare(client.get_connection_info().clone())?,
-            Self::Attached(_) if wire.is_some() => {
-                return Err(Error::config(
-                    "an attached manager reads its own socket: `wire()` does not go with `attach`",
-                ));
-            }
-            Self::Attached(link) => return Ok(Link::Attached(link)),
+    pub(crate) fn into_link(self, options: Options, wire: Option<Duration>) -> Result<Link, Error> {
+        let info = match self {
+            Self::Url(url) => info_of(&url)?,
+            Self::Client(client) => client.get_connection_info().clone(),
+            Self::Attached(link) => return attached(link, &options, wire),
         };
-        match wire {
-            Some(wait) => Wire::new(client, wait).map(Link::Wire),
-            None => Ok(Link::Manager(Manager::new(client))),
-        }
+        let server = server(prepare(info), options, wire.is_some())?;
+        Ok(match wire {
+            Some(wait) => Link::Wire(Wire::new(server, wait)),
+            None => Link::Manager(Manager::new(server)),
+        })
     }
 }
 
-fn client_of(url: &str) -> Result<Client, Error> {
+fn attached(link: Attached, options: &Options, wire: Option<Duration>) -> Result<Link, Error> {
+    let misplaced = if wire.is_some() {
+        "wire"
+    } else if options.tls.is_some() {
+        "tls"
+    } else if options.credentials.is_some() {
+        "credentials"
+    } else if options.client_name.is_some() {
+        "client_name"
+    } else {
+        return Ok(Link::Attached(link));
+    };
+    Err(Error::config(format!(
+        "an attached manager makes its own connections: `{misplaced}` does not go with `attach`"
+    )))
+}
+
+fn server(info: ConnectionInfo, options: Options, is_wire: bool) -> Result<Server, Error> {
+    if let Some(name) = &options.client_name
+        && (name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()))
+    {
+        return Err(Error::config(format!(
+            "the server would refuse the client name {name:?}: it takes visible ASCII characters, \
+             and no spaces"
+        )));
+    }
+    let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+    if options.tls.is_some() && !is_tls {
+        return Err(Error::config(
+            "`Subscriber::tls` needs a URL that begins with `rediss://`: with this one, nothing \
+             would be encrypted",
+        ));
+    }
+    Ok(Server {
+        tls: connector(info.addr(), options.tls.as_ref(), is_wire)?,
+        info,
+        credentials: options.credentials,
+        client_name: options.client_name,
+    })
+}
+
+/// TLS of ours, or `None` where redis-rs is to do it: what its client was given cannot be read.
+fn connector(
+    address: &ConnectionAddr,
+    ours: Option<&Tls>,
+    is_wire: bool,
+) -> Result<Option<Connector>, Error> {
+    let ConnectionAddr::TcpTls {
+        host,
+        port,
+        insecure,
+        tls_params,
+    } = address
+    else {
+        return Ok(None);
+    };
+    if *insecure && !ours.is_some_and(|tls| tls.accepts_any) {
+        return Err(Error::config(
+            "`#insecure` would take any certificate, whosesoever: give the server's authority to \
+             `Tls::root_certificate`, or say `Tls::danger_accept_any_certificate` if it must be",
+        ));
+    }
+    let has_theirs = tls_params.is_some();
+    let usual = Tls::new();
+    match ours.or((!has_theirs && tls::IS_BUILT_IN).then_some(&usual)) {
+        Some(tls) => Connector::new(tls, host, *port).map(Some),
+        None if !is_wire => Ok(None),
+        None if has_theirs => Err(Error::config(
+            "the wire link cannot read the certificates that the redis-rs client was given; give \
+             them to `Subscriber::tls`",
+        )),
+        None => Err(Error::config(tls::NOT_BUILT_IN)),
+    }
+}
+
+fn info_of(url: &str) -> Result<ConnectionInfo, Error> {
     // A URL may hold a password: none of it goes into an error.
     let parsed = redis::parse_redis_url(url).ok_or_else(|| {
         Error::config(
             "the server's URL is not one; it looks like `redis://[user:password@]host:port/[db]`",
         )
     })?;
+    let is_tls = matches!(parsed.scheme(), "rediss" | "valkeys");
+    let is_insecure = is_tls && parsed.fragment() == Some("insecure");
     // An unescaped `#`, `/` or `?` in a password makes a part of it look like a host or a path,
     // which errors would print.
-    let looks_cut = parsed.fragment().is_some()
+    let looks_cut = (parsed.fragment().is_some() && !is_insecure)
         || parsed.path().contains('@')
         || parsed.query().is_some_and(|query| query.contains('@'));
     if looks_cut && !parsed.scheme().contains("unix") {
@@ -64,22 +149,22 @@ fn client_of(url: &str) -> Result<Client, Error> {
              is switched on here",
         ));
     }
-    let info = parsed.into_connection_info().map_err(|error| {
+    if is_tls && !tls::IS_BUILT_IN {
+        return Err(Error::config(tls::NOT_BUILT_IN));
+    }
+    parsed.into_connection_info().map_err(|error| {
         let problem = error.to_string();
         Error::config(format!("the server's URL cannot be used: {problem}"))
-    })?;
-    prepare(info)
+    })
 }
 
 /// Sets what every connection of ours needs and redis-rs leaves off.
-fn prepare(info: redis::ConnectionInfo) -> Result<Client, Error> {
+fn prepare(info: ConnectionInfo) -> ConnectionInfo {
     let settings = info
         .redis_settings()
         .clone()
         .set_protocol(ProtocolVersion::RESP3);
-    let info = info.set_redis_settings(settings).set_tcp_settings(tcp());
-    Client::open(info)
-        .map_err(|error| Error::config(format!("the server's address cannot be used: {error}")))
+    info.set_redis_settings(settings).set_tcp_settings(tcp())
 }
 
 fn tcp() -> TcpSettings {

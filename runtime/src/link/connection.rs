@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use redis::aio::{ConnectionManager, MultiplexedConnection};
-use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, Value};
+use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use tokio::task::JoinHandle;
 
 use crate::error::Error;
@@ -32,10 +32,33 @@ impl Connection {
         }
     }
 
-    pub(super) fn wire(connection: MultiplexedConnection, driver: JoinHandle<()>) -> Self {
+    pub(super) fn driven(connection: MultiplexedConnection, driver: JoinHandle<()>) -> Self {
         Self {
-            commands: Commands::Wire(connection, Arc::new(Driver(driver))),
+            commands: Commands::Driven(connection, Arc::new(Driver(driver))),
             attached_as: None,
+        }
+    }
+
+    /// Gives the connection a name that `CLIENT LIST` shows. A user who may not do that goes
+    /// without.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost.
+    pub(super) async fn set_name(&mut self, name: &str) -> Result<(), Error> {
+        let mut command = redis::cmd("CLIENT");
+        command.arg("SETNAME").arg(name);
+        match self.commands.send(&command).await {
+            Err(error) if error.code().is_none() => Err(lost(&error)),
+            Err(error) => {
+                tracing::warn!(
+                    target: "redis_push",
+                    %error,
+                    "the server does not let the connection be named"
+                );
+                Ok(())
+            }
+            Ok(_) => Ok(()),
         }
     }
 
@@ -144,7 +167,7 @@ impl Connection {
 #[derive(Clone)]
 enum Commands {
     Manager(ConnectionManager),
-    Wire(
+    Driven(
         MultiplexedConnection,
         #[expect(dead_code, reason = "ends with the last clone")] Arc<Driver>,
     ),
@@ -154,19 +177,21 @@ impl Commands {
     async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
         match self {
             Self::Manager(manager) => manager.send_packed_command(command).await,
-            Self::Wire(connection, _) => connection.send_packed_command(command).await,
+            Self::Driven(connection, _) => connection.send_packed_command(command).await,
         }
     }
 
     async fn send_all(&mut self, commands: &Pipeline, count: usize) -> RedisResult<Vec<Value>> {
         match self {
             Self::Manager(manager) => manager.send_packed_commands(commands, 0, count).await,
-            Self::Wire(connection, _) => connection.send_packed_commands(commands, 0, count).await,
+            Self::Driven(connection, _) => {
+                connection.send_packed_commands(commands, 0, count).await
+            }
         }
     }
 }
 
-/// The task that reads and writes a wire connection; it ends with its owner.
+/// The task that reads and writes a connection over a stream of ours; it ends with its owner.
 struct Driver(JoinHandle<()>);
 
 impl Drop for Driver {
@@ -187,47 +212,4 @@ pub(super) async fn client_id(manager: &mut ConnectionManager) -> Result<i64, Er
 /// A connection that was there and is no more.
 fn lost(error: &RedisError) -> Error {
     Error::connection(format!("the connection was lost: {error}")).caused_by(error.clone())
-}
-
-/// A connection that could not be made to `address`.
-pub(super) fn refused(address: &impl std::fmt::Display, error: RedisError) -> Error {
-    let is_auth = error.kind() == ErrorKind::AuthenticationFailed
-        || matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM"));
-    let detail = error.detail().unwrap_or_default();
-    let text = if detail.contains("DB index is out of range") {
-        return Error::config(format!(
-            "the server at {address} has no database of the index that the URL names"
-        ))
-        .caused_by(error);
-    } else if error.kind() == ErrorKind::InvalidClientConfig && detail_is_tls(&error) {
-        return Error::config(format!(
-            "cannot connect to {address}: TLS is not compiled in; switch on a TLS feature of the \
-             crate `redis`, such as `tokio-rustls-comp`"
-        ))
-        .caused_by(error);
-    } else if is_auth {
-        let answer = error.detail().or(error.code()).unwrap_or("no reason given");
-        return Error::auth(format!(
-            "the server at {address} refused the credentials ({}); check the user name and the \
-             password",
-            answer.trim_end_matches('.')
-        ))
-        .caused_by(error);
-    } else if error.is_connection_refusal() {
-        format!("no server answers at {address} (connection refused)")
-    } else if error.is_timeout() {
-        format!("the server at {address} did not answer in time")
-    } else if error.kind() == ErrorKind::Parse {
-        format!("what answers at {address} is no Redis or Valkey server")
-    } else if error.kind() == ErrorKind::RESP3NotSupported {
-        format!("the server at {address} has no RESP3; Redis 6.0 or newer, or Valkey, is needed")
-    } else {
-        format!("cannot connect to {address}: {error}")
-    };
-    Error::connection(text).caused_by(error)
-}
-
-fn detail_is_tls(error: &RedisError) -> bool {
-    let text = error.to_string();
-    text.contains("TLS") && text.contains("feature")
 }

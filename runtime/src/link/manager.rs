@@ -3,10 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, PushInfo};
+use redis::{AsyncConnectionConfig, ConnectionAddr, PushInfo, RedisConnectionInfo};
 
-use super::connection::{Connection, refused};
+use super::connection::Connection;
 use super::convert::incoming;
+use super::driven::greet;
+use super::server::Server;
+use super::tls;
+use crate::attempt::caught;
 use crate::error::Error;
 use crate::feed::Feed;
 use crate::raw::Incoming;
@@ -19,13 +23,16 @@ use crate::raw::Incoming;
 /// silence the others; and while it replaces a connection two of them may feed one sender. So it
 /// gets no retries, what it pushes carries its generation, and the supervisor drops it when its
 /// connection ends.
+///
+/// A manager opens its own socket, so over [TLS of ours](tls) it is what stands behind one, a
+/// `MultiplexedConnection`, that the feed is the push sender of.
 pub(crate) struct Manager {
-    client: Client,
+    server: Server,
 }
 
 impl Manager {
-    pub(super) fn new(client: Client) -> Self {
-        Self { client }
+    pub(super) fn new(server: Server) -> Self {
+        Self { server }
     }
 
     pub(super) async fn connect(
@@ -34,24 +41,59 @@ impl Manager {
         feed: &Arc<Feed>,
         timeout: Duration,
     ) -> Result<Connection, Error> {
+        let greeting = self.server.greeting(timeout).await?;
+        let feed = Arc::clone(feed);
+        let connecting = async {
+            match self.server.tls() {
+                None => self.manage(&greeting, generation, feed, timeout).await,
+                Some(_) => self.secure(&greeting, generation, feed).await,
+            }
+        };
+        // `connection_timeout` of redis-rs ends with the TCP and TLS handshakes on some paths; the
+        // greeting of a server that hangs must not take longer either.
+        self.server.within(timeout, connecting).await
+    }
+
+    async fn manage(
+        &self,
+        greeting: &RedisConnectionInfo,
+        generation: u64,
+        feed: Arc<Feed>,
+        timeout: Duration,
+    ) -> Result<Connection, Error> {
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(0)
             .set_connection_timeout(Some(timeout))
             // The supervisor has timeouts of its own; one here would fail a command and leave the
             // connection as it is.
             .set_response_timeout(None)
-            .set_push_sender(sender(generation, Arc::clone(feed)));
-        // `connection_timeout` ends with the TCP and TLS handshakes on some paths; the greeting
-        // of a server that hangs must not take longer either.
-        let connecting = ConnectionManager::new_with_config(self.client.clone(), config);
-        let address = self.client.get_connection_info().addr();
-        match tokio::time::timeout(timeout, connecting).await {
-            Ok(Ok(manager)) => Ok(Connection::own(manager)),
-            Ok(Err(error)) => Err(refused(address, error)),
-            Err(_) => Err(Error::connection(format!(
-                "the server at {address} did not answer within {timeout:?}"
-            ))),
+            .set_push_sender(sender(generation, feed));
+        if matches!(self.server.address(), ConnectionAddr::TcpTls { .. }) {
+            tls::prepare_redis_rs();
         }
+        let client = self.server.client(greeting)?;
+        match caught(ConnectionManager::new_with_config(client, config)).await {
+            Some(Ok(manager)) => Ok(Connection::own(manager)),
+            Some(Err(error)) => Err(self.server.refused(Some(greeting), error)),
+            None => Err(Error::config(
+                "redis-rs panicked while it connected; for TLS of its own it needs a crypto \
+                 provider of the process (`CryptoProvider::install_default`)",
+            )),
+        }
+    }
+
+    async fn secure(
+        &self,
+        greeting: &RedisConnectionInfo,
+        generation: u64,
+        feed: Arc<Feed>,
+    ) -> Result<Connection, Error> {
+        let stream = self.server.dial().await?;
+        let config =
+            AsyncConnectionConfig::new().set_push_sender(sender(generation, Arc::clone(&feed)));
+        greet(greeting, stream, config, feed, generation)
+            .await
+            .map_err(|error| self.server.refused(Some(greeting), error))
     }
 }
 

@@ -5,11 +5,16 @@ mod attached;
 mod client;
 mod connection;
 pub(crate) mod convert;
+mod dial;
+mod driven;
 mod manager;
+mod refusal;
+mod server;
+mod tls;
 pub(crate) mod wire;
 
 pub(crate) use attached::Attached;
-pub(crate) use client::Target;
+pub(crate) use client::{Options, Target};
 pub(crate) use connection::Connection;
 pub(crate) use manager::Manager;
 pub(crate) use wire::Wire;
