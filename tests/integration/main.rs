@@ -16,6 +16,8 @@ mod reconnect;
 mod starting;
 mod stopping;
 mod support;
+#[cfg(any(feature = "native-tls", feature = "rustls"))]
+mod tls;
 mod waiting;
 
 use attaching::*;
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn on_each_link(suite: Suite) -> Suite {
+    let suite = over_tls(suite);
     suite
         .on_every_server(tests![
             a_message_reaches_every_handler_of_its_channel,
@@ -109,5 +112,32 @@ fn on_each_link(suite: Suite) -> Suite {
             a_server_that_is_not_there_is_named_with_what_is_missing,
             what_cannot_be_is_told_without_a_connection,
             state_after_handlers_is_a_mistake_that_start_names,
+        ])
+}
+
+#[cfg(not(any(feature = "native-tls", feature = "rustls")))]
+fn over_tls(suite: Suite) -> Suite {
+    suite.without_server(tests![a_tls_url_names_the_feature_that_is_missing])
+}
+
+#[cfg(any(feature = "native-tls", feature = "rustls"))]
+fn over_tls(suite: Suite) -> Suite {
+    use tls::*;
+
+    suite
+        .on_every_server(tests![
+            messages_arrive_over_tls_whatever_ends_the_connection,
+            no_server_is_taken_over_tls_that_cannot_prove_itself,
+            a_port_without_tls_is_named_as_such,
+            a_plain_url_to_a_tls_port_is_told_what_it_meets,
+            a_certificate_that_turns_bad_is_not_taken_over_tls_until_it_is_good,
+            a_client_certificate_is_shown_over_tls_and_asked_for,
+            the_name_in_the_certificate_can_be_said_for_tls,
+            insecure_tls_is_refused_unless_it_is_asked_for_by_name,
+            the_tls_of_a_client_of_redis_rs_is_taken_where_it_can_be_read,
+        ])
+        .on_real_servers(tests![a_server_with_tls_of_its_own_is_spoken_to])
+        .without_server(tests![
+            tls_options_that_cannot_be_used_are_told_without_a_connection,
         ])
 }

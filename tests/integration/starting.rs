@@ -118,6 +118,17 @@ pub(crate) async fn what_cannot_be_is_told_without_a_connection() {
     );
 }
 
+#[cfg(not(any(feature = "native-tls", feature = "rustls")))]
+pub(crate) async fn a_tls_url_names_the_feature_that_is_missing() {
+    let error = refused(plain("rediss://127.0.0.1/").handlers(mounts())).await;
+    assert!(error.is_config(), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("`rustls`") && text.contains("`redis-push`"),
+        "{text}"
+    );
+}
+
 pub(crate) async fn a_database_that_the_server_does_not_have_is_told_at_once(server: RealServer) {
     let error = refused(plain(format!("{}99", server.url())).handlers(mounts())).await;
     assert!(

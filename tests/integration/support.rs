@@ -125,6 +125,11 @@ pub(crate) fn over_the_wire() {
     WIRE.set(true);
 }
 
+#[cfg(any(feature = "native-tls", feature = "rustls"))]
+pub(crate) fn is_wire() -> bool {
+    WIRE.get()
+}
+
 /// A subscriber over the link of this test.
 pub(crate) fn plain(url: impl Into<String>) -> Subscriber {
     linked(Subscriber::new(url))

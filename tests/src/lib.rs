@@ -2,15 +2,20 @@
 //! once per server, and bounded waits.
 
 pub mod fuzz;
+mod certificates;
 pub mod harness;
 mod raw;
 mod real_server;
+mod real_tls;
 mod server;
+mod tls_proxy;
 mod wait;
 
+pub use certificates::{Authority, Certificate};
 pub use raw::RawClient;
 pub use real_server::{RealServer, ServerBinary};
 pub use server::Server;
+pub use tls_proxy::TlsProxy;
 pub use wait::{BOUND, eventually, eventually_in, within};
 
 /// The README's code compiles.

@@ -151,6 +151,8 @@ impl RealServer {
             .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
             .arg("--dir")
             .arg(&self.directory)
+            .arg("--unixsocket")
+            .arg(self.socket())
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -181,6 +183,11 @@ impl RealServer {
     /// The URL, without credentials.
     pub fn url(&self) -> String {
         format!("redis://{}/", self.addr)
+    }
+
+    /// The URL of its unix socket, without credentials.
+    pub fn unix_url(&self) -> String {
+        format!("redis+unix://{}", self.socket().display())
     }
 
     /// The address. It stays the same over a restart.
@@ -260,6 +267,21 @@ impl RealServer {
             .status()
             .unwrap();
         assert!(status.success(), "kill {signal} {pid}: {status}");
+    }
+
+    /// The program that runs, on systems that show it.
+    pub(crate) fn program(&self) -> Option<Vec<u8>> {
+        let id = lock(&self.child).as_ref().map(Child::id)?;
+        fs::read(format!("/proc/{id}/exe")).ok()
+    }
+
+    /// Where its files are; they go with it.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.join("socket")
     }
 
     fn log_file(&self) -> PathBuf {

@@ -1,0 +1,294 @@
+//! `rediss://`, through a proxy that speaks TLS for servers that have none.
+
+use std::time::Duration;
+
+use redis::{Client, TlsCertificates};
+use redis_push::{Error, Handle, Mount, Subscriber, Subscription, Tls};
+use tests::{Authority, RealServer, Server, TlsProxy};
+use tests::{eventually, within};
+
+use crate::support::{is_wire, linked, plain, recorder, subscriber};
+
+fn mount() -> Mount<()> {
+    recorder("a", Subscription::channel("a")).0
+}
+
+fn trusting(authority: &Authority) -> Tls {
+    Tls::new().root_certificate(authority.pem())
+}
+
+async fn started(subscriber: Subscriber) -> Handle {
+    within("the start", subscriber.start()).await.unwrap()
+}
+
+async fn refused(subscriber: Subscriber) -> Error {
+    within("the start", subscriber.handlers([mount()]).start())
+        .await
+        .expect_err("there must be no connection")
+}
+
+pub(crate) async fn messages_arrive_over_tls_whatever_ends_the_connection(server: Server) {
+    let authority = Authority::new("ours");
+    let proxy = TlsProxy::start(server.addr(), &authority.server()).await;
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let tls = trusting(&authority);
+    let handle = started(subscriber(proxy.url()).tls(tls).handlers([mount])).await;
+    journal.begins().await;
+    let long = "x".repeat(1_000_000);
+    for round in 0..6 {
+        for number in 0..50 {
+            server.publish("a", &number.to_string()).await;
+        }
+        server.publish("a", &long).await;
+        for number in 0..50 {
+            journal.message("a", &number.to_string()).await;
+        }
+        journal.message("a", &long).await;
+        match round % 3 {
+            0 => proxy.close(),
+            1 => proxy.cut(),
+            _ => server.kill_connections().await,
+        }
+        journal.lost_connection().await;
+        within("ready again", handle.ready()).await;
+        assert_eq!(handle.stats().feed.reconnects, round + 1);
+    }
+    let report = handle.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(report.stats.handlers[0].handled, 6 * 51);
+}
+
+pub(crate) async fn no_server_is_taken_over_tls_that_cannot_prove_itself(server: Server) {
+    let ours = Authority::new("ours");
+    let wrong = [
+        (Authority::new("other").server(), "not trusted here"),
+        (ours.expired(), "has expired"),
+        (ours.not_yet_valid(), "not valid yet"),
+        (ours.server_named("elsewhere.example"), "another name"),
+    ];
+    for (certificate, reason) in wrong {
+        let proxy = TlsProxy::start(server.addr(), &certificate).await;
+        let error = refused(plain(proxy.url()).tls(trusting(&ours))).await;
+        assert!(error.is_tls(), "{error}");
+        assert!(error.to_string().contains(reason), "{error}");
+        assert!(error.to_string().contains(&proxy.addr().to_string()));
+        assert!(proxy.attempts() > 0);
+        assert_eq!(proxy.established(), 0, "connected although: {reason}");
+    }
+    // The certificate is fine, and nobody here knows its authority.
+    let proxy = TlsProxy::start(server.addr(), &ours.server()).await;
+    let error = refused(plain(proxy.url())).await;
+    assert!(
+        error.is_tls() || error.to_string().contains("`ca-certificates`"),
+        "{error}"
+    );
+    assert_eq!(proxy.established(), 0);
+}
+
+pub(crate) async fn a_port_without_tls_is_named_as_such(server: Server) {
+    let url = server.url().replace("redis://", "rediss://");
+    let error = refused(plain(url).tls(trusting(&Authority::new("ours")))).await;
+    assert!(error.is_tls(), "{error}");
+    assert!(error.to_string().contains("does not speak TLS"), "{error}");
+}
+
+pub(crate) async fn a_plain_url_to_a_tls_port_is_told_what_it_meets(server: Server) {
+    let certificate = Authority::new("ours").server();
+    let proxy = TlsProxy::start(server.addr(), &certificate).await;
+    let url = proxy.url().replace("rediss://", "redis://");
+    let error = refused(plain(url).start_deadline(Duration::from_secs(1))).await;
+    assert!(error.is_connection(), "{error}");
+    assert!(error.to_string().contains("`rediss://`"), "{error}");
+    assert_eq!(proxy.established(), 0);
+}
+
+pub(crate) async fn a_certificate_that_turns_bad_is_not_taken_over_tls_until_it_is_good(
+    server: Server,
+) {
+    let authority = Authority::new("ours");
+    let proxy = TlsProxy::start(server.addr(), &authority.server()).await;
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let tls = trusting(&authority);
+    let handle = started(subscriber(proxy.url()).tls(tls).handlers([mount])).await;
+    journal.begins().await;
+    for bad in [Authority::new("other").server(), authority.expired()] {
+        let (attempts, established) = (proxy.attempts(), proxy.established());
+        proxy.show(&bad);
+        proxy.cut();
+        eventually("several attempts", async || {
+            proxy.attempts() >= attempts + 3
+        })
+        .await;
+        assert!(!handle.is_ready());
+        assert_eq!(proxy.established(), established);
+        proxy.show(&authority.server());
+        journal.lost_connection().await;
+        within("ready again", handle.ready()).await;
+        server.publish("a", "again").await;
+        journal.message("a", "again").await;
+    }
+}
+
+pub(crate) async fn a_client_certificate_is_shown_over_tls_and_asked_for(server: Server) {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let proxy = TlsProxy::for_clients_of(&theirs, server.addr(), &ours.server()).await;
+    let url = || plain(proxy.url()).start_deadline(Duration::from_secs(2));
+    let hint = "`Tls::client_certificate`";
+
+    let error = refused(url().tls(trusting(&ours))).await;
+    assert!(error.to_string().contains(hint), "{error}");
+    let stranger = Authority::new("another").client("stranger");
+    let tls = trusting(&ours).client_certificate(stranger.certificate, stranger.key);
+    let error = refused(url().tls(tls)).await;
+    assert!(error.to_string().contains(hint), "{error}");
+    assert_eq!(proxy.established(), 0);
+
+    let known = theirs.client("known");
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let tls = trusting(&ours).client_certificate(known.certificate, known.key);
+    let handle = started(subscriber(proxy.url()).tls(tls).handlers([mount])).await;
+    journal.begins().await;
+    proxy.cut();
+    journal.lost_connection().await;
+    within("ready again", handle.ready()).await;
+    server.publish("a", "again").await;
+    journal.message("a", "again").await;
+}
+
+pub(crate) async fn the_name_in_the_certificate_can_be_said_for_tls(server: Server) {
+    let authority = Authority::new("ours");
+    let certificate = authority.server_named("redis.internal");
+    let proxy = TlsProxy::start(server.addr(), &certificate).await;
+    let tls = trusting(&authority).server_name("redis.internal");
+    let handle = started(subscriber(proxy.url()).tls(tls).handlers([mount()])).await;
+    assert!(handle.is_ready());
+    let tls = trusting(&authority).server_name("other.internal");
+    assert!(refused(plain(proxy.url()).tls(tls)).await.is_tls());
+}
+
+pub(crate) async fn insecure_tls_is_refused_unless_it_is_asked_for_by_name(server: Server) {
+    let certificate = Authority::new("nobody's").expired();
+    let proxy = TlsProxy::start(server.addr(), &certificate).await;
+    let url = format!("{}#insecure", proxy.url());
+    let client = Client::open(url.clone()).unwrap();
+    for subscriber in [plain(&url), linked(Subscriber::with_client(client))] {
+        let error = refused(subscriber).await;
+        assert!(error.is_config(), "{error}");
+        assert!(error.to_string().contains("danger_accept_any"), "{error}");
+    }
+    assert_eq!(proxy.attempts(), 0);
+
+    let tls = Tls::new().danger_accept_any_certificate();
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let handle = started(subscriber(url).tls(tls).handlers([mount])).await;
+    journal.begins().await;
+    server.publish("a", "1").await;
+    journal.message("a", "1").await;
+    assert!(handle.is_ready());
+}
+
+pub(crate) async fn the_tls_of_a_client_of_redis_rs_is_taken_where_it_can_be_read(server: Server) {
+    let authority = Authority::new("ours");
+    let proxy = TlsProxy::start(server.addr(), &authority.server()).await;
+    let certificates = TlsCertificates {
+        client_tls: None,
+        root_cert: Some(authority.pem().into_bytes()),
+    };
+    let client = Client::build_with_tls(proxy.url(), certificates).unwrap();
+    let theirs = || linked(Subscriber::with_client(client.clone()));
+    if is_wire() {
+        let error = refused(theirs()).await;
+        assert!(error.is_config(), "{error}");
+        assert!(error.to_string().contains("`Subscriber::tls`"), "{error}");
+    } else {
+        let handle = started(theirs().handlers([mount()])).await;
+        assert!(handle.is_ready());
+    }
+    // Ours in place of theirs, on either link.
+    let other = theirs().tls(trusting(&Authority::new("other")));
+    assert!(refused(other).await.is_tls());
+    let same = theirs().tls(trusting(&authority));
+    let handle = started(same.handlers([mount()])).await;
+    assert!(handle.is_ready());
+}
+
+pub(crate) async fn tls_options_that_cannot_be_used_are_told_without_a_connection() {
+    let authority = Authority::new("ours");
+    let client = authority.client("me");
+    let key = client.key.replace('\n', "");
+    let secret = key.trim_matches('-')[30..60].to_owned();
+    let url = "rediss://127.0.0.1/";
+    for (url, tls, reason) in [
+        ("redis://127.0.0.1/", trusting(&authority), "`rediss://`"),
+        (url, Tls::new().root_certificate("none"), "no certificate"),
+        (
+            url,
+            Tls::new().root_certificate(client.key.clone()),
+            "no certificate",
+        ),
+        (
+            url,
+            trusting(&authority).client_certificate("none", client.key.clone()),
+            "no certificate",
+        ),
+        // As it comes out of an environment variable that has lost its line breaks.
+        (
+            url,
+            trusting(&authority).client_certificate(client.certificate.clone(), key),
+            "no private key",
+        ),
+        (
+            url,
+            trusting(&authority)
+                .client_certificate(client.certificate.clone(), authority.server().key),
+            "",
+        ),
+    ] {
+        let shown = format!("{tls:?}");
+        let error = refused(plain(url).tls(tls)).await;
+        assert!(error.is_config(), "{error}");
+        assert!(error.to_string().contains(reason), "{error}");
+        let said = format!("{shown} {error} {error:?}");
+        assert!(!said.contains(&secret), "{said}");
+    }
+}
+
+/// OpenSSL on the other side, where the server was built with it (Debian's is).
+pub(crate) async fn a_server_with_tls_of_its_own_is_spoken_to(server: RealServer) {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let Some(url) = server.speak_tls(&ours.server(), &theirs).await else {
+        return eprintln!("skipped: {} was built without TLS", server.name());
+    };
+    let url = || plain(&url).start_deadline(Duration::from_secs(2));
+    let stranger = ours.client("stranger");
+    let known = theirs.client("known");
+    let hint = "`Tls::client_certificate`";
+    for protocol in ["TLSv1.2", "TLSv1.3"] {
+        server
+            .command(&["CONFIG", "SET", "tls-protocols", protocol])
+            .await;
+        let error = refused(url().tls(trusting(&theirs))).await;
+        assert!(error.is_tls(), "{error}");
+        let error = refused(url().tls(trusting(&ours))).await;
+        assert!(error.to_string().contains(hint), "{protocol}: {error}");
+        let tls =
+            trusting(&ours).client_certificate(stranger.certificate.clone(), stranger.key.clone());
+        let error = refused(url().tls(tls)).await;
+        assert!(error.to_string().contains(hint), "{protocol}: {error}");
+    }
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let tls = trusting(&ours).client_certificate(known.certificate, known.key);
+    let handle = started(url().tls(tls).handlers([mount])).await;
+    journal.begins().await;
+    let server = Server::Real(server);
+    for _ in 0..3 {
+        for number in 0..200 {
+            server.publish("a", &number.to_string()).await;
+        }
+        for number in 0..200 {
+            journal.message("a", &number.to_string()).await;
+        }
+        server.kill_connections().await;
+        journal.lost_connection().await;
+        within("ready again", handle.ready()).await;
+    }
+}
