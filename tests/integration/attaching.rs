@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{PushInfo, PushKind, Value};
-use redis_push::{GapCause, Handle, Missed, Mount, Subscriber, Subscription};
+use redis_push::{Credentials, GapCause, Handle, Missed, Mount, Subscriber, Subscription, Tls};
 use tests::Server;
 use tests::{eventually, within};
 use tokio::sync::broadcast;
@@ -126,4 +126,24 @@ pub(crate) async fn a_closed_push_channel_is_never_called_ready(server: Server) 
     assert!(error.to_string().contains("closed"), "{error}");
     manager.subscribe("theirs").await.unwrap();
     drop(sender);
+}
+
+pub(crate) async fn what_a_manager_does_itself_cannot_be_set_beside_attach(server: Server) {
+    let (manager, sender) = service(&server, 1_000).await;
+    let attached = || Subscriber::attach(manager.clone(), sender.subscribe());
+    for (subscriber, named) in [
+        (attached().wire(), "`wire`"),
+        (attached().tls(Tls::new()), "`tls`"),
+        (
+            attached().credentials(|| async { Err::<Credentials, _>("none") }),
+            "`credentials`",
+        ),
+        (attached().client_name("me"), "`client_name`"),
+    ] {
+        let (mount, _journal) = recorder("ours", Subscription::channel("ours"));
+        let starting = subscriber.handlers([mount]).start();
+        let error = within("the start", starting).await.unwrap_err();
+        assert!(error.is_config(), "{error}");
+        assert!(error.to_string().contains(named), "{error}");
+    }
 }

@@ -7,26 +7,32 @@ use tests::harness::Suite;
 use tests::tests;
 
 mod attaching;
+mod credentials;
 mod delivery;
 mod gated;
 mod logs;
 mod poison;
 mod policies;
 mod reconnect;
+mod rights;
 mod starting;
 mod stopping;
 mod support;
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
 mod tls;
+mod unix_sockets;
 mod waiting;
 
 use attaching::*;
+use credentials::*;
 use delivery::*;
 use poison::*;
 use policies::*;
 use reconnect::*;
+use rights::*;
 use starting::*;
 use stopping::*;
+use unix_sockets::*;
 use waiting::*;
 
 fn main() -> ExitCode {
@@ -45,6 +51,7 @@ fn main() -> ExitCode {
             a_lost_connection_of_the_services_manager_is_told_and_healed,
             an_overflow_of_the_services_channel_is_told_as_a_gap,
             a_closed_push_channel_is_never_called_ready,
+            what_a_manager_does_itself_cannot_be_set_beside_attach,
         ])
         .run()
 }
@@ -95,6 +102,8 @@ fn on_each_link(suite: Suite) -> Suite {
             what_came_first_is_kept_where_the_newest_are_dropped,
             a_payload_that_is_too_large_is_left_out_and_told,
             all_buffers_together_stay_under_their_limit,
+            a_password_that_was_changed_is_asked_for_before_each_attempt,
+            a_provider_that_hangs_fails_or_panics_costs_an_attempt_and_no_more,
         ])
         .on_the_broker(tests![
             bad_pushes_are_counted_and_leave_every_handler_alive,
@@ -107,11 +116,19 @@ fn on_each_link(suite: Suite) -> Suite {
             a_hundred_handlers_at_line_rate_lose_nothing_and_wake_for_their_own,
             a_database_that_the_server_does_not_have_is_told_at_once,
             comes_back_after_an_outage_that_is_longer_than_the_managers_own_retries,
+            messages_arrive_by_a_unix_socket_and_after_each_outage,
+            the_name_and_the_database_are_set_on_every_connection,
+            a_user_with_the_documented_rights_is_denied_nothing,
+            a_user_whose_password_is_changed_comes_back_without_a_restart,
         ])
         .without_server(tests![
             a_server_that_is_not_there_is_named_with_what_is_missing,
             what_cannot_be_is_told_without_a_connection,
             state_after_handlers_is_a_mistake_that_start_names,
+            a_unix_socket_that_is_not_there_is_named,
+            what_keeps_credentials_back_is_named,
+            an_end_does_not_wait_for_credentials,
+            a_name_that_the_server_would_refuse_is_told_without_a_connection,
         ])
 }
 

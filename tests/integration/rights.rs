@@ -1,0 +1,148 @@
+//! The rights that a user needs on the server: those of the docs, and no other.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use redis::Value;
+use redis_push::{BoxError, Credentials, Subscription};
+use tests::{RealServer, Server, eventually, within};
+
+use crate::support::{Journal, recorder, subscriber};
+
+const COMMANDS: [&str; 7] = [
+    "+subscribe",
+    "+psubscribe",
+    "+ssubscribe",
+    "+unsubscribe",
+    "+punsubscribe",
+    "+sunsubscribe",
+    "+ping",
+];
+const SET_INFO: &str = "+client|setinfo";
+
+/// Makes a user `reader` with the given commands. A server that does not know `CLIENT SETINFO`
+/// refuses a rule about it.
+async fn make_user(server: &RealServer, commands: &[&str]) {
+    let user = [
+        "ACL",
+        "SETUSER",
+        "reader",
+        "reset",
+        "on",
+        ">first",
+        "&news",
+        "&quotes.*",
+        "&shard",
+        "-@all",
+    ];
+    server.command(&[&user, commands].concat()).await;
+    let known = server.command(&["COMMAND", "INFO", "client|setinfo"]).await;
+    if !matches!(&known, Value::Array(known) if known[..] == [Value::Nil]) {
+        server
+            .command(&["ACL", "SETUSER", "reader", SET_INFO])
+            .await;
+    }
+    server.command(&["ACL", "LOG", "RESET"]).await;
+}
+
+/// The commands and channels that the server has denied since.
+async fn denied(server: &RealServer) -> Vec<Value> {
+    redis::from_redis_value(server.command(&["ACL", "LOG"]).await).unwrap()
+}
+
+async fn clients(server: &Server) -> String {
+    let Server::Real(server) = server else {
+        unreachable!("the broker lists no clients");
+    };
+    redis::from_redis_value(server.command(&["CLIENT", "LIST"]).await).unwrap()
+}
+
+/// Subscribes to a name of each kind, is disconnected, pings and ends. Whether it got that far.
+async fn session(server: &Server, journals: bool) -> bool {
+    let (news, mut news_journal) = recorder("news", Subscription::channel("news"));
+    let template = Subscription::template("quotes.{symbol}").unwrap();
+    let (quotes, mut quotes_journal) = recorder("quotes", template);
+    let (shard, mut shard_journal) = recorder("shard", Subscription::shard("shard"));
+    let starting = subscriber(server.url().replace("redis://", "redis://reader:first@"))
+        .ping(Duration::from_millis(20), Duration::from_secs(5))
+        .handlers([news, quotes, shard])
+        .start();
+    let Ok(handle) = within("the start", starting).await else {
+        return false;
+    };
+    let begin = async |journal: &mut Journal| journal.begins().await;
+    begin(&mut news_journal).await;
+    begin(&mut quotes_journal).await;
+    begin(&mut shard_journal).await;
+    if journals {
+        server.publish("news", "1").await;
+        news_journal.message("news", "1").await;
+        server.publish("quotes.acme", "2").await;
+        quotes_journal.message("quotes.acme", "2").await;
+        server.kill_connections().await;
+        shard_journal.lost_connection().await;
+        within("ready again", handle.ready()).await;
+    }
+    eventually("a ping", async || {
+        clients(server).await.contains("cmd=ping user=reader")
+    })
+    .await;
+    handle.shutdown(Duration::from_millis(500)).await;
+    true
+}
+
+pub(crate) async fn a_user_with_the_documented_rights_is_denied_nothing(server: RealServer) {
+    const DOCS: &str = include_str!("../../runtime/src/lib.rs");
+    for right in COMMANDS.into_iter().chain([SET_INFO]) {
+        assert!(DOCS.contains(right), "the docs do not name {right}");
+    }
+    make_user(&server, &COMMANDS).await;
+    let server = Server::Real(server);
+    assert!(session(&server, true).await);
+    let Server::Real(real) = &server else {
+        unreachable!();
+    };
+    assert_eq!(denied(real).await, [], "and a user with these rights");
+    // Each of them is used.
+    for left_out in COMMANDS {
+        let rest: Vec<_> = COMMANDS.into_iter().filter(|it| *it != left_out).collect();
+        make_user(real, &rest).await;
+        session(&server, false).await;
+        assert_ne!(denied(real).await, [], "{left_out} is not needed");
+    }
+}
+
+pub(crate) async fn a_user_whose_password_is_changed_comes_back_without_a_restart(
+    server: RealServer,
+) {
+    make_user(&server, &COMMANDS).await;
+    let current = Arc::new(Mutex::new("first"));
+    let provider = {
+        let current = Arc::clone(&current);
+        move || {
+            let password = *current.lock().unwrap();
+            async move { Ok::<_, BoxError>(Credentials::new("reader", password)) }
+        }
+    };
+    let (mount, mut journal) = recorder("news", Subscription::channel("news"));
+    let starting = subscriber(server.url())
+        .credentials(provider)
+        // A user who may not name connections goes without.
+        .client_name("reader-of-news")
+        .handlers([mount])
+        .start();
+    let handle = within("the start", starting).await.unwrap();
+    journal.begins().await;
+    for password in ["second", "third"] {
+        let rule = format!(">{password}");
+        server
+            .command(&["ACL", "SETUSER", "reader", "resetpass", &rule])
+            .await;
+        *current.lock().unwrap() = password;
+        server.command(&["CLIENT", "KILL", "USER", "reader"]).await;
+        journal.lost_connection().await;
+        within("ready again", handle.ready()).await;
+        server.command(&["PUBLISH", "news", password]).await;
+        journal.message("news", password).await;
+    }
+}
