@@ -15,6 +15,7 @@ mod poison;
 mod policies;
 mod reconnect;
 mod rights;
+mod secrets;
 mod starting;
 mod stopping;
 mod support;
@@ -30,12 +31,14 @@ use poison::*;
 use policies::*;
 use reconnect::*;
 use rights::*;
+use secrets::*;
 use starting::*;
 use stopping::*;
 use unix_sockets::*;
 use waiting::*;
 
 fn main() -> ExitCode {
+    tests::overheard::listen();
     let suite = Suite::new("integration").bound(Duration::from_secs(60));
     let suite = on_each_link(suite.variant("manager link", support::over_the_manager));
     let suite = on_each_link(suite.variant("wire link", support::over_the_wire));
@@ -104,6 +107,7 @@ fn on_each_link(suite: Suite) -> Suite {
             all_buffers_together_stay_under_their_limit,
             a_password_that_was_changed_is_asked_for_before_each_attempt,
             a_provider_that_hangs_fails_or_panics_costs_an_attempt_and_no_more,
+            passwords_stay_secret_through_every_fault,
         ])
         .on_the_broker(tests![
             bad_pushes_are_counted_and_leave_every_handler_alive,
@@ -129,6 +133,8 @@ fn on_each_link(suite: Suite) -> Suite {
             what_keeps_credentials_back_is_named,
             an_end_does_not_wait_for_credentials,
             a_name_that_the_server_would_refuse_is_told_without_a_connection,
+            passwords_stay_secret_in_urls_that_are_none,
+            passwords_stay_secret_when_the_server_repeats_them,
         ])
 }
 
@@ -152,6 +158,7 @@ fn over_tls(suite: Suite) -> Suite {
             the_name_in_the_certificate_can_be_said_for_tls,
             insecure_tls_is_refused_unless_it_is_asked_for_by_name,
             the_tls_of_a_client_of_redis_rs_is_taken_where_it_can_be_read,
+            keys_stay_secret_through_every_fault_of_tls,
         ])
         .on_real_servers(tests![a_server_with_tls_of_its_own_is_spoken_to])
         .without_server(tests![

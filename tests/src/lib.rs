@@ -4,6 +4,7 @@
 pub mod fuzz;
 mod certificates;
 pub mod harness;
+pub mod overheard;
 mod raw;
 mod real_server;
 mod real_tls;

@@ -1,0 +1,102 @@
+//! All that is said in this process, for tests that look for what must not be: every event and span
+//! of `tracing`, every record of `log`, at the finest level, and every panic.
+
+use std::fmt::{self, Write as _};
+use std::sync::{Mutex, Once, PoisonError};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Listens from now on. What was set for the process before is replaced.
+///
+/// # Panics
+///
+/// When somebody else listens already.
+pub fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing::subscriber::set_global_default(Listener).expect("no other subscriber");
+        log::set_logger(&Listener).expect("no other logger");
+        log::set_max_level(log::LevelFilter::Trace);
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            note(panic.to_string());
+            print(panic);
+        }));
+    });
+}
+
+/// The lines so far that hold a text.
+pub fn lines_with(text: &str) -> Vec<String> {
+    let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    let with = lines.iter().filter(|line| line.contains(text));
+    with.cloned().collect()
+}
+
+fn note(line: String) {
+    LINES
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(line);
+}
+
+struct Listener;
+
+impl Subscriber for Listener {
+    fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut line = Line::of(span.metadata());
+        span.record(&mut line);
+        note(line.0);
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &Id, values: &Record<'_>) {
+        let mut line = Line(String::new());
+        values.record(&mut line);
+        note(line.0);
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line::of(event.metadata());
+        event.record(&mut line);
+        note(line.0);
+    }
+
+    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
+    fn enter(&self, _span: &Id) {}
+    fn exit(&self, _span: &Id) {}
+}
+
+impl log::Log for Listener {
+    fn enabled(&self, _metadata: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let (level, target) = (record.level(), record.target());
+        note(format!("{level} {target}: {}", record.args()));
+    }
+
+    fn flush(&self) {}
+}
+
+struct Line(String);
+
+impl Line {
+    fn of(metadata: &Metadata<'_>) -> Self {
+        Self(format!("{} {}:", metadata.level(), metadata.target()))
+    }
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let _ = write!(self.0, " {field}={value:?}");
+    }
+}
