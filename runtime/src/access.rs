@@ -37,15 +37,20 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     ///
     /// ```
     /// use redis_push::{Credentials, Subscriber};
+    /// use std::sync::Arc;
     ///
-    /// # use std::path::Path;
-    /// async fn from_file(path: &Path) -> std::io::Result<Credentials> {
-    ///     let password = tokio::fs::read_to_string(path).await?;
-    ///     Ok(Credentials::new("quotes-reader", password.trim_end()))
-    /// }
-    ///
-    /// let subscriber = Subscriber::new("redis://127.0.0.1/")
-    ///     .credentials(|| from_file("/run/secrets/redis".as_ref()));
+    /// # struct Vault;
+    /// # impl Vault {
+    /// #     async fn read(&self, _name: &str) -> std::io::Result<String> { Ok("s3cret".into()) }
+    /// # }
+    /// let vault = Arc::new(Vault);
+    /// let subscriber = Subscriber::new("redis://127.0.0.1/").credentials(move || {
+    ///     let vault = Arc::clone(&vault);
+    ///     async move {
+    ///         let password = vault.read("redis/quotes-reader").await?;
+    ///         Ok::<_, std::io::Error>(Credentials::new("quotes-reader", password))
+    ///     }
+    /// });
     /// ```
     ///
     /// An error, a panic, and an answer that takes longer than
