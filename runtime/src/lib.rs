@@ -120,6 +120,8 @@ mod handler;
 mod link;
 mod log;
 mod message;
+#[cfg(all(test, shuttle))]
+mod model;
 mod mount;
 mod order;
 mod outcome;
@@ -136,6 +138,7 @@ mod stats;
 mod subscriber;
 mod subscription;
 mod supervisor;
+mod sync;
 mod template;
 mod tls;
 mod worker;

@@ -1,4 +1,4 @@
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Feed, State};
@@ -7,6 +7,7 @@ use crate::raw::Incoming;
 use crate::ring::{Appended, Break, Ring};
 use crate::routes::Standing;
 use crate::subscription::Kind;
+use crate::sync::MutexGuard;
 
 impl Feed {
     /// Takes one push of a generation. Those who wait for it are woken soon, with those who wait

@@ -5,7 +5,7 @@ mod memory;
 mod waking;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::time::SystemTime;
 
@@ -18,6 +18,7 @@ use crate::routes::{Routes, Standing};
 use crate::settings::Settings;
 use crate::stats::FeedStats;
 use crate::subscription::Subscription;
+use crate::sync::{Mutex, MutexGuard};
 
 use memory::Memory;
 

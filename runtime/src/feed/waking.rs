@@ -1,8 +1,9 @@
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
 use super::{Feed, State};
+use crate::sync::MutexGuard;
 
 /// How many pushes may come between a handler's message and its wake-up.
 const MOST_UNWOKEN: u32 = 16_384;

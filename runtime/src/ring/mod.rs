@@ -10,13 +10,14 @@ mod state;
 pub(crate) use episodes::Break;
 pub(crate) use receiver::{Item, Meter, Receiver};
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 
 use crate::batch::Batch;
 use crate::gap::{GapCause, Missed};
 use crate::spec::Budget;
+use crate::sync::{Mutex, MutexGuard};
 
 use episodes::Episodes;
 use names::{Confirmed, Names};
