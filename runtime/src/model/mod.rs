@@ -26,7 +26,7 @@ use crate::ring::{Break, Item, Receiver};
 
 /// Runs a model under random schedules, half of them with few changes of thread: those find what
 /// needs a certain order of few steps.
-fn check_some(model: fn()) {
+fn check_some(model: impl Fn() + Copy + Send + Sync + 'static) {
     const SCHEDULES: usize = 1_000;
     const CHANGES: usize = 3;
     shuttle::check_random(model, SCHEDULES);
@@ -35,7 +35,7 @@ fn check_some(model: fn()) {
 
 /// Runs a model under every schedule that interrupts a thread no more than `most` times where it
 /// could go on, and under some that do so more often.
-fn check(most: usize, model: fn()) {
+fn check(most: usize, model: impl Fn() + Copy + Send + Sync + 'static) {
     let scheduler = Bounded {
         all: DfsScheduler::new(None, false),
         most,
