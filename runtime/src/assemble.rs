@@ -68,13 +68,13 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
 /// The rings, one for each list of subscriptions and budget, and the routes to them. A mailbox is
 /// one handler's own.
 #[derive(Default)]
-struct Rings {
-    routes: Routes,
+pub(crate) struct Rings {
+    pub(crate) routes: Routes,
     by_key: HashMap<(Vec<Subscription>, Budget), Arc<Ring>>,
 }
 
 impl Rings {
-    fn for_spec(&mut self, spec: &Spec) -> Result<Arc<Ring>> {
+    pub(crate) fn for_spec(&mut self, spec: &Spec) -> Result<Arc<Ring>> {
         if spec.subscriptions.is_empty() {
             let name = &spec.name;
             return Err(Error::config(format!(

@@ -146,6 +146,11 @@ mod worker;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(feature = "__bench")]
+#[doc(hidden)]
+#[path = "bench.rs"]
+pub mod __bench;
+
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;

@@ -1,8 +1,8 @@
 //! What the tests of `redis-push` share: servers to run against, a harness that runs each test
 //! once per server, and bounded waits.
 
-pub mod fuzz;
 mod certificates;
+pub mod fuzz;
 pub mod harness;
 pub mod overheard;
 mod raw;

@@ -16,6 +16,8 @@ pub(crate) mod wire;
 pub(crate) use attached::Attached;
 pub(crate) use client::{Options, Target};
 pub(crate) use connection::Connection;
+#[cfg(feature = "__bench")]
+pub(crate) use convert::incoming;
 pub(crate) use manager::Manager;
 pub(crate) use wire::Wire;
 

@@ -1,3 +1,6 @@
+//! How the feed gathers wake-ups depends on the clock, and so a schedule cannot be repeated exactly:
+//! where the waking task takes part, schedules are random.
+
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -7,10 +10,11 @@ use shuttle::thread;
 use super::{Reader, block_on, check, check_some, holds, payload};
 use crate::feed::Feed;
 use crate::gap::{GapCause, Missed};
-use crate::handler::Budget;
 use crate::raw::Incoming;
 use crate::ring::Ring;
 use crate::routes::Routes;
+use crate::settings::Settings;
+use crate::spec::Budget;
 use crate::subscription::{Kind, Subscription};
 
 /// A feed with one connected channel, whose rings have these budgets, and a reader of each.
@@ -21,7 +25,7 @@ fn live<const N: usize>(budgets: [Budget; N]) -> (Arc<Feed>, [Reader; N]) {
         routes.add(&ring, &[Subscription::channel("c")]);
         Reader::new(ring.subscribe())
     });
-    let feed = Arc::new(Feed::new(routes));
+    let feed = Arc::new(Feed::new(routes, &Settings::default()));
     feed.open(1);
     feed.accept(
         1,

@@ -21,8 +21,8 @@ use shuttle::{Config, Runner};
 
 use crate::batch::Batch;
 use crate::gap::{GapCause, Missed};
-use crate::handler::Budget;
 use crate::ring::{Break, Item, Receiver};
+use crate::spec::Budget;
 
 /// Runs a model under random schedules, half of them with few changes of thread: those find what
 /// needs a certain order of few steps.

@@ -8,8 +8,8 @@ use shuttle::thread::{self, JoinHandle};
 use super::{Reader, block_on, check, holds, payload, since};
 use crate::batch::Batch;
 use crate::gap::GapCause;
-use crate::handler::Budget;
 use crate::ring::Ring;
+use crate::spec::Budget;
 
 /// A ring whose subscription is confirmed.
 fn live(budget: Budget) -> Arc<Ring> {

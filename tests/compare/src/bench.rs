@@ -6,6 +6,7 @@ use std::io::Write;
 use clap::Parser;
 
 use crate::cell::{Cell, measure};
+use crate::instructions::Costs;
 use crate::job::Workload;
 use crate::machine::Machine;
 use crate::options::Options;
@@ -36,6 +37,13 @@ pub(crate) fn main() -> Result<()> {
                 writeln!(results, "{}", serde_json::to_string(weight)?)?;
             }
             println!("{}", table::weights(&weights));
+            if options.instructions {
+                let costs = Costs::measure(&options, &runner);
+                for line in costs.lines() {
+                    writeln!(results, "{line}")?;
+                }
+                println!("{}", table::costs(&costs));
+            }
             continue;
         }
         let mut cells = Vec::new();

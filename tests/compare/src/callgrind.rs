@@ -9,13 +9,17 @@ use std::process::Command;
 use crate::Result;
 use crate::job::Job;
 use crate::payload::{self, Quote, SMALL};
+use crate::pieces::{self, Piece};
 use crate::run::Runner;
 
 pub(crate) const DECODE_ROLE: &str = "decode";
+pub(crate) const PIECE_ROLE: &str = "piece";
 
 /// A result is the difference of two runs: what starting and subscribing costs falls out.
-const FEW: u64 = 5_000;
-const MANY: u64 = 25_000;
+const DELIVERIES: [u64; 2] = [5_000, 25_000];
+/// Steps of a piece, beside a few runs.
+const STEPS: u64 = 400_000;
+const FEW_RUNS: u64 = 10;
 
 pub(crate) struct Callgrind<'a> {
     runner: &'a Runner,
@@ -33,31 +37,50 @@ impl<'a> Callgrind<'a> {
     /// Instructions for each delivery of a job.
     pub(crate) fn delivering(&self, job: &Job) -> Result<f64> {
         let runner = self.runner.with_client(self.command());
-        self.difference(|messages| {
+        let messages = DELIVERIES.map(|count| match job.fan_out() as u64 {
+            1 => count,
+            // What is not of a delivery weighs less where there are more of them.
+            handlers => 8 * count / handlers,
+        });
+        let each = self.difference(messages, |messages| {
             runner
                 .run(&Job {
                     messages,
                     ..job.clone()
                 })
                 .map(drop)
-        })
+        })?;
+        Ok(each / job.fan_out() as f64)
     }
 
     /// Instructions for decoding a message.
     pub(crate) fn decoding(&self) -> Result<f64> {
-        let command = self.command();
-        self.difference(|times| {
-            let mut decode = Command::new(&command[0]);
-            decode
-                .args(&command[1..])
-                .args([DECODE_ROLE, &times.to_string()]);
-            let status = decode.status()?;
-            if status.success() {
-                Ok(())
-            } else {
-                Err(status.to_string().into())
-            }
+        self.difference(DELIVERIES, |times| {
+            self.run(&[DECODE_ROLE, &times.to_string()])
         })
+    }
+
+    /// Instructions for a step of a piece.
+    pub(crate) fn piece(&self, piece: &Piece) -> Result<f64> {
+        let runs = [FEW_RUNS, FEW_RUNS + STEPS.div_ceil(piece.steps)];
+        let each = self.difference(runs, |runs| {
+            self.run(&[PIECE_ROLE, piece.name, &runs.to_string()])
+        })?;
+        Ok(each / piece.steps as f64)
+    }
+
+    /// Runs another role of this program.
+    fn run(&self, role: &[&str]) -> Result<()> {
+        let command = self.command();
+        let status = Command::new(&command[0])
+            .args(&command[1..])
+            .args(role)
+            .status()?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(status.to_string().into())
+        }
     }
 
     fn command(&self) -> Vec<OsString> {
@@ -72,7 +95,7 @@ impl<'a> Callgrind<'a> {
             .collect()
     }
 
-    fn difference(&self, run: impl Fn(u64) -> Result<()>) -> Result<f64> {
+    fn difference(&self, times: [u64; 2], run: impl Fn(u64) -> Result<()>) -> Result<f64> {
         let count = |times| -> Result<f64> {
             let _ = fs::remove_file(&self.counts);
             run(times)?;
@@ -83,8 +106,19 @@ impl<'a> Callgrind<'a> {
             let total = total.and_then(|total| total.trim().parse::<f64>().ok());
             Ok(total.ok_or("callgrind wrote no total")?)
         };
-        Ok((count(MANY)? - count(FEW)?) / (MANY - FEW) as f64)
+        let [few, many] = times;
+        Ok((count(many)? - count(few)?) / (many - few) as f64)
     }
+}
+
+/// Runs a piece so many times.
+pub(crate) fn piece(name: &str, times: &str) -> Result<()> {
+    let piece = pieces::all().into_iter().find(|piece| piece.name == name);
+    let mut run = piece.ok_or("there is no such piece")?.start();
+    for _ in 0..times.parse::<u64>()? {
+        run();
+    }
+    Ok(())
 }
 
 /// Decodes a message so many times and does nothing else.

@@ -59,6 +59,8 @@ pub(crate) struct Job {
     pub(crate) payload: usize,
     /// Whether the decoded message borrows from the received bytes, where the peer lets it.
     pub(crate) borrowed: bool,
+    /// Whether handlers decode at all; if not, what is left is the cost of everything else.
+    pub(crate) decodes: bool,
     pub(crate) work: Work,
     /// Whether buffers have the peer's own sizes instead of equal ones.
     pub(crate) own_buffers: bool,

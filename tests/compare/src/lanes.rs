@@ -34,6 +34,7 @@ pub(crate) struct Lane {
 struct Shared {
     work: Work,
     borrowed: bool,
+    decodes: bool,
     warmup: u64,
     first: OnceLock<Mark>,
     last: OnceLock<Mark>,
@@ -77,6 +78,7 @@ impl Lanes {
         let shared = Arc::new(Shared {
             work: job.work,
             borrowed: job.borrowed,
+            decodes: job.decodes,
             warmup: expected / 10,
             first: OnceLock::new(),
             last: OnceLock::new(),
@@ -158,9 +160,18 @@ impl Lane {
         self.shared.borrowed
     }
 
+    /// Whether the messages of this run are decoded at all.
+    pub(crate) fn decodes(&self) -> bool {
+        self.shared.decodes
+    }
+
     /// Decodes a message and handles it. If it returns a time, the handler sleeps for so long.
     #[must_use]
     pub(crate) fn take(&self, payload: &[u8]) -> Option<Duration> {
+        if !self.decodes() {
+            black_box(payload);
+            return self.handle(0);
+        }
         let decoded = if self.borrows() {
             serde_json::from_slice::<QuoteRef<'_>>(payload).map(|quote| black_box(&quote).at)
         } else {

@@ -1,8 +1,9 @@
 //! `redis-push` measured beside other ways to do its job.
 //!
-//! One program in five roles: the comparison itself ([`bench`]), and the processes it starts: a
+//! One program in six roles: the comparison itself ([`bench`]), and the processes it starts: a
 //! client under measurement ([`client`]), the canned source ([`feed`]), the publisher of the real
-//! source ([`publisher`]), and a bare decoder, whose cost is taken off where a column says so.
+//! source ([`publisher`]), a bare decoder, whose cost is taken off where a column says so, and one
+//! of the [`pieces`] of a push's way.
 
 mod bench;
 mod callgrind;
@@ -10,12 +11,14 @@ mod cell;
 mod client;
 mod feed;
 mod guard;
+mod instructions;
 mod job;
 mod lanes;
 mod machine;
 mod options;
 mod payload;
 mod peers;
+pub mod pieces;
 mod plan;
 mod plot;
 mod process;
@@ -44,6 +47,7 @@ pub fn main(allocations: Option<fn() -> u64>) -> ExitCode {
         [feed::ROLE, job] => feed::main(job),
         [publisher::ROLE, job, port] => publisher::main(job, port),
         [callgrind::DECODE_ROLE, times] => callgrind::decode(times),
+        [callgrind::PIECE_ROLE, name, times] => callgrind::piece(name, times),
         _ => bench::main(),
     };
     match done {

@@ -89,6 +89,7 @@ pub(crate) fn setting(workload: Workload, source: Source, handlers: usize, quick
             SMALL
         },
         borrowed: false,
+        decodes: true,
         work: match workload {
             Workload::W3 => Work::Clock,
             Workload::W5 => Work::Busy,

@@ -1,6 +1,7 @@
 //! Results as Markdown.
 
 use crate::cell::{Account, Cell, Ratio};
+use crate::instructions::Costs;
 use crate::job::{Source, Workload};
 use crate::weight::Weight;
 
@@ -105,6 +106,34 @@ pub(crate) fn weights(weights: &[Weight]) -> String {
         ]);
     }
     table.0
+}
+
+pub(crate) fn costs(costs: &Costs) -> String {
+    let mut fan_out = Table::new(&[
+        "handlers of one channel",
+        "peer",
+        "instructions/delivery without decoding",
+        "to seed",
+        "",
+    ]);
+    for cost in &costs.fan_out {
+        fan_out.row(vec![
+            cost.handlers.to_string(),
+            cost.peer.to_string(),
+            number(cost.instructions, 0),
+            number(cost.to_seed, 2),
+            cost.not_run.clone().unwrap_or_default(),
+        ]);
+    }
+    let mut pieces = Table::new(&["piece", "instructions", "for each"]);
+    for cost in &costs.pieces {
+        pieces.row(vec![
+            cost.piece.to_owned(),
+            number(cost.instructions, 0),
+            cost.step.to_owned(),
+        ]);
+    }
+    format!("{}\n{}", fan_out.0, pieces.0)
 }
 
 struct Table(String);

@@ -46,6 +46,7 @@ impl Peer {
                 Some("a connection for each handler, with buffers of about 38 MiB each")
             }
             Self::Ruststream if job.borrowed => Some("its codec decodes into owned values only"),
+            Self::Ruststream if !job.decodes => Some("its codec decodes before the handler"),
             _ => None,
         }
     }

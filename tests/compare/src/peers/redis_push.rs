@@ -33,6 +33,9 @@ impl Handler<()> for OnQuote {
 }
 
 fn take(lane: &Lane, push: Push<'_>) -> Result<Option<Duration>, Rejection> {
+    if !lane.decodes() {
+        return Ok(lane.take(push.payload()));
+    }
     let at = if lane.borrows() {
         let Json(quote): Json<QuoteRef<'_>> = Json::from_push(push, &())?;
         black_box(&quote).at

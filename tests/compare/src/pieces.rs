@@ -1,0 +1,196 @@
+//! The pieces of a push's way, each run by itself: no link, no scheduler, and handlers that do not
+//! decode. Beside them the seed pattern, in the same setting.
+
+use std::fmt;
+use std::hint::black_box;
+use std::pin::Pin;
+use std::task::{Context, Waker};
+
+use redis::{PushInfo, PushKind, Value};
+use redis_push::__bench::{Ring, Routes, Way, convert, message};
+use redis_push::{Fault, Handler, Push, Spec, Subscription};
+use tokio::sync::broadcast::{self, Receiver};
+
+use crate::payload::{self, Quote, SMALL};
+use crate::peers::BUFFER;
+
+/// How many pushes come before handlers run, where they come in a burst.
+const BURST: usize = 64;
+const CHANNEL: &str = "quotes.ACME";
+
+/// Something that can be run any number of times.
+pub struct Piece {
+    /// What it is called.
+    pub name: &'static str,
+    /// What a step of it is.
+    pub step: &'static str,
+    /// How many steps a run takes.
+    pub steps: u64,
+    start: Box<dyn Fn() -> Run>,
+}
+
+/// A run of a piece, with what it keeps from run to run.
+pub type Run = Box<dyn FnMut()>;
+
+impl Piece {
+    fn new<R: FnMut() + 'static>(
+        name: &'static str,
+        step: &'static str,
+        steps: usize,
+        start: impl Fn() -> R + 'static,
+    ) -> Self {
+        Self {
+            name,
+            step,
+            steps: steps as u64,
+            start: Box::new(move || Box::new(start())),
+        }
+    }
+
+    /// Prepares the piece; then each call is a run.
+    #[must_use]
+    pub fn start(&self) -> Run {
+        (self.start)()
+    }
+}
+
+impl fmt::Debug for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Piece").field(&self.name).finish()
+    }
+}
+
+/// All pieces, in the order of the way.
+#[must_use]
+pub fn all() -> Vec<Piece> {
+    vec![
+        Piece::new("copying a push", "message", BURST, || {
+            let push = push();
+            move || (0..BURST).for_each(|_| drop(black_box(push.clone())))
+        }),
+        Piece::new("decoding", "message", BURST, || {
+            let payload = payload();
+            move || {
+                for _ in 0..BURST {
+                    let quote = serde_json::from_slice::<Quote>(black_box(&payload));
+                    black_box(quote).expect("it decodes");
+                }
+            }
+        }),
+        Piece::new("conversion", "message", BURST, || {
+            let push = push();
+            move || (0..BURST).for_each(|_| convert(black_box(&push)))
+        }),
+        Piece::new("route, one of 1,000", "message", 1_000, || {
+            let channels: Vec<String> = (0..1_000).map(|n| format!("quotes.{n:04}")).collect();
+            let routes = Routes::new(channels.iter().cloned());
+            move || {
+                for channel in &channels {
+                    assert_eq!(routes.rings(black_box(channel)), 1);
+                }
+            }
+        }),
+        Piece::new("ring, 1 reader", "delivery", BURST, || ring(1)),
+        Piece::new("ring, 8 readers", "delivery", 8 * BURST, || ring(8)),
+        Piece::new("way, 1 handler", "delivery", BURST, || way(1, BURST)),
+        Piece::new("way, 8 handlers", "delivery", 8 * BURST, || way(8, BURST)),
+        Piece::new("way, 100 handlers", "delivery", 100 * BURST, || {
+            way(100, BURST)
+        }),
+        Piece::new("way, 8 handlers, one by one", "delivery", 8, || way(8, 1)),
+        Piece::new("seed, 1 handler", "delivery", BURST, || seed(1, BURST)),
+        Piece::new("seed, 8 handlers", "delivery", 8 * BURST, || seed(8, BURST)),
+        Piece::new("seed, 100 handlers", "delivery", 100 * BURST, || {
+            seed(100, BURST)
+        }),
+        Piece::new("seed, 8 handlers, one by one", "delivery", 8, || seed(8, 1)),
+    ]
+}
+
+fn payload() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    payload::write(&mut bytes, 0, SMALL);
+    bytes
+}
+
+fn push() -> PushInfo {
+    message(CHANNEL, &payload())
+}
+
+fn ring(readers: usize) -> impl FnMut() {
+    let payload = payload();
+    let mut ring = Ring::new(readers);
+    move || {
+        (0..BURST).for_each(|_| ring.append(black_box(&payload)));
+        assert_eq!(ring.take(), readers * BURST);
+    }
+}
+
+/// From the push sender of a connection manager to the handlers.
+fn way(handlers: usize, burst: usize) -> impl FnMut() {
+    let push = push();
+    let mut way = Way::new((0..handlers).map(|_| Look));
+    move || {
+        (0..burst).for_each(|_| way.push(black_box(&push)));
+        way.deliver();
+    }
+}
+
+/// Looks at the payload.
+struct Look;
+
+impl Handler<()> for Look {
+    fn spec(&self) -> Spec {
+        Spec::new("look").on(Subscription::channel(CHANNEL))
+    }
+
+    async fn handle(&self, push: Push<'_>, _state: &()) -> Result<(), Fault> {
+        black_box(push.payload());
+        Ok(())
+    }
+}
+
+/// The same by a broadcast channel as push sender, whose receivers pick out what is their own. It
+/// is given a push of its own, which costs a copy here.
+fn seed(handlers: usize, burst: usize) -> impl FnMut() {
+    let push = push();
+    let (sender, _) = broadcast::channel(BUFFER.get());
+    let mut loops: Vec<Pin<Box<dyn Future<Output = ()>>>> = Vec::new();
+    for _ in 0..handlers {
+        loops.push(Box::pin(pick(sender.subscribe())));
+    }
+    move || {
+        for _ in 0..burst {
+            sender.send(black_box(&push).clone()).expect("a receiver");
+        }
+        for picking in &mut loops {
+            let _ = picking
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+}
+
+async fn pick(mut pushes: Receiver<PushInfo>) {
+    while let Ok(push) = pushes.recv().await {
+        if push.kind == PushKind::Message
+            && let [Value::BulkString(name), Value::BulkString(payload)] = push.data.as_slice()
+            && name == CHANNEL.as_bytes()
+        {
+            black_box(payload);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_piece_runs_more_than_once() {
+        for piece in all() {
+            let mut run = piece.start();
+            (0..3).for_each(|_| run());
+        }
+    }
+}
