@@ -1,6 +1,7 @@
 //! All that is said in this process, for tests that look for what must not be: every event and span
 //! of `tracing`, every record of `log`, at the finest level, and every panic.
 
+use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 use std::sync::{Mutex, Once, PoisonError};
 
@@ -9,6 +10,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static EVENTS: Mutex<Vec<(&str, HashMap<&str, String>)>> = Mutex::new(Vec::new());
 
 /// Listens from now on. What was set for the process before is replaced.
 ///
@@ -34,6 +36,13 @@ pub fn lines_with(text: &str) -> Vec<String> {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     let with = lines.iter().filter(|line| line.contains(text));
     with.cloned().collect()
+}
+
+/// The fields of the events of a target so far, the message among them.
+pub fn events(target: &str) -> Vec<HashMap<&'static str, String>> {
+    let events = EVENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let of_target = events.iter().filter(|(of, _)| *of == target);
+    of_target.map(|(_, fields)| fields.clone()).collect()
 }
 
 fn note(line: String) {
@@ -67,6 +76,12 @@ impl Subscriber for Listener {
         let mut line = Line::of(event.metadata());
         event.record(&mut line);
         note(line.0);
+        let mut fields = Fields(HashMap::new());
+        event.record(&mut fields);
+        EVENTS
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((event.metadata().target(), fields.0));
     }
 
     fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
@@ -98,5 +113,17 @@ impl Line {
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let _ = write!(self.0, " {field}={value:?}");
+    }
+}
+
+struct Fields(HashMap<&'static str, String>);
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name(), value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
     }
 }
