@@ -66,6 +66,10 @@ impl Patience {
         });
     }
 
+    pub(super) fn is_waiting(&self) -> bool {
+        self.wait.is_some()
+    }
+
     /// Waits until there is room, or until it is time to read on in spite of that. Ready at once
     /// when there is nothing to wait for.
     pub(super) fn poll(&mut self, feed: &Feed, cx: &mut Context<'_>) -> Poll<()> {

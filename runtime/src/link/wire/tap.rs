@@ -172,6 +172,16 @@ impl<S: AsyncRead + Unpin> Tap<S> {
     }
 }
 
+impl<S> Drop for Tap<S> {
+    fn drop(&mut self) {
+        // A connection that ends in the middle of a wait would let every silence after it pass for
+        // one.
+        if self.patience.is_waiting() {
+            self.feed.set_waiting(false);
+        }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
     fn poll_read(
         self: Pin<&mut Self>,

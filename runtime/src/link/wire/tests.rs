@@ -1,7 +1,21 @@
 //! The tap against redis-rs's own parser, over random streams that are cut at random places.
 
+use std::io::Cursor;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+
 use super::differential::{Tapped, compare, expected, parsed, tapped};
+use super::patience::Patience;
+use super::tap::Tap;
+use crate::feed::Feed;
 use crate::raw::RawPush;
+use crate::ring::Ring;
+use crate::routes::Routes;
+use crate::settings::Settings;
+use crate::spec::Budget;
+use crate::subscription::Subscription;
 
 fn text(random: &mut fastrand::Rng) -> Vec<u8> {
     let length = match random.u32(0..20) {
@@ -175,4 +189,34 @@ fn a_stream_that_the_tap_cannot_read_ends_the_connection() {
     assert!(tapped.was_given_up);
     assert!(tapped.passed.starts_with(b">+"));
     assert!(tapped.passed.len() < bytes.len(), "it was read on");
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_in_a_wait_waits_no_more() {
+    let ring = Arc::new(Ring::new(
+        1,
+        Budget {
+            messages: 1,
+            bytes: 1_000,
+            ..Budget::default()
+        },
+    ));
+    let _receiver = ring.subscribe();
+    let mut routes = Routes::default();
+    routes.add(&ring, &[Subscription::channel("a")]);
+    let feed = Arc::new(Feed::new(routes, &Settings::default()));
+    feed.open(1);
+    let mut bytes = b">3\r\n+subscribe\r\n$1\r\na\r\n:1\r\n".to_vec();
+    for _ in 0..2 {
+        bytes.extend(b">3\r\n+message\r\n$1\r\na\r\n$1\r\nx\r\n");
+    }
+    let patience = Patience::new(Duration::from_secs(1));
+    let stream = Cursor::new(bytes);
+    let mut tap = Tap::new(stream, Arc::clone(&feed), 1, patience);
+    let mut out = Vec::new();
+    // The confirmation is for redis-rs as well; the second message has no room.
+    tap.read_buf(&mut out).await.unwrap();
+    assert!(feed.is_waiting());
+    drop(tap);
+    assert!(!feed.is_waiting());
 }
