@@ -6,15 +6,23 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, OnceCell, watch};
 
 use crate::error::{Error, Result};
+use crate::failure::{self, Failures};
 use crate::feed::Feed;
 use crate::handle::{Handle, Tasks};
+use crate::health::{Deadline, Parts, Vitals};
+use crate::keeper::{Keeper, TaskName};
 use crate::mount::{Lane, Mount};
+use crate::pulse::{Pulse, Tick};
 use crate::ring::Ring;
 use crate::routes::Routes;
+use crate::seat::Seat;
 use crate::spec::{Budget, Overflow, Spec};
 use crate::subscriber::Subscriber;
 use crate::subscription::Subscription;
 use crate::supervisor::{Status, Supervisor};
+
+/// How many failures may wait for the hook.
+const FAILURES: usize = 1_024;
 
 impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Builds rings and routes, and starts the tasks. Every handler has its receiver before the
@@ -30,37 +38,104 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         }
         let wire = self.settings.wire.then_some(self.settings.wire_wait);
         let link = self.target.into_link(self.options, wire)?;
-        let state = Arc::new(self.state);
+        let failures = match &self.on_failure {
+            Some(_) => Failures::with_room_for(FAILURES),
+            None => Failures::default(),
+        };
         let mut rings = Rings::default();
         let mut lanes = Vec::new();
-        let mut tasks = Tasks::default();
+        let mut loops = Vec::new();
         for Mount { spec, spawn, .. } in self.mounts {
             let receiver = rings.for_spec(&spec)?.subscribe();
             let meter = receiver.meter();
-            let lane = Arc::new(Lane::new(spec));
-            let task = spawn(receiver, Arc::clone(&state), Arc::clone(&lane));
-            tasks.handlers.push(task);
+            let lane = Arc::new(Lane::new(spec, failures.clone()));
+            loops.push((spawn, Seat::new(receiver), Arc::clone(&lane)));
             lanes.push((lane, meter));
         }
         let feed = Arc::new(Feed::new(rings.routes, &self.settings));
-        tasks.waking = Some(tokio::spawn(Arc::clone(&feed).keep_waking()));
         let (status, watched) = watch::channel(Status::default());
         let (stop, stopped) = watch::channel(false);
-        let supervisor = Supervisor {
+        let keeper = Keeper::new();
+        let pulse = Arc::new(Pulse::default());
+        let tick = Arc::new(Tick::new());
+        let vitals = Vitals::new(Parts {
+            feed: Arc::clone(&feed),
+            lanes: lanes.iter().map(|(lane, _)| Arc::clone(lane)).collect(),
+            status: watched.clone(),
+            stop: stopped.clone(),
+            keeper: Arc::clone(&keeper),
+            pulse: Arc::clone(&pulse),
+            tick: Arc::clone(&tick),
+            silence: self.settings.ping_interval + self.settings.ping_timeout,
+        });
+        let deadline = match self.settings.exit_if_deaf {
+            Some(after) => Some(Deadline::begin(&vitals, after)?),
+            None => None,
+        };
+
+        // Nothing fails from here on.
+        let state = Arc::new(self.state);
+        keeper.keep_itself();
+        let watching = Arc::clone(&vitals);
+        keeper.keep(TaskName::Watchdog, move |watched| {
+            watched.spawn(Arc::clone(&watching).keep_watching())
+        });
+        let waking = Arc::clone(&feed);
+        keeper.keep(TaskName::Waking, move |watched| {
+            watched.spawn(Arc::clone(&waking).keep_waking())
+        });
+        let telling = self.on_failure.map(|hook| {
+            let failures = failures.clone();
+            keeper.keep(TaskName::Failures, move |watched| {
+                watched.spawn(failure::run(failures.clone(), Arc::clone(&hook)))
+            })
+        });
+        let loops = loops.into_iter().enumerate();
+        let loops = loops.map(|(index, (spawn, seat, lane))| {
+            let state = Arc::clone(&state);
+            keeper.keep(TaskName::Handler(index), move |watched| {
+                let (seat, state, lane) = (Arc::clone(&seat), Arc::clone(&state), lane.clone());
+                spawn(watched, seat, state, lane)
+            })
+        });
+        let loops = loops.collect();
+        if let Some(forwarding) = link.forwarding() {
+            let feed = Arc::clone(&feed);
+            keeper.keep(TaskName::Forwarding, move |watched| {
+                watched.spawn(Arc::clone(&forwarding).run(Arc::clone(&feed)))
+            });
+        }
+        #[cfg(feature = "testing")]
+        let fault = link.fault();
+        let supervisor = Arc::new(Mutex::new(Supervisor {
             link,
             feed: Arc::clone(&feed),
             settings: self.settings,
             status,
             stop: stopped,
-        };
-        tasks.supervisor = Some(tokio::spawn(supervisor.run()));
+            pulse,
+            last: 0,
+        }));
+        let supervising = keeper.keep(TaskName::Supervisor, move |watched| {
+            watched.spawn(Supervisor::run(Arc::clone(&supervisor), Arc::clone(&tick)))
+        });
         Ok(Handle {
             feed,
             lanes,
             status: watched,
             stop,
-            tasks: Mutex::new(tasks),
+            keeper,
+            tasks: Tasks {
+                supervisor: supervising,
+                loops,
+                failures: telling,
+            },
+            failures,
+            vitals,
+            _deadline: deadline,
             report: OnceCell::new(),
+            #[cfg(feature = "testing")]
+            fault,
         })
     }
 }

@@ -9,12 +9,14 @@ use std::time::SystemTime;
 use redis::{PushInfo, PushKind, Value};
 
 use crate::assemble::Rings;
+use crate::failure::Failures;
 use crate::feed::Feed;
 use crate::gap::{GapCause, Missed};
 use crate::handler::Handler;
 use crate::link::incoming;
 use crate::mount::Lane;
 use crate::ring::{Break, Item, Receiver};
+use crate::seat::Seat;
 use crate::settings::Settings;
 use crate::spec::Budget;
 use crate::subscription::{Kind, Subscription};
@@ -125,8 +127,9 @@ impl Way {
             let spec = handler.spec();
             let ring = rings.for_spec(&spec).expect("it listens to something");
             let receiver = ring.subscribe();
-            let lane = Arc::new(Lane::new(spec));
-            let delivering = crate::delivery::run(handler, receiver, Arc::new(()), lane);
+            let lane = Arc::new(Lane::new(spec, Failures::default()));
+            let delivering =
+                crate::delivery::run(Arc::new(handler), Seat::new(receiver), Arc::new(()), lane);
             loops.push(Box::pin(delivering));
         }
         let feed = Arc::new(Feed::new(rings.routes, &Settings::default()));

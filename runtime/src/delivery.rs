@@ -8,20 +8,26 @@ use crate::handler::Handler;
 use crate::mount::Lane;
 use crate::outcome::add;
 use crate::pool::Pooled;
-use crate::ring::{Item, Receiver};
+use crate::ring::Item;
+use crate::seat::{Seat, SharedSeat};
 use crate::worker::Worker;
 
 /// Delivers to one handler until its ring is closed and empty.
-pub(crate) async fn run<S, H>(handler: H, receiver: Receiver, state: Arc<S>, lane: Arc<Lane>)
+pub(crate) async fn run<S, H>(handler: Arc<H>, seat: SharedSeat, state: Arc<S>, lane: Arc<Lane>)
 where
     S: Send + Sync + 'static,
     H: Handler<S>,
 {
-    let worker = Worker::new(Arc::new(handler), state, lane);
+    let mut seat = seat.lock().await;
+    seat.take_over(&lane).await;
+    let worker = Worker::new(handler, state, lane);
     match worker.lane.workers.len() {
-        0 => deliver_all(receiver, worker).await,
+        0 => deliver_all(&mut seat, worker).await,
         // In a box, so that a handler without workers does not hold the room for it.
-        _ => Box::pin(deliver_all(receiver, Pooled::new(worker))).await,
+        _ => {
+            let pooled = Pooled::new(worker, &mut seat.workers);
+            Box::pin(deliver_all(&mut seat, pooled)).await;
+        }
     }
 }
 
@@ -39,15 +45,18 @@ pub(crate) trait Hands: Send {
     fn rest(&mut self) -> impl Future<Output = ()> + Send;
 }
 
-async fn deliver_all(mut receiver: Receiver, mut hands: impl Hands) {
+async fn deliver_all(seat: &mut Seat, mut hands: impl Hands) {
+    tell_owed(seat, &mut hands).await;
     while hands.lane().gate.is_open_or_opens().await
-        && let Some(Item { gap, missed, batch }) = receiver.recv().await
+        && let Some(Item { gap, missed, batch }) = seat.receiver.recv().await
     {
+        // Behind the position, so that nothing seems to be dropped and queued at once.
         let counters = &hands.lane().counters;
-        add(&counters.dropped, missed);
         add(&counters.position, missed);
+        add(&counters.dropped, missed);
         if let Some(gap) = gap {
-            hands.tell(&gap).await;
+            seat.owe(gap, hands.lane());
+            tell_owed(seat, &mut hands).await;
         }
         if let Some((batch, skip)) = batch {
             add(&hands.lane().counters.batches, 1);
@@ -58,8 +67,15 @@ async fn deliver_all(mut receiver: Receiver, mut hands: impl Hands) {
                 hands.deliver(&batch, index).await;
                 tokio::task::consume_budget().await;
             }
-            receiver.done(batch);
+            seat.receiver.done(batch);
         }
     }
     hands.rest().await;
+}
+
+async fn tell_owed(seat: &mut Seat, hands: &mut impl Hands) {
+    while let Some(gap) = seat.owed() {
+        hands.tell(gap).await;
+        seat.told();
+    }
 }

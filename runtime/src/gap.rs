@@ -51,6 +51,9 @@ pub enum GapCause {
     /// A payload was larger than [`Subscriber::max_payload`](crate::Subscriber::max_payload), and
     /// was left out.
     Oversized,
+    /// The handler's loop had ended unasked, and was started again. The messages that it had in
+    /// hand are missed: the one whose delivery was under way, and those behind it in its batch.
+    Restarted,
 }
 
 /// How many messages are missing in a gap.
@@ -78,6 +81,7 @@ impl fmt::Display for GapCause {
             Self::Resubscribed => "subscription renewed",
             Self::Lagged => "handler lagged",
             Self::Oversized => "payload too large",
+            Self::Restarted => "handler's loop restarted",
         })
     }
 }

@@ -3,18 +3,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, OnceCell, broadcast, watch};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{OnceCell, broadcast, watch};
+use tokio::time::Instant;
 
 use crate::error::{Error, Result};
+use crate::failure::Failures;
 use crate::feed::Feed;
 use crate::gate::Gate;
+use crate::health::{Deadline, Health, HealthChanges, Vitals};
+use crate::keeper::Keeper;
+#[cfg(feature = "testing")]
+use crate::keeper::TaskName;
 use crate::mount::Lane;
 use crate::raw::RawPush;
 use crate::ring::Meter;
 use crate::stats::{HandlerStats, Stats};
-use crate::supervisor::{Phase, Status};
+use crate::supervisor::Status;
 
 /// A running subscriber. Dropping it ends everything at once; [`shutdown`](Self::shutdown) lets
 /// the handlers finish.
@@ -24,17 +28,22 @@ pub struct Handle {
     pub(crate) lanes: Vec<(Arc<Lane>, Meter)>,
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) stop: watch::Sender<bool>,
-    pub(crate) tasks: Mutex<Tasks>,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) tasks: Tasks,
+    pub(crate) failures: Failures,
+    pub(crate) vitals: Arc<Vitals>,
+    /// Ends with the handle.
+    pub(crate) _deadline: Option<Deadline>,
     pub(crate) report: OnceCell<ShutdownReport>,
+    #[cfg(feature = "testing")]
+    pub(crate) fault: Arc<crate::link::Fault>,
 }
 
-/// The tasks of a subscriber; they end with it.
-#[derive(Default)]
+/// The tasks that a shutdown waits for, by their places with the keeper.
 pub(crate) struct Tasks {
-    pub(crate) supervisor: Option<JoinHandle<()>>,
-    pub(crate) handlers: Vec<JoinHandle<()>>,
-    /// Wakes handlers; without it the feed does so itself.
-    pub(crate) waking: Option<JoinHandle<()>>,
+    pub(crate) supervisor: usize,
+    pub(crate) loops: Vec<usize>,
+    pub(crate) failures: Option<usize>,
 }
 
 impl Handle {
@@ -46,20 +55,67 @@ impl Handle {
         self.read_stats()
     }
 
-    /// Whether every subscription is confirmed on the connection of this moment.
+    /// Whether every subscription is confirmed on the connection of this moment, and nothing else
+    /// keeps it from being [ready](Health::is_ready).
     pub fn is_ready(&self) -> bool {
-        // Without a supervisor, what it said last is worth nothing.
-        let is_supervised = self.status.has_changed().is_ok();
-        is_supervised && self.status.borrow().phase == Phase::Ready
+        self.vitals.is_ready()
     }
 
-    /// Waits until every subscription is confirmed, at once if they are.
+    /// Waits until it [is ready](Self::is_ready), at once if it is.
     ///
     /// Also returns when the subscriber is shut down: [`is_ready`](Self::is_ready) is then false.
     /// Cancel safe.
     pub async fn ready(&self) {
+        let mut changes = self.vitals.changes();
         let mut status = self.status.clone();
-        let _ = status.wait_for(|status| status.phase == Phase::Ready).await;
+        // What changes from here on is seen below.
+        while !self.is_ready() && !self.vitals.is_shutting_down() {
+            tokio::select! {
+                _ = changes.changed() => {}
+                Ok(()) = status.changed() => {}
+            }
+        }
+    }
+
+    /// How it is at this moment: live or not, ready or not, and why.
+    ///
+    /// Reads a few counters and waits for nothing, so a probe may ask on any thread.
+    pub fn health(&self) -> Health {
+        self.vitals.health()
+    }
+
+    /// The changes of the [health](Self::health) from now on.
+    ///
+    /// ```
+    /// # use redis_push::{Subscriber, handlers, push_handler, testing::Broker};
+    /// # #[push_handler(channel = "news")]
+    /// # async fn on_news(_text: &str) {}
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = Broker::start().await?;
+    /// # let handle = Subscriber::new(server.url()).handlers(handlers![on_news]).start().await?;
+    /// let mut changes = handle.watch_health();
+    /// tokio::spawn(async move {
+    ///     while let Some(health) = changes.changed().await {
+    ///         println!("{health}");
+    ///     }
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn watch_health(&self) -> HealthChanges {
+        self.vitals.changes()
+    }
+
+    /// Ends one task of the subscriber as a bug in it would, for tests; `false` if it has none of
+    /// that name.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn __kill(&self, task: TaskName) -> bool {
+        match task {
+            TaskName::Link => self.fault.strike(),
+            task => self.keeper.kill(task),
+        }
     }
 
     /// Lets a handler wait: what comes for it stays in its buffer, and what the buffer has no room
@@ -140,20 +196,30 @@ impl Handle {
     async fn drain(&self, deadline: Duration) -> ShutdownReport {
         let begun = Instant::now();
         self.stop.send_replace(true);
-        let mut tasks = self.tasks.lock().await;
+        self.vitals.publish();
+        let Tasks {
+            supervisor,
+            loops,
+            failures,
+        } = &self.tasks;
         // Half of the time for the server to let go, at the least half for the handlers.
-        if let Some(task) = &mut tasks.supervisor {
-            end(task, later(begun, deadline / 2)).await;
-        }
+        let half = later(begun, deadline / 2);
+        self.keeper.end(*supervisor, half).await;
         self.feed.close();
         for (lane, _) in &self.lanes {
             lane.gate.end_pause();
         }
-        for task in &mut tasks.handlers {
-            end(task, later(begun, deadline)).await;
+        let deadline = later(begun, deadline);
+        for handler in loops {
+            self.keeper.end(*handler, deadline).await;
         }
-        tasks.abort();
-        drop(tasks);
+        self.failures.close();
+        if let Some(telling) = failures {
+            self.keeper.end(*telling, deadline).await;
+        }
+        self.keeper.close();
+        self.failures.drop_rest();
+        self.vitals.end();
         let mut stats = self.read_stats();
         for handler in &mut stats.handlers {
             handler.cancel_rest();
@@ -173,16 +239,9 @@ impl Handle {
         Stats {
             handlers: handlers.collect(),
             feed: self.feed.stats(),
+            failures: self.failures.stats(),
+            restarts: self.keeper.restarts(),
         }
-    }
-}
-
-/// Waits for a task until the deadline, then ends it.
-async fn end(task: &mut JoinHandle<()>, deadline: Instant) {
-    // A task that has been waited for must not be polled again.
-    if !task.is_finished() {
-        let _ = timeout_at(deadline, &mut *task).await;
-        task.abort();
     }
 }
 
@@ -192,16 +251,9 @@ fn later(than: Instant, by: Duration) -> Instant {
     than + by.min(LONG)
 }
 
-impl Tasks {
-    fn abort(&self) {
-        let tasks = self.handlers.iter().chain(&self.supervisor);
-        tasks.chain(&self.waking).for_each(JoinHandle::abort);
-    }
-}
-
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.tasks.get_mut().abort();
+        self.keeper.close();
     }
 }
 

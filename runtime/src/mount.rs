@@ -3,12 +3,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 
+use crate::delivery;
+use crate::failure::Failures;
 use crate::gate::Gate;
 use crate::handler::Handler;
+use crate::keeper::Watched;
 use crate::outcome::Counters;
-use crate::ring::Receiver;
+use crate::seat::SharedSeat;
 use crate::spec::{Overflow, Spec};
 use crate::subscription::Subscription;
 
@@ -25,7 +28,7 @@ pub struct Mount<S> {
 }
 
 pub(crate) type Spawn<S> =
-    Box<dyn FnOnce(Receiver, Arc<S>, Arc<Lane>) -> JoinHandle<()> + Send + Sync>;
+    Box<dyn Fn(Watched, SharedSeat, Arc<S>, Arc<Lane>) -> AbortHandle + Send + Sync>;
 
 /// What a handler's loop shares with the stats.
 #[derive(Debug)]
@@ -36,10 +39,12 @@ pub(crate) struct Lane {
     /// What each worker beside the loop counts; none where the loop delivers by itself.
     pub(crate) workers: Box<[Counters]>,
     pub(crate) gate: Gate,
+    /// Where it leaves deliveries that did not end well.
+    pub(crate) failures: Failures,
 }
 
 impl Lane {
-    pub(crate) fn new(spec: Spec) -> Self {
+    pub(crate) fn new(spec: Spec, failures: Failures) -> Self {
         let beside = match spec.workers {
             1 => 0,
             count => count,
@@ -49,6 +54,7 @@ impl Lane {
             counters: Counters::default(),
             workers: (0..beside).map(|_| Counters::default()).collect(),
             gate: Gate::default(),
+            failures,
         }
     }
 
@@ -61,11 +67,14 @@ impl Lane {
 impl<S: Send + Sync + 'static> Mount<S> {
     /// Mounts a handler.
     pub fn new<H: Handler<S>>(handler: H) -> Self {
+        let spec = handler.spec();
+        // Shared, for a loop that ends unasked is started again.
+        let handler = Arc::new(handler);
         Self {
-            spec: handler.spec(),
+            spec,
             is_moved: false,
-            spawn: Box::new(|receiver, state, lane| {
-                tokio::spawn(crate::delivery::run(handler, receiver, state, lane))
+            spawn: Box::new(move |watched, seat, state, lane| {
+                watched.spawn(delivery::run(Arc::clone(&handler), seat, state, lane))
             }),
         }
     }
@@ -111,6 +120,20 @@ impl<S: Send + Sync + 'static> Mount<S> {
     #[must_use]
     pub fn buffer_bytes(mut self, bytes: usize) -> Self {
         self.spec = self.spec.buffer_bytes(bytes);
+        self
+    }
+
+    /// Sets for how long it may go on before it counts as stalled, as [`Spec::stall_limit`].
+    #[must_use]
+    pub fn stall_limit(mut self, limit: Duration) -> Self {
+        self.spec = self.spec.stall_limit(limit);
+        self
+    }
+
+    /// Lets readiness depend on it, as [`Spec::required`].
+    #[must_use]
+    pub fn required(mut self) -> Self {
+        self.spec = self.spec.required();
         self
     }
 }

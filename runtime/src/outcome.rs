@@ -38,6 +38,8 @@ pub(crate) struct Counters {
     /// The sequence number behind the last push that was begun or dropped.
     pub(crate) position: AtomicU64,
     pub(crate) running: AtomicU64,
+    /// Whether the gap handler runs.
+    pub(crate) telling: AtomicU64,
     pub(crate) dropped: AtomicU64,
     pub(crate) gaps: AtomicU64,
     pub(crate) gap_failures: AtomicU64,
@@ -48,6 +50,9 @@ pub(crate) struct Counters {
     pub(crate) timed_out: AtomicU64,
     pub(crate) rejected: AtomicU64,
     pub(crate) unmatched: AtomicU64,
+    pub(crate) cancelled: AtomicU64,
+    /// Counted by the watchdog.
+    pub(crate) stalls: AtomicU64,
 }
 
 /// Adds to a counter that nobody else writes.

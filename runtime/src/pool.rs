@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::batch::Batch;
 use crate::delivery::Hands;
@@ -20,8 +20,8 @@ pub(crate) struct Pooled<S, H> {
 }
 
 impl<S: Send + Sync + 'static, H: Handler<S>> Pooled<S, H> {
-    pub(crate) fn new(own: Worker<S, H>) -> Self {
-        let pool = Pool::of(&own);
+    pub(crate) fn new(own: Worker<S, H>, tasks: &mut JoinSet<()>) -> Self {
+        let pool = Pool::of(&own, tasks);
         Self { own, pool }
     }
 }
@@ -56,7 +56,7 @@ struct Pool {
     /// Bounds the queues: a push is in hand from when it is given until its delivery has ended.
     in_hand: Arc<Semaphore>,
     most: u32,
-    _workers: JoinSet<()>,
+    workers: Vec<AbortHandle>,
 }
 
 /// One push to deliver. A borrowed message cannot move between tasks; the batch it lies in can.
@@ -74,7 +74,10 @@ const IN_HAND: usize = 4;
 
 impl Pool {
     /// Starts the workers of a handler.
-    fn of<S: Send + Sync + 'static, H: Handler<S>>(own: &Worker<S, H>) -> Self {
+    fn of<S: Send + Sync + 'static, H: Handler<S>>(
+        own: &Worker<S, H>,
+        tasks: &mut JoinSet<()>,
+    ) -> Self {
         let lane = Arc::clone(&own.lane);
         let count = lane.workers.len();
         let order = lane.spec.ordered_by.clone().map(Order::by);
@@ -84,11 +87,11 @@ impl Pool {
                 (sender, Arc::new(Mutex::new(receiver)))
             })
             .unzip();
-        let mut workers = JoinSet::new();
-        for number in 0..count {
+        let workers = (0..count).map(|number| {
             let queue = Arc::clone(&receivers[number % receivers.len()]);
-            workers.spawn(work(own.numbered(number), queue));
-        }
+            tasks.spawn(work(own.numbered(number), queue))
+        });
+        let workers = workers.collect();
         let most = count.saturating_mul(IN_HAND).min(Semaphore::MAX_PERMITS);
         Self {
             lane,
@@ -96,7 +99,7 @@ impl Pool {
             order,
             in_hand: Arc::new(Semaphore::new(most)),
             most: u32::try_from(most).unwrap_or(u32::MAX),
-            _workers: workers,
+            workers,
         }
     }
 
@@ -121,6 +124,12 @@ impl Pool {
     /// Waits until nothing is in hand.
     async fn rest(&self) {
         drop(self.in_hand.acquire_many(self.most).await);
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.workers.iter().for_each(AbortHandle::abort);
     }
 }
 

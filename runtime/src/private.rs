@@ -15,6 +15,7 @@ pub use serde::Deserialize;
 pub use crate::extract::{AnyState, FromPush, Message, Rejection};
 pub use crate::gap::{FromGap, Gap, GapHandler};
 pub use crate::handler::Handler;
+pub use crate::keeper::TaskName;
 pub use crate::message::PushMessage;
 pub use crate::mount::Mount;
 pub use crate::push::Push;

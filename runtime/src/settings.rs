@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) ping_timeout: Duration,
     /// The first and the longest pause between two attempts to connect.
     pub(crate) reconnect_delay: (Duration, Duration),
+    /// How long a subscriber may be deaf before the process ends; `None` for as long as it is.
+    pub(crate) exit_if_deaf: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -35,6 +37,7 @@ impl Default for Settings {
             ping_interval: Duration::from_secs(5),
             ping_timeout: Duration::from_secs(5),
             reconnect_delay: (Duration::from_millis(20), Duration::from_secs(2)),
+            exit_if_deaf: None,
         }
     }
 }

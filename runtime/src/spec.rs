@@ -13,6 +13,10 @@ pub struct Spec {
     pub(crate) timeout: Option<Duration>,
     pub(crate) workers: usize,
     pub(crate) ordered_by: Option<Cow<'static, str>>,
+    /// How long it may take to come back before that is told.
+    pub(crate) stall_limit: Duration,
+    /// Whether the subscriber is not ready while it is stalled.
+    pub(crate) required: bool,
 }
 
 /// How much a handler's ring may hold, and what goes when there is more.
@@ -75,6 +79,8 @@ impl Spec {
             timeout: None,
             workers: 1,
             ordered_by: None,
+            stall_limit: Duration::from_secs(30),
+            required: false,
         }
     }
 
@@ -148,6 +154,26 @@ impl Spec {
     #[must_use]
     pub fn ordered_by(mut self, key: impl Into<Cow<'static, str>>) -> Self {
         self.ordered_by = Some(key.into());
+        self
+    }
+
+    /// Sets for how long one delivery, or one run of the gap handler, may go on before the handler
+    /// counts as stalled (default 30 seconds; `Duration::MAX` for never).
+    ///
+    /// A stalled handler is named in the log and in [`Health`](crate::Health), and so is its
+    /// return. It goes on as it is. It is looked at four times in this span, at the most every 10
+    /// milliseconds and at the least every second.
+    #[must_use]
+    pub fn stall_limit(mut self, limit: Duration) -> Self {
+        self.stall_limit = limit;
+        self
+    }
+
+    /// Lets the subscriber be [ready](crate::Health::is_ready) only while this handler is not
+    /// stalled.
+    #[must_use]
+    pub fn required(mut self) -> Self {
+        self.required = true;
         self
     }
 }

@@ -22,6 +22,10 @@ pub struct Stats {
     pub handlers: Vec<HandlerStats>,
     /// What came off the connection, before it was any handler's.
     pub feed: FeedStats,
+    /// What became of the deliveries that the failure hook was to be told of.
+    pub failures: FailureStats,
+    /// Tasks of the subscriber that had ended unasked and were started again.
+    pub restarts: u64,
 }
 
 /// What one handler has counted.
@@ -55,7 +59,8 @@ pub struct HandlerStats {
     /// Pushes that a newer one on the same channel replaced before they were delivered, where only
     /// the newest counts.
     pub superseded: u64,
-    /// Pushes that a shutdown did not leave time for.
+    /// Pushes that a shutdown did not leave time for, and deliveries that were under way when the
+    /// handler's loop was ended.
     pub cancelled: u64,
     /// Pushes that wait for the handler.
     pub queued: u64,
@@ -65,6 +70,8 @@ pub struct HandlerStats {
     pub gaps: u64,
     /// Runs of the gap handler that failed, each of which was tried again.
     pub gap_failures: u64,
+    /// Times it had not come back within its stall limit.
+    pub stalls: u64,
     /// Batches in which the pushes were delivered: the handler was woken at most this often for
     /// messages.
     pub batches: u64,
@@ -96,6 +103,26 @@ pub struct FeedStats {
     pub oversized: u64,
     /// Connections that were lost after they had been subscribed.
     pub reconnects: u64,
+}
+
+/// What became of the deliveries that did not end well, where there is a hook
+/// ([`Subscriber::on_failure`](crate::Subscriber::on_failure)); all 0 without one.
+///
+/// At a quiet moment the sum is that of the handlers' `failed`, `panicked`, `timed_out` and
+/// `rejected`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FailureStats {
+    /// Failures that the hook was told of, and took.
+    pub told: u64,
+    /// Failures for which the hook returned an error, such as one that a sink could not write.
+    pub failed: u64,
+    /// Failures over which the hook panicked.
+    pub panicked: u64,
+    /// Failures that the hook was not told of: its queue was full, or the subscriber ended first.
+    pub dropped: u64,
+    /// Failures that wait for the hook, with the one it is being told of.
+    pub queued: u64,
 }
 
 impl Stats {
@@ -150,6 +177,7 @@ impl HandlerStats {
         let rejected = sum(|all| &all.rejected);
         let unmatched = sum(|all| &all.unmatched);
         let dropped = sum(|all| &all.dropped);
+        let cancelled = sum(|all| &all.cancelled);
         let running = sum(|all| &all.running);
         let position = sum(|all| &all.position);
         let backlog = meter.backlog();
@@ -171,7 +199,8 @@ impl HandlerStats {
             gap_failures: sum(|all| &all.gap_failures),
             batches: sum(|all| &all.batches),
             is_paused: lane.gate.is_paused(),
-            cancelled: 0,
+            cancelled,
+            stalls: sum(|all| &all.stalls),
         }
     }
 
@@ -215,12 +244,36 @@ impl fmt::Display for Stats {
             "{pushes} pushes, {reconnects} reconnects; unrouted {unrouted}, unknown {unknown}, \
              malformed {malformed}, stale {stale}"
         )?;
-        for (count, what) in [(overflowed, "overflowed"), (oversized, "oversized")] {
+        for (count, what) in [
+            (overflowed, "overflowed"),
+            (oversized, "oversized"),
+            (self.restarts, "restarts"),
+        ] {
             if count > 0 {
                 write!(f, ", {what} {count}")?;
             }
         }
+        if self.failures != FailureStats::default() {
+            write!(f, "\n{}", self.failures)?;
+        }
         Ok(())
+    }
+}
+
+impl fmt::Display for FailureStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            told,
+            failed,
+            panicked,
+            dropped,
+            queued,
+        } = self;
+        write!(
+            f,
+            "{told} failures told; hook failed {failed}, panicked {panicked}, dropped {dropped}, \
+             queued {queued}"
+        )
     }
 }
 
@@ -245,6 +298,7 @@ const COLUMNS: &[Column] = &[
     Column::always("queued", |h| h.queued + h.running),
     Column::always("gaps", |h| h.gaps),
     Column::rare("gap failures", |h| h.gap_failures),
+    Column::rare("stalls", |h| h.stalls),
 ];
 
 impl Column {

@@ -6,6 +6,7 @@ use redis::aio::ConnectionManager;
 use tokio::sync::broadcast;
 
 use crate::error::Result;
+use crate::failure::{BoxedHook, FailureHook, boxed};
 use crate::handle::Handle;
 use crate::link::{Attached, Options, Target};
 use crate::mount::Mount;
@@ -42,11 +43,16 @@ pub struct Subscriber<S = ()> {
     pub(crate) state: S,
     pub(crate) mounts: Vec<Mount<S>>,
     pub(crate) settings: Settings,
+    pub(crate) on_failure: Option<BoxedHook>,
     /// A mistake in the calls before, told by `start`.
     pub(crate) mistake: Option<&'static str>,
 }
 
 impl Subscriber {
+    /// With what [`exit_if_deaf`](Subscriber::exit_if_deaf) ends the process: 69, which BSD's
+    /// `sysexits.h` calls `EX_UNAVAILABLE`, "a service is unavailable".
+    pub const DEAF_EXIT_CODE: i32 = 69;
+
     /// Listens to the server at a URL: `redis://[user:password@]host:port/[db]`, `rediss://` for
     /// TLS (with the feature `rustls` or `native-tls`), or a unix socket:
     /// `redis+unix:///run/redis.sock?db=1&user=me&pass=secret`.
@@ -131,6 +137,7 @@ impl Subscriber {
             state: (),
             mounts: Vec::new(),
             settings: Settings::default(),
+            on_failure: None,
             mistake: None,
         }
     }
@@ -146,6 +153,7 @@ impl Subscriber {
             state,
             mounts: Vec::new(),
             settings: self.settings,
+            on_failure: self.on_failure,
             mistake: mistake.or(self.mistake),
         }
     }
@@ -243,6 +251,45 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// seconds by default. The pauses double, with some chance in them, and there is no last one.
     pub fn reconnect_delay(mut self, first: Duration, longest: Duration) -> Self {
         self.settings.reconnect_delay = (first, longest);
+        self
+    }
+
+    /// Ends the process when the subscriber has been not live or not ready for this long without a
+    /// break: see [`Health`](crate::Health).
+    ///
+    /// For a service whose supervisor (systemd, Kubernetes) starts it again: better no process than
+    /// one that looks well and hears nothing. The reason is logged as an error, and printed where
+    /// nothing takes logs; the exit code is [`DEAF_EXIT_CODE`](Subscriber::DEAF_EXIT_CODE). No
+    /// destructor runs, and no handler finishes. It counts from [`start`](Self::start) on, so it
+    /// should be longer than an outage of the server that the service is to sit out, and it never
+    /// ends a process during a shutdown.
+    ///
+    /// The time is kept on a thread of its own, which works when every thread of the runtime is
+    /// blocked; it takes five seconds more to notice that. Less than a second counts as one.
+    pub fn exit_if_deaf(mut self, after: Duration) -> Self {
+        self.settings.exit_if_deaf = Some(after.max(Duration::from_secs(1)));
+        self
+    }
+
+    /// Tells a hook of every delivery that did not end well: rejected, failed, panicked, timed out.
+    ///
+    /// The hook gets a [`Failure`](crate::Failure) that it may keep, one at a time and on a task of
+    /// its own. No handler waits for it: up to 1,024 failures wait in a queue, those that find it
+    /// full are counted in [`FailureStats`](crate::FailureStats), and so are errors and panics of
+    /// the hook. A shutdown lets it finish what is queued, by the shutdown's deadline.
+    ///
+    /// It is a function that returns a future of `()` or `Result<(), E>`, or a
+    /// [`FailureSink`](crate::FailureSink), which writes to a Redis stream or list. Called again, it
+    /// replaces the hook.
+    ///
+    /// ```
+    /// # use redis_push::{Failure, Subscriber};
+    /// let subscriber = Subscriber::new("redis://127.0.0.1/").on_failure(async |failure: Failure| {
+    ///     eprintln!("{} of {} bytes: {}", failure.kind(), failure.payload().len(), failure.reason());
+    /// });
+    /// ```
+    pub fn on_failure(mut self, hook: impl FailureHook) -> Self {
+        self.on_failure = Some(boxed(hook));
         self
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::backoff::Backoff;
@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::feed::Feed;
 use crate::gap::Missed;
 use crate::link::{Connection, Link};
+use crate::pulse::{Pulse, Tick};
 use crate::routes::Standing;
 use crate::settings::Settings;
 use crate::subscription::Subscription;
@@ -41,6 +42,9 @@ pub(crate) struct Supervisor {
     pub(crate) status: watch::Sender<Status>,
     /// Turns true when it is time to drain and end.
     pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) pulse: Arc<Pulse>,
+    /// The number of the last generation: 0 before the first.
+    pub(crate) last: u64,
 }
 
 /// How many subscribe commands go out before the first reply is waited for.
@@ -49,14 +53,33 @@ const AT_ONCE: usize = 256;
 const ANSWER: Duration = Duration::from_secs(5);
 
 impl Supervisor {
+    /// Works as the task of the supervisor, and ticks for as long as that is polled.
+    pub(crate) async fn run(supervisor: Arc<Mutex<Self>>, tick: Arc<Tick>) {
+        let mut supervisor = supervisor.lock().await;
+        tokio::select! {
+            () = supervisor.supervise() => {}
+            never = tick.keep_ticking() => never,
+        }
+    }
+
     /// Connects, subscribes and watches until it is stopped.
-    pub(crate) async fn run(mut self) {
+    async fn supervise(&mut self) {
         let (first, most) = self.settings.reconnect_delay;
         let mut backoff = Backoff::new(first, most);
         let mut stop = self.stop.clone();
-        for generation in 1.. {
-            self.feed.open(generation);
-            let Some(error) = self.generation(generation).await else {
+        if self.last > 0 {
+            // The task before this one has ended unasked, and its connection with it.
+            self.pulse.disconnected();
+            self.feed.end(Missed::Unknown);
+            let error = "the supervisor's task had ended; the connection is built anew";
+            self.set_phase(Phase::Connecting, Some(Error::connection(error)));
+        }
+        loop {
+            self.last += 1;
+            self.feed.open(self.last);
+            let ended = self.generation(self.last).await;
+            self.pulse.disconnected();
+            let Some(error) = ended else {
                 break;
             };
             self.feed.end(Missed::Unknown);
@@ -89,6 +112,7 @@ impl Supervisor {
             Ok(connection) => connection,
             Err(error) => return Some(error),
         };
+        self.pulse.connected();
         tokio::select! {
             biased;
             () = stopped(&mut stop) => {
@@ -189,16 +213,21 @@ impl Supervisor {
         } = self.settings;
         loop {
             sleep(ping_interval).await;
+            let asked = std::time::Instant::now();
             let mut ping = std::pin::pin!(connection.ping());
             let mut taken = self.feed.pushes_taken();
             loop {
                 match timeout(ping_timeout, ping.as_mut()).await {
-                    Ok(Ok(())) => break self.feed.heard(),
+                    Ok(Ok(())) => {
+                        self.pulse.answered(asked.elapsed());
+                        break self.feed.heard();
+                    }
                     Ok(Err(error)) => return error,
                     // The answer stands behind pushes that are still being taken, or that wait for
                     // a full ring.
                     Err(_) if self.feed.is_waiting() || taken != self.feed.pushes_taken() => {
                         taken = self.feed.pushes_taken();
+                        self.pulse.still_taking();
                     }
                     Err(_) => {
                         return Error::connection(format!(

@@ -6,7 +6,7 @@ use crate::attempt::{Ended, Timer, attempt, attempt_within};
 use crate::backoff::Backoff;
 use crate::batch::Batch;
 use crate::delivery::Hands;
-use crate::gap::{Gap, GapCause};
+use crate::gap::Gap;
 use crate::handler::{Fault, Handler};
 use crate::log::{Limit, Report};
 use crate::mount::Lane;
@@ -78,13 +78,14 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         counters.running.store(0, Release);
         counters.record(outcome);
         if !matches!(outcome, Outcome::Handled | Outcome::Unmatched) {
-            let fault = match &ended {
-                Ended::Returned(Err(fault)) => Some(fault),
-                _ => None,
+            let fault = match ended {
+                Ended::Returned(result) => result.err(),
+                Ended::Panicked | Ended::TimedOut => None,
             };
             self.limit.report(|suppressed| {
-                Report::new(spec, push, outcome, fault).log(suppressed);
+                Report::new(spec, push, outcome, fault.as_ref()).log(suppressed);
             });
+            lane.failures.tell(spec, push, outcome, fault);
         }
     }
 
@@ -92,14 +93,13 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
     /// is wrong until then.
     async fn tell_gap(&mut self, gap: &Gap) {
         let Lane { spec, counters, .. } = &*self.lane;
-        if gap.cause != GapCause::Initial {
-            add(&counters.gaps, 1);
-            tracing::warn!(target: "redis_push", handler = &*spec.name, %gap, "messages may be missing");
-        }
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
         loop {
             let telling = self.handler.handle_gap(gap, &self.state);
-            let problem = match attempt(telling).await {
+            counters.telling.store(1, Release);
+            let told = attempt(telling).await;
+            counters.telling.store(0, Release);
+            let problem = match told {
                 Ended::Returned(Ok(())) => return,
                 Ended::Returned(Err(Fault::Rejected(rejection))) => rejection.to_string(),
                 Ended::Returned(Err(Fault::Failed(error))) => error.to_string(),

@@ -33,15 +33,35 @@ impl Target {
     /// When the URL is none, or asks for what cannot be.
     pub(crate) fn into_link(self, options: Options, wire: Option<Duration>) -> Result<Link, Error> {
         let info = match self {
-            Self::Url(url) => info_of(&url)?,
-            Self::Client(client) => client.get_connection_info().clone(),
             Self::Attached(link) => return attached(link, &options, wire),
+            other => other.into_info()?,
         };
         let server = server(prepare(info), options, wire.is_some())?;
         Ok(match wire {
             Some(wait) => Link::Wire(Wire::new(server, wait)),
             None => Link::Manager(Manager::new(server)),
         })
+    }
+
+    /// Makes a client of redis-rs, for a connection that carries no pushes.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is none, or asks for what cannot be.
+    pub(crate) fn into_client(self) -> Result<Client, Error> {
+        let server = server(prepare(self.into_info()?), Options::default(), false)?;
+        if matches!(server.address(), ConnectionAddr::TcpTls { .. }) {
+            tls::prepare_redis_rs();
+        }
+        server.client(server.info.redis_settings())
+    }
+
+    fn into_info(self) -> Result<ConnectionInfo, Error> {
+        match self {
+            Self::Url(url) => info_of(&url),
+            Self::Client(client) => Ok(client.get_connection_info().clone()),
+            Self::Attached(_) => Err(Error::config("an attached manager has no client of ours")),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisResult};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::Connection;
+use super::fault::Fault;
 use crate::feed::Feed;
 
 /// Lets redis-rs greet the server over a stream, and drives the connection while somebody holds
@@ -15,6 +16,7 @@ pub(super) async fn greet(
     config: AsyncConnectionConfig,
     feed: Arc<Feed>,
     generation: u64,
+    fault: &Fault,
 ) -> RedisResult<Connection> {
     // The supervisor has timeouts of its own.
     let config = config.set_response_timeout(None);
@@ -25,6 +27,7 @@ pub(super) async fn greet(
         driver.await;
         drop(end);
     });
+    fault.drives(driver.abort_handle());
     Ok(Connection::driven(connection, driver))
 }
 

@@ -8,6 +8,7 @@ use redis::{AsyncConnectionConfig, ConnectionAddr, PushInfo, RedisConnectionInfo
 use super::connection::Connection;
 use super::convert::incoming;
 use super::driven::greet;
+use super::fault::Fault;
 use super::server::Server;
 use super::tls;
 use crate::attempt::caught;
@@ -28,11 +29,18 @@ use crate::raw::Incoming;
 /// `MultiplexedConnection`, that the feed is the push sender of.
 pub(crate) struct Manager {
     server: Server,
+    fault: Arc<Fault>,
 }
 
 impl Manager {
     pub(super) fn new(server: Server) -> Self {
-        Self { server }
+        let fault = Arc::default();
+        Self { server, fault }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn fault(&self) -> Arc<Fault> {
+        Arc::clone(&self.fault)
     }
 
     pub(super) async fn connect(
@@ -67,7 +75,7 @@ impl Manager {
             // The supervisor has timeouts of its own; one here would fail a command and leave the
             // connection as it is.
             .set_response_timeout(None)
-            .set_push_sender(sender(generation, feed));
+            .set_push_sender(sender(generation, feed, Arc::clone(&self.fault)));
         if matches!(self.server.address(), ConnectionAddr::TcpTls { .. }) {
             tls::prepare_redis_rs();
         }
@@ -89,9 +97,9 @@ impl Manager {
         feed: Arc<Feed>,
     ) -> Result<Connection, Error> {
         let stream = self.server.dial().await?;
-        let config =
-            AsyncConnectionConfig::new().set_push_sender(sender(generation, Arc::clone(&feed)));
-        greet(greeting, stream, config, feed, generation)
+        let sender = sender(generation, Arc::clone(&feed), Arc::clone(&self.fault));
+        let config = AsyncConnectionConfig::new().set_push_sender(sender);
+        greet(greeting, stream, config, feed, generation, &self.fault)
             .await
             .map_err(|error| self.server.refused(Some(greeting), error))
     }
@@ -101,11 +109,13 @@ impl Manager {
 fn sender(
     generation: u64,
     feed: Arc<Feed>,
+    fault: Arc<Fault>,
 ) -> impl Fn(PushInfo) -> Result<(), &'static str> + Send + Sync + 'static {
     move |push| {
         // A panic in a push sender would end the manager's forwarding task for good: commands
         // would go on, pushes and the notice of a disconnection would not.
         let taken = catch_unwind(AssertUnwindSafe(|| {
+            fault.check();
             feed.accept(generation, &incoming(&push));
         }));
         if taken.is_err() {

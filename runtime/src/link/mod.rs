@@ -7,17 +7,20 @@ mod connection;
 pub(crate) mod convert;
 mod dial;
 mod driven;
+mod fault;
 mod manager;
 mod refusal;
 mod server;
 mod tls;
 pub(crate) mod wire;
 
-pub(crate) use attached::Attached;
+pub(crate) use attached::{Attached, Forwarding};
 pub(crate) use client::{Options, Target};
 pub(crate) use connection::Connection;
 #[cfg(feature = "__bench")]
 pub(crate) use convert::incoming;
+#[cfg(feature = "testing")]
+pub(crate) use fault::Fault;
 pub(crate) use manager::Manager;
 pub(crate) use wire::Wire;
 
@@ -38,6 +41,24 @@ pub(crate) enum Link {
 }
 
 impl Link {
+    /// What carries an attached channel's pushes, to be run as a task.
+    pub(crate) fn forwarding(&self) -> Option<Arc<Forwarding>> {
+        match self {
+            Self::Attached(link) => Some(link.forwarding()),
+            Self::Manager(_) | Self::Wire(_) => None,
+        }
+    }
+
+    /// Ends the task that reads the connection, from a test.
+    #[cfg(feature = "testing")]
+    pub(crate) fn fault(&self) -> Arc<Fault> {
+        match self {
+            Self::Manager(link) => link.fault(),
+            Self::Wire(link) => link.fault(),
+            Self::Attached(_) => Arc::default(),
+        }
+    }
+
     /// Connects, and lets what is pushed from then on come to the feed as of `generation`.
     pub(crate) async fn connect(
         &mut self,
@@ -48,7 +69,7 @@ impl Link {
         match self {
             Self::Manager(link) => link.connect(generation, feed, timeout).await,
             Self::Wire(link) => link.connect(generation, feed, timeout).await,
-            Self::Attached(link) => link.connect(generation, feed, timeout).await,
+            Self::Attached(link) => link.connect(generation, timeout).await,
         }
     }
 }

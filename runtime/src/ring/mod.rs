@@ -255,6 +255,13 @@ impl Ring {
         self.lock().backlog(reader)
     }
 
+    fn standing(&self, reader: usize) -> (u64, SystemTime) {
+        let Reader {
+            position, heard, ..
+        } = self.lock().readers[reader];
+        (position.push, heard)
+    }
+
     fn unsubscribe(&self, reader: usize) {
         let mut state = self.lock();
         let backlog = state.backlog(reader);

@@ -1,5 +1,6 @@
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::{Backlog, Ring};
 use crate::batch::Batch;
@@ -39,6 +40,11 @@ impl Receiver {
     /// Cancel safe: what is not returned is still there.
     pub(crate) async fn recv(&mut self) -> Option<Item> {
         poll_fn(|cx| self.ring.poll(self.reader, &mut self.done, cx)).await
+    }
+
+    /// The sequence number behind the last push it was given, and when that push's batch was opened.
+    pub(crate) fn standing(&self) -> (u64, SystemTime) {
+        self.ring.standing(self.reader)
     }
 
     /// Gives a batch back when it has been delivered, so that its memory is used again.

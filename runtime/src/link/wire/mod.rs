@@ -11,6 +11,7 @@ use redis::{AsyncConnectionConfig, RedisConnectionInfo};
 
 use super::connection::Connection;
 use super::driven::greet;
+use super::fault::Fault;
 use super::server::Server;
 use crate::error::Error;
 use crate::feed::Feed;
@@ -26,11 +27,22 @@ pub(crate) struct Wire {
     server: Server,
     /// For how much of each second an idle handler may wait for a busy one's full ring.
     wait: Duration,
+    fault: Arc<Fault>,
 }
 
 impl Wire {
     pub(super) fn new(server: Server, wait: Duration) -> Self {
-        Self { server, wait }
+        let fault = Arc::default();
+        Self {
+            server,
+            wait,
+            fault,
+        }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn fault(&self) -> Arc<Fault> {
+        Arc::clone(&self.fault)
     }
 
     pub(super) async fn connect(
@@ -59,6 +71,7 @@ impl Wire {
             AsyncConnectionConfig::new(),
             feed,
             generation,
+            &self.fault,
         )
         .await
         .map_err(|error| self.server.refused(Some(greeting), error))

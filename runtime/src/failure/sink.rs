@@ -1,0 +1,230 @@
+use std::fmt;
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, Pipeline, RedisError};
+use tokio::sync::Mutex;
+use tokio::time::{sleep, timeout};
+
+use super::{Failure, FailureHook};
+use crate::backoff::Backoff;
+use crate::error::Result;
+use crate::extract::BoxError;
+use crate::link::Target;
+
+/// Writes failures to a capped stream or list of a Redis server, for
+/// [`Subscriber::on_failure`](crate::Subscriber::on_failure).
+///
+/// ```
+/// use redis_push::{FailureSink, Subscriber};
+///
+/// let url = "redis://127.0.0.1/";
+/// let subscriber = Subscriber::new(url)
+///     .on_failure(FailureSink::stream(url, "failures", 10_000)?);
+/// # Ok::<(), redis_push::Error>(())
+/// ```
+///
+/// It has a connection of its own, which is made with the first failure. A write is tried three
+/// times, for two seconds each; one that does not succeed is counted in
+/// [`FailureStats::failed`](crate::FailureStats::failed) and logged at a limited rate. A write
+/// whose answer was lost is tried again, so a failure may be there twice.
+///
+/// The payload is written with the rest: mind who may read the key.
+pub struct FailureSink {
+    client: Client,
+    key: String,
+    max_len: usize,
+    form: Form,
+    manager: Mutex<Option<ConnectionManager>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Stream,
+    List,
+}
+
+/// The server that a [`FailureSink`] writes to: a URL, or a client of redis-rs.
+pub struct SinkServer(Target);
+
+impl From<&str> for SinkServer {
+    fn from(url: &str) -> Self {
+        Self(Target::Url(url.to_owned()))
+    }
+}
+
+impl From<String> for SinkServer {
+    fn from(url: String) -> Self {
+        Self(Target::Url(url))
+    }
+}
+
+impl From<Client> for SinkServer {
+    fn from(client: Client) -> Self {
+        Self(Target::Client(Box::new(client)))
+    }
+}
+
+impl fmt::Debug for SinkServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A URL may hold a password.
+        f.debug_struct("SinkServer").finish_non_exhaustive()
+    }
+}
+
+/// How often a write is tried, and how long each try may take, the connecting included.
+const TRIES: u32 = 3;
+const TRY: Duration = Duration::from_secs(2);
+
+impl FailureSink {
+    /// Writes to a stream: `XADD key MAXLEN ~ max_len * handler … outcome … reason … channel …
+    /// payload …`. Bytes are written as they came.
+    ///
+    /// # Errors
+    ///
+    /// [`is_config`](crate::Error::is_config), when the URL is none. No connection is made.
+    pub fn stream(
+        server: impl Into<SinkServer>,
+        key: impl Into<String>,
+        max_len: usize,
+    ) -> Result<Self> {
+        Self::new(server.into(), key.into(), max_len, Form::Stream)
+    }
+
+    /// Writes to a list, the newest first: `LPUSH` and `LTRIM` in one transaction, each element a
+    /// JSON object with the same names. A channel or payload that is not UTF-8 is written as
+    /// `channel_hex` or `payload_hex` instead.
+    ///
+    /// # Errors
+    ///
+    /// [`is_config`](crate::Error::is_config), when the URL is none. No connection is made.
+    pub fn list(
+        server: impl Into<SinkServer>,
+        key: impl Into<String>,
+        max_len: usize,
+    ) -> Result<Self> {
+        Self::new(server.into(), key.into(), max_len, Form::List)
+    }
+
+    fn new(
+        SinkServer(target): SinkServer,
+        key: String,
+        max_len: usize,
+        form: Form,
+    ) -> Result<Self> {
+        Ok(Self {
+            client: target.into_client()?,
+            key,
+            // A list that is trimmed to nothing would be trimmed to everything.
+            max_len: max_len.max(1),
+            form,
+            manager: Mutex::new(None),
+        })
+    }
+
+    fn commands(&self, failure: &Failure) -> Pipeline {
+        let mut pipeline = Pipeline::new();
+        match self.form {
+            Form::Stream => {
+                let xadd = pipeline.cmd("XADD").arg(&self.key);
+                xadd.arg("MAXLEN").arg("~").arg(self.max_len).arg("*");
+                xadd.arg("handler").arg(failure.handler());
+                xadd.arg("outcome").arg(failure.kind().as_str());
+                xadd.arg("reason").arg(failure.detail());
+                xadd.arg("channel").arg(failure.channel());
+                xadd.arg("payload").arg(failure.payload());
+            }
+            Form::List => {
+                pipeline.atomic();
+                pipeline.cmd("LPUSH").arg(&self.key).arg(json(failure));
+                let last = self.max_len - 1;
+                pipeline.cmd("LTRIM").arg(&self.key).arg(0).arg(last);
+            }
+        }
+        pipeline
+    }
+
+    /// Tries once. A manager that has failed is not used again: some never come back by
+    /// themselves.
+    async fn write(&self, commands: &Pipeline) -> std::result::Result<(), RedisError> {
+        let mut kept = self.manager.lock().await;
+        let mut manager = match kept.take() {
+            Some(manager) => manager,
+            None => {
+                let config = ConnectionManagerConfig::new()
+                    .set_number_of_retries(0)
+                    .set_connection_timeout(Some(TRY))
+                    .set_response_timeout(None);
+                ConnectionManager::new_with_config(self.client.clone(), config).await?
+            }
+        };
+        let written = commands.exec_async(&mut manager).await;
+        let is_usable = match &written {
+            Ok(()) => true,
+            Err(error) => error.code().is_some(),
+        };
+        *kept = is_usable.then_some(manager);
+        written
+    }
+}
+
+impl FailureHook for FailureSink {
+    async fn tell(&self, failure: Failure) -> std::result::Result<(), BoxError> {
+        let commands = self.commands(&failure);
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+        let mut tries = 1;
+        loop {
+            let problem = match timeout(TRY, self.write(&commands)).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) if !may_pass(&error) => return Err(error.into()),
+                Ok(Err(error)) => BoxError::from(error),
+                Err(_) => format!("the server did not answer within {TRY:?}").into(),
+            };
+            if tries == TRIES {
+                return Err(problem);
+            }
+            tries += 1;
+            sleep(backoff.next()).await;
+        }
+    }
+}
+
+/// Whether a write that failed like this may succeed when it is tried again.
+fn may_pass(error: &RedisError) -> bool {
+    match error.code() {
+        Some(code) => matches!(code, "LOADING" | "BUSY" | "MASTERDOWN" | "TRYAGAIN"),
+        None => true,
+    }
+}
+
+fn json(failure: &Failure) -> String {
+    let mut object = serde_json::Map::new();
+    let mut put = |name: &str, value: String| object.insert(name.to_owned(), value.into());
+    put("handler", failure.handler().to_owned());
+    put("outcome", failure.kind().as_str().to_owned());
+    put("reason", failure.detail());
+    for (name, bytes) in [
+        ("channel", failure.channel()),
+        ("payload", failure.payload()),
+    ] {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => put(name, text.to_owned()),
+            Err(_) => put(&format!("{name}_hex"), hex(bytes)),
+        };
+    }
+    serde_json::Value::Object(object).to_string()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl fmt::Debug for FailureSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailureSink")
+            .field("key", &self.key)
+            .field("max_len", &self.max_len)
+            .field("form", &self.form)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,140 @@
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Vitals;
+use crate::mount::Lane;
+use crate::outcome::{Counters, add};
+
+/// What the watchdog has seen of each handler, and how often it looks.
+///
+/// A handler is looked at through what it counts anyway, so a delivery pays nothing for it, not
+/// even a look at the clock.
+pub(super) struct Watch {
+    /// One for each loop and each worker, in the order of the lanes.
+    seen: Vec<Seen>,
+    pause: Duration,
+}
+
+struct Seen {
+    mark: Option<Mark>,
+    since: Instant,
+    is_told: bool,
+}
+
+/// Which delivery, or which run of the gap handler, is under way: no two have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    position: u64,
+    gaps: u64,
+    gap_failures: u64,
+    is_gap: bool,
+}
+
+impl Mark {
+    fn of(counters: &Counters) -> Option<Self> {
+        let is_gap = counters.telling.load(Acquire) > 0;
+        let runs = is_gap || counters.running.load(Acquire) > 0;
+        runs.then(|| Self {
+            position: counters.position.load(Acquire),
+            gaps: counters.gaps.load(Relaxed),
+            gap_failures: counters.gap_failures.load(Relaxed),
+            is_gap,
+        })
+    }
+}
+
+impl Watch {
+    pub(super) fn new(lanes: &[Arc<Lane>]) -> Self {
+        let now = Instant::now();
+        let all = lanes.iter().flat_map(|lane| lane.all_counters());
+        let seen = all.map(|_| Seen {
+            mark: None,
+            since: now,
+            is_told: false,
+        });
+        let shortest = lanes.iter().map(|lane| lane.spec.stall_limit).min();
+        let pause = shortest.unwrap_or_default() / 4;
+        Self {
+            seen: seen.collect(),
+            pause: pause.clamp(Duration::from_millis(10), Duration::from_secs(1)),
+        }
+    }
+
+    /// Looks at every handler, tells who stalls and who has come back, and answers with the
+    /// stalled ones.
+    fn look(&mut self, lanes: &[Arc<Lane>], now: Instant) -> Vec<(usize, Instant)> {
+        let mut stalled = Vec::new();
+        let all = lanes.iter().enumerate().flat_map(|(index, lane)| {
+            lane.all_counters()
+                .map(move |counters| (index, lane, counters))
+        });
+        for ((index, lane, counters), seen) in all.zip(&mut self.seen) {
+            let mark = Mark::of(counters);
+            if mark != seen.mark || mark.is_none() {
+                if seen.is_told {
+                    lane.log_return(now - seen.since);
+                }
+                *seen = Seen {
+                    mark,
+                    since: now,
+                    is_told: false,
+                };
+                continue;
+            }
+            if now - seen.since < lane.spec.stall_limit {
+                continue;
+            }
+            stalled.push((index, seen.since));
+            if !seen.is_told {
+                seen.is_told = true;
+                add(&lane.counters.stalls, 1);
+                lane.log_stall(now - seen.since);
+            }
+        }
+        stalled
+    }
+}
+
+impl Lane {
+    fn log_stall(&self, running_for: Duration) {
+        let (file, line) = self.spec.place.unwrap_or(("?", 0));
+        tracing::error!(
+            target: "redis_push", handler = &*self.spec.name, file, line,
+            ?running_for,
+            limit = ?self.spec.stall_limit,
+            required = self.spec.required,
+            "the handler has not come back; the others go on"
+        );
+    }
+
+    fn log_return(&self, ran_for: Duration) {
+        tracing::warn!(
+            target: "redis_push", handler = &*self.spec.name,
+            ?ran_for,
+            "the handler that had stalled has come back"
+        );
+    }
+}
+
+impl Vitals {
+    /// Looks at handlers and tasks, at intervals and whenever one has ended or the supervisor has
+    /// news, and publishes the health.
+    pub(crate) async fn keep_watching(self: Arc<Self>) {
+        let mut watch = self.watch.lock().await;
+        let mut status = self.parts.status.clone();
+        let mut ends = self.parts.keeper.news();
+        loop {
+            self.tick.touch();
+            self.parts.keeper.mend();
+            let stalled = watch.look(&self.parts.lanes, Instant::now());
+            *self.stalls.lock().unwrap_or_else(PoisonError::into_inner) = stalled;
+            self.publish();
+            tokio::select! {
+                () = tokio::time::sleep(watch.pause) => {}
+                Ok(()) = status.changed() => {}
+                _ = ends.changed() => {}
+            }
+        }
+    }
+}
