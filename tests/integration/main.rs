@@ -9,10 +9,13 @@ use tests::tests;
 mod attaching;
 mod credentials;
 mod delivery;
+mod failing;
 mod gated;
 mod logs;
 mod poison;
 mod policies;
+mod healing;
+mod health;
 mod reconnect;
 mod rights;
 mod secrets;
@@ -29,6 +32,9 @@ use credentials::*;
 use delivery::*;
 use poison::*;
 use policies::*;
+use failing::*;
+use healing::*;
+use health::*;
 use reconnect::*;
 use rights::*;
 use secrets::*;
@@ -53,6 +59,7 @@ fn main() -> ExitCode {
             the_services_own_receivers_go_on_beside_handlers,
             a_lost_connection_of_the_services_manager_is_told_and_healed,
             an_overflow_of_the_services_channel_is_told_as_a_gap,
+            a_killed_forwarding_task_goes_on_without_a_loss,
             a_closed_push_channel_is_never_called_ready,
             what_a_manager_does_itself_cannot_be_set_beside_attach,
         ])
@@ -108,6 +115,24 @@ fn on_each_link(suite: Suite) -> Suite {
             a_password_that_was_changed_is_asked_for_before_each_attempt,
             a_provider_that_hangs_fails_or_panics_costs_an_attempt_and_no_more,
             passwords_stay_secret_through_every_fault,
+            a_killed_supervisor_is_started_again_and_every_handler_is_told,
+            a_killed_supervisor_ends_no_shutdown,
+            a_killed_waking_task_watchdog_or_keeper_is_started_again,
+            an_idle_handler_whose_loop_is_killed_misses_nothing,
+            a_handler_whose_loop_is_killed_is_told_exactly_what_it_missed,
+            a_gap_that_was_being_told_when_the_loop_was_killed_is_told_again,
+            a_connection_whose_reader_dies_is_built_anew,
+            every_failure_is_told_with_its_push_and_its_reason,
+            a_hook_that_hangs_keeps_no_handler_waiting_and_drops_are_counted,
+            a_hook_that_fails_or_panics_is_told_of_the_next_failure,
+            a_shutdown_lets_the_hook_finish_what_is_queued,
+            a_failure_in_hand_when_its_task_is_killed_is_counted,
+            a_required_handler_that_stalls_is_named_and_the_others_go_on,
+            a_stalled_gap_handler_is_named,
+            an_outage_and_a_shutdown_are_told_with_their_reasons,
+            a_denied_name_is_a_reason_not_to_be_ready,
+            a_deaf_process_ends_with_its_exit_code,
+            a_process_that_shuts_down_deaf_ends_by_itself,
         ])
         .on_the_broker(tests![
             bad_pushes_are_counted_and_leave_every_handler_alive,
@@ -124,6 +149,7 @@ fn on_each_link(suite: Suite) -> Suite {
             the_name_and_the_database_are_set_on_every_connection,
             a_user_with_the_documented_rights_is_denied_nothing,
             a_user_whose_password_is_changed_comes_back_without_a_restart,
+            a_sink_writes_to_a_capped_stream_and_a_capped_list,
         ])
         .without_server(tests![
             a_server_that_is_not_there_is_named_with_what_is_missing,
@@ -163,5 +189,7 @@ fn over_tls(suite: Suite) -> Suite {
         .on_real_servers(tests![a_server_with_tls_of_its_own_is_spoken_to])
         .without_server(tests![
             tls_options_that_cannot_be_used_are_told_without_a_connection,
+            what_a_sink_cannot_write_is_counted,
+            a_process_whose_runtime_is_blocked_ends_with_its_exit_code,
         ])
 }

@@ -125,7 +125,6 @@ pub(crate) fn over_the_wire() {
     WIRE.set(true);
 }
 
-#[cfg(any(feature = "native-tls", feature = "rustls"))]
 pub(crate) fn is_wire() -> bool {
     WIRE.get()
 }
