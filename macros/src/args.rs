@@ -19,6 +19,8 @@ pub(crate) struct Args {
     pub(crate) timeout: Option<Duration>,
     pub(crate) workers: Option<LitInt>,
     pub(crate) ordered_by: Option<LitStr>,
+    pub(crate) stall_limit: Option<Duration>,
+    pub(crate) required: bool,
     pub(crate) on_gap: Option<Path>,
     pub(crate) state: Option<Type>,
     krate: Option<Path>,
@@ -36,6 +38,8 @@ pub(crate) const PUSH_HANDLER: &[&str] = &[
     "timeout",
     "workers",
     "ordered_by",
+    "stall_limit",
+    "required",
     "on_gap",
     "state",
     "crate",
@@ -101,6 +105,14 @@ impl Args {
             ));
         }
         self.seen.push(key.clone());
+        if name == "required" {
+            if input.peek(Token![=]) {
+                let text = "`required` takes no value: it is there or it is not";
+                return Err(syn::Error::new(key.span(), text));
+            }
+            self.required = true;
+            return Ok(());
+        }
         if !input.peek(Token![=]) {
             let text = format!("`{name}` needs a value: `{}`", example(&name));
             return Err(syn::Error::new(key.span(), text));
@@ -113,6 +125,7 @@ impl Args {
             "timeout" => self.timeout = Some(value(input, &name)?),
             "workers" => self.workers = Some(value(input, &name)?),
             "ordered_by" => self.ordered_by = Some(word(input, &name)?),
+            "stall_limit" => self.stall_limit = Some(value(input, &name)?),
             "on_gap" => self.on_gap = Some(value(input, &name)?),
             "state" => self.state = Some(value(input, &name)?),
             "crate" => self.krate = Some(value(input, &name)?),
@@ -199,6 +212,7 @@ fn example(name: &str) -> &'static str {
         "timeout" => "timeout = \"5s\"",
         "workers" => "workers = 4",
         "ordered_by" => "ordered_by = symbol",
+        "stall_limit" => "stall_limit = \"30s\"",
         "on_gap" => "on_gap = resync",
         "state" => "state = App",
         _ => "crate = path::to::redis_push",

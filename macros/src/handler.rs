@@ -140,6 +140,8 @@ impl PushHandler {
         let timeout = self.args.timeout.iter();
         let workers = self.args.workers.iter();
         let ordered_by = self.args.ordered_by.iter();
+        let stall_limit = self.args.stall_limit.iter();
+        let required = self.args.required.then(|| quote!(.required()));
         quote! {
             fn spec(&self) -> __p::Spec {
                 __p::Spec::new(#label)
@@ -151,6 +153,8 @@ impl PushHandler {
                     #(.timeout(#timeout))*
                     #(.workers(#workers))*
                     #(.ordered_by(#ordered_by))*
+                    #(.stall_limit(#stall_limit))*
+                    #required
             }
         }
     }

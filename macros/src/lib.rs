@@ -67,6 +67,8 @@ use proc_macro::TokenStream;
 /// | `timeout = "5s"` | how long one delivery may take (`ms`, `s`, `m`, `h`); then it is dropped and counted `timed_out` |
 /// | `workers = 4` | how many deliveries may run at once (default 1) |
 /// | `ordered_by = symbol` | the param of the channel, or field of the payload, whose messages stay in order among several workers; in quotes where the name in the payload is no identifier |
+/// | `stall_limit = "30s"` | how long one delivery may go on before the handler is named as stalled |
+/// | `required` | lets the subscriber be ready only while this handler is not stalled |
 /// | `on_gap = resync` | the [`gap_handler`](macro@gap_handler) that is told what was missed |
 /// | `state = App` | takes the arguments from this state only |
 /// | `crate = path` | where `redis_push` is, if it is renamed or re-exported |

@@ -41,6 +41,11 @@ async fn on_price(Json(price): Json<u32>) {
     println!("{price}");
 }
 
+#[push_handler(channel = "vital", stall_limit = "250ms", required)]
+async fn on_vital(text: &str) {
+    println!("{text}");
+}
+
 #[push_handler(channel = "orders.all")]
 async fn on_all(order: Order) {
     println!("{}", order.id);
@@ -116,6 +121,17 @@ fn options_and_the_place_are_in_the_spec() {
     let spec = spec_of(on_price {});
     assert!(spec.contains("overflow: Latest"), "{spec}");
     assert!(spec.contains("ordered_by: Some(\"the id\")"), "{spec}");
+    let defaults = spec_of(on_order {});
+    assert!(defaults.contains("messages: 65536"), "{defaults}");
+    assert!(
+        defaults.contains("stall_limit: 30s, required: false"),
+        "{defaults}"
+    );
+    let vital = spec_of(on_vital {});
+    assert!(
+        vital.contains("stall_limit: 250ms, required: true"),
+        "{vital}"
+    );
 }
 
 #[test]

@@ -22,4 +22,19 @@ async fn on_negative(text: &str) {
     println!("{text}");
 }
 
+#[push_handler(channel = "orders", stall_limit = "5d")]
+async fn on_days(text: &str) {
+    println!("{text}");
+}
+
+#[push_handler(channel = "orders", stall_limit = 5)]
+async fn on_number(text: &str) {
+    println!("{text}");
+}
+
+#[push_handler(channel = "orders", required = true)]
+async fn on_flag(text: &str) {
+    println!("{text}");
+}
+
 fn main() {}
