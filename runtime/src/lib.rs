@@ -58,6 +58,18 @@
 //!
 //! [`Stats`] accounts for every message that has arrived.
 //!
+//! # What goes wrong, and who is told
+//!
+//! - [`Subscriber::on_failure`] tells a hook of every delivery that did not end well, with its
+//!   push; a [`FailureSink`] writes them to a Redis stream or list.
+//! - [`Handle::health`] says whether the subscriber is live and ready, and why not;
+//!   [`Handle::watch_health`] tells the changes.
+//! - A handler that does not come back is named ([`Spec::stall_limit`]), and readiness may depend
+//!   on it ([`Spec::required`]).
+//! - A task of the subscriber's own that ends unasked is started again and counted in
+//!   [`Stats::restarts`]; what it had in hand is told as a gap.
+//! - [`Subscriber::exit_if_deaf`] ends a process that has heard nothing for too long.
+//!
 //! # Logs
 //!
 //! What goes wrong is logged by `tracing`, with the target `redis_push`; without a subscriber of

@@ -10,6 +10,7 @@ use tests::Server;
 use tests::{eventually, within};
 use tokio::sync::broadcast;
 
+use crate::healing::kill;
 use crate::support::recorder;
 
 /// What a service has today: a manager, and a broadcast channel as its push sender.
@@ -133,6 +134,18 @@ pub(crate) async fn a_killed_forwarding_task_goes_on_without_a_loss(server: Serv
         (handle.stats().gaps(), handle.stats().feed.reconnects),
         (0, 0)
     );
+}
+
+pub(crate) async fn a_killed_supervisor_of_an_attached_channel_subscribes_again(server: Server) {
+    let (manager, sender) = service(&server, 1_000).await;
+    let (mount, mut journal) = recorder("ours", Subscription::channel("ours"));
+    let handle = attach(&manager, &sender, [mount]).await;
+    journal.begins().await;
+    kill(&handle, TaskName::Supervisor).await;
+    journal.lost_connection().await;
+    within("ready again", handle.ready()).await;
+    server.publish("ours", "again").await;
+    journal.message("ours", "again").await;
 }
 
 pub(crate) async fn a_closed_push_channel_is_never_called_ready(server: Server) {

@@ -60,6 +60,7 @@ fn main() -> ExitCode {
             a_lost_connection_of_the_services_manager_is_told_and_healed,
             an_overflow_of_the_services_channel_is_told_as_a_gap,
             a_killed_forwarding_task_goes_on_without_a_loss,
+            a_killed_supervisor_of_an_attached_channel_subscribes_again,
             a_closed_push_channel_is_never_called_ready,
             what_a_manager_does_itself_cannot_be_set_beside_attach,
         ])
