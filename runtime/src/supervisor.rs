@@ -82,12 +82,13 @@ impl Supervisor {
             let Some(error) = ended else {
                 break;
             };
-            self.feed.end(Missed::Unknown);
             let was_ready = self.status.borrow().phase == Phase::Ready;
             if was_ready {
                 backoff.reset();
             }
+            // Before the feed counts the loss: who sees that must not find it ready still.
             self.set_phase(Phase::Connecting, Some(error));
+            self.feed.end(Missed::Unknown);
             tokio::select! {
                 () = stopped(&mut stop) => break,
                 () = sleep(backoff.next()) => {}
