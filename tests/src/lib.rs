@@ -1,10 +1,11 @@
-//! What the tests of `redis-push` share: servers to run against, a harness that runs each test
-//! once per server, and bounded waits.
+//! What the tests of `redis-push` share: servers to run against, a bad network
+//! before them, a harness that runs each test once per server, and bounded waits.
 
 mod certificates;
 pub mod fuzz;
 pub mod harness;
 pub mod overheard;
+mod proxy;
 mod raw;
 mod real_server;
 mod real_tls;
@@ -13,6 +14,7 @@ mod tls_proxy;
 mod wait;
 
 pub use certificates::{Authority, Certificate};
+pub use proxy::{Proxy, Way};
 pub use raw::RawClient;
 pub use real_server::{RealServer, ServerBinary};
 pub use server::Server;

@@ -44,7 +44,8 @@ impl ServerBinary {
             .collect()
     }
 
-    fn at(path: &Path) -> Option<Self> {
+    /// The binary at this path, or by this name on PATH; `None` if it does not run.
+    pub fn at(path: &Path) -> Option<Self> {
         let output = Command::new(path).arg("--version").output().ok()?;
         let text = String::from_utf8_lossy(&output.stdout);
         let version = text

@@ -1,0 +1,208 @@
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use redis::io::tcp::socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::{Faults, Way};
+
+/// One client's connection through the proxy.
+pub(super) struct Connection {
+    client: TcpStream,
+    server: SocketAddr,
+    faults: watch::Receiver<Faults>,
+    /// What had been raised before it was made.
+    before: Faults,
+}
+
+/// How a connection ended.
+enum End {
+    /// One of the two sides closed it: the other is closed too.
+    Closed,
+    /// It is reset.
+    Reset,
+    /// The server's side is gone, and the client is not to know.
+    Forgotten,
+}
+
+impl Connection {
+    pub(super) fn new(
+        client: TcpStream,
+        server: SocketAddr,
+        faults: watch::Receiver<Faults>,
+    ) -> Self {
+        let before = faults.borrow().clone();
+        Self {
+            client,
+            server,
+            faults,
+            before,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let end = match self.before.answer {
+            _ if self.before.refuses => End::Reset,
+            Some(line) => self.answer(line).await,
+            None => self.forward().await,
+        };
+        match end {
+            End::Closed => {}
+            End::Reset => reset(&self.client),
+            End::Forgotten => self.keep_silent().await,
+        }
+    }
+
+    async fn forward(&mut self) -> End {
+        let Ok(mut server) = TcpStream::connect(self.server).await else {
+            return End::Reset;
+        };
+        for stream in [&self.client, &server] {
+            let _ = stream.set_nodelay(true);
+        }
+        let (from_client, to_client) = self.client.split();
+        let (from_server, to_server) = server.split();
+        let Faults {
+            resets,
+            cuts,
+            forgotten,
+            ..
+        } = self.before;
+        let mut faults = self.faults.clone();
+        tokio::select! {
+            end = pump(from_client, to_server, Way::ToServer, u64::MAX, self.faults.clone()) => end,
+            end = pump(from_server, to_client, Way::ToClient, cuts, self.faults.clone()) => end,
+            Ok(now) = faults.wait_for(|now| now.resets > resets || now.forgotten > forgotten) => {
+                match now.resets > resets {
+                    true => End::Reset,
+                    false => End::Forgotten,
+                }
+            }
+        }
+    }
+
+    /// Answers in place of the server, until that is switched off.
+    async fn answer(&mut self, line: &'static str) -> End {
+        let mut faults = self.faults.clone();
+        let answering = async {
+            let mut buffer = vec![0; 4096];
+            loop {
+                let count = self.client.read(&mut buffer).await?;
+                if count == 0 {
+                    return Ok::<_, io::Error>(());
+                }
+                for _ in 0..commands(&buffer[..count]) {
+                    self.client.write_all(line.as_bytes()).await?;
+                    self.client.write_all(b"\r\n").await?;
+                }
+            }
+        };
+        tokio::select! {
+            _ = answering => {}
+            _ = faults.wait_for(|now| now.answer != Some(line)) => {}
+        }
+        End::Closed
+    }
+
+    /// Takes what the client sends until it goes, or until a reset.
+    async fn keep_silent(mut self) {
+        let mut buffer = vec![0; 4096];
+        let resets = self.before.resets;
+        let mut faults = self.faults.clone();
+        tokio::select! {
+            () = async { while let Ok(1..) = self.client.read(&mut buffer).await {} } => {}
+            _ = faults.wait_for(|now| now.resets > resets) => {}
+        }
+    }
+}
+
+/// Forwards one way until the end of the stream, or until more than `cuts` cuts were asked for.
+async fn pump(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    way: Way,
+    cuts: u64,
+    mut faults: watch::Receiver<Faults>,
+) -> End {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        // What is not read waits in the socket, the end of the connection as well.
+        if faults.wait_for(|now| !now.has_hole(way)).await.is_err() {
+            return End::Closed;
+        }
+        let count = tokio::select! {
+            biased;
+            _ = faults.wait_for(|now| now.has_hole(way)) => continue,
+            read = from.read(&mut buffer) => match read {
+                Ok(0) => return End::Closed,
+                Ok(count) => count,
+                Err(_) => return End::Reset,
+            },
+        };
+        let now = faults.borrow().clone();
+        if now.delay > Duration::ZERO {
+            tokio::time::sleep(now.delay).await;
+        }
+        let bytes = &buffer[..count];
+        if now.cuts > cuts {
+            let _ = to.write_all(&bytes[..place(bytes, now.cut_at)]).await;
+            let _ = to.flush().await;
+            return End::Reset;
+        }
+        let chunk = if now.chunk == 0 { count } else { now.chunk };
+        for piece in bytes.chunks(chunk) {
+            if to.write_all(piece).await.is_err() {
+                return End::Reset;
+            }
+            tokio::task::consume_budget().await;
+        }
+    }
+}
+
+/// The place of a cut that is not between two frames, `at` of the way through the bytes.
+fn place(bytes: &[u8], at: f64) -> usize {
+    let ends_frame = |place: usize| {
+        let next = bytes.get(place).copied().unwrap_or(b'>');
+        bytes[..place].ends_with(b"\r\n") && matches!(next, b'>' | b'+' | b'-' | b'|')
+    };
+    let wanted = (bytes.len() as f64 * at) as usize;
+    let place = wanted.clamp(1, bytes.len());
+    match ends_frame(place) {
+        true => place - 1,
+        false => place,
+    }
+}
+
+/// How many commands begin in the bytes that a client has sent.
+fn commands(bytes: &[u8]) -> usize {
+    let first = usize::from(bytes.starts_with(b"*"));
+    first + bytes.windows(3).filter(|part| part == b"\r\n*").count()
+}
+
+/// Lets the close of a socket be a reset: what it still holds is thrown away.
+fn reset(stream: &TcpStream) {
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_is_never_between_two_frames() {
+        let frame = b">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\n1\r\n";
+        let bytes = frame.repeat(3);
+        for step in 0..=1000 {
+            let place = place(&bytes, f64::from(step) / 1000.0);
+            assert!(place > 0 && place % frame.len() != 0, "{place}");
+        }
+    }
+
+    #[test]
+    fn pipelined_commands_are_counted() {
+        assert_eq!(commands(b"*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n"), 2);
+    }
+}
