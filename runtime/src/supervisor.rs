@@ -51,6 +51,8 @@ pub(crate) struct Supervisor {
 const AT_ONCE: usize = 256;
 /// How long a command other than `PING` may take, and a confirmation may be behind its reply.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How often it is looked for pushes while a `PING` waits for its answer, until its timeout.
+const LOOKS: u32 = 16;
 
 impl Supervisor {
     /// Works as the task of the supervisor, and ticks for as long as that is polled.
@@ -217,19 +219,23 @@ impl Supervisor {
             let asked = std::time::Instant::now();
             let mut ping = std::pin::pin!(connection.ping());
             let mut taken = self.feed.pushes_taken();
+            let mut heard = Instant::now();
             loop {
-                match timeout(ping_timeout, ping.as_mut()).await {
+                let left = ping_timeout.saturating_sub(heard.elapsed());
+                match timeout(left.min(ping_timeout / LOOKS), ping.as_mut()).await {
                     Ok(Ok(())) => {
                         self.pulse.answered(asked.elapsed());
                         break self.feed.heard();
                     }
                     Ok(Err(error)) => return error,
                     // The answer stands behind pushes that are still being taken, or that wait for
-                    // a full ring.
+                    // a full ring: silence is what comes after the last of them.
                     Err(_) if self.feed.is_waiting() || taken != self.feed.pushes_taken() => {
                         taken = self.feed.pushes_taken();
                         self.pulse.still_taking();
+                        heard = Instant::now();
                     }
+                    Err(_) if heard.elapsed() < ping_timeout => {}
                     Err(_) => {
                         return Error::connection(format!(
                             "the server has said nothing for {ping_timeout:?} after a `PING`"

@@ -16,6 +16,7 @@ mod health;
 mod logs;
 mod poison;
 mod policies;
+mod network;
 mod reconnect;
 mod rights;
 mod secrets;
@@ -35,6 +36,7 @@ use healing::*;
 use health::*;
 use poison::*;
 use policies::*;
+use network::*;
 use reconnect::*;
 use rights::*;
 use secrets::*;
@@ -92,6 +94,11 @@ fn on_each_link(suite: Suite) -> Suite {
             a_wrong_password_in_the_middle_of_an_outage_is_outlived,
             a_denied_name_silences_no_other_and_comes_back_when_it_is_allowed,
             order_is_kept_without_duplicates_over_many_disconnects,
+            what_is_cut_inside_a_frame_is_not_delivered_in_part,
+            a_reset_is_told_and_healed,
+            nothing_is_lost_on_a_slow_line_in_one_byte_pieces,
+            a_black_hole_in_either_direction_is_noticed,
+            messages_behind_a_ping_do_not_put_the_silence_off,
             a_wrong_password_is_told_at_once_and_not_repeated,
             a_denied_name_is_told_at_once_with_the_servers_reason,
             a_client_of_redis_rs_is_taken_with_its_credentials,

@@ -1,0 +1,108 @@
+//! What a bad network does to a connection, and what handlers are told of it.
+
+use std::time::Duration;
+
+use redis_push::Subscription;
+use tests::{Proxy, Server, Way, eventually, within};
+use tokio::time::sleep;
+
+use crate::support::{recorder, start, subscriber};
+
+pub(crate) async fn what_is_cut_inside_a_frame_is_not_delivered_in_part(server: Server) {
+    let seed = fastrand::u64(..);
+    eprintln!("seed {seed}");
+    let proxy = Proxy::start(server.addr(), seed).await;
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let handle = start(proxy.url(), [mount]).await;
+    journal.begins().await;
+    for _ in 0..20 {
+        server.publish("a", "before").await;
+        journal.message("a", "before").await;
+        proxy.cut_inside_a_frame();
+        server.publish("a", "a payload that is cut").await;
+        journal.lost_connection().await;
+        within("ready again", handle.ready()).await;
+    }
+}
+
+pub(crate) async fn a_reset_is_told_and_healed(server: Server) {
+    let proxy = Proxy::start(server.addr(), 0).await;
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let handle = start(proxy.url(), [mount]).await;
+    journal.begins().await;
+    proxy.refuse(true);
+    proxy.reset();
+    eventually("the reset to be noticed", async || !handle.is_ready()).await;
+    proxy.refuse(false);
+    journal.lost_connection().await;
+    server.publish("a", "again").await;
+    journal.message("a", "again").await;
+}
+
+pub(crate) async fn nothing_is_lost_on_a_slow_line_in_one_byte_pieces(server: Server) {
+    let proxy = Proxy::start(server.addr(), 0).await;
+    proxy.split(1);
+    proxy.delay(Duration::from_millis(20));
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let handle = start(proxy.url(), [mount]).await;
+    journal.begins().await;
+    for number in 0..50 {
+        server.publish("a", &number.to_string()).await;
+    }
+    for number in 0..50 {
+        journal.message("a", &number.to_string()).await;
+    }
+    assert_eq!(handle.stats().feed.reconnects, 0);
+}
+
+pub(crate) async fn a_black_hole_in_either_direction_is_noticed(server: Server) {
+    let proxy = Proxy::start(server.addr(), 0).await;
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let ping = Duration::from_millis(200);
+    let starting = subscriber(proxy.url())
+        .ping(ping, ping)
+        .connect_timeout(Duration::from_millis(500))
+        .handlers([mount])
+        .start();
+    let handle = within("the start", starting).await.unwrap();
+    journal.begins().await;
+    for way in [Way::ToClient, Way::ToServer] {
+        proxy.black_hole(way, true);
+        eventually("the silence to be noticed", async || !handle.is_ready()).await;
+        proxy.black_hole(way, false);
+        journal.lost_connection().await;
+        within("ready again", handle.ready()).await;
+    }
+    proxy.forget_server();
+    journal.lost_connection().await;
+    server.publish("a", "again").await;
+    journal.message("a", "again").await;
+}
+
+/// While pushes come, the answer to a ping may take longer; that ends with the last of them.
+pub(crate) async fn messages_behind_a_ping_do_not_put_the_silence_off(server: Server) {
+    let proxy = Proxy::start(server.addr(), 0).await;
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    // Twice the timeout would be more than what `eventually` waits.
+    let starting = subscriber(proxy.url())
+        .ping(Duration::from_millis(1), Duration::from_secs(6))
+        .connect_timeout(Duration::from_millis(500))
+        .handlers([mount])
+        .start();
+    let handle = within("the start", starting).await.unwrap();
+    journal.begins().await;
+    // From here on no ping is answered, and there is one before the last message.
+    proxy.black_hole(Way::ToServer, true);
+    for _ in 0..10 {
+        sleep(Duration::from_millis(20)).await;
+        server.publish("a", "1").await;
+        journal.message("a", "1").await;
+    }
+    proxy.black_hole(Way::ToClient, true);
+    eventually("the silence to be noticed", async || !handle.is_ready()).await;
+    for way in [Way::ToClient, Way::ToServer] {
+        proxy.black_hole(way, false);
+    }
+    journal.lost_connection().await;
+    within("ready again", handle.ready()).await;
+}
