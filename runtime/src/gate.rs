@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 
 use tokio::sync::Notify;
 
-/// Where a handler's loop waits while it is paused.
+/// Where a handler's loop waits while it is paused, and sees that it is over.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     state: AtomicU8,
@@ -11,7 +11,7 @@ pub(crate) struct Gate {
 
 const OPEN: u8 = 0;
 const PAUSED: u8 = 1;
-/// The subscriber ends: what waits behind a paused handler is not delivered.
+/// The subscriber ends: what is left is not delivered.
 const OVER: u8 = 2;
 
 impl Gate {
@@ -26,6 +26,16 @@ impl Gate {
     /// Ends a pause for good.
     pub(crate) fn end_pause(&self) {
         self.change(PAUSED, OVER);
+    }
+
+    /// Lets no further delivery begin.
+    pub(crate) fn end(&self) {
+        self.state.store(OVER, SeqCst);
+        self.changed.notify_waiters();
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.load(SeqCst) == OVER
     }
 
     pub(crate) fn is_paused(&self) -> bool {

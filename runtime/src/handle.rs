@@ -179,8 +179,9 @@ impl Handle {
     /// Ends the subscriptions, lets the handlers finish what has arrived, and reports.
     ///
     /// What is not delivered when the deadline has passed is counted `cancelled`, a delivery under
-    /// way included: its future is dropped at its next await, so a handler that blocks its thread
-    /// goes on until it returns. Works without a connection too.
+    /// way included: its future is dropped at its next await. That is waited for, 50 milliseconds
+    /// beyond the deadline at the most: a handler that blocks its thread for longer goes on until it
+    /// returns. Works without a connection too.
     ///
     /// A call after the first returns the first one's report; a call beside it waits for it. Cancel
     /// safe in so far as a call that is dropped has ended the subscriptions, and the next one goes
@@ -213,6 +214,13 @@ impl Handle {
         for handler in loops {
             self.keeper.end(*handler, deadline).await;
         }
+        // One at work sees its end before its next delivery, or at its next await. Until then it
+        // goes on, and counts.
+        self.lanes.iter().for_each(|(lane, _)| lane.gate.end());
+        let grace = later(deadline, GRACE);
+        for handler in loops {
+            self.keeper.end(*handler, grace).await;
+        }
         self.failures.close();
         if let Some(telling) = failures {
             self.keeper.end(*telling, deadline).await;
@@ -244,6 +252,9 @@ impl Handle {
         }
     }
 }
+
+/// How long behind the deadline a handler at work is waited for, so that the report is right.
+const GRACE: Duration = Duration::from_millis(50);
 
 /// A moment after another; one that the clock cannot hold is thirty years away.
 fn later(than: Instant, by: Duration) -> Instant {

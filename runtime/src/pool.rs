@@ -137,7 +137,9 @@ async fn work<S: Send + Sync + 'static, H: Handler<S>>(mut worker: Worker<S, H>,
     loop {
         // In a statement of its own, so that the queue is free while this worker is not.
         let job = queue.lock().await.recv().await;
-        let Some(job) = job else { return };
+        let Some(job) = job.filter(|_| !worker.lane.gate.is_over()) else {
+            return;
+        };
         worker.handle(&job.batch, job.index).await;
         tokio::task::consume_budget().await;
     }

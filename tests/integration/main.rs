@@ -14,15 +14,16 @@ mod gated;
 mod healing;
 mod health;
 mod logs;
+mod network;
 mod poison;
 mod policies;
-mod network;
 mod reconnect;
 mod rights;
 mod secrets;
 mod starting;
 mod stopping;
 mod support;
+mod tireless;
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
 mod tls;
 mod unix_sockets;
@@ -34,9 +35,9 @@ use delivery::*;
 use failing::*;
 use healing::*;
 use health::*;
+use network::*;
 use poison::*;
 use policies::*;
-use network::*;
 use reconnect::*;
 use rights::*;
 use secrets::*;
@@ -106,6 +107,7 @@ fn on_each_link(suite: Suite) -> Suite {
             what_was_sent_before_the_end_is_delivered,
             a_handler_that_is_done_in_time_is_waited_for,
             what_the_deadline_leaves_is_counted_as_cancelled,
+            what_is_counted_as_cancelled_is_not_delivered_afterwards,
             a_shutdown_that_is_dropped_goes_on_with_the_next_call,
             a_shutdown_that_is_dropped_leaves_the_handle_in_charge,
             a_shutdown_works_during_an_outage,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::gated::gated;
 use crate::support::{Journal, recorder, start};
+use crate::tireless::tireless;
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -75,6 +76,24 @@ pub(crate) async fn what_the_deadline_leaves_is_counted_as_cancelled(server: Ser
         (0, 10, 0)
     );
     assert_eq!(counts.received, counts.accounted());
+}
+
+/// A task that is aborted goes on until it awaits; and a handler that never waits seldom does.
+pub(crate) async fn what_is_counted_as_cancelled_is_not_delivered_afterwards(server: Server) {
+    const MESSAGES: u64 = 20_000;
+    let (mount, calls) = tireless(Spec::new("tireless").on(Subscription::channel("a")));
+    let handle = start(server.url(), [mount]).await;
+    let mut publisher = server.raw().await;
+    let publish = b"*3\r\n$7\r\nPUBLISH\r\n$1\r\na\r\n$1\r\n1\r\n";
+    publisher.send(&publish.repeat(MESSAGES as usize)).await;
+    eventually("a backlog", async || {
+        handle.stats().handlers[0].queued > 500
+    })
+    .await;
+    let report = within("the shutdown", handle.shutdown(Duration::ZERO)).await;
+    assert!(report.cancelled() > 0);
+    eventually("the end of the handler", async || calls.is_over()).await;
+    assert_eq!(calls.count(), report.stats.handlers[0].handled);
 }
 
 pub(crate) async fn a_shutdown_that_is_dropped_goes_on_with_the_next_call(server: Server) {
