@@ -90,6 +90,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
                 watched.spawn(failure::run(failures.clone(), Arc::clone(&hook)))
             })
         });
+        let seats = loops.iter().map(|(_, seat, _)| Arc::clone(seat)).collect();
         let loops = loops.into_iter().enumerate();
         let loops = loops.map(|(index, (spawn, seat, lane))| {
             let state = Arc::clone(&state);
@@ -122,6 +123,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         Ok(Handle {
             feed,
             lanes,
+            seats,
             status: watched,
             stop,
             keeper,

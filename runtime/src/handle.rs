@@ -17,6 +17,7 @@ use crate::keeper::TaskName;
 use crate::mount::Lane;
 use crate::raw::RawPush;
 use crate::ring::Meter;
+use crate::seat::SharedSeat;
 use crate::stats::{HandlerStats, Stats};
 use crate::supervisor::Status;
 
@@ -26,6 +27,8 @@ use crate::supervisor::Status;
 pub struct Handle {
     pub(crate) feed: Arc<Feed>,
     pub(crate) lanes: Vec<(Arc<Lane>, Meter)>,
+    /// What the loops work with, to see that their workers are gone as well.
+    pub(crate) seats: Vec<SharedSeat>,
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) keeper: Arc<Keeper>,
@@ -220,6 +223,10 @@ impl Handle {
         let grace = later(deadline, GRACE);
         for handler in loops {
             self.keeper.end(*handler, grace).await;
+        }
+        for seat in &self.seats {
+            let gone = async { seat.lock().await.workers.shutdown().await };
+            let _ = tokio::time::timeout_at(grace, gone).await;
         }
         self.failures.close();
         if let Some(telling) = failures {

@@ -197,7 +197,7 @@ mod tests {
         let bytes = frame.repeat(3);
         for step in 0..=1000 {
             let place = place(&bytes, f64::from(step) / 1000.0);
-            assert!(place > 0 && place % frame.len() != 0, "{place}");
+            assert!(place > 0 && !place.is_multiple_of(frame.len()), "{place}");
         }
     }
 

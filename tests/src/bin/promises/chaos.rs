@@ -1,0 +1,193 @@
+//! A handler that does everything that can be done, by chance, and counts it.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis_push::{
+    Fault, Gap, Handler, HandlerStats, Kind, Mount, Overflow, Push, Rejection, Spec, Subscription,
+};
+use tokio::time::sleep;
+
+use crate::panics::ASKED;
+
+/// How often something is done, in a hundred.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Odds {
+    fails: u8,
+    panics: u8,
+    rejects: u8,
+    unmatched: u8,
+    sleeps: u8,
+    yields: u8,
+    fails_gap: u8,
+}
+
+impl Odds {
+    pub(crate) fn any(rng: &mut fastrand::Rng) -> Self {
+        let mut rare = || if rng.bool() { 0 } else { rng.u8(..25) };
+        Self {
+            fails: rare(),
+            panics: rare(),
+            rejects: rare(),
+            unmatched: rare(),
+            sleeps: rare() / 6,
+            yields: rare() * 2,
+            fails_gap: rare() / 8,
+        }
+    }
+}
+
+/// What a handler has counted of its own ends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts(Arc<[AtomicU64; 5]>);
+
+#[derive(Clone, Copy)]
+enum End {
+    Handled,
+    Failed,
+    Panicked,
+    Rejected,
+    Unmatched,
+}
+
+impl Counts {
+    fn add(&self, end: End) {
+        self.0[end as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Whether the library has counted the same. Of `unmatched` it sees more: what the template
+    /// does not match never comes here.
+    pub(crate) fn are_those_of(&self, stats: &HandlerStats) -> bool {
+        let [handled, failed, panicked, rejected, unmatched] =
+            self.0.each_ref().map(|count| count.load(Relaxed));
+        (handled, failed, panicked, rejected)
+            == (stats.handled, stats.failed, stats.panicked, stats.rejected)
+            && unmatched <= stats.unmatched
+    }
+}
+
+pub(crate) struct Chaos {
+    spec: Spec,
+    subscriptions: Vec<Subscription>,
+    odds: Odds,
+    rng: Mutex<fastrand::Rng>,
+    counts: Counts,
+}
+
+impl Chaos {
+    pub(crate) fn new(
+        name: String,
+        subscriptions: Vec<Subscription>,
+        buffer: usize,
+        odds: Odds,
+        seed: u64,
+    ) -> Self {
+        let spec = Spec::new(name).buffer(buffer);
+        Self {
+            spec: subscriptions.iter().cloned().fold(spec, Spec::on),
+            subscriptions,
+            odds,
+            rng: Mutex::new(fastrand::Rng::with_seed(seed)),
+            counts: Counts::default(),
+        }
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts.clone()
+    }
+
+    pub(crate) fn mount(self) -> Mount<()> {
+        Mount::new(self)
+    }
+
+    /// Lets it have policies, any of them.
+    pub(crate) fn with_policies(mut self, rng: &mut fastrand::Rng) -> Self {
+        self.spec = match rng.u8(..4) {
+            0 => self.spec.overflow(Overflow::DropNewest),
+            1 => self.spec.overflow(Overflow::Latest),
+            _ => self.spec,
+        };
+        if rng.u8(..3) == 0 {
+            self.spec = self.spec.workers(rng.usize(2..6));
+            if rng.bool() {
+                self.spec = self.spec.ordered_by("one");
+            }
+        }
+        if rng.u8(..4) == 0 {
+            self.spec = self.spec.timeout(Duration::from_millis(1));
+        }
+        self
+    }
+
+    /// Whether a message on this channel reaches it.
+    pub(crate) fn hears(&self, channel: &str) -> bool {
+        self.subscriptions
+            .iter()
+            .any(|subscription| match subscription.kind() {
+                Kind::Pattern => true,
+                _ => subscription.name() == channel,
+            })
+    }
+
+    /// A number below a hundred.
+    fn roll(&self) -> u8 {
+        self.rng
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .u8(..100)
+    }
+
+    fn happens(&self, odds: u8) -> bool {
+        odds > 0 && self.roll() < odds
+    }
+}
+
+impl Handler<()> for Chaos {
+    fn spec(&self) -> Spec {
+        self.spec.clone()
+    }
+
+    async fn handle(&self, _push: Push<'_>, _state: &()) -> Result<(), Fault> {
+        let Odds {
+            fails,
+            panics,
+            rejects,
+            unmatched,
+            sleeps,
+            yields,
+            ..
+        } = self.odds;
+        if self.happens(sleeps) {
+            sleep(Duration::from_millis(1)).await;
+        }
+        if self.happens(yields) {
+            tokio::task::yield_now().await;
+        }
+        if self.happens(rejects) {
+            self.counts.add(End::Rejected);
+            return Err(Fault::Rejected(Rejection::new("by chance")));
+        }
+        if self.happens(unmatched) {
+            self.counts.add(End::Unmatched);
+            return Err(Fault::Rejected(Rejection::unmatched("by chance")));
+        }
+        if self.happens(fails) {
+            self.counts.add(End::Failed);
+            return Err(Fault::failed("by chance"));
+        }
+        if self.happens(panics) {
+            self.counts.add(End::Panicked);
+            panic!("{ASKED}");
+        }
+        self.counts.add(End::Handled);
+        Ok(())
+    }
+
+    async fn handle_gap(&self, _gap: &Gap, _state: &()) -> Result<(), Fault> {
+        match self.happens(self.odds.fails_gap) {
+            true => Err(Fault::failed("by chance")),
+            false => Ok(()),
+        }
+    }
+}

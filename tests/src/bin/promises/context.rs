@@ -1,0 +1,89 @@
+//! What a run of a promise is given.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use redis_push::{Handle, Subscriber};
+use tests::{RealServer, ServerBinary, within};
+
+use crate::figure::Figure;
+use crate::report::Report;
+use crate::subject::Subject;
+
+/// The server, the subject, the seed and how much there is to do.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) binary: ServerBinary,
+    pub(crate) quick: bool,
+    pub(crate) seed: u64,
+    pub(crate) subject: Subject,
+    pub(crate) report: Report,
+}
+
+impl Context {
+    /// One of two sizes.
+    pub(crate) fn pick<T>(&self, quick: T, full: T) -> T {
+        if self.quick { quick } else { full }
+    }
+
+    /// A source of choices that depends on the seed, the subject and `purpose` only.
+    pub(crate) fn rng(&self, purpose: &str) -> fastrand::Rng {
+        let mut hasher = DefaultHasher::new();
+        (self.seed, self.subject, purpose).hash(&mut hasher);
+        fastrand::Rng::with_seed(hasher.finish())
+    }
+
+    /// A server of its own.
+    pub(crate) async fn server(&self) -> RealServer {
+        RealServer::start(&self.binary).await
+    }
+
+    /// A subscriber over the link in question, with the library's own defaults.
+    pub(crate) fn subscriber(&self, url: impl Into<String>) -> Subscriber {
+        let subscriber = Subscriber::new(url);
+        match self.subject {
+            Subject::Wire => subscriber.wire(),
+            _ => subscriber,
+        }
+    }
+
+    /// Hands a figure in.
+    pub(crate) fn say(&self, figure: Figure) {
+        self.report.take(self.subject, figure);
+    }
+}
+
+/// Waits until a subscriber has noticed that something is wrong.
+///
+/// # Panics
+///
+/// When it does not.
+pub(crate) async fn unready(handle: &Handle) {
+    within("the outage to be noticed", async {
+        while handle.is_ready() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
+/// Milliseconds, for figures.
+pub(crate) fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+/// The value at `part` of the way through sorted ones; 0 if there are none.
+pub(crate) fn quantile(sorted: &[f64], part: f64) -> f64 {
+    match sorted.len() {
+        0 => 0.0,
+        count => sorted[((count - 1) as f64 * part).round() as usize],
+    }
+}
+
+/// The values, sorted.
+pub(crate) fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<_> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    values
+}

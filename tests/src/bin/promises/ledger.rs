@@ -1,0 +1,161 @@
+//! What a stream of numbers says of losses, duplicates and order.
+
+use redis_push::Missed;
+
+use crate::stream::{Event, told};
+
+/// The account of one stream, or the sum of several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ledger {
+    pub(crate) delivered: u64,
+    /// Numbers that were not delivered, and the handler was told between the two deliveries around
+    /// them.
+    pub(crate) reported: u64,
+    /// Numbers that were not delivered, and nobody said so.
+    pub(crate) unreported: u64,
+    /// The same if each notice of a disconnection had been taken for a gap.
+    pub(crate) unreported_beside_disconnections: u64,
+    pub(crate) duplicates: u64,
+    /// Numbers that came behind a higher one, and had not come before.
+    pub(crate) inversions: u64,
+    /// Gaps that named a number, and it was another.
+    pub(crate) miscounted: u64,
+    /// Gaps that named a number.
+    pub(crate) counted: u64,
+}
+
+/// Numbers that were skipped between two deliveries.
+struct Hole {
+    from: u64,
+    to: u64,
+    told: bool,
+    disconnected: bool,
+}
+
+impl Ledger {
+    /// Reads a stream into which `published` messages should have come, numbered from 0.
+    pub(crate) fn of(events: &[Event], published: u64) -> Self {
+        let mut ledger = Self::default();
+        let mut seen = vec![false; usize::try_from(published).expect("a count")];
+        let mut holes = Vec::new();
+        let mut next = 0;
+        let mut between: Vec<&Event> = Vec::new();
+        for event in events {
+            let Event::Message(number) = event else {
+                between.push(event);
+                continue;
+            };
+            ledger.delivered += 1;
+            match seen.get_mut(*number as usize) {
+                Some(seen) if *seen => ledger.duplicates += 1,
+                Some(seen) => {
+                    *seen = true;
+                    ledger.inversions += u64::from(*number < next);
+                }
+                None => ledger.inversions += 1,
+            }
+            if *number >= next {
+                ledger.note(&mut holes, next..*number, &between);
+                next = number + 1;
+                between.clear();
+            }
+        }
+        ledger.note(&mut holes, next..published, &between);
+        for Hole {
+            from,
+            to,
+            told,
+            disconnected,
+        } in holes
+        {
+            let lost = (from..to).filter(|number| !seen[*number as usize]).count() as u64;
+            match told {
+                true => ledger.reported += lost,
+                false => ledger.unreported += lost,
+            }
+            if !told && !disconnected {
+                ledger.unreported_beside_disconnections += lost;
+            }
+        }
+        ledger
+    }
+
+    /// Notes a hole, which may be empty, and what was told in it.
+    fn note(&mut self, holes: &mut Vec<Hole>, hole: std::ops::Range<u64>, between: &[&Event]) {
+        let said: Vec<_> = between.iter().filter_map(|event| told(event)).collect();
+        if let [Missed::Exactly(count)] = said[..] {
+            self.counted += 1;
+            self.miscounted += u64::from(count != hole.end - hole.start);
+        }
+        holes.push(Hole {
+            from: hole.start,
+            to: hole.end,
+            told: !said.is_empty(),
+            disconnected: between.contains(&&Event::Disconnected),
+        });
+    }
+
+    /// The sum of two.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            delivered: self.delivered + other.delivered,
+            reported: self.reported + other.reported,
+            unreported: self.unreported + other.unreported,
+            unreported_beside_disconnections: self.unreported_beside_disconnections
+                + other.unreported_beside_disconnections,
+            duplicates: self.duplicates + other.duplicates,
+            inversions: self.inversions + other.inversions,
+            miscounted: self.miscounted + other.miscounted,
+            counted: self.counted + other.counted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use redis_push::{Gap, GapCause};
+
+    use super::*;
+
+    fn gap(cause: GapCause, missed: Missed) -> Event {
+        let now = SystemTime::now();
+        Event::Gap(Gap::new(cause, missed, now, now))
+    }
+
+    fn lost() -> Event {
+        gap(GapCause::ConnectionLost, Missed::Unknown)
+    }
+
+    use Event::{Disconnected, Message};
+
+    #[test]
+    fn a_loss_is_unreported_unless_it_is_told_between_the_deliveries_around_it() {
+        let events = [Message(0), lost(), Message(3), Message(5), lost()];
+        let ledger = Ledger::of(&events, 8);
+        assert_eq!((ledger.reported, ledger.unreported), (2 + 2, 1));
+        let events = [Message(0), Disconnected, Message(3)];
+        let ledger = Ledger::of(&events, 5);
+        assert_eq!(
+            (ledger.unreported, ledger.unreported_beside_disconnections),
+            (3, 1)
+        );
+    }
+
+    #[test]
+    fn duplicates_and_inversions_are_told_apart_and_are_no_losses() {
+        let events = [Message(0), Message(2), Message(1), Message(2), Message(3)];
+        let ledger = Ledger::of(&events, 4);
+        assert_eq!((ledger.duplicates, ledger.inversions), (1, 1));
+        assert_eq!(ledger.unreported, 0);
+    }
+
+    #[test]
+    fn a_gap_that_names_another_number_is_miscounted() {
+        let lagged = |count| gap(GapCause::Lagged, Missed::Exactly(count));
+        let events = [Message(0), lagged(2), Message(3), lagged(2), Message(5)];
+        let ledger = Ledger::of(&events, 6);
+        assert_eq!((ledger.counted, ledger.miscounted), (2, 1));
+    }
+}

@@ -1,0 +1,107 @@
+//! A subject at work: it listens to lanes, and each of them has a stream.
+
+use std::time::Duration;
+
+use redis_push::{Handle, Mount};
+use tests::within;
+
+use crate::context::Context;
+use crate::controls::Control;
+use crate::stream::{Lane, Stream, recorder};
+use crate::subject::Subject;
+
+pub(crate) struct Listener {
+    pub(crate) streams: Vec<Stream>,
+    /// The library's handle; a control has none.
+    pub(crate) handle: Option<Handle>,
+    _control: Option<Control>,
+}
+
+/// What a listener is to be.
+pub(crate) struct Setting<'a> {
+    context: &'a Context,
+    lanes: &'a [Lane],
+    more: Vec<Mount<()>>,
+    commands_every: Option<Duration>,
+}
+
+impl<'a> Setting<'a> {
+    pub(crate) fn of(context: &'a Context, lanes: &'a [Lane]) -> Self {
+        Self {
+            context,
+            lanes,
+            more: Vec::new(),
+            commands_every: None,
+        }
+    }
+
+    /// Adds a handler, if it is the library that listens.
+    pub(crate) fn and(mut self, mount: Mount<()>) -> Self {
+        self.more.push(mount);
+        self
+    }
+
+    /// Lets commands race with what happens on the connection, as a service's own would: the
+    /// library's are its pings.
+    pub(crate) fn with_commands_every(mut self, pause: Duration) -> Self {
+        self.commands_every = Some(pause);
+        self
+    }
+
+    /// Starts, and returns when it is subscribed.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be.
+    pub(crate) async fn start(self, url: &str) -> Listener {
+        match self.context.subject {
+            Subject::Manager | Subject::Wire => self.library(url).await,
+            subject => self.control(subject, url).await,
+        }
+    }
+
+    async fn library(self, url: &str) -> Listener {
+        let recorders = self.lanes.iter().map(|lane| recorder(lane.spec()));
+        let (mut mounts, streams): (Vec<_>, _) = recorders.unzip();
+        mounts.extend(self.more);
+        let mut subscriber = self.context.subscriber(url).handlers(mounts);
+        if let Some(pause) = self.commands_every {
+            subscriber = subscriber.ping(pause, Duration::from_secs(5));
+        }
+        let handle = within("the start", subscriber.start()).await;
+        Listener {
+            streams,
+            handle: Some(handle.expect("a start")),
+            _control: None,
+        }
+    }
+
+    async fn control(self, subject: Subject, url: &str) -> Listener {
+        let streams: Vec<_> = self.lanes.iter().map(|_| Stream::new()).collect();
+        let starting = Control::start(subject, url, self.lanes, &streams);
+        let mut control = within("the start", starting).await.expect("a start");
+        if let Some(pause) = self.commands_every {
+            control.send_commands_every(pause);
+        }
+        Listener {
+            streams,
+            handle: None,
+            _control: Some(control),
+        }
+    }
+}
+
+impl Listener {
+    /// Waits until each stream has the last message of those that were published; whether they
+    /// have.
+    pub(crate) async fn catches_up(&self, published: &[u64], bound: Duration) -> bool {
+        let end = tokio::time::Instant::now() + bound;
+        for (stream, count) in self.streams.iter().zip(published) {
+            let left = end.saturating_duration_since(tokio::time::Instant::now());
+            if *count > 0 && !stream.reaches(count - 1, left).await {
+                return false;
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,231 @@
+//! Runs every promise with its faults, and prints what came of it.
+//!
+//! ```sh
+//! cargo run --release -p tests --bin promises -- --quick
+//! ```
+//!
+//! A line of JSON for each figure goes to standard output as soon as it is known; the table goes to
+//! standard error at the end. It fails when a figure of the library is not what it must be. What is
+//! a time is reported; it is only held against a target where the promise names one.
+
+mod capture;
+mod chaos;
+mod conservation;
+mod context;
+mod controls;
+mod corpus;
+mod deaf;
+mod denied;
+mod drain;
+mod figure;
+mod heart;
+mod isolation;
+mod ledger;
+mod listener;
+mod loss;
+mod memory;
+mod options;
+mod panics;
+mod poison;
+mod publisher;
+mod report;
+mod secrets;
+mod silence;
+mod stalled;
+mod stream;
+mod subject;
+mod typed;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use futures_util::future::join_all;
+
+use context::Context;
+use figure::Figure;
+use options::Options;
+use report::Report;
+use subject::Subject;
+
+/// Promises that are put to the test in one run.
+struct Group {
+    promises: &'static [&'static str],
+    run: fn(Context) -> Running,
+    /// Whether the controls go through it too.
+    has_controls: bool,
+    /// Whether it mostly waits: such groups and their subjects are run side by side, at the end.
+    is_idle: bool,
+}
+
+type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+const GROUPS: &[Group] = &[
+    Group {
+        promises: &["P1"],
+        run: |context| Box::pin(conservation::run(context)),
+        has_controls: false,
+        is_idle: false,
+    },
+    Group {
+        promises: &["P2", "P3", "P4"],
+        run: |context| Box::pin(loss::run(context)),
+        has_controls: true,
+        is_idle: false,
+    },
+    Group {
+        promises: &["P2"],
+        run: |context| Box::pin(stalled::run(context)),
+        has_controls: false,
+        is_idle: false,
+    },
+    Group {
+        promises: &["P5"],
+        run: |context| Box::pin(deaf::run(context)),
+        has_controls: true,
+        is_idle: true,
+    },
+    Group {
+        promises: &["P6"],
+        run: |context| Box::pin(silence::run(context)),
+        has_controls: false,
+        is_idle: true,
+    },
+    Group {
+        promises: &["P7"],
+        run: |context| Box::pin(denied::run(context)),
+        has_controls: false,
+        is_idle: true,
+    },
+    Group {
+        promises: &["P8"],
+        run: |context| Box::pin(isolation::run(context)),
+        has_controls: false,
+        is_idle: false,
+    },
+    Group {
+        promises: &["P9"],
+        run: |context| Box::pin(memory::run(context)),
+        has_controls: false,
+        is_idle: false,
+    },
+    Group {
+        promises: &["P10"],
+        run: |context| Box::pin(poison::run(context)),
+        has_controls: false,
+        is_idle: false,
+    },
+    Group {
+        promises: &["P11"],
+        run: |context| Box::pin(drain::run(context)),
+        has_controls: false,
+        is_idle: false,
+    },
+    Group {
+        promises: &["P12"],
+        run: |context| Box::pin(secrets::run(context)),
+        has_controls: false,
+        is_idle: true,
+    },
+];
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Options::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> Result<bool, String> {
+    let mut known = Vec::new();
+    for promise in GROUPS.iter().flat_map(|group| group.promises) {
+        if !known.contains(promise) {
+            known.push(*promise);
+        }
+    }
+    let wanted = options.promises(&known)?;
+    let binary = options.server()?;
+    let seed = options.seed();
+    let size = if options.quick { "quick" } else { "full" };
+    eprintln!("promises on {}, {size}, --seed {seed}", binary.name());
+    panics::quieten();
+    heart::watch();
+    let report = Report::new(&wanted, !options.table);
+    let begun = Instant::now();
+    let is_wanted = |group: &&Group| {
+        let mut promises = group.promises.iter();
+        promises.any(|promise| wanted.contains(promise))
+    };
+    let (idle, busy): (Vec<_>, Vec<_>) = GROUPS
+        .iter()
+        .filter(is_wanted)
+        .partition(|group| group.is_idle);
+    let runs = |group: &'static Group| {
+        let controls = if group.has_controls {
+            Subject::CONTROLS
+        } else {
+            &[]
+        };
+        let subjects = options.links().iter().chain(controls);
+        let contexts = subjects.map(|subject| Context {
+            binary: binary.clone(),
+            quick: options.quick,
+            seed,
+            subject: *subject,
+            report: report.clone(),
+        });
+        contexts
+            .map(|context| to_the_end(group, context))
+            .collect::<Vec<_>>()
+    };
+    for run in busy.into_iter().flat_map(runs) {
+        run.await;
+    }
+    join_all(idle.into_iter().flat_map(runs)).await;
+    let table = report.table();
+    match options.table {
+        true => println!("{table}"),
+        false => eprintln!("\n{table}"),
+    }
+    let (failed, all) = report.failures();
+    let took = begun.elapsed().as_secs();
+    eprintln!(
+        "{} of {all} figures hold, {took} s, --seed {seed}",
+        all - failed
+    );
+    Ok(failed == 0 && all > 0)
+}
+
+/// Runs a group for one subject. That it panics, or does not end, is a figure too.
+async fn to_the_end(group: &Group, context: Context) {
+    let bound = context.pick(Duration::from_secs(90), Duration::from_secs(900));
+    let begun = Instant::now();
+    let mut task = tokio::spawn((group.run)(context.clone()));
+    let problem = match tokio::time::timeout(bound, &mut task).await {
+        Ok(Ok(())) => None,
+        Ok(Err(panic)) => Some(panics::text_of(panic)),
+        Err(_) => {
+            task.abort();
+            Some(format!("it did not end within {bound:?}"))
+        }
+    };
+    if let Some(problem) = problem {
+        for promise in group.promises {
+            let figure = Figure::new(promise, "run to its end", 0).must_be(1);
+            context.say(figure.detail(serde_json::json!({"problem": problem})));
+        }
+    }
+    let took = begun.elapsed().as_secs_f64();
+    eprintln!(
+        "{} on {}: {took:.1} s",
+        group.promises.join(", "),
+        context.subject.name()
+    );
+}

@@ -1,0 +1,81 @@
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use tests::ServerBinary;
+
+use crate::subject::Subject;
+
+/// Runs every promise of redis-push with its faults against a server that it starts, and prints a
+/// line of JSON for each figure.
+#[derive(Debug, Parser)]
+#[command(name = "promises")]
+pub(crate) struct Options {
+    /// Fewer and shorter runs: under two minutes in all, where the full run takes under twenty
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// What random choices begin with, to repeat a run [default: another one each time]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// The server [default: the first of REAL_REDIS_BINS, else valkey-server or redis-server on
+    /// PATH]
+    #[arg(long)]
+    server: Option<PathBuf>,
+    /// The link
+    #[arg(long, value_enum, default_value = "both")]
+    link: Links,
+    /// The promises to run, with commas between them [default: all]
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Print the table in place of the lines
+    #[arg(long)]
+    pub(crate) table: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Links {
+    Manager,
+    Wire,
+    Both,
+}
+
+impl Options {
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed.unwrap_or_else(|| fastrand::u64(..1_000_000))
+    }
+
+    pub(crate) fn server(&self) -> Result<ServerBinary, String> {
+        if let Some(path) = &self.server {
+            return ServerBinary::at(path).ok_or(format!("{} does not run", path.display()));
+        }
+        let found = ServerBinary::found()?;
+        found
+            .into_iter()
+            .next()
+            .ok_or_else(|| "no valkey-server or redis-server on PATH: say --server PATH".to_owned())
+    }
+
+    pub(crate) fn links(&self) -> &'static [Subject] {
+        match self.link {
+            Links::Manager => &[Subject::Manager],
+            Links::Wire => &[Subject::Wire],
+            Links::Both => &[Subject::Manager, Subject::Wire],
+        }
+    }
+
+    /// What is asked for: `known` if nothing is.
+    pub(crate) fn promises(&self, known: &[&'static str]) -> Result<Vec<&'static str>, String> {
+        if self.only.is_empty() {
+            return Ok(known.to_vec());
+        }
+        let find = |name: &String| {
+            let mut known_names = known.iter().copied();
+            known_names
+                .find(|promise| promise.eq_ignore_ascii_case(name))
+                .ok_or(format!(
+                    "no promise `{name}`: choose of {}",
+                    known.join(", ")
+                ))
+        };
+        self.only.iter().map(find).collect()
+    }
+}

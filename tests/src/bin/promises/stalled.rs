@@ -1,0 +1,84 @@
+//! P2 where the server itself drops a subscriber, or stands still.
+
+use std::time::Duration;
+
+use redis_push::GapCause;
+use serde_json::json;
+use tests::{Proxy, RealServer, Way, within};
+use tokio::time::sleep;
+
+use crate::context::Context;
+use crate::figure::Figure;
+use crate::ledger::Ledger;
+use crate::listener::{Listener, Setting};
+use crate::publisher::{Publisher, payload};
+use crate::stream::{Event, Lane};
+
+/// What a subscriber may leave unread.
+const LIMIT: &str = "pubsub 1mb 0 0";
+/// More than that and than what two sockets hold.
+const MESSAGES: u64 = 600;
+const BYTES: usize = 64 * 1024;
+
+pub(crate) async fn run(context: Context) {
+    let rounds = context.pick(2, 10);
+    let server = RealServer::start_with(&context.binary, &["--enable-debug-command", "yes"]).await;
+    server
+        .command(&["CONFIG", "SET", "client-output-buffer-limit", LIMIT])
+        .await;
+    let proxy = Proxy::start(server.addr(), context.seed).await;
+    let lanes = [Lane::channel("ballast")];
+    let listener = Setting::of(&context, &lanes).start(&proxy.url()).await;
+    let mut publisher = Publisher::connect(server.addr()).await;
+    let mut published = 0;
+    for _ in 0..rounds {
+        overflow(&listener, &proxy, &mut publisher, &mut published).await;
+        // A server that is busy for a second is none that is gone.
+        publisher.command(&[b"DEBUG", b"SLEEP", b"1"]);
+        publish(&mut publisher, &mut published, 10).await;
+        listener.catches_up(&[published], tests::BOUND).await;
+    }
+    let events = listener.streams[0].events();
+    let ledger = Ledger::of(&events, published);
+    let lost =
+        |event: &&Event| matches!(event, Event::Gap(gap) if gap.cause == GapCause::ConnectionLost);
+    let gaps = events.iter().filter(lost).count();
+    let what = "unreported losses where the server drops its queue";
+    let figure = Figure::new("P2", what, ledger.unreported).must_be(0);
+    context.say(figure.detail(json!({
+        "overflows": rounds,
+        "gaps": gaps,
+        "reported": ledger.reported,
+        "delivered": ledger.delivered,
+        "limit": LIMIT,
+    })));
+}
+
+/// Lets the subscriber not read until the server gives it up, and waits until it is back.
+async fn overflow(
+    listener: &Listener,
+    proxy: &Proxy,
+    publisher: &mut Publisher,
+    published: &mut u64,
+) {
+    let handle = listener.handle.as_ref().expect("the library");
+    let before = handle.stats().feed.reconnects;
+    proxy.black_hole(Way::ToClient, true);
+    publish(publisher, published, MESSAGES).await;
+    proxy.black_hole(Way::ToClient, false);
+    within("the next connection", async {
+        while handle.stats().feed.reconnects == before || !handle.is_ready() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
+async fn publish(publisher: &mut Publisher, published: &mut u64, count: u64) {
+    for _ in 0..count {
+        publisher.publish("ballast", &payload(*published, BYTES));
+        *published += 1;
+        publisher.flush().await.expect("a connection");
+    }
+    publisher.fence().await;
+}
