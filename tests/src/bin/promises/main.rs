@@ -14,8 +14,10 @@ mod conservation;
 mod context;
 mod controls;
 mod corpus;
+mod crowd;
 mod deaf;
 mod denied;
+mod downgrade;
 mod drain;
 mod figure;
 mod heart;
@@ -112,6 +114,12 @@ const GROUPS: &[Group] = &[
         is_idle: false,
     },
     Group {
+        promises: &["P9"],
+        run: |context| Box::pin(crowd::run(context)),
+        has_controls: false,
+        is_idle: false,
+    },
+    Group {
         promises: &["P10"],
         run: |context| Box::pin(poison::run(context)),
         has_controls: false,
@@ -126,6 +134,12 @@ const GROUPS: &[Group] = &[
     Group {
         promises: &["P12"],
         run: |context| Box::pin(secrets::run(context)),
+        has_controls: false,
+        is_idle: true,
+    },
+    Group {
+        promises: &["P13"],
+        run: |context| Box::pin(downgrade::run(context)),
         has_controls: false,
         is_idle: true,
     },
