@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::io::tcp::socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 use super::{Faults, Way};
@@ -57,7 +57,7 @@ impl Connection {
     }
 
     async fn forward(&mut self) -> End {
-        let Ok(mut server) = TcpStream::connect(self.server).await else {
+        let Ok(mut server) = connect(self.server).await else {
             return End::Reset;
         };
         for stream in [&self.client, &server] {
@@ -117,6 +117,17 @@ impl Connection {
             _ = faults.wait_for(|now| now.resets > resets) => {}
         }
     }
+}
+
+/// Connects to the server, with a receive buffer of a fixed size: what the system would let it grow
+/// to, tens of megabytes, would keep a server from ever seeing that nobody reads.
+async fn connect(server: SocketAddr) -> io::Result<TcpStream> {
+    let socket = match server {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_recv_buffer_size(256 * 1024)?;
+    socket.connect(server).await
 }
 
 /// Forwards one way until the end of the stream, or until more than `cuts` cuts were asked for.
