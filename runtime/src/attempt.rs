@@ -17,30 +17,25 @@ pub(crate) enum Ended<T> {
 /// Runs a future of the user's until it returns or panics.
 ///
 /// What it shares with others is theirs to keep whole after a panic, as with a panic in any other
-/// task.
-pub(crate) async fn attempt<T>(future: impl Future<Output = T>) -> Ended<T> {
-    let mut future = pin!(future);
-    poll_fn(|cx| poll(future.as_mut(), cx)).await
-}
-
-/// Runs a future that may run code of the user's: `None` if it panics.
-pub(crate) async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
-    match attempt(future).await {
-        Ended::Returned(value) => Some(value),
-        Ended::Panicked | Ended::TimedOut => None,
-    }
+/// task. The caller keeps the future, in a place that it is not moved from again: each async
+/// function on the way would hold a copy of its size.
+pub(crate) async fn attempt<F: Future>(mut future: Pin<&mut Option<F>>) -> Ended<F::Output> {
+    poll_fn(|cx| match future.as_mut().as_pin_mut() {
+        Some(running) => poll(running, cx),
+        // There is none to run.
+        None => Poll::Pending,
+    })
+    .await
 }
 
 /// Runs a future of the user's likewise, or until the time is up; then it is dropped.
-pub(crate) async fn attempt_within<T>(
+pub(crate) async fn attempt_within<F: Future>(
     limit: Duration,
     timer: &mut Timer,
-    future: impl Future<Output = T>,
-) -> Ended<T> {
-    let mut future = pin!(Some(future));
+    mut future: Pin<&mut Option<F>>,
+) -> Ended<F::Output> {
     let mut is_timed = false;
     let ended = poll_fn(|cx| {
-        // It is there until it has ended, and is not polled again after that.
         let Some(running) = future.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
@@ -58,6 +53,14 @@ pub(crate) async fn attempt_within<T>(
     match catch_unwind(AssertUnwindSafe(|| future.set(None))) {
         Ok(()) => ended,
         Err(_) => Ended::Panicked,
+    }
+}
+
+/// Runs a future that may run code of the user's: `None` if it panics.
+pub(crate) async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
+    match attempt(pin!(Some(future))).await {
+        Ended::Returned(value) => Some(value),
+        Ended::Panicked | Ended::TimedOut => None,
     }
 }
 

@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Release;
 use std::time::Duration;
@@ -65,7 +66,8 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
             return counters.record(Outcome::Unmatched);
         }
         counters.running.store(1, Release);
-        let handling = handler.handle(push, state);
+        let mut handling = pin!(Some(handler.handle(push, state)));
+        let handling = handling.as_mut();
         let ended = match spec.timeout {
             None => attempt(handling).await,
             Some(limit) => attempt_within(limit, timer, handling).await,
@@ -95,9 +97,9 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         let Lane { spec, counters, .. } = &*self.lane;
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
         loop {
-            let telling = self.handler.handle_gap(gap, &self.state);
+            let mut telling = pin!(Some(self.handler.handle_gap(gap, &self.state)));
             counters.telling.store(1, Release);
-            let told = attempt(telling).await;
+            let told = attempt(telling.as_mut()).await;
             counters.telling.store(0, Release);
             let problem = match told {
                 Ended::Returned(Ok(())) => return,
