@@ -45,7 +45,11 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let mut rings = Rings::default();
         let mut lanes = Vec::new();
         let mut loops = Vec::new();
-        for Mount { spec, spawn, .. } in self.mounts {
+        for Mount {
+            mut spec, spawn, ..
+        } in self.mounts
+        {
+            spec.subscriptions.shrink_to_fit();
             let receiver = rings.for_spec(&spec)?.subscribe();
             let meter = receiver.meter();
             let lane = Arc::new(Lane::new(spec, failures.clone()));

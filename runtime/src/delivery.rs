@@ -75,7 +75,8 @@ async fn deliver_all(seat: &mut Seat, mut hands: impl Hands) {
 
 async fn tell_owed(seat: &mut Seat, hands: &mut impl Hands) {
     while let Some(gap) = seat.owed() {
-        hands.tell(gap).await;
+        // Gaps are rare: in a box, so that an idle handler does not hold the room for one.
+        Box::pin(hands.tell(gap)).await;
         seat.told();
     }
 }

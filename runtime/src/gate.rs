@@ -45,7 +45,7 @@ impl Gate {
     /// Waits while it is paused, and says whether to go on.
     #[inline]
     pub(crate) async fn is_open_or_opens(&self) -> bool {
-        self.state.load(SeqCst) == OPEN || self.opens().await
+        self.state.load(SeqCst) == OPEN || Box::pin(self.opens()).await
     }
 
     async fn opens(&self) -> bool {

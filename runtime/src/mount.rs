@@ -74,7 +74,13 @@ impl<S: Send + Sync + 'static> Mount<S> {
             spec,
             is_moved: false,
             spawn: Box::new(move |watched, seat, state, lane| {
-                watched.spawn(delivery::run(Arc::clone(&handler), seat, state, lane))
+                // In a box, for what watches over it would hold it twice.
+                watched.spawn(Box::pin(delivery::run(
+                    Arc::clone(&handler),
+                    seat,
+                    state,
+                    lane,
+                )))
             }),
         }
     }

@@ -55,7 +55,9 @@ impl Routes {
                     rings: Vec::new(),
                 });
             }
-            self.routes[at].rings.push((Arc::clone(ring), index));
+            let rings = &mut self.routes[at].rings;
+            rings.reserve_exact(1);
+            rings.push((Arc::clone(ring), index));
         }
     }
 

@@ -77,6 +77,8 @@ impl Ring {
             batch: 0,
             push: end,
         };
+        // Most rings have one reader, and never another.
+        state.readers.reserve_exact(1);
         state.readers.push(Reader {
             position,
             told: 0,
