@@ -216,8 +216,7 @@ impl Queue {
 
     /// Gives back memory that an idle queue should not hold.
     pub(super) fn rest(&mut self) {
-        const LITTLE: usize = 2 * 1024;
-        self.spare.take_if(|spare| spare.capacity() > LITTLE);
+        self.spare.take_if(|spare| spare.capacity() > Batch::LITTLE);
     }
 
     /// The sequence number behind the newest push.
@@ -234,6 +233,15 @@ impl Queue {
         self.mailbox
             .as_ref()
             .map_or(0, |mailbox| mailbox.superseded())
+    }
+
+    /// How many bytes of memory it holds, used or not.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        let shell = size_of::<Batch>() + 2 * size_of::<usize>();
+        let batches = self.sealed.iter().chain([&self.tail]).chain(&self.spare);
+        let held: usize = batches.map(|batch| batch.capacity() + shell).sum();
+        held + self.sealed.capacity() * size_of::<Arc<Batch>>()
     }
 
     fn most_in_batch(&self) -> usize {
@@ -304,6 +312,8 @@ impl Queue {
             mailbox.empty_into(tail.expect("an open batch has been given to nobody"));
         }
         let first = self.tail.end();
+        // A large push says nothing of the next one.
+        let expected = self.tail.expects_next().min(2 * MOST_BYTES_IN_BATCH);
         if !self.tail.is_empty() {
             let next = self.spare.take().unwrap_or_else(|| Arc::new(Batch::new()));
             self.sealed
@@ -311,7 +321,7 @@ impl Queue {
         }
         Arc::get_mut(&mut self.tail)
             .expect("an empty batch has been given to nobody")
-            .reopen(first, episode);
+            .reopen(first, episode, expected);
     }
 
     fn tail_number(&self) -> u64 {
