@@ -3,6 +3,7 @@
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Acquire;
 use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 
@@ -111,6 +112,7 @@ impl Ring {
 /// The feed, and handlers whose loops are run by hand.
 pub struct Way {
     feed: Arc<Feed>,
+    lanes: Vec<Arc<Lane>>,
     loops: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
@@ -122,12 +124,14 @@ impl Way {
     /// When a handler listens to nothing.
     pub fn new<H: Handler<()>>(handlers: impl IntoIterator<Item = H>) -> Self {
         let mut rings = Rings::default();
+        let mut lanes = Vec::new();
         let mut loops: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = Vec::new();
         for handler in handlers {
             let spec = handler.spec();
             let ring = rings.for_spec(&spec).expect("it listens to something");
             let receiver = ring.subscribe();
             let lane = Arc::new(Lane::new(spec, Failures::default()));
+            lanes.push(Arc::clone(&lane));
             let delivering =
                 crate::delivery::run(Arc::new(handler), Seat::new(receiver), Arc::new(()), lane);
             loops.push(Box::pin(delivering));
@@ -138,7 +142,7 @@ impl Way {
             let (kind, name) = subscription.key();
             feed.accept(1, &crate::raw::Incoming::Subscribed { kind, name });
         }
-        let mut way = Self { feed, loops };
+        let mut way = Self { feed, lanes, loops };
         way.deliver();
         way
     }
@@ -153,6 +157,19 @@ impl Way {
         for delivering in &mut self.loops {
             let _ = poll(delivering);
         }
+    }
+
+    /// How many pushes the handlers have handled.
+    #[must_use]
+    pub fn handled(&self) -> u64 {
+        let lanes = self.lanes.iter();
+        lanes.map(|lane| lane.counters.handled.load(Acquire)).sum()
+    }
+
+    /// How many batches the first handler was given.
+    #[must_use]
+    pub fn batches(&self) -> u64 {
+        self.lanes[0].counters.batches.load(Acquire)
     }
 }
 

@@ -1,0 +1,146 @@
+//! What the way of a push allocates and what it holds. The allocator counts for the whole program,
+//! so these tests are a program of their own and run one after the other.
+//!
+//! ```sh
+//! cargo test --release -p tests --test memory -- --nocapture   # prints resident memory as well
+//! ```
+
+use std::alloc::System;
+use std::future::pending;
+use std::hint::black_box;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+use redis_push::__bench::{Way, message};
+use redis_push::{Json, push_handler};
+use serde::Deserialize;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+fn main() -> ExitCode {
+    let mut args = Arguments::from_args();
+    args.test_threads = Some(1);
+    let tests: [(&str, fn()); 3] = [
+        (
+            "nothing_is_allocated_between_the_feed_and_the_handlers_body",
+            nothing_is_allocated_between_the_feed_and_the_handlers_body,
+        ),
+        (
+            "a_batch_costs_two_allocations_at_most",
+            a_batch_costs_two_allocations_at_most,
+        ),
+        (
+            "a_stuck_handler_holds_less_than_four_times_its_messages",
+            a_stuck_handler_holds_less_than_four_times_its_messages,
+        ),
+    ];
+    let trial = |(name, test): (&str, fn())| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    };
+    libtest_mimic::run(&args, tests.map(trial).into()).exit_code()
+}
+
+const PAYLOAD: &[u8] = br#"{"symbol":"ACME0001","venue":"XETR-FRANKFURT-XETRA","bid":101.25,"ask":101.27,"at":               1}"#;
+
+/// How often something is done before it is no longer new.
+const WARM_UP: u64 = 5;
+
+#[derive(Deserialize)]
+struct Quote<'a> {
+    symbol: &'a str,
+    venue: &'a str,
+    bid: f64,
+    ask: f64,
+    at: u64,
+}
+
+#[push_handler(channel = "quotes")]
+async fn on_quote(Json(quote): Json<Quote<'_>>) {
+    black_box((quote.symbol, quote.venue, quote.bid, quote.ask, quote.at));
+}
+
+#[push_handler(channel = "quotes")]
+async fn on_quote_stuck(Json(quote): Json<Quote<'_>>) {
+    black_box(quote.at);
+    pending::<()>().await;
+}
+
+/// Brings so many pushes at once, and lets every handler handle them; again and again. Returns how
+/// often memory was allocated for it.
+fn run(way: &mut Way, burst: u64, turns: u64) -> u64 {
+    let push = message("quotes", PAYLOAD);
+    let region = Region::new(ALLOCATOR);
+    for _ in 0..turns {
+        (0..burst).for_each(|_| way.push(&push));
+        way.deliver();
+    }
+    let change = region.change();
+    (change.allocations + change.reallocations) as u64
+}
+
+fn nothing_is_allocated_between_the_feed_and_the_handlers_body() {
+    for handlers in [1, 8, 100] {
+        for burst in [1, 10] {
+            let mut way = Way::new((0..handlers).map(|_| on_quote {}));
+            run(&mut way, burst, WARM_UP);
+            let before = way.handled();
+            let allocations = run(&mut way, burst, 100);
+            assert_eq!(way.handled() - before, handlers * burst * 100);
+            assert_eq!(allocations, 0, "{handlers} handlers, {burst} at once");
+        }
+    }
+}
+
+fn a_batch_costs_two_allocations_at_most() {
+    for handlers in [1, 8] {
+        for burst in [64, 300, 1_000, 5_000] {
+            let mut way = Way::new((0..handlers).map(|_| on_quote {}));
+            run(&mut way, burst, WARM_UP);
+            let (handled, batches) = (way.handled(), way.batches());
+            let allocations = run(&mut way, burst, 5);
+            let (handled, batches) = (way.handled() - handled, way.batches() - batches);
+            assert_eq!(handled, handlers * burst * 5);
+            let found = format!("{allocations} for {batches} batches and {handled} deliveries");
+            println!("{handlers} handlers, {burst} at once: {found}");
+            assert!(allocations <= 2 * batches, "{found}");
+        }
+    }
+}
+
+fn a_stuck_handler_holds_less_than_four_times_its_messages() {
+    const FULL: usize = 65_536;
+    let push = message("quotes", PAYLOAD);
+    let mut way = Way::new([on_quote_stuck {}]);
+    way.push(&push);
+    way.deliver();
+    let resident = resident_kib();
+    let region = Region::new(ALLOCATOR);
+    (0..2 * FULL).for_each(|_| way.push(&push));
+    way.deliver();
+    let change = region.change();
+    let resident = resident_kib() - resident;
+    assert_eq!(way.handled(), 0, "it is stuck");
+    let freed = change.bytes_deallocated as f64 - change.bytes_reallocated as f64;
+    let size = (FULL * PAYLOAD.len()) as f64;
+    let times = (change.bytes_allocated as f64 - freed) / size;
+    println!(
+        "{times:.2} times the size of {FULL} messages of {} bytes; resident {:.2} times",
+        PAYLOAD.len(),
+        resident as f64 * 1024.0 / size
+    );
+    assert!((1.0..4.0).contains(&times), "{times:.2} times their size");
+}
+
+/// Resident memory of this process, where the system tells.
+fn resident_kib() -> i64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mut lines = status.lines();
+    let line = lines.find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse().ok())
+        .unwrap_or(0)
+}
