@@ -107,7 +107,8 @@ fn a_batch_costs_two_allocations_at_most() {
             assert_eq!(handled, handlers * burst * 5);
             let found = format!("{allocations} for {batches} batches and {handled} deliveries");
             println!("{handlers} handlers, {burst} at once: {found}");
-            assert!(allocations <= 2 * batches, "{found}");
+            // The list of batches may grow once more.
+            assert!(allocations <= 2 * batches + 1, "{found}");
         }
     }
 }
