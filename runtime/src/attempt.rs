@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -50,9 +51,22 @@ pub(crate) async fn attempt_within<F: Future>(
     })
     .await;
     // Its destructors are the user's code too.
-    match catch_unwind(AssertUnwindSafe(|| future.set(None))) {
-        Ok(()) => ended,
-        Err(_) => Ended::Panicked,
+    match is_harmless(|| future.set(None)) {
+        true => ended,
+        false => Ended::Panicked,
+    }
+}
+
+/// Runs code of the user's that is no future, such as the `Display` of an error, and says whether
+/// it did not panic.
+pub(crate) fn is_harmless(run: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(run)).map_err(let_go).is_ok()
+}
+
+/// Drops what a panic carried, which may be the user's too and panic again.
+fn let_go(payload: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
     }
 }
 
@@ -68,7 +82,10 @@ fn poll<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Ended<F::O
     match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
         Ok(Poll::Ready(value)) => Poll::Ready(Ended::Returned(value)),
         Ok(Poll::Pending) => Poll::Pending,
-        Err(_) => Poll::Ready(Ended::Panicked),
+        Err(payload) => {
+            let_go(payload);
+            Poll::Ready(Ended::Panicked)
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::attempt::caught;
 use crate::batch::Batch;
 use crate::delivery::Hands;
 use crate::gap::Gap;
@@ -140,7 +141,10 @@ async fn work<S: Send + Sync + 'static, H: Handler<S>>(mut worker: Worker<S, H>,
         let Some(job) = job.filter(|_| !worker.lane.gate.is_over()) else {
             return;
         };
-        worker.handle(&job.batch, job.index).await;
+        // Nobody starts a worker again, so it does not end.
+        if caught(worker.handle(&job.batch, job.index)).await.is_none() {
+            worker.give_up();
+        }
         tokio::task::consume_budget().await;
     }
 }

@@ -3,12 +3,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Release;
 use std::time::Duration;
 
-use crate::attempt::{Ended, Timer, attempt, attempt_within};
+use crate::attempt::{Ended, Timer, attempt, attempt_within, is_harmless};
 use crate::backoff::Backoff;
 use crate::batch::Batch;
 use crate::delivery::Hands;
 use crate::gap::Gap;
-use crate::handler::{Fault, Handler};
+use crate::handler::Handler;
 use crate::log::{Limit, Report};
 use crate::mount::Lane;
 use crate::outcome::{Outcome, add};
@@ -84,10 +84,23 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
                 Ended::Returned(result) => result.err(),
                 Ended::Panicked | Ended::TimedOut => None,
             };
-            self.limit.report(|suppressed| {
-                Report::new(spec, push, outcome, fault.as_ref()).log(suppressed);
+            // The words and the destructors of an error are the user's code.
+            is_harmless(|| {
+                self.limit.report(|suppressed| {
+                    Report::new(spec, push, outcome, fault.as_ref()).log(suppressed);
+                });
             });
-            lane.failures.tell(spec, push, outcome, fault);
+            is_harmless(|| lane.failures.tell(spec, push, outcome, fault));
+        }
+    }
+
+    /// Accounts for a delivery that ended in a panic outside of the handler.
+    pub(crate) fn give_up(&self) {
+        if let Some(number) = self.number {
+            let counters = &self.lane.workers[number];
+            if counters.running.swap(0, Release) > 0 {
+                counters.record(Outcome::Panicked);
+            }
         }
     }
 
@@ -96,17 +109,20 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
     async fn tell_gap(&mut self, gap: &Gap) {
         let Lane { spec, counters, .. } = &*self.lane;
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
+        // Until it has succeeded: one that fails again and again keeps its messages waiting as one
+        // that hangs does.
+        counters.telling.store(1, Release);
         loop {
             let mut telling = pin!(Some(self.handler.handle_gap(gap, &self.state)));
-            counters.telling.store(1, Release);
             let told = attempt(telling.as_mut()).await;
-            counters.telling.store(0, Release);
-            let problem = match told {
-                Ended::Returned(Ok(())) => return,
-                Ended::Returned(Err(Fault::Rejected(rejection))) => rejection.to_string(),
-                Ended::Returned(Err(Fault::Failed(error))) => error.to_string(),
-                Ended::Panicked | Ended::TimedOut => "it panicked".to_owned(),
-            };
+            let mut problem = String::from("it panicked");
+            match told {
+                Ended::Returned(Ok(())) => return counters.telling.store(0, Release),
+                Ended::Returned(Err(fault)) => {
+                    is_harmless(|| problem = fault.to_string());
+                }
+                Ended::Panicked | Ended::TimedOut => {}
+            }
             add(&counters.gap_failures, 1);
             let delay = backoff.next();
             tracing::error!(

@@ -122,6 +122,8 @@ fn on_each_link(suite: Suite) -> Suite {
             what_came_first_is_kept_where_the_newest_are_dropped,
             a_payload_that_is_too_large_is_left_out_and_told,
             all_buffers_together_stay_under_their_limit,
+            errors_and_panics_that_panic_again_end_one_delivery,
+            a_required_handler_whose_gap_is_never_taken_is_not_ready,
             a_password_that_was_changed_is_asked_for_before_each_attempt,
             a_provider_that_hangs_fails_or_panics_costs_an_attempt_and_no_more,
             passwords_stay_secret_through_every_fault,

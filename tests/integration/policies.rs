@@ -336,3 +336,105 @@ pub(crate) async fn all_buffers_together_stay_under_their_limit(server: Server) 
     }
     balanced(&handle.shutdown(Duration::from_secs(5)).await.stats);
 }
+
+/// An error that cannot be printed.
+struct Unspeakable;
+
+impl std::fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("a test has asked for this panic")
+    }
+}
+
+impl std::fmt::Debug for Unspeakable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl std::error::Error for Unspeakable {}
+
+/// What a panic carries, and what panics again when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a test has asked for this panic too");
+    }
+}
+
+struct Wicked(Spec);
+
+impl redis_push::Handler<()> for Wicked {
+    fn spec(&self) -> Spec {
+        self.0.clone()
+    }
+
+    async fn handle(
+        &self,
+        push: redis_push::Push<'_>,
+        _state: &(),
+    ) -> Result<(), redis_push::Fault> {
+        match push.payload() {
+            b"error" => Err(redis_push::Fault::failed(Unspeakable)),
+            b"panic" => std::panic::panic_any(Bomb),
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(crate) async fn errors_and_panics_that_panic_again_end_one_delivery(server: Server) {
+    // What is logged is printed only where somebody listens.
+    tests::overheard::listen();
+    for workers in [1, 2] {
+        let mount = redis_push::Mount::new(Wicked(on("a").workers(workers)));
+        let handle = start(server.url(), [mount]).await;
+        for payload in ["error", "panic", "fine"].repeat(10) {
+            server.publish("a", payload).await;
+        }
+        eventually("every delivery to have ended", async || {
+            let counts = &handle.stats().handlers[0];
+            (counts.failed, counts.panicked, counts.handled) == (10, 10, 10)
+        })
+        .await;
+        let report = handle.shutdown(Duration::from_secs(5)).await;
+        assert_eq!((report.stats.restarts, report.stats.gaps()), (0, 0));
+        balanced(&report.stats);
+        server.wait_for_subscribers_of("a", 0).await;
+    }
+}
+
+struct NeverReady(Spec);
+
+impl redis_push::Handler<()> for NeverReady {
+    fn spec(&self) -> Spec {
+        self.0.clone()
+    }
+
+    async fn handle(
+        &self,
+        _push: redis_push::Push<'_>,
+        _state: &(),
+    ) -> Result<(), redis_push::Fault> {
+        Ok(())
+    }
+
+    async fn handle_gap(
+        &self,
+        _gap: &redis_push::Gap,
+        _state: &(),
+    ) -> Result<(), redis_push::Fault> {
+        Err(redis_push::Fault::failed("not yet"))
+    }
+}
+
+pub(crate) async fn a_required_handler_whose_gap_is_never_taken_is_not_ready(server: Server) {
+    let spec = on("a").stall_limit(Duration::from_millis(100)).required();
+    let mount = redis_push::Mount::new(NeverReady(spec));
+    let handle = start(server.url(), [mount]).await;
+    eventually("the failures to show in the health", async || {
+        !handle.health().is_ready() && handle.stats().handlers[0].gap_failures > 0
+    })
+    .await;
+    assert!(handle.health().is_live());
+}

@@ -27,7 +27,6 @@ struct Seen {
 struct Mark {
     position: u64,
     gaps: u64,
-    gap_failures: u64,
     is_gap: bool,
 }
 
@@ -38,7 +37,6 @@ impl Mark {
         runs.then(|| Self {
             position: counters.position.load(Acquire),
             gaps: counters.gaps.load(Relaxed),
-            gap_failures: counters.gap_failures.load(Relaxed),
             is_gap,
         })
     }

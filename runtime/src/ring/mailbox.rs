@@ -13,7 +13,7 @@ pub(super) struct Mailbox {
     /// Where a channel's slot is, counted from the first slot since the mailbox was last emptied.
     /// Channel names are chosen by publishers, so the hash has a secret.
     places: HashMap<u32, HashMap<Box<[u8]>, usize>>,
-    /// How many slots have been dropped from the front since then.
+    /// How many slots have gone from the front since then.
     dropped: usize,
     opened: Option<SystemTime>,
     superseded: u64,
@@ -68,11 +68,31 @@ impl Mailbox {
             return 0;
         };
         let weight = slot.weight();
+        self.forget(slot);
+        weight
+    }
+
+    /// Moves the channel that has waited longest into a batch: what a reader has in hand can no
+    /// longer be replaced, so it is given one at a time.
+    pub(super) fn give_first(&mut self, batch: &mut Batch) {
+        let Some(slot) = self.slots.pop_front() else {
+            return;
+        };
+        batch.append(slot.subscription, &slot.channel, &slot.payload);
+        if let Some(opened) = self.opened {
+            batch.opened = opened;
+        }
+        self.forget(slot);
+    }
+
+    fn forget(&mut self, slot: Slot) {
         if let Some(places) = self.places.get_mut(&slot.subscription) {
             places.remove(&slot.channel);
         }
         self.dropped += 1;
-        weight
+        if self.slots.is_empty() {
+            self.opened = None;
+        }
     }
 
     /// Moves everything into a batch.

@@ -184,7 +184,11 @@ impl Queue {
         let number = position.batch.max(self.base);
         self.batch(number)?;
         if number == self.tail_number() {
-            self.seal(self.tail.episode);
+            if let Some(mailbox) = &mut self.mailbox {
+                let tail = Arc::get_mut(&mut self.tail);
+                mailbox.give_first(tail.expect("an open batch has been given to nobody"));
+            }
+            self.seal_tail(self.tail.episode);
         }
         let batch = Arc::clone(self.batch(number)?);
         let from = position.push.max(self.oldest).max(batch.first);
@@ -311,6 +315,10 @@ impl Queue {
             let tail = Arc::get_mut(&mut self.tail);
             mailbox.empty_into(tail.expect("an open batch has been given to nobody"));
         }
+        self.seal_tail(episode);
+    }
+
+    fn seal_tail(&mut self, episode: u64) {
         let first = self.tail.end();
         // A large push says nothing of the next one.
         let expected = self.tail.expects_next().min(2 * MOST_BYTES_IN_BATCH);
