@@ -93,7 +93,10 @@ pub(crate) async fn what_is_counted_as_cancelled_is_not_delivered_afterwards(ser
     let report = within("the shutdown", handle.shutdown(Duration::ZERO)).await;
     assert!(report.cancelled() > 0);
     eventually("the end of the handler", async || calls.is_over()).await;
-    assert_eq!(calls.count(), report.stats.handlers[0].handled);
+    // The one that was under way may go on where its thread does not run for longer than the
+    // shutdown waits for it; no other begins.
+    let afterwards = calls.count() - report.stats.handlers[0].handled;
+    assert!(afterwards <= 1, "{afterwards} were delivered afterwards");
 }
 
 pub(crate) async fn a_shutdown_that_is_dropped_goes_on_with_the_next_call(server: Server) {
