@@ -57,12 +57,13 @@ pub enum Overflow {
     #[default]
     DropOldest,
     /// The messages that come while it is full: what a handler has begun to catch up with stays
-    /// whole.
+    /// whole. (Where all buffers together reach
+    /// [`memory_limit`](crate::Subscriber::memory_limit), the oldest go here too.)
     DropNewest,
     /// A newer message takes the place of an older one of the same channel that still waits, full
     /// or not: for prices and state, of which only the newest counts.
     ///
-    /// Channels are delivered in the order in which they first came. What was replaced counts as
+    /// Channels are delivered one at a time, in the order in which they first came. What was replaced counts as
     /// `superseded`, and is no gap. If there are more channels than `buffer`, the one that has
     /// waited longest is dropped, and told as a gap.
     Latest,

@@ -177,6 +177,10 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// let subscriber = Subscriber::new("redis://127.0.0.1/").wire();
     /// ```
     ///
+    /// When a connection ends, this link delivers all that the socket still holds. redis-rs keeps
+    /// pushes in a queue of its own, and what is in it when its manager ends is gone: on the default
+    /// link that is a part of the gap that every handler is told.
+    ///
     /// This link can also wait when a handler's buffer is full: then a burst stays in the socket
     /// and in the server instead of being dropped. See [`wire_wait`](Self::wire_wait).
     pub fn wire(mut self) -> Self {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Pipeline, RedisError};
 use tokio::sync::Mutex;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Failure, FailureHook};
 use crate::backoff::Backoff;
@@ -24,8 +24,8 @@ use crate::link::Target;
 /// # Ok::<(), redis_push::Error>(())
 /// ```
 ///
-/// It has a connection of its own, which is made with the first failure. A write is tried three
-/// times, for two seconds each; one that does not succeed is counted in
+/// It has a connection of its own, which is made with the first failure. A write is tried again and
+/// again for six seconds, through a restart of the server; one that does not succeed is counted in
 /// [`FailureStats::failed`](crate::FailureStats::failed) and logged at a limited rate. A write
 /// whose answer was lost is tried again, so a failure may be there twice.
 ///
@@ -72,9 +72,9 @@ impl fmt::Debug for SinkServer {
     }
 }
 
-/// How often a write is tried, and how long each try may take, the connecting included.
-const TRIES: u32 = 3;
+/// How long one try may take, the connecting included, and for how long it is tried again.
 const TRY: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(6);
 
 impl FailureSink {
     /// Writes to a stream: `XADD key MAXLEN ~ max_len * handler … outcome … reason … channel …
@@ -172,7 +172,7 @@ impl FailureHook for FailureSink {
     async fn tell(&self, failure: Failure) -> std::result::Result<(), BoxError> {
         let commands = self.commands(&failure);
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
-        let mut tries = 1;
+        let begun = Instant::now();
         loop {
             let problem = match timeout(TRY, self.write(&commands)).await {
                 Ok(Ok(())) => return Ok(()),
@@ -180,10 +180,9 @@ impl FailureHook for FailureSink {
                 Ok(Err(error)) => BoxError::from(error),
                 Err(_) => format!("the server did not answer within {TRY:?}").into(),
             };
-            if tries == TRIES {
+            if begun.elapsed() >= PATIENCE {
                 return Err(problem);
             }
-            tries += 1;
             sleep(backoff.next()).await;
         }
     }
