@@ -126,9 +126,9 @@ fn a_stuck_handler_holds_less_than_four_times_its_messages() {
     let change = region.change();
     let resident = resident_kib() - resident;
     assert_eq!(way.handled(), 0, "it is stuck");
-    let freed = change.bytes_deallocated as f64 - change.bytes_reallocated as f64;
     let size = (FULL * PAYLOAD.len()) as f64;
-    let times = (change.bytes_allocated as f64 - freed) / size;
+    let held = change.bytes_allocated - change.bytes_deallocated;
+    let times = held as f64 / size;
     println!(
         "{times:.2} times the size of {FULL} messages of {} bytes; resident {:.2} times",
         PAYLOAD.len(),

@@ -535,8 +535,9 @@ fn a_full_ring_of_small_messages_holds_less_than_four_times_their_size() {
         assert_eq!(messages, full, "the ring is full");
         let times = bytes as f64 / (messages * 100) as f64;
         println!("{burst} at once, {one_by_one} one by one: {times:.2} times their size");
+        // Four times is what is asked for; the allocator takes something for each batch as well.
         assert!(
-            times < 4.0,
+            times < 3.0,
             "{times:.2} times the size of {messages} messages"
         );
     }
