@@ -45,7 +45,7 @@ impl Handler<()> for Late {
 }
 
 pub(crate) async fn run(context: Context) {
-    let lasts = Duration::from_secs(context.pick(4, 60));
+    let lasts = Duration::from_secs(context.pick(3, 60));
     let server = context.server().await;
     let lanes = [Lane::channel("stuck"), Lane::channel("slow")];
     let stuck = Late {

@@ -40,9 +40,11 @@ pub(crate) async fn run(context: Context) {
     let (capture, printed) = ended.await.expect("the run ends well");
     let logged = capture.text();
     let panics = panics::text_so_far();
-    for (what, secrets) in [
-        ("credentials printed", &[USER, PASSWORD, ROTATED][..]),
-        ("payloads printed", &[PAYLOAD][..]),
+    for (what, secrets, is_secret) in [
+        ("passwords printed", &[PASSWORD, ROTATED][..], true),
+        ("payloads printed", &[PAYLOAD][..], true),
+        // A server may name the user in the reason for which it denies a subscription.
+        ("user names printed", &[USER][..], false),
     ] {
         let hits = |text: &str| -> usize {
             secrets
@@ -55,7 +57,8 @@ pub(crate) async fn run(context: Context) {
             .lines()
             .chain(printed.lines())
             .find(|line| hits(line) > 0);
-        let figure = Figure::new("P12", what, logs + rest + panics).must_be(0);
+        let figure = Figure::new("P12", what, logs + rest + panics);
+        let figure = if is_secret { figure.must_be(0) } else { figure };
         context.say(figure.detail(json!({
             "in_logs": logs,
             "in_errors_debug_and_stats": rest,

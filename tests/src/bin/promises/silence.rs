@@ -97,9 +97,9 @@ struct Trial {
 
 pub(crate) async fn run(context: Context) {
     let mut rng = context.rng("P6");
-    let mut pings = vec![Ping::ms(500, 500), Ping::ms(100, 900)];
+    let mut pings = vec![Ping::ms(1_000, 1_000), Ping::ms(200, 1_800)];
     if !context.quick {
-        pings.extend([Ping::ms(1_000, 200), Ping::ms(5_000, 5_000)]);
+        pings.extend([Ping::ms(2_000, 200), Ping::ms(5_000, 5_000)]);
     }
     let mut trials = Vec::new();
     for _ in 0..context.pick(1, 6) {
@@ -124,7 +124,7 @@ pub(crate) async fn run(context: Context) {
     }
     rng.shuffle(&mut trials);
     let running = iter(trials).map(|trial| detection(&context, trial));
-    let detections = running.buffer_unordered(8).collect::<Vec<_>>();
+    let detections = running.buffer_unordered(6).collect::<Vec<_>>();
     let (detections, alarms) = tokio::join!(detections, false_alarms(&context));
     let ratios = sorted(detections.iter().map(|detection| detection.ratio));
     let worst = detections
@@ -202,7 +202,7 @@ async fn detection(context: &Context, trial: Trial) -> Detection {
 
 /// An idle connection with the default timeout and a hundredth of the default interval.
 async fn false_alarms(context: &Context) -> Figure {
-    let lasts = Duration::from_secs(context.pick(8, 90));
+    let lasts = Duration::from_secs(context.pick(15, 90));
     let server = context.server().await;
     let (mount, _stream) = recorder(Lane::channel("a").spec());
     let subscriber = context.subscriber(server.url()).handlers([mount]);

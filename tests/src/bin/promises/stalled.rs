@@ -16,9 +16,10 @@ use crate::stream::{Event, Lane};
 
 /// What a subscriber may leave unread.
 const LIMIT: &str = "pubsub 1mb 0 0";
-/// More than that and than what two sockets hold.
-const MESSAGES: u64 = 600;
-const BYTES: usize = 64 * 1024;
+/// More than that and than what two sockets hold, in payloads that Valkey counts: those of 16 KB
+/// and more wait outside of its output buffers.
+const MESSAGES: u64 = 3_000;
+const BYTES: usize = 8 * 1024;
 
 pub(crate) async fn run(context: Context) {
     let rounds = context.pick(2, 10);
