@@ -222,8 +222,11 @@ impl RealServer {
         let address = redis::ConnectionAddr::Tcp(self.addr.ip().to_string(), self.addr.port());
         let info =
             redis::IntoConnectionInfo::into_connection_info(address)?.set_redis_settings(redis);
+        // redis-rs waits half a second for an answer, which a large payload may take on a machine
+        // that is busy. Whoever asks has a bound of their own.
+        let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
         let mut connection = redis::Client::open(info)?
-            .get_multiplexed_async_connection()
+            .get_multiplexed_async_connection_with_config(&config)
             .await?;
         redis::cmd("PING")
             .query_async::<()>(&mut connection)
