@@ -1,38 +1,33 @@
 //! P1: whatever handlers do, every message that has come is accounted for.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
+use redis_push::Stats;
 use redis_push::testing::Broker;
-use redis_push::{Handle, HandlerStats, Stats, Subscription};
 use serde_json::json;
-use tests::{Server, within};
-use tokio::sync::watch;
-use tokio::time::sleep;
+use tests::Server;
 
-use crate::chaos::{Chaos, Counts, Odds};
+use crate::chaos::Counts;
 use crate::context::Context;
 use crate::figure::Figure;
-use crate::publisher::Publisher;
+use crate::schedule::Schedule;
 
 /// How many schedules run side by side on brokers; one more runs on the real server.
 const WORKERS: usize = 6;
 
 /// What came of schedules.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sums {
-    schedules: u64,
-    received: u64,
-    dropped: u64,
-    cancelled: u64,
-    disconnects: u64,
-    looks: u64,
+pub(crate) struct Sums {
+    pub(crate) schedules: u64,
+    pub(crate) received: u64,
+    pub(crate) dropped: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) disconnects: u64,
+    pub(crate) looks: u64,
     /// Looks at any moment at which more had come out than gone in.
-    unequal: u64,
+    pub(crate) unequal: u64,
     /// Handlers whose account was not even at a quiet moment or behind a shutdown.
-    uneven: u64,
+    pub(crate) uneven: u64,
     /// Handlers whose account was not what they had counted themselves, or what was published.
-    untrue: u64,
+    pub(crate) untrue: u64,
 }
 
 impl Sums {
@@ -47,6 +42,19 @@ impl Sums {
             unequal: self.unequal + other.unequal,
             uneven: self.uneven + other.uneven,
             untrue: self.untrue + other.untrue,
+        }
+    }
+
+    /// Adds what the report of a shutdown says of handlers that have counted for themselves.
+    pub(crate) fn add_report(&mut self, stats: &Stats, counts: &[Counts]) {
+        for (entry, counts) in stats.handlers.iter().zip(counts) {
+            self.received += entry.received;
+            self.dropped += entry.dropped;
+            self.cancelled += entry.cancelled;
+            let is_even = entry.received == entry.accounted();
+            let is_over = entry.queued + entry.running == 0;
+            self.uneven += u64::from(!is_even || !is_over);
+            self.untrue += u64::from(!counts.are_those_of(entry));
         }
     }
 }
@@ -107,190 +115,4 @@ async fn work(context: Context, server: Server, index: usize, schedules: usize) 
         sums = sums.plus(ran);
     }
     sums
-}
-
-/// Random handlers, and what happens to them.
-struct Schedule {
-    rng: fastrand::Rng,
-    /// Channels that nobody else publishes on.
-    channels: Vec<String>,
-    prefix: String,
-}
-
-impl Schedule {
-    fn new(seed: u64, prefix: &str) -> Self {
-        let mut rng = fastrand::Rng::with_seed(seed);
-        let channels = (0..rng.usize(1..5))
-            .map(|index| format!("{prefix}.c.{index}"))
-            .collect();
-        Self {
-            rng,
-            channels,
-            prefix: prefix.to_owned(),
-        }
-    }
-
-    async fn run(mut self, context: &Context, server: &Server) -> Sums {
-        let handlers: Vec<_> = (0..self.rng.usize(1..6))
-            .map(|index| self.handler(index))
-            .collect();
-        let names: Vec<Vec<usize>> = handlers.iter().map(|chaos| self.heard_by(chaos)).collect();
-        let counts: Vec<_> = handlers.iter().map(Chaos::counts).collect();
-        let mounts = handlers.into_iter().map(Chaos::mount);
-        let subscriber = context.subscriber(server.url()).handlers(mounts);
-        // In half of the schedules the wire link never waits for a full ring.
-        let wire_wait = if self.rng.bool() { 50 } else { 0 };
-        let starting = subscriber
-            .wire_wait(Duration::from_millis(wire_wait))
-            .reconnect_delay(Duration::from_millis(1), Duration::from_millis(20))
-            .start();
-        let handle = within("the start", starting).await.expect("a start");
-        let mut sums = Sums {
-            schedules: 1,
-            ..Sums::default()
-        };
-        let (done, watched) = watch::channel(false);
-        let (published, (looks, unequal)) = tokio::join!(
-            async {
-                let published = self.publish(server.addr(), &handle, &mut sums).await;
-                done.send_replace(true);
-                published
-            },
-            look(&handle, watched),
-        );
-        sums.looks = looks;
-        sums.unequal = unequal;
-        // Half of the schedules end in the middle of their work.
-        let ends_early = self.rng.bool();
-        if !ends_early {
-            let quiet = quiet(&handle, &published, &names, sums.disconnects);
-            let stats = within("a quiet moment", quiet).await;
-            for (entry, counts) in stats.handlers.iter().zip(&counts) {
-                sums.uneven += u64::from(entry.received != entry.accounted());
-                sums.untrue += u64::from(!counts.are_those_of(entry));
-            }
-        }
-        let deadline = Duration::from_millis(self.rng.u64(0..20));
-        let report = within("the shutdown", handle.shutdown(deadline)).await;
-        sums.add_report(&report.stats, &counts);
-        sums
-    }
-
-    /// Which channels reach a handler.
-    fn heard_by(&self, chaos: &Chaos) -> Vec<usize> {
-        let channels = self.channels.iter().enumerate();
-        let heard = channels.filter(|(_, channel)| chaos.hears(channel));
-        heard.map(|(index, _)| index).collect()
-    }
-
-    fn handler(&mut self, index: usize) -> Chaos {
-        let rng = &mut self.rng;
-        let mut wanted: Vec<_> = self.channels.clone();
-        rng.shuffle(&mut wanted);
-        wanted.truncate(rng.usize(1..=wanted.len()));
-        let mut subscriptions: Vec<_> = wanted.into_iter().map(Subscription::channel).collect();
-        if rng.u8(..4) == 0 {
-            // Its glob matches every channel of the schedule, the template none of them.
-            let template = format!("{}.{{one}}", self.prefix);
-            subscriptions = vec![Subscription::template(&template).expect("a template")];
-        }
-        let buffer = match rng.u8(..3) {
-            0 => 65_536,
-            1 => rng.usize(1..8),
-            _ => rng.usize(8..200),
-        };
-        let odds = Odds::any(rng);
-        let seed = rng.u64(..);
-        Chaos::new(format!("handler{index}"), subscriptions, buffer, odds, seed).with_policies(rng)
-    }
-
-    /// Publishes in bursts, with pauses and now and then a disconnect. Returns how many went to
-    /// each channel.
-    async fn publish(&mut self, addr: SocketAddr, handle: &Handle, sums: &mut Sums) -> Vec<u64> {
-        let mut publisher = Publisher::connect(addr).await;
-        let mut published = vec![0; self.channels.len()];
-        let may_disconnect = self.rng.u8(..3) == 0;
-        for _ in 0..self.rng.usize(1..8) {
-            for _ in 0..self.rng.usize(1..120) {
-                let index = self.rng.usize(..self.channels.len());
-                let size = if self.rng.u8(..50) == 0 {
-                    20_000
-                } else {
-                    self.rng.usize(..200)
-                };
-                publisher.publish(&self.channels[index], &vec![b'x'; size]);
-                published[index] += 1;
-            }
-            publisher.fence().await;
-            if may_disconnect && self.rng.bool() {
-                let before = handle.stats().feed.reconnects;
-                publisher.command(&[b"CLIENT", b"KILL", b"TYPE", b"pubsub"]);
-                publisher.fence().await;
-                sums.disconnects += 1;
-                within("the next connection", async {
-                    while handle.stats().feed.reconnects == before || !handle.is_ready() {
-                        sleep(Duration::from_millis(1)).await;
-                    }
-                })
-                .await;
-            } else if self.rng.bool() {
-                sleep(Duration::from_millis(self.rng.u64(0..4))).await;
-            }
-        }
-        published
-    }
-}
-
-/// Looks at the stats again and again: what has come out must never be more than what went in.
-async fn look(handle: &Handle, mut done: watch::Receiver<bool>) -> (u64, u64) {
-    let (mut looks, mut unequal) = (0, 0);
-    loop {
-        for entry in handle.stats().handlers {
-            looks += 1;
-            unequal += u64::from(entry.accounted() > entry.received);
-        }
-        tokio::select! {
-            _ = done.wait_for(|done| *done) => return (looks, unequal),
-            () = sleep(Duration::from_micros(200)) => {}
-        }
-    }
-}
-
-/// Waits until everything that was published has arrived, as far as that can be known, and every
-/// handler is done with it. Returns the stats of that moment.
-async fn quiet(
-    handle: &Handle,
-    published: &[u64],
-    names: &[Vec<usize>],
-    disconnects: u64,
-) -> Stats {
-    let has_all = |(entry, names): (&HandlerStats, &Vec<usize>)| {
-        let expected: u64 = names.iter().map(|index| published[*index]).sum();
-        let is_done = entry.queued + entry.running == 0;
-        is_done && (disconnects > 0 || entry.received == expected)
-    };
-    let mut before = Stats::default();
-    loop {
-        let stats = handle.stats();
-        let is_quiet = stats.handlers.iter().zip(names).all(has_all);
-        if is_quiet && stats == before {
-            return stats;
-        }
-        before = stats;
-        sleep(Duration::from_millis(1)).await;
-    }
-}
-
-impl Sums {
-    fn add_report(&mut self, stats: &Stats, counts: &[Counts]) {
-        for (entry, counts) in stats.handlers.iter().zip(counts) {
-            self.received += entry.received;
-            self.dropped += entry.dropped;
-            self.cancelled += entry.cancelled;
-            let is_even = entry.received == entry.accounted();
-            let is_over = entry.queued + entry.running == 0;
-            self.uneven += u64::from(!is_even || !is_over);
-            self.untrue += u64::from(!counts.are_those_of(entry));
-        }
-    }
 }
