@@ -48,12 +48,8 @@ pub(crate) trait Hands: Send {
 async fn deliver_all(seat: &mut Seat, mut hands: impl Hands) {
     tell_owed(seat, &mut hands).await;
     while hands.lane().gate.is_open_or_opens().await
-        && let Some(Item { gap, missed, batch }) = seat.receiver.recv().await
+        && let Some(Item { gap, batch, .. }) = seat.receiver.recv().await
     {
-        // Behind the position, so that nothing seems to be dropped and queued at once.
-        let counters = &hands.lane().counters;
-        add(&counters.position, missed);
-        add(&counters.dropped, missed);
         if let Some(gap) = gap {
             seat.owe(gap, hands.lane());
             tell_owed(seat, &mut hands).await;

@@ -35,7 +35,7 @@ impl Outcome {
 /// bookkeeping: see [`add`].
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    /// The sequence number behind the last push that was begun or dropped.
+    /// How many pushes were begun, or given up with the loop that had them in hand.
     pub(crate) position: AtomicU64,
     pub(crate) running: AtomicU64,
     /// Whether the gap handler runs.

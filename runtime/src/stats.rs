@@ -193,6 +193,8 @@ impl HandlerStats {
             unmatched,
             dropped: dropped + backlog.missed,
             superseded: backlog.superseded,
+            // What the ring has dropped it counts itself: counted here, it would lie in the queue
+            // until it is.
             queued: backlog.end.saturating_sub(position + backlog.missed),
             running,
             gaps: sum(|all| &all.gaps),

@@ -50,7 +50,8 @@ pub(crate) struct Backlog {
     pub(crate) end: u64,
     /// How many pushes were replaced by newer ones; they have no number.
     pub(crate) superseded: u64,
-    /// How many were dropped that the reader has not come across yet.
+    /// How many were dropped before the reader could have them, whether it has come to where they
+    /// were or not.
     pub(crate) missed: u64,
 }
 
@@ -81,6 +82,7 @@ impl Ring {
         state.readers.reserve_exact(1);
         state.readers.push(Reader {
             position,
+            missed: 0,
             told: 0,
             heard: SystemTime::now(),
             waker: None,
@@ -259,9 +261,12 @@ impl Ring {
 
     fn standing(&self, reader: usize) -> (u64, SystemTime) {
         let Reader {
-            position, heard, ..
+            position,
+            missed,
+            heard,
+            ..
         } = self.lock().readers[reader];
-        (position.push, heard)
+        (position.push - missed, heard)
     }
 
     fn unsubscribe(&self, reader: usize) {

@@ -20,7 +20,8 @@ pub(crate) struct Receiver {
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) gap: Option<Gap>,
-    /// How many pushes the ring has dropped before the batch.
+    /// How many pushes the ring has dropped before the batch: the gap says it.
+    #[cfg(test)]
     pub(crate) missed: u64,
     /// The batch, and how many pushes at its front are dropped ones.
     pub(crate) batch: Option<(Arc<Batch>, usize)>,
@@ -42,7 +43,7 @@ impl Receiver {
         poll_fn(|cx| self.ring.poll(self.reader, &mut self.done, cx)).await
     }
 
-    /// The sequence number behind the last push it was given, and when that push's batch was opened.
+    /// How many pushes it was given, and when the last one's batch was opened.
     pub(crate) fn standing(&self) -> (u64, SystemTime) {
         self.ring.standing(self.reader)
     }

@@ -32,6 +32,8 @@ pub(super) struct Wait {
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) position: Position,
+    /// How many pushes it has passed that were dropped before it came to them.
+    pub(super) missed: u64,
     /// The last episode whose beginning this reader was told.
     pub(super) told: u64,
     /// When the last batch it was given was opened.
@@ -108,6 +110,7 @@ impl State {
         let was_last = self.queue.is_first(reader.position.batch);
         let was_told = std::mem::replace(&mut reader.told, episode);
         reader.position = position;
+        reader.missed += missed;
         if let Some((batch, _)) = &batch {
             reader.heard = batch.opened;
         }
@@ -115,7 +118,12 @@ impl State {
         if was_last || was_told != episode {
             self.release();
         }
-        Some(Item { gap, missed, batch })
+        Some(Item {
+            gap,
+            #[cfg(test)]
+            missed,
+            batch,
+        })
     }
 
     /// What lies before a reader, or lay before it when it left.
@@ -124,7 +132,7 @@ impl State {
         reader.left.unwrap_or_else(|| Backlog {
             end: self.queue.end(),
             superseded: self.queue.superseded(),
-            missed: self.queue.missing(reader.position),
+            missed: reader.missed + self.queue.missing(reader.position),
         })
     }
 

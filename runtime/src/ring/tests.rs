@@ -30,6 +30,7 @@ struct Message {
 struct Reader {
     receiver: Receiver,
     position: usize,
+    missed: u64,
     told: u64,
     /// Whether it found nothing when it last looked.
     waits: bool,
@@ -119,6 +120,7 @@ impl Model {
         };
         let expected = next_held - reader.position;
         assert_eq!(missed, expected as u64, "lag is exact");
+        reader.missed += missed;
         reader.position += expected;
         let next = match &batch {
             Some(_) => self.messages[reader.position].episode,
@@ -185,6 +187,7 @@ fn run(seed: u64) {
         .map(|_| Reader {
             receiver: ring.subscribe(),
             position: 0,
+            missed: 0,
             told: 0,
             waits: false,
             woken: Arc::default(),
@@ -236,7 +239,7 @@ fn run(seed: u64) {
             let backlog = reader.receiver.meter().backlog();
             assert_eq!(
                 backlog.missed,
-                gone.count() as u64,
+                reader.missed + gone.count() as u64,
                 "what is gone is counted at once"
             );
         }
@@ -353,6 +356,30 @@ fn one_push_is_accepted_however_large_it_is() {
     assert_eq!(item.missed, 1);
     let (batch, skip) = item.batch.unwrap();
     assert_eq!(batch.payload(skip).len(), 1_000);
+}
+
+#[test]
+fn what_was_dropped_is_counted_once_before_and_after_its_reader_is_told() {
+    let budget = Budget {
+        messages: 1,
+        ..Budget::default()
+    };
+    let ring = Arc::new(Ring::new(1, budget));
+    let mut receiver = ring.subscribe();
+    let mut wakers = Vec::new();
+    ring.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    for _ in 0..3 {
+        ring.append(0, b"", b"", &mut wakers);
+    }
+    let meter = receiver.meter();
+    assert_eq!(meter.backlog().missed, 2);
+    let mut context = Context::from_waker(Waker::noop());
+    let Poll::Ready(Some(item)) = pin!(receiver.recv()).poll(&mut context) else {
+        panic!("a batch is there");
+    };
+    assert_eq!(item.missed, 2);
+    // Else a reader of the stats would see them in the queue until the handler's loop goes on.
+    assert_eq!(meter.backlog().missed, 2);
 }
 
 /// What a mailbox of one reader should be: the newest number of each channel, in a plain list.
