@@ -1,9 +1,10 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::parse::{ParseStream, Parser};
+use syn::parse::{Parse, ParseStream, Parser};
 use syn::{LitInt, LitStr, Path, Token, Type};
 
+use crate::codec::Codec;
 use crate::duration::Duration;
 use crate::errors::{Errors, nearest};
 use crate::listen::Listen;
@@ -12,7 +13,11 @@ use crate::overflow::Overflow;
 /// What stands in the parentheses of an attribute of ours.
 #[derive(Default)]
 pub(crate) struct Args {
-    pub(crate) listen: Option<Listen>,
+    /// Of one kind; empty where nothing is said.
+    pub(crate) listen: Vec<Listen>,
+    pub(crate) codec: Option<Codec>,
+    pub(crate) tag: Option<LitStr>,
+    pub(crate) receive_only: bool,
     pub(crate) buffer: Option<LitInt>,
     pub(crate) buffer_bytes: Option<LitInt>,
     pub(crate) overflow: Option<Overflow>,
@@ -45,7 +50,15 @@ pub(crate) const PUSH_HANDLER: &[&str] = &[
     "crate",
 ];
 pub(crate) const GAP_HANDLER: &[&str] = &["state", "crate"];
-pub(crate) const PUSH: &[&str] = &["channel", "pattern", "shard", "crate"];
+pub(crate) const PUSH: &[&str] = &[
+    "channel",
+    "pattern",
+    "shard",
+    "codec",
+    "tag",
+    "receive_only",
+    "crate",
+];
 
 impl Args {
     /// Reads the options; what is wrong with one does not keep the others from being read.
@@ -105,12 +118,12 @@ impl Args {
             ));
         }
         self.seen.push(key.clone());
-        if name == "required" {
+        if let Some(flag) = self.flag(&name) {
             if input.peek(Token![=]) {
-                let text = "`required` takes no value: it is there or it is not";
+                let text = format!("`{name}` takes no value: it is there or it is not");
                 return Err(syn::Error::new(key.span(), text));
             }
-            self.required = true;
+            *flag = true;
             return Ok(());
         }
         if !input.peek(Token![=]) {
@@ -128,19 +141,45 @@ impl Args {
             "stall_limit" => self.stall_limit = Some(value(input, &name)?),
             "on_gap" => self.on_gap = Some(value(input, &name)?),
             "state" => self.state = Some(value(input, &name)?),
+            "codec" => self.codec = Some(value(input, &name)?),
+            "tag" => self.tag = Some(value(input, &name)?),
             "crate" => self.krate = Some(value(input, &name)?),
             _ => {
-                let listen = Listen::from_syn(&key, value(input, &name)?)?;
-                match &self.listen {
-                    Some(first) => listen.validate_alone(first, errors),
-                    None => self.listen = Some(listen),
+                let Names(names) = value(input, &name)?;
+                for name in names {
+                    let Some(listen) = errors.take(Listen::from_syn(&key, name)) else {
+                        continue;
+                    };
+                    match self.listen.first() {
+                        Some(first) if first.key != key => {
+                            listen.validate_alone(first, errors);
+                            break;
+                        }
+                        _ => self.listen.push(listen),
+                    }
                 }
             }
         }
         Ok(())
     }
 
+    /// The option of that name, if it takes no value.
+    fn flag(&mut self, name: &str) -> Option<&mut bool> {
+        match name {
+            "required" => Some(&mut self.required),
+            "receive_only" => Some(&mut self.receive_only),
+            _ => None,
+        }
+    }
+
     pub(crate) fn validate(&self, errors: &mut Errors) {
+        for (index, listen) in self.listen.iter().enumerate() {
+            let mut before = self.listen[..index].iter();
+            if before.any(|other| other.name.value() == listen.name.value()) {
+                let name = listen.name.value();
+                errors.on(&listen.name, format!("`{name}` is in the list twice"));
+            }
+        }
         for (number, name) in [
             (&self.buffer, "buffer"),
             (&self.buffer_bytes, "buffer_bytes"),
@@ -176,6 +215,21 @@ impl Args {
         }
     }
 
+    /// The params that every one of the channels has, in the order of the first.
+    pub(crate) fn params(&self) -> Vec<&str> {
+        let Some((first, others)) = self.listen.split_first() else {
+            return Vec::new();
+        };
+        let mut params = first.params();
+        params.retain(|param| others.iter().all(|other| other.params().contains(param)));
+        params
+    }
+
+    /// Whether the server will say, for each message, which pattern matched.
+    pub(crate) fn is_pattern(&self) -> bool {
+        self.listen.iter().all(Listen::is_pattern)
+    }
+
     /// The path of `redis_push`.
     pub(crate) fn krate(&self) -> TokenStream {
         match &self.krate {
@@ -185,7 +239,25 @@ impl Args {
     }
 }
 
-fn value<T: syn::parse::Parse>(input: ParseStream<'_>, name: &str) -> syn::Result<T> {
+/// `"orders"`, or `["orders", "refunds"]`.
+struct Names(Vec<LitStr>);
+
+impl Parse for Names {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if !input.peek(syn::token::Bracket) {
+            return Ok(Self(vec![input.parse()?]));
+        }
+        let list;
+        let bracket = syn::bracketed!(list in input);
+        let names = list.parse_terminated(<LitStr as Parse>::parse, Token![,])?;
+        if names.is_empty() {
+            return Err(syn::Error::new(bracket.span.join(), "the list is empty"));
+        }
+        Ok(Self(names.into_iter().collect()))
+    }
+}
+
+fn value<T: Parse>(input: ParseStream<'_>, name: &str) -> syn::Result<T> {
     let fail =
         |error: syn::Error| syn::Error::new(error.span(), format!("expected `{}`", example(name)));
     input.parse().map_err(fail)
@@ -215,6 +287,8 @@ fn example(name: &str) -> &'static str {
         "stall_limit" => "stall_limit = \"30s\"",
         "on_gap" => "on_gap = resync",
         "state" => "state = App",
+        "codec" => "codec = json | text | bytes | msgpack | path::to::MyCodec",
+        "tag" => "tag = \"type\"",
         _ => "crate = path::to::redis_push",
     }
 }

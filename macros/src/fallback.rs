@@ -88,8 +88,8 @@ pub(crate) fn message(args: &Args, input: &syn::DeriveInput) -> TokenStream {
         const _: () = {
             use #krate::__private as __p;
             impl<#(#params),*> __p::PushMessage for #name #ty_generics #where_clause {
-                const SUBSCRIPTION: __p::Subscription =
-                    __p::Subscription::from_static(__p::Kind::Channel, "");
+                const SUBSCRIPTIONS: &'static [__p::Subscription] =
+                    &[__p::Subscription::from_static(__p::Kind::Channel, "")];
             }
             impl<'__p, #(#params,)* __S> __p::FromPush<'__p, __S> for #name #ty_generics #where_clause {
                 const MESSAGE: ::core::option::Option<__p::Message> =

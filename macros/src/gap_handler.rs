@@ -4,7 +4,7 @@ use quote::{quote, quote_spanned};
 use crate::args::{self, Args};
 use crate::errors::Errors;
 use crate::fallback;
-use crate::impls::{bounds, call, probed_state, state};
+use crate::impls::{Ending, bounds, call, probed_state, state};
 use crate::signature::Function;
 use crate::spans::{ends, placed};
 use crate::types::with_lifetime;
@@ -42,7 +42,11 @@ impl GapHandler {
         let (params, state) = state(args);
         let bounds = bounds(args, function, &quote!(__p::FromGap), None);
         let checks = self.checks();
-        let call = call(function, quote!(__p::gap_arg(__gap, __state)));
+        let call = call(
+            function,
+            quote!(__p::gap_arg(__gap, __state)),
+            Ending::Outcome,
+        );
         let handle = quote_spanned! {placed(name.span())=>
             async fn handle(&self, __gap: &__p::Gap, __state: &#state) -> __p::Handled {
                 #call

@@ -4,11 +4,12 @@ use quote::{quote, quote_spanned};
 use crate::args::{self, Args};
 use crate::errors::Errors;
 use crate::fallback;
-use crate::impls::{bounds, call, probed_state, state};
+use crate::impls::{Ending, bounds, call, probed_state, state};
+use crate::listen::Listen;
 use crate::mount::named_type;
 use crate::signature::Function;
 use crate::spans::{closed_at, ends, placed};
-use crate::types::{readable, with_lifetime};
+use crate::types::{readable, via, with_lifetime};
 
 /// `#[push_handler]`: an async function and what it listens to.
 struct PushHandler {
@@ -45,12 +46,12 @@ impl PushHandler {
         let (krate, cfgs, name) = (args.krate(), &function.cfgs, function.name());
         let deprecated = function.deprecated.then(|| quote!(#[allow(deprecated)]));
         let marker = fallback::marker(function);
-        let (checks, subscription) = self.takes();
+        let (checks, subscriptions) = self.takes();
         let (gap_import, gap_bound, handle_gap) = self.on_gap();
         let (params, state) = state(args);
         let bounds = bounds(args, function, &quote!(__p::FromPush), gap_bound);
-        let spec = self.spec(&subscription);
-        let call = call(function, quote!(__p::arg(__push, __state)));
+        let spec = self.spec(&subscriptions);
+        let call = call(function, quote!(__p::arg(__push, __state)), Ending::Answer);
         let handle = quote_spanned! {placed(name.span())=>
             async fn handle(&self, __push: __p::Push<'_>, __state: &#state) -> __p::Handled {
                 #call
@@ -76,7 +77,9 @@ impl PushHandler {
     /// The check of the arguments, and what the handler listens to.
     fn takes(&self) -> (TokenStream, TokenStream) {
         let state = probed_state(&self.args);
-        let checks = self.function.arguments().map(|ty| {
+        let extracted = self.function.arguments_and_params();
+        let extracted = extracted.filter(|(_, param)| param.is_none());
+        let checks = extracted.map(|(ty, _)| {
             let written = readable(ty);
             let probe = with_lifetime(ty, "'static");
             let (first, last) = ends(ty);
@@ -84,22 +87,18 @@ impl PushHandler {
             let written = closed_at(last, quote!(#written));
             quote!(#method #written;)
         });
-        let (kind, name, end, subscription) = match &self.args.listen {
-            Some(listen) => {
-                let kind = match listen.is_pattern() {
+        let (kind, name, end, subscriptions) = match self.args.listen.is_empty() {
+            false => {
+                let kind = match self.args.is_pattern() {
                     true => quote!(PATTERN),
                     false => quote!(EXACT),
                 };
-                (kind, quote!(_), quote!(__takes), listen.expand())
+                let each = self.args.listen.iter().map(Listen::expand);
+                (kind, quote!(_), quote!(__takes), quote!(#(.on(#each))*))
             }
-            None => {
-                let subscription = quote!(__TAKES.subscription());
-                (
-                    quote!(OWN),
-                    quote!(__TAKES),
-                    quote!(__takes.listens()),
-                    subscription,
-                )
+            true => {
+                let all = quote!(.on_all(__TAKES.subscriptions()));
+                (quote!(OWN), quote!(__TAKES), quote!(__takes.listens()), all)
             }
         };
         let listen = self.args.listen.iter();
@@ -111,28 +110,39 @@ impl PushHandler {
                 let method = quote_spanned!(first=> __takes.fills);
                 quote!(#method #names;)
             });
-        let listened = self.args.listen.iter().flat_map(|listen| listen.params());
+        let listened = self.args.params();
+        let named = self.function.params().map(|param| {
+            let (text, span) = (&param.name, param.span);
+            let (ty, via) = (with_lifetime(param.ty, "'static"), via(param.ty));
+            let method = quote_spanned!(span=> __takes.param::<#ty, __p::#via>);
+            let names = closed_at(span, quote!(#text, &[#(#listened),*]));
+            quote!(#method #names;)
+        });
         let ordered = self.args.ordered_by.iter().map(|key| {
-            let params = listened.clone();
+            let params = &listened;
             let method = quote_spanned!(key.span()=> __takes.is_ordered_by);
             let names = closed_at(key.span(), quote!(#key, &[#(#params),*]));
             quote!(#method #names;)
         });
         // A handler without arguments has nothing to change in it.
-        let mutable = self.function.arguments().next().map(|_| quote!(mut));
+        let mut extracted = self.function.arguments_and_params();
+        let mutable = extracted
+            .any(|(_, param)| param.is_none())
+            .then(|| quote!(mut));
         let checks = quote! {
             const #name: __p::Takes<#state> = {
                 let #mutable __takes = __p::Takes::<#state>::#kind;
                 #(#checks)*
                 #(#fills)*
+                #(#named)*
                 #(#ordered)*
                 #end
             };
         };
-        (checks, subscription)
+        (checks, subscriptions)
     }
 
-    fn spec(&self, subscription: &TokenStream) -> TokenStream {
+    fn spec(&self, subscriptions: &TokenStream) -> TokenStream {
         let label = self.function.label();
         let buffer = self.args.buffer.iter();
         let buffer_bytes = self.args.buffer_bytes.iter();
@@ -146,7 +156,7 @@ impl PushHandler {
             fn spec(&self) -> __p::Spec {
                 __p::Spec::new(#label)
                     .at(::core::file!(), ::core::line!())
-                    .on(#subscription)
+                    #subscriptions
                     #(.buffer(#buffer))*
                     #(.buffer_bytes(#buffer_bytes))*
                     #(.overflow(#overflow))*

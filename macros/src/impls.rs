@@ -2,12 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::Type;
 
 use crate::args::Args;
 use crate::signature::Function;
 use crate::spans::{closed_at, ends, placed};
-use crate::types::with_lifetime;
+use crate::types::{is_unit, via, with_lifetime};
 
 /// The generics of the impl, and its state.
 pub(crate) fn state(args: &Args) -> (TokenStream, TokenStream) {
@@ -34,21 +33,44 @@ pub(crate) fn bounds(
     more: Option<TokenStream>,
 ) -> TokenStream {
     let (_, state) = state(args);
-    let bounds = function.arguments().map(|ty| {
-        let ty = with_lifetime(ty, "'__p");
-        quote!(for<'__p> #ty: #extractor<'__p, #state>)
-    });
+    let bounds = function
+        .arguments_and_params()
+        .map(|(ty, param)| match param {
+            Some(param) => {
+                let (ty, via) = (with_lifetime(param.ty, "'__p"), via(param.ty));
+                quote!(for<'__p> #ty: __p::FromParam<'__p, __p::#via>)
+            }
+            None => {
+                let ty = with_lifetime(ty, "'__p");
+                quote!(for<'__p> #ty: #extractor<'__p, #state>)
+            }
+        });
     let bounds = bounds.chain(more);
     quote!(where #(#bounds),*)
 }
 
+/// What becomes of what a function returned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It is an answer, perhaps: of a push handler.
+    Answer,
+    /// It says how it went, and no more: of a gap handler.
+    Outcome,
+}
+
 /// The call of the function, each argument taken by `take`, and its return told as an outcome.
-pub(crate) fn call(function: &Function, take: TokenStream) -> TokenStream {
+pub(crate) fn call(function: &Function, take: TokenStream, ending: Ending) -> TokenStream {
     let name = function.name();
-    let arguments = function.arguments().map(|ty: &Type| {
+    let arguments = function.arguments_and_params().map(|(ty, param)| {
         let span = ends(ty).0;
-        take.clone()
-            .into_iter()
+        let take = match param {
+            Some(param) => {
+                let (name, ty, via) = (&param.name, with_lifetime(param.ty, "'_"), via(param.ty));
+                quote!(__p::param_arg::<#ty, __p::#via>(#name, __push))
+            }
+            None => take.clone(),
+        };
+        take.into_iter()
             .map(move |mut token| {
                 token.set_span(span);
                 token
@@ -57,7 +79,16 @@ pub(crate) fn call(function: &Function, take: TokenStream) -> TokenStream {
     });
     let called = quote_spanned!(placed(name.span())=> (#(#arguments?),*).await);
     let (first, last) = function.return_span();
-    let returned_type = function.returned_type().map(|ty| quote!(::<#ty>));
+    let returned_type = function.returned_type();
+    if ending == Ending::Answer
+        && let Some(ty) = &returned_type
+        && !is_unit(ty)
+    {
+        let answer = quote_spanned!(first=> __p::answer::<#ty>);
+        let returned = closed_at(last, quote!(#name #called));
+        return quote!(__p::send(#answer #returned, __push).await);
+    }
+    let returned_type = returned_type.map(|ty| quote!(::<#ty>));
     let outcome = quote_spanned!(first=> __p::outcome #returned_type);
     let returned = closed_at(last, quote!(#name #called));
     quote!(#outcome #returned)

@@ -8,8 +8,10 @@
 //! What they write could be written by hand with the public types of `redis-push`.
 
 mod args;
+mod codec;
 mod decode;
 mod duration;
+mod encode;
 mod errors;
 mod fallback;
 mod gap_handler;
@@ -61,6 +63,7 @@ use proc_macro::TokenStream;
 /// | `channel = "orders.{id}"` | listens to every channel of that form: a template with params |
 /// | `pattern = "orders.*"` | listens to what a glob matches, by the server's rules |
 /// | `shard = "orders"` | listens to one sharded channel; the name is taken as it is |
+/// | `channel = ["orders", "refunds"]` | listens to each of a list; so do `pattern` and `shard` |
 /// | `buffer = 1024` | how many messages may wait for the handler (default 65,536) |
 /// | `buffer_bytes = 65536` | how many bytes of them (default 8 MiB) |
 /// | `overflow = "latest"` | what goes when the buffer is full: `"drop_oldest"` (the default), `"drop_newest"`, or `"latest"`, which keeps the newest message of each channel only |
@@ -89,13 +92,43 @@ use proc_macro::TokenStream;
 /// elided lifetimes and named ones (`async fn on_x<'a>(text: &'a str, name: ChannelName<'a>)`) both
 /// do. Type parameters and `impl Trait` do not: nothing would say what they are.
 ///
+/// `Param(id): Param<u64>` takes what `{id}` stands for in the channel's name: the argument is named
+/// like the param, which is checked here.
+///
 /// What an argument needs of the state is checked where the handler is mounted. An extractor of
 /// your own that is written for one state needs `state = App` here.
 ///
 /// # Returns
 ///
 /// `()`, or `Result<(), E>` with an `E` that converts into `BoxError`: an error is counted and
-/// logged, and the handler lives on.
+/// logged, and the handler lives on. `Publish<T>` answers: the message is published on the channel
+/// of its type. So do `Option<Publish<T>>`, where it is there, and a `Result` of either.
+///
+/// ```
+/// use redis_push::{Mount, Publish, PushMessage, handlers, push_handler};
+///
+/// #[derive(PushMessage)]
+/// #[push(channel = "jobs.{id}")]
+/// struct Job {
+///     id: u64,
+///     input: Vec<f64>,
+/// }
+///
+/// #[derive(PushMessage)]
+/// #[push(channel = "results.{id}")]
+/// struct JobResult {
+///     id: u64,
+///     sum: f64,
+/// }
+///
+/// #[push_handler(workers = 4)]
+/// async fn on_job(job: Job) -> Option<Publish<JobResult>> {
+///     let sum = job.input.iter().sum();
+///     (!job.input.is_empty()).then_some(Publish(JobResult { id: job.id, sum }))
+/// }
+///
+/// let mounts: Vec<Mount<()>> = handlers![on_job];
+/// ```
 ///
 /// # Expansion
 ///
@@ -217,7 +250,8 @@ pub fn handlers(elements: TokenStream) -> TokenStream {
     mount::expand(elements.into()).into()
 }
 
-/// Makes a type a message: it names its channel, and a handler takes it as an argument.
+/// Makes a type a message: it names its channel, a handler takes it as an argument, and a
+/// `Publisher` publishes it.
 ///
 /// ```
 /// use redis_push::{Mount, PushMessage, handlers, push_handler};
@@ -250,6 +284,13 @@ pub fn handlers(elements: TokenStream) -> TokenStream {
 /// | `channel = "orders.{id}"` | a template: the field `id` is in the channel's name |
 /// | `pattern = "orders.*"` | a glob, by the server's rules; no params |
 /// | `shard = "{orders}.eu"` | one sharded channel; the name is taken as it is |
+/// | `channel = ["orders", "refunds"]` | each of a list, with the same params; published on the first |
+/// | `codec = json` | how the payload is written: see [below](#the-payload) |
+/// | `tag = "type"` | an enum's variant is named in this field, as by `#[serde(tag = "type")]` |
+/// | `receive_only` | the type is not to be published, so nothing need be writable |
+///
+/// The type gets two functions: `Quote::template()`, the text of its (first) channel, and, where that
+/// has params, `Quote::channel_for("ACME")`, the name of the channel with these.
 ///
 /// # Fields
 ///
@@ -258,9 +299,49 @@ pub fn handlers(elements: TokenStream) -> TokenStream {
 /// (`deny_unknown_fields` refuses it, like any other). A channel that is not of the template is
 /// counted `unmatched`, whatever its payload.
 ///
-/// All other fields are read from the payload, which is JSON. A type without such fields does not
-/// look at the payload at all. Structs, tuple structs and enums are read as serde reads them; params
-/// need a struct with named fields. Lifetimes are allowed, type parameters are not.
+/// All other fields are in the payload. A type without such fields does not look at the payload at
+/// all, and publishes an empty one. Structs, tuple structs and enums are read and written as serde
+/// does it; params need a struct with named fields. Lifetimes and type parameters are allowed.
+///
+/// # The payload
+///
+/// | codec | the payload is |
+/// | --- | --- |
+/// | `json` | JSON; the default |
+/// | `text` | the text of the one field that is not in the channel's name, by `FromStr` and `Display`; `&str` and `Cow<str>` borrow. An enum is parsed as a whole |
+/// | `bytes` | the bytes of the one such field: `&[u8]`, `Cow<[u8]>`, `Vec<u8>` or `Bytes` |
+/// | `msgpack` | MessagePack; needs the feature `msgpack` |
+/// | `path::to::MyCodec` | what a `Codec` of your own makes of it |
+///
+/// ```
+/// use redis_push::PushMessage;
+///
+/// #[derive(PushMessage)]
+/// #[push(channel = "rooms.{room}.temperature", codec = text)]
+/// struct Temperature {
+///     room: u32,
+///     celsius: f64,
+/// }
+///
+/// assert_eq!(Temperature::channel_for(7)?, "rooms.7.temperature");
+///
+/// #[derive(PushMessage)]
+/// #[push(channel = "events", tag = "type")]
+/// enum Event {
+///     SignedIn { user: u64 },
+///     SignedOut { user: u64 },
+/// }
+/// # Ok::<(), redis_push::Error>(())
+/// ```
+///
+/// What is published is read again as the same value, with two exceptions of JSON: a number with a
+/// fraction may come back with another last digit (serde_json's feature `float_roundtrip` mends
+/// that), and one that is infinite or no number does not come back.
+///
+/// A type can be published when its fields can be written: by serde's `Serialize`, or for `text` by
+/// `Display`. That is asked only where it is published, so a type that is only received needs
+/// nothing. A param is written by `Display`; one whose text could not be read back (it is empty, or
+/// has a separator in it) is an error of the publish.
 ///
 /// A borrowed text should be a `Cow<'a, str>`: `&'a str` refuses a JSON string with an escape in
 /// it. What mentions a lifetime of the type gets `#[serde(borrow)]` by itself; serde borrows in a
@@ -269,8 +350,9 @@ pub fn handlers(elements: TokenStream) -> TokenStream {
 /// # Serde's attributes
 ///
 /// `#[serde(..)]` on the type, its variants and its fields is honoured: `rename`, `rename_all`,
-/// `alias`, `default`, `borrow`, `flatten`, `with`, `deserialize_with`, `skip`, `tag`, `content`,
-/// `untagged`, `transparent`, `deny_unknown_fields` and others. On a field that a param fills it has
+/// `alias`, `default`, `borrow`, `flatten`, `with`, `deserialize_with`, `serialize_with`, `skip`,
+/// `skip_serializing_if`, `tag`, `content`, `untagged`, `transparent`, `deny_unknown_fields` and
+/// others. A `with` whose module only reads needs `receive_only`, or `deserialize_with` instead. On a field that a param fills it has
 /// no effect. A `default` of the type needs the type's own `Default`, as in serde. What cannot be
 /// carried is refused on the type: `from`, `try_from`, `into`, `remote`, `crate` and `bound`.
 ///

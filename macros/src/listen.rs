@@ -66,6 +66,11 @@ impl Listen {
         }
     }
 
+    /// The template as it is written, or the name.
+    pub(crate) fn text(&self) -> String {
+        self.name.value()
+    }
+
     /// The names in braces that are no params, because the text is taken as it is.
     pub(crate) fn literal_braces(&self) -> Vec<String> {
         match &self.target {

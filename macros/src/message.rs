@@ -1,11 +1,13 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
-use syn::{Data, DeriveInput, Field, Fields, GenericParam, Lifetime};
+use syn::{Data, DeriveInput, Field, Fields, Lifetime};
 
 use crate::args::{self, Args};
+use crate::codec::Codec;
 use crate::errors::{Errors, nearest};
 use crate::fallback;
+use crate::listen::Listen;
 use crate::serde_attrs::Container;
 
 /// `#[derive(PushMessage)]`: a type and the channel that it is published on.
@@ -59,7 +61,8 @@ impl Message {
             generics,
             ..
         } = &self.original;
-        if self.args.listen.is_none() && errors.is_empty() {
+        self.args.validate(errors);
+        if self.args.listen.is_empty() && errors.is_empty() {
             errors.on(
                 ident,
                 format!(
@@ -69,16 +72,11 @@ impl Message {
                 ),
             );
         }
-        for param in &generics.params {
-            if !matches!(param, GenericParam::Lifetime(_)) {
-                errors.on(
-                    param,
-                    format!(
-                        "push message `{ident}` cannot be generic over a type or a const; only over \
-                         lifetimes"
-                    ),
-                );
-            }
+        if let Some(param) = generics.const_params().next() {
+            errors.on(
+                param,
+                format!("push message `{ident}` cannot be generic over a const"),
+            );
         }
         if let Data::Union(union) = data {
             errors.on(union.union_token, "a union cannot be a push message");
@@ -89,20 +87,52 @@ impl Message {
             }
         }
         self.container.validate(ident, errors);
+        if let Some(tag) = &self.args.tag
+            && !matches!(data, Data::Enum(_))
+        {
+            errors.on(
+                tag,
+                format!("`tag` names the variants of an enum, and `{ident}` is none"),
+            );
+        }
         self.validate_params(errors);
+        self.validate_codec(errors);
     }
 
     fn validate_params(&self, errors: &mut Errors) {
-        let name = &self.original.ident;
-        let Some(listen) = &self.args.listen else {
-            return;
-        };
         let what = match &self.original.data {
             Data::Struct(data) if !matches!(data.fields, Fields::Unnamed(_)) => None,
             Data::Struct(_) => Some("tuple struct"),
             Data::Enum(_) | Data::Union(_) => Some("enum"),
         };
         let known: Vec<_> = self.fields().map(|(name, _)| name).collect();
+        for listen in &self.args.listen {
+            self.validate_params_of(listen, what, &known, errors);
+        }
+        let common = self.args.params();
+        for listen in &self.args.listen {
+            let mut params = listen.params().into_iter();
+            let is_field = |param: &str| known.iter().any(|field| field == param);
+            if let Some(param) = params.find(|param| !common.contains(param) && is_field(param)) {
+                errors.on(
+                    &listen.name,
+                    format!(
+                        "`{{{param}}}` is not in every channel of the list: the field could not be \
+                         filled"
+                    ),
+                );
+            }
+        }
+    }
+
+    fn validate_params_of(
+        &self,
+        listen: &Listen,
+        what: Option<&str>,
+        known: &[String],
+        errors: &mut Errors,
+    ) {
+        let name = &self.original.ident;
         for name in listen.literal_braces() {
             if known.contains(&name) {
                 errors.on(
@@ -136,12 +166,53 @@ impl Message {
         }
     }
 
-    /// The named fields, and their names without the `r#` of a raw one.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (String, &Field)> {
-        let fields = match &self.original.data {
+    fn validate_codec(&self, errors: &mut Errors) {
+        let Some(codec) = &self.args.codec else {
+            return;
+        };
+        codec.validate(errors);
+        let Some(word) = codec.of_one_field() else {
+            return;
+        };
+        let (name, label) = (&self.original.ident, codec.label());
+        let params = self.params();
+        let Some(fields) = self.struct_fields() else {
+            if matches!(codec, Codec::Bytes(_)) {
+                errors.on(
+                    word,
+                    format!("`codec = bytes` takes a struct with one field, and `{name}` is none"),
+                );
+            }
+            return;
+        };
+        let in_payload: Vec<_> = fields
+            .iter()
+            .map(|field| field.ident.as_ref().map(|name| name.unraw().to_string()))
+            .filter(|name| name.as_ref().is_none_or(|name| !params.contains(&&**name)))
+            .collect();
+        if in_payload.len() != 1 {
+            errors.on(
+                word,
+                format!(
+                    "with `codec = {label}` the payload is one value: `{name}` must have one field \
+                     that is not in the channel's name, and has {}",
+                    in_payload.len()
+                ),
+            );
+        }
+    }
+
+    /// The fields of a struct.
+    pub(crate) fn struct_fields(&self) -> Option<&Fields> {
+        match &self.original.data {
             Data::Struct(data) => Some(&data.fields),
             Data::Enum(_) | Data::Union(_) => None,
-        };
+        }
+    }
+
+    /// The named fields, and their names without the `r#` of a raw one.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (String, &Field)> {
+        let fields = self.struct_fields();
         fields.into_iter().flatten().filter_map(|field| {
             let name = field.ident.as_ref()?;
             Some((name.unraw().to_string(), field))
@@ -150,11 +221,7 @@ impl Message {
 
     /// The names of the params, in the order of the template.
     pub(crate) fn params(&self) -> Vec<&str> {
-        self.args
-            .listen
-            .iter()
-            .flat_map(|listen| listen.params())
-            .collect()
+        self.args.params()
     }
 
     /// The lifetimes that the type has.
@@ -167,7 +234,7 @@ impl Message {
 }
 
 /// The fields of every variant too.
-fn all_fields(data: &Data) -> Vec<&Field> {
+pub(crate) fn all_fields(data: &Data) -> Vec<&Field> {
     match data {
         Data::Struct(data) => data.fields.iter().collect(),
         Data::Enum(data) => data

@@ -106,6 +106,15 @@ pub(crate) fn carried(attributes: &[Attribute], borrows: bool) -> Option<TokenSt
     (borrow.is_some() || !options.is_empty()).then(|| quote!(#[serde(#borrow #all)]))
 }
 
+/// Whether a field is written by the `Serialize` of its type.
+pub(crate) fn writes_by_serde(attributes: &[Attribute]) -> bool {
+    const NOT: [&str; 4] = ["skip", "skip_serializing", "with", "serialize_with"];
+    let options = options(attributes);
+    !options
+        .iter()
+        .any(|option| NOT.iter().any(|not| option.name == not))
+}
+
 /// The name that a field has in the payload; `None` where its own fields stand there instead.
 pub(crate) fn name_on_the_wire(attributes: &[Attribute], name: String) -> Option<String> {
     let mut name = Some(name);

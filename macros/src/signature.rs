@@ -2,7 +2,10 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, FnArg, GenericParam, ReturnType, Signature, Type, Visibility};
+use syn::{
+    Attribute, FnArg, GenericArgument, GenericParam, Pat, PatType, PathArguments, ReturnType,
+    Signature, Type, Visibility,
+};
 
 use crate::errors::Errors;
 use crate::spans::ends;
@@ -18,6 +21,49 @@ pub(crate) struct Function {
     pub(crate) deprecated: bool,
     pub(crate) vis: Visibility,
     pub(crate) signature: Signature,
+}
+
+/// An argument such as `Param(id): Param<u64>`.
+pub(crate) struct ParamArg<'a> {
+    /// Its own name, which is the param's.
+    pub(crate) name: String,
+    pub(crate) span: Span,
+    /// The type in the angle brackets.
+    pub(crate) ty: &'a Type,
+}
+
+impl<'a> ParamArg<'a> {
+    fn of(argument: &'a PatType) -> Option<Self> {
+        let ty = inside_param(&argument.ty)?;
+        let ident = match &*argument.pat {
+            Pat::Ident(name) => &name.ident,
+            Pat::TupleStruct(pattern) => match pattern.elems.first() {
+                Some(Pat::Ident(name)) if pattern.elems.len() == 1 => &name.ident,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(Self {
+            name: ident.unraw().to_string(),
+            span: ident.span(),
+            ty,
+        })
+    }
+}
+
+/// The `T` of a `Param<T>`.
+fn inside_param(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else {
+        return None;
+    };
+    let last = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return None;
+    };
+    match arguments.args.first() {
+        Some(GenericArgument::Type(inside)) if last.ident == "Param" => Some(inside),
+        _ => None,
+    }
 }
 
 /// Types that a module cannot give another meaning without surprises.
@@ -124,13 +170,30 @@ impl Function {
 
     /// The types of the arguments.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = &Type> {
+        self.typed().map(|argument| &*argument.ty)
+    }
+
+    fn typed(&self) -> impl Iterator<Item = &PatType> {
         self.signature
             .inputs
             .iter()
             .filter_map(|argument| match argument {
-                FnArg::Typed(argument) => Some(&*argument.ty),
+                FnArg::Typed(argument) => Some(argument),
                 FnArg::Receiver(_) => None,
             })
+    }
+
+    /// For each argument, the param that it is named like, if it is a `Param`.
+    pub(crate) fn arguments_and_params(
+        &self,
+    ) -> impl Iterator<Item = (&Type, Option<ParamArg<'_>>)> {
+        self.typed()
+            .map(|argument| (&*argument.ty, ParamArg::of(argument)))
+    }
+
+    /// The arguments that are named like a param.
+    pub(crate) fn params(&self) -> impl Iterator<Item = ParamArg<'_>> {
+        self.typed().filter_map(ParamArg::of)
     }
 
     /// The return type as it may be written in another function.

@@ -1,7 +1,7 @@
 //! The types of arguments, rewritten for the places where generated code names them.
 
-use proc_macro2::Span;
-use quote::{ToTokens, format_ident};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Lifetime, Type};
 
@@ -34,6 +34,31 @@ impl VisitMut for SetLifetimes {
         _: &mut syn::ParenthesizedGenericArguments,
     ) {
     }
+}
+
+/// How text becomes a value of this type: borrowed, as `&str` and `Cow<str>`, or parsed.
+pub(crate) fn via(ty: &Type) -> TokenStream {
+    match borrows(ty) {
+        true => quote!(Borrowed),
+        false => quote!(Parsed),
+    }
+}
+
+fn borrows(ty: &Type) -> bool {
+    match ty {
+        Type::Reference(_) => true,
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "Cow"),
+        Type::Group(group) => borrows(&group.elem),
+        _ => false,
+    }
+}
+
+pub(crate) fn is_unit(ty: &Type) -> bool {
+    matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())
 }
 
 /// Where an `impl Trait` is in the type.

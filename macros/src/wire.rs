@@ -4,6 +4,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{Data, Field, Fields};
 
+use crate::decode::without_default;
 use crate::message::Message;
 use crate::serde_attrs::{Missing, carried};
 
@@ -23,14 +24,19 @@ pub(crate) fn has_no_payload(message: &Message) -> bool {
 /// The same type again, from which serde builds the user's own. The empty bound is for a type with
 /// a default: serde would ask for the mirror's.
 pub(crate) fn mirror(message: &Message) -> TokenStream {
-    let (name, generics) = (&message.original.ident, &message.original.generics);
+    let generics = &message.original.generics;
     let where_clause = &generics.where_clause;
     let serde = serde_path(message);
     let options = message.container.all();
-    let remote = name.to_string();
+    let remote = remote(message);
+    let tag = tag(message);
+    let reads = read_bound(message);
+    let writes = (!message.args.receive_only).then(|| write_bound(message));
+    let serialize = writes.as_ref().map(|_| quote!(__p::serde::Serialize,));
+    let writes = writes.map(|bound| quote!(serialize = #bound,));
     let head = quote! {
-        #[derive(__p::serde::Deserialize)]
-        #[serde(crate = #serde, remote = #remote, bound(deserialize = ""), #options)]
+        #[derive(#serialize __p::serde::Deserialize)]
+        #[serde(crate = #serde, remote = #remote, bound(#writes deserialize = #reads), #tag #options)]
         #[allow(dead_code, nonstandard_style)]
     };
     match &message.original.data {
@@ -65,6 +71,11 @@ pub(crate) fn without_params(message: &Message) -> TokenStream {
     let expecting = message.container.expecting(&format!("struct {name}"));
     let default = message.container.default();
     let default_option = default.is_some().then(|| quote!(default,));
+    let is_generic = message.original.generics.type_params().next().is_some();
+    let bound = is_generic.then(|| {
+        let reads = read_bound(message);
+        quote!(bound(deserialize = #reads),)
+    });
     let fields = message.fields().map(|(name, original)| {
         if params.contains(&&*name) {
             let (name, ty) = (&original.ident, &original.ty);
@@ -76,11 +87,107 @@ pub(crate) fn without_params(message: &Message) -> TokenStream {
     let default = default.map(|default| default_impl(message, default));
     quote! {
         #[derive(__p::serde::Deserialize)]
-        #[serde(crate = #serde, #default_option #expecting #options)]
+        #[serde(crate = #serde, #default_option #expecting #bound #options)]
         #[allow(dead_code, nonstandard_style)]
         struct __Wire #generics #where_clause { #(#fields),* }
         #default
     }
+}
+
+/// The struct again, by which serde writes the user's own without the fields that params fill.
+pub(crate) fn written(message: &Message) -> TokenStream {
+    let generics = &message.original.generics;
+    let where_clause = &generics.where_clause;
+    let (serde, remote) = (serde_path(message), remote(message));
+    let options = message.container.without_default();
+    let bound = write_bound(message);
+    let params = message.params();
+    let fields = message.fields().map(|(name, original)| {
+        let (ident, ty) = (&original.ident, &original.ty);
+        match params.contains(&&*name) {
+            true => quote!(#[serde(skip)] #ident: #ty),
+            false => {
+                let attributes = carried(&original.attrs, false);
+                quote!(#attributes #ident: #ty)
+            }
+        }
+    });
+    quote! {
+        #[derive(__p::serde::Serialize)]
+        #[serde(crate = #serde, remote = #remote, bound(serialize = #bound), #options)]
+        #[allow(dead_code, nonstandard_style)]
+        struct __Out #generics #where_clause { #(#fields),* }
+    }
+}
+
+/// What is `Deserialize` for a codec of the user's: the mirror is not, it reads another type.
+pub(crate) fn whole(message: &Message) -> TokenStream {
+    let (name, generics) = (&message.original.ident, &message.original.generics);
+    let (_, ty_generics, where_clause) = generics.split_for_impl();
+    let params = generics.params.iter().map(without_default);
+    let outlived = message.lifetimes().map(|lifetime| quote!('__p: #lifetime,));
+    let conditions = where_clause.iter().flat_map(|clause| &clause.predicates);
+    let read = generics.type_params().map(|param| {
+        let name = &param.ident;
+        quote!(#name: __p::Deserialize<'__p>)
+    });
+    quote! {
+        struct __Whole<__T>(__T);
+        impl<'__p, #(#params),*> __p::Deserialize<'__p> for __Whole<#name #ty_generics>
+        where #(#outlived)* #(#conditions,)* #(#read),*
+        {
+            fn deserialize<__D: __p::Deserializer<'__p>>(
+                __from: __D,
+            ) -> __p::Made<Self, __D::Error> {
+                __Wire::deserialize(__from).map(__Whole)
+            }
+        }
+    }
+}
+
+/// What is `Serialize` for a codec of the user's, by the mirror of that name.
+pub(crate) fn by_ref(message: &Message, mirror: &TokenStream) -> TokenStream {
+    let (name, generics) = (&message.original.ident, &message.original.generics);
+    let (_, ty_generics, where_clause) = generics.split_for_impl();
+    let params = generics.params.iter().map(without_default);
+    let conditions = where_clause.iter().flat_map(|clause| &clause.predicates);
+    let written = message.encode_bounds();
+    quote! {
+        struct __Written<'__w, __T>(&'__w __T);
+        impl<'__w, #(#params),*> __p::Serialize for __Written<'__w, #name #ty_generics>
+        where #(#conditions,)* #(#written),*
+        {
+            fn serialize<__S: __p::Serializer>(
+                &self,
+                __into: __S,
+            ) -> __p::Made<__S::Ok, __S::Error> {
+                #mirror::serialize(self.0, __into)
+            }
+        }
+    }
+}
+
+fn remote(message: &Message) -> String {
+    message.original.ident.to_string()
+}
+
+/// What serde is told must hold for a message to be read: with no type parameters nothing, for a
+/// type with a default it would ask for the mirror's.
+fn read_bound(message: &Message) -> String {
+    let params = message.original.generics.type_params();
+    let bounds = params.map(|param| format!("{}: __p::Deserialize<'de>", param.ident));
+    bounds.collect::<Vec<_>>().join(", ")
+}
+
+fn write_bound(message: &Message) -> String {
+    let bounds = message.encode_bounds();
+    quote!(#(#bounds),*).to_string()
+}
+
+/// `#[push(tag = "…")]` is serde's.
+fn tag(message: &Message) -> Option<TokenStream> {
+    let tag = message.args.tag.as_ref()?;
+    Some(quote!(tag = #tag,))
 }
 
 /// What a missing field is, taken from the user's own default of the whole type.

@@ -1,7 +1,8 @@
-//! As whom a subscriber comes to its server, and over what.
+//! As whom a subscriber comes to its server, over what, and beside what.
 
 use crate::credentials::{Credentials, Provider};
 use crate::extract::BoxError;
+use crate::publish::Publisher;
 use crate::subscriber::Subscriber;
 use crate::tls::Tls;
 
@@ -64,6 +65,25 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         E: Into<BoxError>,
     {
         self.options.credentials = Some(Provider::new(provider));
+        self
+    }
+
+    /// Sets what publishes for the handlers: their [answers](crate::Publish), and what they publish
+    /// by a [`Publisher`] that they take as an argument.
+    ///
+    /// Without this it is a publisher of the subscriber's own, to the same server as the same user,
+    /// over a second connection that is made when the first message is published. For
+    /// [`attach`](Subscriber::attach) it is the attached manager.
+    ///
+    /// ```
+    /// use redis_push::{Publisher, Subscriber};
+    ///
+    /// let subscriber = Subscriber::new("redis://replica.internal/")
+    ///     .publisher(Publisher::new("redis://primary.internal/")?);
+    /// # Ok::<(), redis_push::Error>(())
+    /// ```
+    pub fn publisher(mut self, publisher: Publisher) -> Self {
+        self.publisher = Some(publisher);
         self
     }
 

@@ -38,6 +38,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         }
         let wire = self.settings.wire.then_some(self.settings.wire_wait);
         let link = self.target.into_link(self.options, wire)?;
+        let publisher = self.publisher.unwrap_or_else(|| link.publisher());
         let failures = match &self.on_failure {
             Some(_) => Failures::with_room_for(FAILURES),
             None => Failures::default(),
@@ -52,7 +53,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             spec.subscriptions.shrink_to_fit();
             let receiver = rings.for_spec(&spec)?.subscribe();
             let meter = receiver.meter();
-            let lane = Arc::new(Lane::new(spec, failures.clone()));
+            let lane = Arc::new(Lane::new(spec, failures.clone(), Some(publisher.clone())));
             loops.push((spawn, Seat::new(receiver), Arc::clone(&lane)));
             lanes.push((lane, meter));
         }

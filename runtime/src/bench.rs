@@ -130,7 +130,7 @@ impl Way {
             let spec = handler.spec();
             let ring = rings.for_spec(&spec).expect("it listens to something");
             let receiver = ring.subscribe();
-            let lane = Arc::new(Lane::new(spec, Failures::default()));
+            let lane = Arc::new(Lane::new(spec, Failures::default(), None));
             lanes.push(Arc::clone(&lane));
             let delivering =
                 crate::delivery::run(Arc::new(handler), Seat::new(receiver), Arc::new(()), lane);

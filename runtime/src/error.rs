@@ -6,7 +6,7 @@ use crate::extract::BoxError;
 /// The result of what can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a subscriber could not start, or go on.
+/// Why a subscriber could not start or go on, or a message was not published.
 ///
 /// The text says what is wrong, where, and what to do about it. It holds no password. `Debug` prints
 /// the same text, so that a `main` that returns the error shows it as it was written.
@@ -24,6 +24,7 @@ enum Kind {
     Tls,
     Denied,
     Timeout,
+    Encode,
 }
 
 impl Error {
@@ -51,9 +52,21 @@ impl Error {
         Self::new(Kind::Timeout, text)
     }
 
+    pub(crate) fn encode(text: impl Into<String>) -> Self {
+        Self::new(Kind::Encode, text)
+    }
+
     pub(crate) fn caused_by(self, source: impl Into<BoxError>) -> Self {
         Self {
             source: Some(source.into()),
+            ..self
+        }
+    }
+
+    /// The same error in other words.
+    pub(crate) fn in_words(self, words: impl FnOnce(String) -> String) -> Self {
+        Self {
+            text: words(self.text),
             ..self
         }
     }
@@ -96,7 +109,7 @@ impl Error {
         self.kind == Kind::Tls
     }
 
-    /// Whether the server refused a subscription.
+    /// Whether the server refused a subscription, or a message that was to be published.
     #[must_use]
     pub fn is_denied(&self) -> bool {
         self.kind == Kind::Denied
@@ -106,6 +119,12 @@ impl Error {
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.kind == Kind::Timeout
+    }
+
+    /// Whether a message could not be written: its payload, or the name of its channel.
+    #[must_use]
+    pub fn is_encode(&self) -> bool {
+        self.kind == Kind::Encode
     }
 }
 

@@ -2,6 +2,7 @@ use std::fmt;
 
 use crate::extract::{BoxError, Rejection};
 use crate::gap::Gap;
+use crate::publish::{Answer, Publish, Publishable};
 use crate::push::Push;
 use crate::spec::Spec;
 
@@ -96,17 +97,59 @@ impl std::error::Error for Fault {
     }
 }
 
-/// What a push handler may return.
+/// What a push handler may return: `()`, a [`Publish`], an `Option` of one, and a `Result` of any
+/// of them.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be returned from a push handler; expected `()` or `Result<(), E>`",
-    label = "not `()` or `Result<(), E>`"
+    message = "`{Self}` cannot be returned from a push handler; expected `()` or `Result<(), E>`, or `Publish<T>` to answer",
+    label = "not `()`, `Publish<T>` or a `Result` of them"
 )]
-pub trait IntoOutcome {
-    /// Says how the delivery ended.
+pub trait IntoAnswer {
+    /// Says how the delivery ended, and what is to be published.
     ///
     /// # Errors
     ///
-    /// The error that the handler returned.
+    /// The error that the handler returned, or why its answer could not be written.
+    fn into_answer(self) -> Result<Answer, BoxError>;
+}
+
+impl IntoAnswer for () {
+    fn into_answer(self) -> Result<Answer, BoxError> {
+        Ok(Answer::none())
+    }
+}
+
+impl<T: Publishable> IntoAnswer for Publish<T> {
+    fn into_answer(self) -> Result<Answer, BoxError> {
+        Ok(Answer::of(&self.0)?)
+    }
+}
+
+impl<T: Publishable> IntoAnswer for Option<Publish<T>> {
+    fn into_answer(self) -> Result<Answer, BoxError> {
+        match self {
+            Some(answer) => answer.into_answer(),
+            None => Ok(Answer::none()),
+        }
+    }
+}
+
+impl<A: IntoAnswer, E: HandlerError> IntoAnswer for Result<A, E> {
+    fn into_answer(self) -> Result<Answer, BoxError> {
+        self.map_err(HandlerError::into_box)?.into_answer()
+    }
+}
+
+/// What a gap handler and a [failure hook](crate::Subscriber::on_failure) may return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be returned here; expected `()` or `Result<(), E>`",
+    label = "not `()` or `Result<(), E>`"
+)]
+pub trait IntoOutcome {
+    /// Says how it ended.
+    ///
+    /// # Errors
+    ///
+    /// The error that was returned.
     fn into_outcome(self) -> Result<(), BoxError>;
 }
 

@@ -34,6 +34,9 @@
 //!   [`PushMessage`], [`Json`], [`Text`], [`Bytes`], `&str` or `&[u8]`; and beside it
 //!   [`State`], [`ChannelName`], [`MatchedPattern`], or a type of yours. They may borrow from the
 //!   push: nothing is copied on the way to the function's body.
+//!   [`Param`] takes a param of the channel's name.
+//! - Its **return value** says how it went, or is an answer to be published: [`Publish`].
+//! - A [`Publisher`] sends messages the other way: what it writes, a handler of the type reads.
 //! - A [`Subscriber`] connects, subscribes and calls. [`Subscriber::start`] gives a [`Handle`] with
 //!   [`stats`](Handle::stats), [`pushes`](Handle::pushes) and [`shutdown`](Handle::shutdown).
 //! - A [`Gap`] says that messages may be missing. A function with
@@ -97,6 +100,9 @@
 //!   `ACL LOG`. Redis before 7.2 does not know it, and refuses the rule.
 //! - [`Subscriber::client_name`] adds `+client|setname`, a database in the URL `+select`, and
 //!   [`Subscriber::attach`] `+client|id`.
+//! - Handlers that answer, or take the [`Publisher`], add `+publish` (for sharded channels
+//!   `+spublish`) and the channels that they publish on. With a [`Subscriber::publisher`] of its own
+//!   that may be another user.
 //!
 //! # Features
 //!
@@ -112,6 +118,8 @@
 //! - `native-tls` adds the same by the TLS library of the system: OpenSSL on Linux, whose headers
 //!   the build needs (on Debian, `libssl-dev` and `pkg-config`), and the system's own on macOS and
 //!   Windows. With `rustls` on as well, rustls is used.
+//! - `msgpack` adds MessagePack, by the crate `rmp-serde`: `codec = msgpack` for message types, and
+//!   the extractor `MsgPack`.
 //! - `testing` adds `testing::Broker`, an in-process RESP3 server for tests and examples. It is
 //!   no Redis.
 
@@ -120,6 +128,7 @@ mod assemble;
 mod attempt;
 mod backoff;
 mod batch;
+mod codec;
 mod credentials;
 mod delivery;
 mod error;
@@ -138,9 +147,12 @@ mod message;
 #[cfg(all(test, shuttle))]
 mod model;
 mod mount;
+#[cfg(feature = "msgpack")]
+mod msgpack;
 mod order;
 mod outcome;
 mod pool;
+mod publish;
 mod pulse;
 mod push;
 mod raw;
@@ -181,19 +193,24 @@ pub use bytes::Bytes;
 pub use redis;
 pub use redis_push_macros::{PushMessage, gap_handler, handlers, push_handler};
 
+pub use codec::Codec;
 pub use credentials::Credentials;
 pub use error::{Error, Result};
 pub use extract::{
-    AnyState, BoxError, ChannelName, FromPush, FromRef, Json, MatchedPattern, Message, Rejection,
-    State, Text,
+    AnyState, BoxError, ChannelName, FromPush, FromRef, Json, MatchedPattern, Message, Param,
+    Rejection, State, Text,
 };
-pub use failure::{Failure, FailureHook, FailureKind, FailureSink, SinkServer};
+pub use failure::{Failure, FailureHook, FailureKind, FailureSink};
 pub use gap::{FromGap, Gap, GapCause, GapHandler, Missed};
 pub use handle::{Handle, ShutdownReport};
-pub use handler::{Fault, Handler, IntoOutcome};
+pub use handler::{Fault, Handler, IntoAnswer, IntoOutcome};
 pub use health::{Health, HealthChanges, HealthReason, NotConfirmed, Stall};
+pub use link::Endpoint;
 pub use message::PushMessage;
 pub use mount::Mount;
+#[cfg(feature = "msgpack")]
+pub use msgpack::MsgPack;
+pub use publish::{Answer, Publish, Publishable, Publisher, Publishing, ToPayload};
 pub use push::{OwnedPush, Push};
 pub use raw::RawPush;
 pub use spec::{Overflow, Spec};

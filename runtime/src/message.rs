@@ -9,7 +9,10 @@ use crate::subscription::Subscription;
 )]
 pub trait PushMessage {
     /// What a handler of this type listens to, if it says nothing else.
-    const SUBSCRIPTION: Subscription;
+    const SUBSCRIPTIONS: &'static [Subscription];
     /// The params, and the names of the fields in the payload; empty where they are not known.
     const FIELDS: &'static [&'static str] = &[];
+    /// How the payload is written: `json`, `text`, `bytes`, `msgpack`, or the path of a
+    /// [`Codec`](crate::Codec).
+    const CODEC: &'static str = "json";
 }

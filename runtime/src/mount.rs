@@ -11,6 +11,7 @@ use crate::gate::Gate;
 use crate::handler::Handler;
 use crate::keeper::Watched;
 use crate::outcome::Counters;
+use crate::publish::Publisher;
 use crate::seat::SharedSeat;
 use crate::spec::{Overflow, Spec};
 use crate::subscription::Subscription;
@@ -41,10 +42,12 @@ pub(crate) struct Lane {
     pub(crate) gate: Gate,
     /// Where it leaves deliveries that did not end well.
     pub(crate) failures: Failures,
+    /// What publishes for it.
+    pub(crate) publisher: Option<Publisher>,
 }
 
 impl Lane {
-    pub(crate) fn new(spec: Spec, failures: Failures) -> Self {
+    pub(crate) fn new(spec: Spec, failures: Failures, publisher: Option<Publisher>) -> Self {
         let beside = match spec.workers {
             1 => 0,
             count => count,
@@ -55,6 +58,7 @@ impl Lane {
             workers: (0..beside).map(|_| Counters::default()).collect(),
             gate: Gate::default(),
             failures,
+            publisher,
         }
     }
 

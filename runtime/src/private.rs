@@ -1,37 +1,48 @@
 //! What generated code calls: one function per idea. No public API.
 
+#[path = "private/params.rs"]
+mod params;
+#[path = "private/payload.rs"]
+mod payload;
 #[path = "private/plain.rs"]
 pub mod plain;
 #[path = "private/takes.rs"]
 mod takes;
 
-use std::str::FromStr;
-
 pub use std::borrow::Cow;
 
 pub use serde;
-pub use serde::Deserialize;
+pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use crate::extract::{AnyState, FromPush, Message, Rejection};
+pub use crate::codec::Codec;
+pub use crate::error::Result as Written;
+pub use crate::extract::{AnyState, FromPush, Message, Param, Rejection};
 pub use crate::gap::{FromGap, Gap, GapHandler};
 pub use crate::handler::Handler;
 pub use crate::keeper::TaskName;
 pub use crate::message::PushMessage;
 pub use crate::mount::Mount;
+#[cfg(feature = "msgpack")]
+pub use crate::msgpack::MsgPackCodec;
+pub use crate::publish::{Answer, Publishable, ToPayload};
 pub use crate::push::Push;
 pub use crate::spec::{Overflow, Spec};
 pub use crate::subscription::{Kind, Subscription};
 pub use crate::template::Segment;
+pub use params::{Borrowed, FromParam, Parsed, channel, param, param_arg, params};
+pub use payload::{FromBytes, bytes, coded, json, text, to_bytes, to_coded, to_json, to_text};
 pub use takes::Takes;
 
-use crate::extract::BoxError;
-use crate::handler::{Fault, IntoOutcome};
+use crate::handler::{Fault, IntoAnswer, IntoOutcome};
 
 /// How a delivery ended, under a name that no `Result` of the user's shadows.
 pub type Handled = Result<(), Fault>;
 
 /// What a message is taken to be, by the same token.
 pub type Taken<T> = Result<T, Rejection>;
+
+/// What serde makes of a value, likewise.
+pub type Made<T, E> = Result<T, E>;
 
 /// Takes one argument.
 pub fn arg<'p, T: FromPush<'p, S>, S>(push: Push<'p>, state: &'p S) -> Result<T, Fault> {
@@ -43,9 +54,19 @@ pub fn gap_arg<'p, T: FromGap<'p, S>, S>(gap: &'p Gap, state: &'p S) -> Result<T
     T::from_gap(gap, state).map_err(Fault::Rejected)
 }
 
-/// Turns what the function returned into how the delivery ended.
+/// Turns what a function returned into how it ended.
 pub fn outcome<R: IntoOutcome>(returned: R) -> Handled {
     returned.into_outcome().map_err(Fault::Failed)
+}
+
+/// Says how a delivery ended, and what is to be published.
+pub fn answer<R: IntoAnswer>(returned: R) -> Result<Answer, Fault> {
+    returned.into_answer().map_err(Fault::Failed)
+}
+
+/// Publishes an answer, if there is one.
+pub async fn send(answer: Result<Answer, Fault>, push: Push<'_>) -> Handled {
+    answer?.send(push).await.map_err(Fault::Failed)
 }
 
 /// Checks an argument type of a gap handler.
@@ -60,78 +81,4 @@ pub fn mount<H: Handler<S>, S: Send + Sync + 'static>(handler: H) -> Mount<S> {
 #[must_use]
 pub fn mounts<S, const N: usize>(mounts: [Mount<S>; N]) -> Vec<Mount<S>> {
     mounts.into()
-}
-
-/// Reads the payload as JSON, for the message type of that name.
-pub fn json<'p, T>(
-    push: Push<'p>,
-    name: &'static str,
-    read: impl FnOnce(&mut crate::extract::JsonReader<'p>) -> serde_json::Result<T>,
-) -> Taken<T> {
-    crate::extract::read_json(push, || name, read)
-}
-
-/// The text of each param in the push's channel name, in the order of `names`.
-///
-/// The subscription's own template is asked first: a mount may have changed it.
-pub fn params<'p, const N: usize>(
-    push: Push<'p>,
-    of_type: &Subscription,
-    names: [&str; N],
-) -> Result<[&'p str; N], Rejection> {
-    let channel = push.channel_str()?;
-    let template = push.subscription().params().or(of_type.params());
-    template
-        .and_then(|template| template.capture(channel, names))
-        .ok_or_else(|| Rejection::unmatched("the channel is not of the template"))
-}
-
-/// Fills a field from a param. `Via` keeps borrowed and parsed fields apart.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be filled from a channel name",
-    label = "no `FromStr` for this type",
-    note = "implement `std::str::FromStr` for `{Self}`, or let the field be a `&str`, a `Cow<str>` or a `String`"
-)]
-pub trait FromParam<'p, Via>: Sized {
-    /// Takes the value from the text in the channel name.
-    fn from_param(name: &'static str, text: &'p str) -> Result<Self, Rejection>;
-}
-
-/// Marks fields that borrow from the channel name.
-#[derive(Debug)]
-pub enum Borrowed {}
-
-/// Marks fields that are parsed from the channel name.
-#[derive(Debug)]
-pub enum Parsed {}
-
-impl<'p> FromParam<'p, Borrowed> for &'p str {
-    fn from_param(_name: &'static str, text: &'p str) -> Result<Self, Rejection> {
-        Ok(text)
-    }
-}
-
-impl<'p> FromParam<'p, Borrowed> for Cow<'p, str> {
-    fn from_param(_name: &'static str, text: &'p str) -> Result<Self, Rejection> {
-        Ok(Cow::Borrowed(text))
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<'p, T: FromStr<Err: Into<BoxError>>> FromParam<'p, Parsed> for T {
-    fn from_param(name: &'static str, text: &'p str) -> Result<Self, Rejection> {
-        text.parse().map_err(|error: T::Err| {
-            let wanted = std::any::type_name::<T>();
-            let reason = format!("the param `{name}` of the channel name is no `{wanted}`");
-            Rejection::caused_by(reason, error)
-        })
-    }
-}
-
-/// The field of a param, by whichever way its type takes.
-pub fn param<'p, T: FromParam<'p, Via>, Via>(
-    name: &'static str,
-    text: &'p str,
-) -> Result<T, Rejection> {
-    T::from_param(name, text)
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use crate::batch::Batch;
 use crate::extract::Rejection;
+use crate::publish::Publisher;
 use crate::subscription::{Kind, Subscription};
 use crate::template::Template;
 
@@ -17,6 +18,7 @@ pub struct Push<'p> {
     batch: &'p Arc<Batch>,
     index: usize,
     subscriptions: &'p [Subscription],
+    publisher: Option<&'p Publisher>,
 }
 
 impl<'p> Push<'p> {
@@ -30,7 +32,14 @@ impl<'p> Push<'p> {
             batch,
             index,
             subscriptions,
+            publisher: None,
         }
+    }
+
+    /// Lets handlers publish by this.
+    #[inline]
+    pub(crate) fn answered_by(self, publisher: Option<&'p Publisher>) -> Self {
+        Self { publisher, ..self }
     }
 
     /// The payload, as the publisher sent it.
@@ -104,6 +113,13 @@ impl<'p> Push<'p> {
         &self.subscriptions[self.batch.subscription(self.index)]
     }
 
+    /// What publishes for the handler: the subscriber's. `None` outside of a subscriber, unless
+    /// [`OwnedPush::with_publisher`] gave one.
+    #[must_use]
+    pub fn publisher(self) -> Option<&'p Publisher> {
+        self.publisher
+    }
+
     /// Copies the push out of its batch.
     #[must_use]
     pub fn to_owned(self) -> OwnedPush {
@@ -136,6 +152,7 @@ impl fmt::Debug for Push<'_> {
 pub struct OwnedPush {
     batch: Arc<Batch>,
     subscription: Subscription,
+    publisher: Option<Publisher>,
 }
 
 impl OwnedPush {
@@ -150,13 +167,22 @@ impl OwnedPush {
         Self {
             batch: Arc::new(batch),
             subscription,
+            publisher: None,
         }
+    }
+
+    /// Gives the push a publisher, for a handler that takes or returns what needs one.
+    #[must_use]
+    pub fn with_publisher(mut self, publisher: Publisher) -> Self {
+        self.publisher = Some(publisher);
+        self
     }
 
     /// The view that extractors take.
     #[must_use]
     pub fn as_push(&self) -> Push<'_> {
         Push::new(&self.batch, 0, std::slice::from_ref(&self.subscription))
+            .answered_by(self.publisher.as_ref())
     }
 }
 

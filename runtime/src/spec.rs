@@ -102,6 +102,12 @@ impl Spec {
         self
     }
 
+    /// Adds each of these subscriptions, as [`on`](Self::on).
+    #[must_use]
+    pub fn on_all(self, subscriptions: &[Subscription]) -> Self {
+        subscriptions.iter().cloned().fold(self, Self::on)
+    }
+
     /// Sets how many messages may wait for the handler (default 65,536; at least one always may).
     #[must_use]
     pub fn buffer(mut self, messages: usize) -> Self {

@@ -10,6 +10,7 @@ use crate::failure::{BoxedHook, FailureHook, boxed};
 use crate::handle::Handle;
 use crate::link::{Attached, Options, Target};
 use crate::mount::Mount;
+use crate::publish::Publisher;
 use crate::settings::Settings;
 use crate::shutdown;
 use crate::start;
@@ -44,6 +45,7 @@ pub struct Subscriber<S = ()> {
     pub(crate) mounts: Vec<Mount<S>>,
     pub(crate) settings: Settings,
     pub(crate) on_failure: Option<BoxedHook>,
+    pub(crate) publisher: Option<Publisher>,
     /// A mistake in the calls before, told by `start`.
     pub(crate) mistake: Option<&'static str>,
 }
@@ -138,6 +140,7 @@ impl Subscriber {
             mounts: Vec::new(),
             settings: Settings::default(),
             on_failure: None,
+            publisher: None,
             mistake: None,
         }
     }
@@ -154,6 +157,7 @@ impl Subscriber {
             mounts: Vec::new(),
             settings: self.settings,
             on_failure: self.on_failure,
+            publisher: self.publisher,
             mistake: mistake.or(self.mistake),
         }
     }

@@ -145,6 +145,11 @@ impl Subscription {
         matches!(self.kind, Kind::Pattern)
     }
 
+    /// The names of the template's params, in their order.
+    pub(crate) fn param_names(&self) -> Vec<&str> {
+        self.template.iter().flat_map(Template::params).collect()
+    }
+
     #[inline]
     pub(crate) const fn params(&self) -> Option<&Template> {
         self.template.as_ref()

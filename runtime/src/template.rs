@@ -1,5 +1,5 @@
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Display};
 
 /// A channel name with params, such as `quotes.{symbol}`.
 ///
@@ -167,6 +167,51 @@ impl Template {
         (rest.is_empty() && found.iter().all(|text| !text.is_empty())).then_some(found)
     }
 
+    /// The names of the params, in their order.
+    pub(crate) fn params(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(_) => None,
+            Segment::Param(name) | Segment::Rest(name) => Some(&**name),
+        })
+    }
+
+    /// The name of the channel in which each param is the text of its value.
+    ///
+    /// # Errors
+    ///
+    /// Says which param could not be read back from the name as it is here.
+    pub(crate) fn fill(&self, values: &[(&str, &dyn Display)]) -> Result<String, String> {
+        let mut channel = String::new();
+        let mut written = Vec::new();
+        for segment in &*self.segments {
+            let (Segment::Param(name) | Segment::Rest(name)) = segment else {
+                channel.push_str(segment.text());
+                continue;
+            };
+            let value = values.iter().find(|(of, _)| of == name);
+            let (_, value) = value.ok_or_else(|| format!("there is no value for `{{{name}}}`"))?;
+            let text = value.to_string();
+            channel.push_str(&text);
+            let is_split = matches!(segment, Segment::Param(_)) && text.contains(SEPARATORS);
+            if text.is_empty() || is_split {
+                return Err(self.cannot_hold(name, &text));
+            }
+            written.push((name, text));
+        }
+        for (name, text) in &written {
+            if self.capture(&channel, [&**name]) != Some([&**text]) {
+                return Err(self.cannot_hold(name, text));
+            }
+        }
+        Ok(channel)
+    }
+
+    fn cannot_hold(&self, name: &str, text: &str) -> String {
+        format!(
+            "the param `{name}` is {text:?}, which could not be read back from a channel `{self}`"
+        )
+    }
+
     /// Where the param at `index` ends in `rest`, which starts with it.
     fn end_of_param(&self, index: usize, rest: &str) -> Option<usize> {
         match self.segments.get(index + 1) {
@@ -188,6 +233,11 @@ fn bare_name(name: &str) -> &str {
 }
 
 impl Segment {
+    fn text(&self) -> &str {
+        let (Self::Literal(text) | Self::Param(text) | Self::Rest(text)) = self;
+        text
+    }
+
     fn is_named(&self, wanted: &str) -> bool {
         match self {
             Self::Literal(_) => false,

@@ -60,7 +60,8 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
             None => &lane.counters,
             Some(number) => &lane.workers[number],
         };
-        let push = Push::new(batch, index, &spec.subscriptions);
+        let push =
+            Push::new(batch, index, &spec.subscriptions).answered_by(lane.publisher.as_ref());
         add(&counters.position, 1);
         if !push.is_of_template() {
             return counters.record(Outcome::Unmatched);

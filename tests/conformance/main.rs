@@ -13,6 +13,7 @@ mod invalidation;
 mod keyspace;
 mod subscribing;
 mod support;
+mod templates;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         .on_every_server(subscribing::tests())
         .on_every_server(delivery::tests())
         .on_every_server(globs::tests())
+        .on_every_server(templates::tests())
         .on_every_server(keyspace::tests())
         .on_every_server(invalidation::tests())
         .on_every_server(clients::tests())

@@ -17,6 +17,7 @@ mod logs;
 mod network;
 mod poison;
 mod policies;
+mod publishing;
 mod reconnect;
 mod rights;
 mod secrets;
@@ -38,6 +39,7 @@ use health::*;
 use network::*;
 use poison::*;
 use policies::*;
+use publishing::*;
 use reconnect::*;
 use rights::*;
 use secrets::*;
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
             a_killed_supervisor_of_an_attached_channel_subscribes_again,
             a_closed_push_channel_is_never_called_ready,
             what_a_manager_does_itself_cannot_be_set_beside_attach,
+            answers_of_an_attached_handler_go_over_the_services_manager,
         ])
         .run()
 }
@@ -88,6 +91,10 @@ fn on_each_link(suite: Suite) -> Suite {
             logs_escape_and_cut_channel_names_and_leave_payloads_out,
             a_flood_of_bad_messages_is_a_line_a_second_with_the_number_of_others,
             raw_pushes_go_to_everyone_who_asks,
+            answers_are_published_over_a_second_connection,
+            a_publisher_comes_back_after_an_outage,
+            a_publish_that_is_not_answered_is_told_as_such,
+            many_messages_are_published_in_their_order,
             a_slow_handler_is_told_what_it_missed_and_the_others_miss_nothing,
             a_killed_connection_comes_back_and_every_handler_is_told,
             a_server_that_goes_silent_is_noticed_by_ping,
@@ -160,6 +167,7 @@ fn on_each_link(suite: Suite) -> Suite {
             messages_arrive_by_a_unix_socket_and_after_each_outage,
             the_name_and_the_database_are_set_on_every_connection,
             a_user_with_the_documented_rights_is_denied_nothing,
+            a_refused_answer_is_a_failure_of_its_handler,
             a_user_whose_password_is_changed_comes_back_without_a_restart,
             a_sink_writes_to_a_capped_stream_and_a_capped_list,
         ])

@@ -29,7 +29,6 @@ async fn on_json(Json(_price): Json<Price<'_>>) {}
 #[derive(PushMessage)]
 #[push(channel = "prices.{symbol}")]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "only whether it decodes is of interest")]
 struct Quote<'p> {
     symbol: &'p str,
     bid: f64,

@@ -6,6 +6,8 @@ mod hostile;
 mod messages;
 mod mounts;
 mod outcomes;
+mod params;
+mod publishing;
 
 use redis_push::{Fault, Handler, OwnedPush, Spec, Subscription};
 

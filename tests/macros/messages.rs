@@ -8,7 +8,12 @@ use crate::template;
 /// Decodes a message in a scope that must outlive it.
 macro_rules! decode {
     ($ty:ty, $channel:expr, $payload:expr) => {
-        decode!($ty, <$ty as PushMessage>::SUBSCRIPTION, $channel, $payload)
+        decode!(
+            $ty,
+            <$ty as PushMessage>::SUBSCRIPTIONS[0].clone(),
+            $channel,
+            $payload
+        )
     };
     ($ty:ty, $by:expr, $channel:expr, $payload:expr) => {
         <$ty as FromPush<'_, ()>>::from_push(OwnedPush::new($by, $channel, $payload).as_push(), &())
@@ -28,7 +33,7 @@ struct Quote<'a> {
 #[test]
 fn params_come_from_the_channel_and_the_rest_from_the_payload() {
     let push = OwnedPush::new(
-        Quote::SUBSCRIPTION,
+        Quote::SUBSCRIPTIONS[0].clone(),
         "quotes.ACME@XETR.a.b",
         r#"{"bid": 1.5, "note": "hot", "symbol": "ignored", "extra": 1}"#,
     );
@@ -41,7 +46,7 @@ fn params_come_from_the_channel_and_the_rest_from_the_payload() {
     );
     assert_eq!(Quote::FIELDS, ["symbol", "venue", "rest", "bid", "note"]);
     assert_eq!(
-        Quote::SUBSCRIPTION,
+        Quote::SUBSCRIPTIONS[0].clone(),
         template("quotes.{symbol}@{venue}.{rest*}")
     );
 }
@@ -104,7 +109,7 @@ mod as_text {
 }
 
 #[derive(Debug, PartialEq, PushMessage)]
-#[push(channel = "serde.{param}")]
+#[push(channel = "serde.{param}", receive_only)]
 #[serde(rename_all = "camelCase")]
 struct Attributed<'a> {
     #[serde(rename = "of no effect", default)]
@@ -131,7 +136,7 @@ struct Attributed<'a> {
 #[test]
 fn serde_attributes_of_fields_are_honoured() {
     let push = OwnedPush::new(
-        Attributed::SUBSCRIPTION,
+        Attributed::SUBSCRIPTIONS[0].clone(),
         "serde.x",
         r#"{"longName": 1, "kind": 2, "deserialized": "4", "with": "5", "borrowed": "b",
             "bytes": "c", "list": ["d"], "other": 6}"#,
@@ -232,7 +237,7 @@ enum Event<'a> {
 fn enums_are_read_by_their_tags() {
     let read = |payload: &'static str| {
         let push = Box::leak(Box::new(OwnedPush::new(
-            Event::SUBSCRIPTION,
+            Event::SUBSCRIPTIONS[0].clone(),
             "events",
             payload,
         )));
@@ -281,8 +286,11 @@ struct Plain {
 #[test]
 fn tuples_and_bare_values_are_read_as_serde_writes_them() {
     assert_eq!(decode!(Price, "{orders}.price", "1.5").unwrap(), Price(1.5));
-    assert_eq!(Price::SUBSCRIPTION, Subscription::shard("{orders}.price"));
-    let push = OwnedPush::new(Pair::SUBSCRIPTION, "pairs.x", r#"["a", null]"#);
+    assert_eq!(
+        Price::SUBSCRIPTIONS[0].clone(),
+        Subscription::shard("{orders}.price")
+    );
+    let push = OwnedPush::new(Pair::SUBSCRIPTIONS[0].clone(), "pairs.x", r#"["a", null]"#);
     let pair = <Pair<'_> as FromPush<'_, ()>>::from_push(push.as_push(), &());
     assert_eq!(pair.unwrap(), Pair("a", None));
     let bare = decode!(Bare, "prices.ACME", "2.5").unwrap();
@@ -328,7 +336,11 @@ where
 
 #[test]
 fn lifetimes_may_have_bounds() {
-    let push = OwnedPush::new(Bounded::SUBSCRIPTION, "bounds.x", r#"{"b": "y"}"#);
+    let push = OwnedPush::new(
+        Bounded::SUBSCRIPTIONS[0].clone(),
+        "bounds.x",
+        r#"{"b": "y"}"#,
+    );
     let read = <Bounded<'_, '_> as FromPush<'_, ()>>::from_push(push.as_push(), &()).unwrap();
     assert_eq!((read.a, &*read.b), ("x", "y"));
 }

@@ -26,7 +26,6 @@ pub const TARGETS: [(&str, Target); 4] = [
 
 #[derive(PushMessage)]
 #[push(channel = "q.{symbol}")]
-#[expect(dead_code, reason = "only whether it decodes is of interest")]
 struct Quote {
     symbol: String,
     bid: f64,
@@ -37,7 +36,6 @@ struct Quote {
 #[derive(PushMessage)]
 #[push(channel = "q.{number}.{path*}")]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "only whether it decodes is of interest")]
 struct Strict<'p> {
     number: u16,
     path: Cow<'p, str>,
@@ -48,7 +46,6 @@ struct Strict<'p> {
 
 #[derive(PushMessage)]
 #[push(channel = "q.{rest*}")]
-#[expect(dead_code, reason = "only whether it decodes is of interest")]
 struct Flat<'p> {
     rest: &'p str,
     #[serde(flatten)]
@@ -58,7 +55,6 @@ struct Flat<'p> {
 #[derive(PushMessage)]
 #[push(channel = "q")]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(dead_code, reason = "only whether it decodes is of interest")]
 enum Event {
     Opened { at: u64 },
     Closed { at: u64, reason: String },

@@ -5,6 +5,8 @@ mod channel_name;
 mod json;
 mod matched_pattern;
 mod optional;
+mod param;
+mod publisher;
 mod rejection;
 mod state;
 mod text;
@@ -13,6 +15,7 @@ pub use channel_name::ChannelName;
 pub use json::Json;
 pub(crate) use json::{Reader as JsonReader, read as read_json};
 pub use matched_pattern::MatchedPattern;
+pub use param::Param;
 pub use rejection::{BoxError, Rejection};
 pub use state::{AnyState, FromRef, State};
 pub use text::Text;
@@ -71,8 +74,8 @@ pub trait FromPush<'p, S>: Sized {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Message {
-    /// Where the type says itself what it is published on.
-    pub subscription: Option<Subscription>,
+    /// What the type itself says that it is published on; empty for a payload of any channel.
+    pub subscriptions: &'static [Subscription],
     /// The names of the fields, for options that name one.
     pub fields: &'static [&'static str],
 }
@@ -80,15 +83,15 @@ pub struct Message {
 impl Message {
     /// A payload of any channel.
     pub const PAYLOAD: Self = Self {
-        subscription: None,
+        subscriptions: &[],
         fields: &[],
     };
 
-    /// A [`PushMessage`](crate::PushMessage), which names its channel.
+    /// A [`PushMessage`](crate::PushMessage), which names its channels.
     #[must_use]
     pub const fn of<T: crate::PushMessage>() -> Self {
         Self {
-            subscription: Some(T::SUBSCRIPTION),
+            subscriptions: T::SUBSCRIPTIONS,
             fields: T::FIELDS,
         }
     }

@@ -4,7 +4,7 @@ mod queue;
 mod sink;
 mod task;
 
-pub use sink::{FailureSink, SinkServer};
+pub use sink::FailureSink;
 
 pub(crate) use queue::Failures;
 pub(crate) use task::{BoxedHook, boxed, run};

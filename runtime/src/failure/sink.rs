@@ -1,16 +1,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Pipeline, RedisError};
-use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, timeout};
+use redis::{Pipeline, RedisError};
+use tokio::time::{Instant, sleep};
 
 use super::{Failure, FailureHook};
 use crate::backoff::Backoff;
 use crate::error::Result;
 use crate::extract::BoxError;
-use crate::link::Target;
+use crate::link::{Endpoint, NotDone, Side};
 
 /// Writes failures to a capped stream or list of a Redis server, for
 /// [`Subscriber::on_failure`](crate::Subscriber::on_failure).
@@ -31,45 +29,16 @@ use crate::link::Target;
 ///
 /// The payload is written with the rest: mind who may read the key.
 pub struct FailureSink {
-    client: Client,
+    server: Side,
     key: String,
     max_len: usize,
     form: Form,
-    manager: Mutex<Option<ConnectionManager>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Form {
     Stream,
     List,
-}
-
-/// The server that a [`FailureSink`] writes to: a URL, or a client of redis-rs.
-pub struct SinkServer(Target);
-
-impl From<&str> for SinkServer {
-    fn from(url: &str) -> Self {
-        Self(Target::Url(url.to_owned()))
-    }
-}
-
-impl From<String> for SinkServer {
-    fn from(url: String) -> Self {
-        Self(Target::Url(url))
-    }
-}
-
-impl From<Client> for SinkServer {
-    fn from(client: Client) -> Self {
-        Self(Target::Client(Box::new(client)))
-    }
-}
-
-impl fmt::Debug for SinkServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A URL may hold a password.
-        f.debug_struct("SinkServer").finish_non_exhaustive()
-    }
 }
 
 /// How long one try may take, the connecting included, and for how long it is tried again.
@@ -84,7 +53,7 @@ impl FailureSink {
     ///
     /// [`is_config`](crate::Error::is_config), when the URL is none. No connection is made.
     pub fn stream(
-        server: impl Into<SinkServer>,
+        server: impl Into<Endpoint>,
         key: impl Into<String>,
         max_len: usize,
     ) -> Result<Self> {
@@ -99,26 +68,20 @@ impl FailureSink {
     ///
     /// [`is_config`](crate::Error::is_config), when the URL is none. No connection is made.
     pub fn list(
-        server: impl Into<SinkServer>,
+        server: impl Into<Endpoint>,
         key: impl Into<String>,
         max_len: usize,
     ) -> Result<Self> {
         Self::new(server.into(), key.into(), max_len, Form::List)
     }
 
-    fn new(
-        SinkServer(target): SinkServer,
-        key: String,
-        max_len: usize,
-        form: Form,
-    ) -> Result<Self> {
+    fn new(server: Endpoint, key: String, max_len: usize, form: Form) -> Result<Self> {
         Ok(Self {
-            client: target.into_client()?,
+            server: server.into_side()?,
             key,
             // A list that is trimmed to nothing would be trimmed to everything.
             max_len: max_len.max(1),
             form,
-            manager: Mutex::new(None),
         })
     }
 
@@ -143,42 +106,24 @@ impl FailureSink {
         }
         pipeline
     }
-
-    /// Tries once. A manager that has failed is not used again: some never come back by
-    /// themselves.
-    async fn write(&self, commands: &Pipeline) -> std::result::Result<(), RedisError> {
-        let mut kept = self.manager.lock().await;
-        let mut manager = match kept.take() {
-            Some(manager) => manager,
-            None => {
-                let config = ConnectionManagerConfig::new()
-                    .set_number_of_retries(0)
-                    .set_connection_timeout(Some(TRY))
-                    .set_response_timeout(None);
-                ConnectionManager::new_with_config(self.client.clone(), config).await?
-            }
-        };
-        let written = commands.exec_async(&mut manager).await;
-        let is_usable = match &written {
-            Ok(()) => true,
-            Err(error) => error.code().is_some(),
-        };
-        *kept = is_usable.then_some(manager);
-        written
-    }
 }
 
 impl FailureHook for FailureSink {
     async fn tell(&self, failure: Failure) -> std::result::Result<(), BoxError> {
         let commands = self.commands(&failure);
+        // A transaction answers each command with `QUEUED`, and at its end with all replies.
+        let replies = match commands.is_transaction() {
+            true => (commands.len() + 1, 1),
+            false => (0, commands.len()),
+        };
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
         let begun = Instant::now();
         loop {
-            let problem = match timeout(TRY, self.write(&commands)).await {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(error)) if !may_pass(&error) => return Err(error.into()),
-                Ok(Err(error)) => BoxError::from(error),
-                Err(_) => format!("the server did not answer within {TRY:?}").into(),
+            let problem = match self.server.send(&commands, replies, TRY).await {
+                Ok(_) => return Ok(()),
+                Err(NotDone::Refused(error)) if !may_pass(&error) => return Err(error.into()),
+                Err(NotDone::Refused(error)) => BoxError::from(error),
+                Err(NotDone::NotSent(error) | NotDone::Unknown(error)) => error.into(),
             };
             if begun.elapsed() >= PATIENCE {
                 return Err(problem);
@@ -190,10 +135,10 @@ impl FailureHook for FailureSink {
 
 /// Whether a write that failed like this may succeed when it is tried again.
 fn may_pass(error: &RedisError) -> bool {
-    match error.code() {
-        Some(code) => matches!(code, "LOADING" | "BUSY" | "MASTERDOWN" | "TRYAGAIN"),
-        None => true,
-    }
+    matches!(
+        error.code(),
+        Some("LOADING" | "BUSY" | "MASTERDOWN" | "TRYAGAIN")
+    )
 }
 
 fn json(failure: &Failure) -> String {

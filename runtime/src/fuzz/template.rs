@@ -97,11 +97,4 @@ impl Template {
             Segment::Param(_) | Segment::Rest(_) => None,
         })
     }
-
-    fn params(&self) -> impl Iterator<Item = &str> {
-        self.segments().iter().filter_map(|segment| match segment {
-            Segment::Literal(_) => None,
-            Segment::Param(name) | Segment::Rest(name) => Some(&**name),
-        })
-    }
 }

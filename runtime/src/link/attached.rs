@@ -41,6 +41,11 @@ impl Attached {
         }
     }
 
+    /// The user's manager, for commands that are no subscriptions.
+    pub(super) fn manager(&self) -> ConnectionManager {
+        self.manager.clone()
+    }
+
     /// What is to be run as a task for as long as the subscriber lives.
     pub(crate) fn forwarding(&self) -> Arc<Forwarding> {
         Arc::clone(&self.forwarding)

@@ -1,9 +1,11 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
 use super::server::Server;
+use super::side::Side;
 use super::tls::{self, Connector};
 use super::{Attached, Link, Manager, Wire};
 use crate::credentials::Provider;
@@ -36,24 +38,21 @@ impl Target {
             Self::Attached(link) => return attached(link, &options, wire),
             other => other.into_info()?,
         };
-        let server = server(prepare(info), options, wire.is_some())?;
+        let server = Arc::new(server(prepare(info), options, wire.is_some())?);
         Ok(match wire {
             Some(wait) => Link::Wire(Wire::new(server, wait)),
             None => Link::Manager(Manager::new(server)),
         })
     }
 
-    /// Makes a client of redis-rs, for a connection that carries no pushes.
+    /// Makes a connection for commands, which carries no pushes.
     ///
     /// # Errors
     ///
     /// When the URL is none, or asks for what cannot be.
-    pub(crate) fn into_client(self) -> Result<Client, Error> {
-        let server = server(prepare(self.into_info()?), Options::default(), false)?;
-        if matches!(server.address(), ConnectionAddr::TcpTls { .. }) {
-            tls::prepare_redis_rs();
-        }
-        server.client(server.info.redis_settings())
+    pub(super) fn into_side(self, options: Options) -> Result<Side, Error> {
+        let server = server(prepare(self.into_info()?), options, false)?;
+        Ok(Side::new(Arc::new(server)))
     }
 
     fn into_info(self) -> Result<ConnectionInfo, Error> {

@@ -62,6 +62,32 @@ impl Connection {
         }
     }
 
+    /// Sends commands in one write, and returns `count` replies behind those that are skipped.
+    pub(super) async fn send_all(
+        &mut self,
+        commands: &Pipeline,
+        skipped: usize,
+        count: usize,
+    ) -> RedisResult<Vec<Value>> {
+        self.commands.send_all(commands, skipped, count).await
+    }
+
+    /// Whether it is not known to have ended.
+    pub(super) fn is_up(&self) -> bool {
+        match &self.commands {
+            Commands::Manager(_) => true,
+            Commands::Driven(_, driver) => !driver.0.is_finished(),
+        }
+    }
+
+    /// Whether both are one connection. Of managers it is not known, and one is as good as another.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (&self.commands, &other.commands) {
+            (Commands::Driven(_, one), Commands::Driven(_, other)) => Arc::ptr_eq(one, other),
+            _ => true,
+        }
+    }
+
     /// Whether the names on it may be somebody else's too.
     pub(crate) fn is_shared(&self) -> bool {
         self.attached_as.is_some()
@@ -133,7 +159,7 @@ impl Connection {
         }
         let replies = self
             .commands
-            .send_all(&pipeline, subscriptions.len())
+            .send_all(&pipeline, 0, subscriptions.len())
             .await
             .map_err(|error| lost(&error))?;
         Ok(replies
@@ -169,7 +195,8 @@ enum Commands {
     Manager(ConnectionManager),
     Driven(
         MultiplexedConnection,
-        #[expect(dead_code, reason = "ends with the last clone")] Arc<Driver>,
+        // Ends with the last clone.
+        Arc<Driver>,
     ),
 }
 
@@ -181,11 +208,18 @@ impl Commands {
         }
     }
 
-    async fn send_all(&mut self, commands: &Pipeline, count: usize) -> RedisResult<Vec<Value>> {
+    async fn send_all(
+        &mut self,
+        commands: &Pipeline,
+        skipped: usize,
+        count: usize,
+    ) -> RedisResult<Vec<Value>> {
         match self {
-            Self::Manager(manager) => manager.send_packed_commands(commands, 0, count).await,
+            Self::Manager(manager) => manager.send_packed_commands(commands, skipped, count).await,
             Self::Driven(connection, _) => {
-                connection.send_packed_commands(commands, 0, count).await
+                connection
+                    .send_packed_commands(commands, skipped, count)
+                    .await
             }
         }
     }

@@ -28,14 +28,18 @@ use crate::raw::Incoming;
 /// A manager opens its own socket, so over [TLS of ours](tls) it is what stands behind one, a
 /// `MultiplexedConnection`, that the feed is the push sender of.
 pub(crate) struct Manager {
-    server: Server,
+    server: Arc<Server>,
     fault: Arc<Fault>,
 }
 
 impl Manager {
-    pub(super) fn new(server: Server) -> Self {
+    pub(super) fn new(server: Arc<Server>) -> Self {
         let fault = Arc::default();
         Self { server, fault }
+    }
+
+    pub(super) fn server(&self) -> &Arc<Server> {
+        &self.server
     }
 
     #[cfg(feature = "testing")]

@@ -1,5 +1,5 @@
-//! What carries pushes from a server into the feed. Beside `attach`, this is the only place that
-//! names types of redis-rs.
+//! What carries pushes from a server into the feed, and commands to it. Beside `attach` and the
+//! publisher, this is the only place that names types of redis-rs.
 
 mod attached;
 mod client;
@@ -7,10 +7,12 @@ mod connection;
 pub(crate) mod convert;
 mod dial;
 mod driven;
+mod endpoint;
 mod fault;
 mod manager;
 mod refusal;
 mod server;
+mod side;
 mod tls;
 pub(crate) mod wire;
 
@@ -19,9 +21,11 @@ pub(crate) use client::{Options, Target};
 pub(crate) use connection::Connection;
 #[cfg(feature = "__bench")]
 pub(crate) use convert::incoming;
+pub use endpoint::Endpoint;
 #[cfg(feature = "testing")]
 pub(crate) use fault::Fault;
 pub(crate) use manager::Manager;
+pub(crate) use side::{NotDone, Side};
 pub(crate) use wire::Wire;
 
 use std::sync::Arc;
@@ -29,6 +33,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::feed::Feed;
+use crate::publish::Publisher;
 
 /// The ways to a server.
 pub(crate) enum Link {
@@ -46,6 +51,15 @@ impl Link {
         match self {
             Self::Attached(link) => Some(link.forwarding()),
             Self::Manager(_) | Self::Wire(_) => None,
+        }
+    }
+
+    /// What publishes for the handlers: beside the link, unless the connection is the user's.
+    pub(crate) fn publisher(&self) -> Publisher {
+        match self {
+            Self::Manager(link) => Publisher::own(Side::new(Arc::clone(link.server()))),
+            Self::Wire(link) => Publisher::own(Side::new(Arc::clone(link.server()))),
+            Self::Attached(link) => Publisher::over(link.manager()),
         }
     }
 

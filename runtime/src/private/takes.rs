@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
+use super::FromParam;
 use crate::extract::{FromPush, Message};
 use crate::subscription::Subscription;
 use crate::template::Segment;
@@ -55,22 +56,39 @@ impl<S> Takes<S> {
         }
     }
 
+    /// Checks an argument that is named like a param, against the params of the attribute.
+    #[track_caller]
+    pub const fn param<'p, T: FromParam<'p, Via>, Via>(&self, name: &str, params: &[&str]) {
+        let of_message = match (self.listens, self.message) {
+            (Listens::AsTheMessage, Some(message)) => all_have(message.subscriptions, name),
+            _ => false,
+        };
+        if !of_message && !contains(params, name) {
+            panic_with([
+                "the channel has no param `{",
+                name,
+                "}`; an argument `Param` is named like its param",
+            ]);
+        }
+    }
+
     /// Refuses a handler that says nowhere what it listens to.
     #[track_caller]
     #[must_use]
     pub const fn listens(self) -> Self {
-        let Some(Message {
-            subscription: Some(subscription),
-            ..
-        }) = self.message
-        else {
+        let subscriptions = self.subscriptions();
+        if subscriptions.is_empty() {
             panic!(
                 "say what to listen to: `#[push_handler(channel = \"orders\")]` (or `pattern`, \
                  `shard`), or take a message type that names its channel"
             );
-        };
-        if self.needs_pattern && !subscription.is_pattern() {
-            no_pattern();
+        }
+        let mut rest = subscriptions;
+        while let [first, others @ ..] = rest {
+            if self.needs_pattern && !first.is_pattern() {
+                no_pattern();
+            }
+            rest = others;
         }
         self
     }
@@ -78,14 +96,10 @@ impl<S> Takes<S> {
     /// Refuses a template that lacks a param of the message: no push would ever match.
     #[track_caller]
     pub const fn fills(&self, params: &[&str]) {
-        let Some(Message {
-            subscription: Some(subscription),
-            ..
-        }) = self.message
-        else {
+        let [first, ..] = self.subscriptions() else {
             return;
         };
-        let Some(template) = subscription.params() else {
+        let Some(template) = first.params() else {
             return;
         };
         let mut rest = template.static_segments();
@@ -125,11 +139,40 @@ impl<S> Takes<S> {
 
     /// What the message type names.
     #[must_use]
-    pub fn subscription(&self) -> Subscription {
-        self.message
-            .and_then(|message| message.subscription.clone())
-            .expect("`listens` has found it at compile time")
+    pub const fn subscriptions(&self) -> &'static [Subscription] {
+        match self.message {
+            Some(message) => message.subscriptions,
+            None => &[],
+        }
     }
+}
+
+/// Whether each of them is a template with that param.
+const fn all_have(subscriptions: &[Subscription], name: &str) -> bool {
+    let mut rest = subscriptions;
+    while let [first, others @ ..] = rest {
+        let Some(template) = first.params() else {
+            return false;
+        };
+        if !is_param_of(template.static_segments(), name) {
+            return false;
+        }
+        rest = others;
+    }
+    !subscriptions.is_empty()
+}
+
+const fn is_param_of(segments: &[Segment], wanted: &str) -> bool {
+    let mut rest = segments;
+    while let [first, others @ ..] = rest {
+        if let Segment::Param(Cow::Borrowed(name)) | Segment::Rest(Cow::Borrowed(name)) = first
+            && same(name.as_bytes(), wanted.as_bytes())
+        {
+            return true;
+        }
+        rest = others;
+    }
+    false
 }
 
 const fn contains(names: &[&str], wanted: &str) -> bool {

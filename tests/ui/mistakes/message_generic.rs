@@ -2,8 +2,8 @@ use redis_push::PushMessage;
 
 #[derive(PushMessage)]
 #[push(channel = "orders")]
-struct Order<T> {
-    id: T,
+struct Order<const N: usize> {
+    ids: [u8; N],
 }
 
 fn main() {}

@@ -24,20 +24,24 @@ use tap::Tap;
 /// redis-rs still does the greeting and the commands. What it no longer does is build a value for
 /// each part of each message and hand it through a queue.
 pub(crate) struct Wire {
-    server: Server,
+    server: Arc<Server>,
     /// For how much of each second an idle handler may wait for a busy one's full ring.
     wait: Duration,
     fault: Arc<Fault>,
 }
 
 impl Wire {
-    pub(super) fn new(server: Server, wait: Duration) -> Self {
+    pub(super) fn new(server: Arc<Server>, wait: Duration) -> Self {
         let fault = Arc::default();
         Self {
             server,
             wait,
             fault,
         }
+    }
+
+    pub(super) fn server(&self) -> &Arc<Server> {
+        &self.server
     }
 
     #[cfg(feature = "testing")]

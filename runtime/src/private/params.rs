@@ -1,0 +1,107 @@
+//! The params of a channel's name: into the fields of a message and back.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use crate::error::{Error, Result as Written};
+use crate::extract::{BoxError, Param, Rejection};
+use crate::handler::Fault;
+use crate::push::Push;
+use crate::subscription::Subscription;
+
+/// The text of each param in the push's channel name, in the order of `names`.
+///
+/// The subscription's own template is asked first: a mount may have changed it. `of_type` are what
+/// the message type names.
+pub fn params<'p, const N: usize>(
+    push: Push<'p>,
+    of_type: &[Subscription],
+    names: [&str; N],
+) -> Result<[&'p str; N], Rejection> {
+    let channel = push.channel_str()?;
+    let own = push.subscription().params();
+    let of_type = of_type.iter().filter_map(Subscription::params);
+    own.into_iter()
+        .chain(of_type)
+        .find_map(|template| template.capture(channel, names))
+        .ok_or_else(|| Rejection::unmatched("the channel is not of the template"))
+}
+
+/// The channel's name with each param's text in its place.
+///
+/// # Errors
+///
+/// When the params could not be read back from it.
+pub fn channel(
+    of_type: &[Subscription],
+    label: &str,
+    values: &[(&str, &dyn Display)],
+) -> Written<String> {
+    let fail = |reason: String| Error::encode(format!("`{label}` cannot be published: {reason}"));
+    let Some(first) = of_type.first() else {
+        return Err(fail(String::from("it names no channel")));
+    };
+    match first.params() {
+        Some(template) => template.fill(values).map_err(fail),
+        None => Ok(first.name().to_owned()),
+    }
+}
+
+/// Fills a field from a param. `Via` keeps borrowed and parsed fields apart.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be filled from a channel name",
+    label = "no `FromStr` for this type",
+    note = "implement `std::str::FromStr` for `{Self}`, or take a `&str`, a `Cow<str>` or a `String`"
+)]
+pub trait FromParam<'p, Via>: Sized {
+    /// Takes the value from the text in the channel name.
+    fn from_param(name: &str, text: &'p str) -> Result<Self, Rejection>;
+}
+
+/// Marks what borrows from the text.
+#[derive(Debug)]
+pub enum Borrowed {}
+
+/// Marks what is parsed from the text.
+#[derive(Debug)]
+pub enum Parsed {}
+
+impl<'p> FromParam<'p, Borrowed> for &'p str {
+    fn from_param(_name: &str, text: &'p str) -> Result<Self, Rejection> {
+        Ok(text)
+    }
+}
+
+impl<'p> FromParam<'p, Borrowed> for Cow<'p, str> {
+    fn from_param(_name: &str, text: &'p str) -> Result<Self, Rejection> {
+        Ok(Cow::Borrowed(text))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<'p, T: FromStr<Err: Into<BoxError>>> FromParam<'p, Parsed> for T {
+    fn from_param(name: &str, text: &'p str) -> Result<Self, Rejection> {
+        text.parse().map_err(|error: T::Err| {
+            let wanted = std::any::type_name::<T>();
+            let reason = format!("the param `{name}` of the channel name is no `{wanted}`");
+            Rejection::caused_by(reason, error)
+        })
+    }
+}
+
+/// The field of a param, by whichever way its type takes.
+pub fn param<'p, T: FromParam<'p, Via>, Via>(name: &str, text: &'p str) -> Result<T, Rejection> {
+    T::from_param(name, text)
+}
+
+/// Takes a `Param` argument, which is named like the param.
+pub fn param_arg<'p, T: FromParam<'p, Via>, Via>(
+    name: &'static str,
+    push: Push<'p>,
+) -> Result<Param<T>, Fault> {
+    Param::find(name, push)
+        .and_then(|text| T::from_param(name, text))
+        .map(Param)
+        .map_err(Fault::Rejected)
+}

@@ -1,0 +1,78 @@
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::extract::{Json, Text};
+
+/// What can be a payload.
+///
+/// Of each type that a handler takes as its message, its counterpart here writes what that one
+/// reads: `Json<T>` of what serde can write, `Text<T>` of what can be displayed, text and bytes as
+/// they are, and `#[derive(PushMessage)]` types by their codec.
+///
+/// ```
+/// use redis_push::{Json, Text, ToPayload};
+///
+/// assert_eq!(Json([1, 2]).to_payload()?, b"[1,2]".as_slice());
+/// assert_eq!(Text(1.5).to_payload()?, b"1.5".as_slice());
+/// assert_eq!("as it is".to_payload()?, b"as it is".as_slice());
+/// # Ok::<(), redis_push::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be published as a payload",
+    label = "no `ToPayload` for this type",
+    note = "wrap it in `Json` or `Text`, or pass text or bytes",
+    note = "a `#[derive(PushMessage)]` type can be published if all of its fields can be written: by serde's `Serialize` for JSON and MessagePack, by `Display` for text"
+)]
+pub trait ToPayload {
+    /// Writes the payload.
+    ///
+    /// # Errors
+    ///
+    /// When the value cannot be written ([`Error::is_encode`]).
+    fn to_payload(&self) -> Result<Cow<'_, [u8]>>;
+}
+
+impl<T: Serialize> ToPayload for Json<T> {
+    fn to_payload(&self) -> Result<Cow<'_, [u8]>> {
+        let written = serde_json::to_vec(&self.0);
+        written.map(Cow::Owned).map_err(|error| {
+            let name = std::any::type_name::<T>();
+            Error::encode(format!("`{name}` cannot be written as JSON: {error}")).caused_by(error)
+        })
+    }
+}
+
+impl<T: Display> ToPayload for Text<T> {
+    fn to_payload(&self) -> Result<Cow<'_, [u8]>> {
+        Ok(Cow::Owned(self.0.to_string().into_bytes()))
+    }
+}
+
+macro_rules! as_it_is {
+    ($($ty:ty),*) => {$(
+        impl ToPayload for $ty {
+            fn to_payload(&self) -> Result<Cow<'_, [u8]>> {
+                Ok(Cow::Borrowed(self.as_ref()))
+            }
+        }
+    )*};
+}
+
+as_it_is!(str, String, [u8], Vec<u8>, Bytes);
+
+impl<const N: usize> ToPayload for [u8; N] {
+    fn to_payload(&self) -> Result<Cow<'_, [u8]>> {
+        Ok(Cow::Borrowed(self))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ToPayload + ?Sized> ToPayload for &T {
+    fn to_payload(&self) -> Result<Cow<'_, [u8]>> {
+        (**self).to_payload()
+    }
+}

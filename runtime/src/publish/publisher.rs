@@ -1,0 +1,317 @@
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use redis::aio::ConnectionLike;
+use redis::{FromRedisValue, Pipeline, RedisError, Value};
+use tokio::time::timeout;
+
+use super::outgoing::{Outgoing, Publishable};
+use super::payload::ToPayload;
+use crate::error::{Error, Result};
+use crate::link::{Endpoint, NotDone, Side};
+use crate::subscription::Kind;
+
+/// Publishes messages: what it writes, a handler of the same type reads.
+///
+/// ```
+/// use redis_push::{Publisher, PushMessage, Subscriber, handlers, push_handler};
+/// # use redis_push::testing::Broker;
+///
+/// #[derive(PushMessage)]
+/// #[push(channel = "quotes.{symbol}")]
+/// struct Quote {
+///     symbol: String,
+///     bid: f64,
+/// }
+///
+/// #[push_handler]
+/// async fn on_quote(quote: Quote) {
+///     println!("{} {}", quote.symbol, quote.bid);
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> redis_push::Result<()> {
+/// # let server = Broker::start().await.unwrap();
+/// # let url = server.url();
+/// let handle = Subscriber::new(url.clone()).handlers(handlers![on_quote]).start().await?;
+/// let publisher = Publisher::new(url)?;
+/// let quote = Quote { symbol: "ACME".into(), bid: 41.5 };
+/// let receivers = publisher.publish(&quote).await?; // to `quotes.ACME`
+/// assert_eq!(receivers, 1);
+/// # drop(handle);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Cheap to clone; all clones share one connection, over which their commands are pipelined. It is
+/// never the connection that subscriptions are on.
+///
+/// # What a publish tells
+///
+/// The number of receivers is what the server has counted when it took the message: the
+/// connections subscribed to the channel on that server. It is no receipt. A connection may be lost
+/// before the message gets there, a pattern counts beside the channel, and in a cluster the
+/// receivers at other nodes are not counted.
+///
+/// A publish is not tried again, since the server may have taken it although no answer came: after
+/// an error that [is of the connection](Error::is_connection) or [a timeout](Error::is_timeout) it
+/// may have been published or not.
+#[derive(Clone)]
+pub struct Publisher {
+    over: Arc<Over>,
+    timeout: Duration,
+}
+
+enum Over {
+    /// A connection of its own.
+    Own(Side),
+    /// One of the user's.
+    Given(Box<dyn Lend>),
+}
+
+/// How many messages of a [`Publisher::publish_all`] go out in one write.
+const AT_ONCE: usize = 1_000;
+
+impl Publisher {
+    /// Publishes over a connection of its own to a server: a URL, a client of redis-rs, or an
+    /// [`Endpoint`] with TLS and credentials. The connection is made with the first message, and
+    /// anew with the next one after it was lost.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is none ([`Error::is_config`]). No connection is made.
+    pub fn new(server: impl Into<Endpoint>) -> Result<Self> {
+        Ok(Self::own(server.into().into_side()?))
+    }
+
+    /// Publishes over a connection of yours: a `ConnectionManager`, a `MultiplexedConnection`, a
+    /// cluster's. How it comes back after it was lost is its own affair.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use redis_push::{Publisher, Text, redis};
+    ///
+    /// let client = redis::Client::open("redis://127.0.0.1/")?;
+    /// let publisher = Publisher::over(client.get_connection_manager().await?);
+    /// publisher.publish_to("temperature", &Text(21.5)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn over<C>(connection: C) -> Self
+    where
+        C: ConnectionLike + Clone + Send + Sync + 'static,
+    {
+        Self::with(Over::Given(Box::new(connection)))
+    }
+
+    pub(crate) fn own(side: Side) -> Self {
+        Self::with(Over::Own(side))
+    }
+
+    fn with(over: Over) -> Self {
+        Self {
+            over: Arc::new(over),
+            timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// Sets how long one publish may take, the connecting included: 5 seconds by default. Clones
+    /// made before keep theirs.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Publishes a message on the channel of its type, and returns the
+    /// [number of receivers](Self#what-a-publish-tells).
+    ///
+    /// # Errors
+    ///
+    /// When the message cannot be written ([`Error::is_encode`]), the server refuses it
+    /// ([`Error::is_denied`]), or there is no answer ([`Error::is_connection`],
+    /// [`Error::is_timeout`]).
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the message may have been published or not.
+    pub fn publish<M: Publishable>(&self, message: &M) -> Publishing<u64> {
+        self.one(Outgoing::of(message))
+    }
+
+    /// Publishes a value on a channel, and returns the
+    /// [number of receivers](Self#what-a-publish-tells).
+    ///
+    /// The value is a message, or what [`ToPayload`] lists: `Json`, `Text`, text and bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`publish`](Self::publish).
+    pub fn publish_to<T>(&self, channel: impl AsRef<[u8]>, value: &T) -> Publishing<u64>
+    where
+        T: ToPayload + ?Sized,
+    {
+        let channel = channel.as_ref().to_vec();
+        let outgoing = value
+            .to_payload()
+            .and_then(|payload| Outgoing::new(Kind::Channel, channel, payload.into_owned()));
+        self.one(outgoing)
+    }
+
+    /// Publishes messages in their order, many in one round trip, and returns the
+    /// [number of receivers](Self#what-a-publish-tells) of each.
+    ///
+    /// All are written before the first is sent: they are in memory at once. The
+    /// [`timeout`](Self::timeout) is for each thousand of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish). When one message cannot be written, none is sent. When the
+    /// server refuses one, those before it and after it may have been published.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, any of the messages may have been published.
+    pub fn publish_all<'m, M>(
+        &self,
+        messages: impl IntoIterator<Item = &'m M>,
+    ) -> Publishing<Vec<u64>>
+    where
+        M: Publishable + 'm,
+    {
+        let messages = messages.into_iter().map(Outgoing::of);
+        let messages = messages.collect::<Result<Vec<_>>>();
+        let publisher = self.clone();
+        Publishing(Box::pin(async move {
+            let messages = messages?;
+            let mut receivers = Vec::with_capacity(messages.len());
+            for some in messages.chunks(AT_ONCE) {
+                let mut pipeline = Pipeline::with_capacity(some.len());
+                for message in some {
+                    pipeline.add_command(message.command());
+                }
+                receivers.extend(publisher.over.send(&pipeline, publisher.timeout).await?);
+            }
+            Ok(receivers)
+        }))
+    }
+
+    fn one(&self, message: Result<Outgoing>) -> Publishing<u64> {
+        let publisher = self.clone();
+        Publishing(Box::pin(async move { publisher.send(message?).await }))
+    }
+
+    pub(super) async fn send(&self, message: Outgoing) -> Result<u64> {
+        let mut pipeline = Pipeline::with_capacity(1);
+        pipeline.add_command(message.command());
+        let receivers = self.over.send(&pipeline, self.timeout).await?;
+        Ok(receivers.into_iter().sum())
+    }
+}
+
+/// A publish under way: a future of the [number of receivers](Publisher#what-a-publish-tells).
+///
+/// The message has been written when the call returns, and is sent once this is awaited; it holds
+/// nothing of the message and may be spawned.
+#[must_use = "nothing is published before this is awaited"]
+pub struct Publishing<T>(Pin<Box<dyn Future<Output = Result<T>> + Send>>);
+
+impl<T> Future for Publishing<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl<T> fmt::Debug for Publishing<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publishing").finish_non_exhaustive()
+    }
+}
+
+impl Over {
+    /// Sends publish commands in one write, and returns the server's replies.
+    async fn send(&self, commands: &Pipeline, within: Duration) -> Result<Vec<u64>> {
+        let replies = match self {
+            Self::Own(side) => side
+                .send(commands, (0, commands.len()), within)
+                .await
+                .map_err(not_done)?,
+            Self::Given(connection) => {
+                let mut connection = connection.lend();
+                let sent = connection.req_packed_commands(commands, 0, commands.len());
+                let late = |_| {
+                    let text = format!("the server did not answer within {within:?}");
+                    unknown(Error::timeout(text))
+                };
+                let replies = timeout(within, sent).await.map_err(late)?;
+                let replies = replies.map_err(|error| refused(&error))?.into_iter();
+                let replies = replies.map(Value::extract_error);
+                replies
+                    .collect::<Result<_, _>>()
+                    .map_err(|error| refused(&error))?
+            }
+        };
+        replies.into_iter().map(count).collect()
+    }
+}
+
+fn count(reply: Value) -> Result<u64> {
+    u64::from_redis_value(reply).map_err(|error| {
+        Error::connection(format!(
+            "the server's answer to a publish is no number: {error}"
+        ))
+    })
+}
+
+fn not_done(problem: NotDone) -> Error {
+    match problem {
+        NotDone::NotSent(error) => error,
+        NotDone::Refused(error) => refused(&error),
+        NotDone::Unknown(error) => unknown(error),
+    }
+}
+
+fn refused(error: &RedisError) -> Error {
+    match error.code() {
+        Some(_) => Error::denied(format!("not published: the server refuses it: {error}")),
+        None => unknown(Error::connection(error.to_string())),
+    }
+}
+
+fn unknown(error: Error) -> Error {
+    error.in_words(|text| format!("not known to be published: {text}"))
+}
+
+/// A connection of the user's, of any type.
+trait Lend: Send + Sync {
+    fn lend(&self) -> Box<dyn ConnectionLike + Send>;
+}
+
+impl<C: ConnectionLike + Clone + Send + Sync + 'static> Lend for C {
+    fn lend(&self) -> Box<dyn ConnectionLike + Send> {
+        Box::new(self.clone())
+    }
+}
+
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Where it goes may hold a password.
+        let over = match &*self.over {
+            Over::Own(_) => "a connection of its own",
+            Over::Given(_) => "a connection that was given to it",
+        };
+        f.debug_struct("Publisher")
+            .field("over", &over)
+            .field("timeout", &self.timeout)
+            .finish()
+    }
+}

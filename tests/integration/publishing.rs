@@ -1,0 +1,182 @@
+//! From a handler, or a publisher, to the server and back.
+
+use std::time::Duration;
+
+use redis_push::redis::Client;
+use redis_push::redis::aio::ConnectionManagerConfig;
+use redis_push::{
+    FailureKind, Handle, Param, Publish, Publisher, PushMessage, Subscriber, Subscription, Text,
+    handlers, push_handler,
+};
+use tests::{RealServer, Server, eventually, within};
+use tokio::sync::broadcast;
+use tokio::sync::mpsc::unbounded_channel;
+
+use crate::support::{recorder, start, subscriber};
+
+#[derive(PushMessage)]
+#[push(channel = "answers.{id}", codec = text)]
+struct Answer {
+    id: u64,
+    text: String,
+}
+
+#[push_handler(channel = "questions.{id}")]
+async fn on_question(Param(id): Param<u64>, text: &str) -> Option<Publish<Answer>> {
+    let text = text.to_uppercase();
+    (id > 0).then_some(Publish(Answer { id, text }))
+}
+
+async fn ends_well(handle: Handle) {
+    let report = within("the end", handle.shutdown(Duration::from_secs(5))).await;
+    let mut counts = report.stats.handlers.iter();
+    assert!(counts.all(|counts| counts.failed == 0), "{report}");
+}
+
+pub(crate) async fn answers_are_published_over_a_second_connection(server: Server) {
+    let (answers, mut journal) = recorder("answers", Subscription::pattern("answers.*"));
+    let [questions] = <[_; 1]>::try_from(handlers![on_question]).expect("one mount");
+    let handle = start(server.url(), [answers, questions]).await;
+    journal.begins().await;
+    for id in ["0", "1", "2"] {
+        server.publish(&format!("questions.{id}"), "why").await;
+    }
+    journal.message("answers.1", "WHY").await;
+    journal.message("answers.2", "WHY").await;
+    // What the connections were is no matter: both come back.
+    server.kill_connections().await;
+    journal.lost_connection().await;
+    within("readiness", handle.ready()).await;
+    server.publish("questions.3", "how").await;
+    journal.message("answers.3", "HOW").await;
+    ends_well(handle).await;
+}
+
+pub(crate) async fn answers_of_an_attached_handler_go_over_the_services_manager(server: Server) {
+    let (sender, receiver) = broadcast::channel(100);
+    let client = Client::open(format!("{}?protocol=resp3", server.url())).unwrap();
+    let config = ConnectionManagerConfig::new().set_push_sender(sender);
+    let manager = within(
+        "a connection",
+        client.get_connection_manager_with_config(config),
+    );
+    let manager = manager.await.unwrap();
+    let (answers, mut journal) = recorder("answers", Subscription::pattern("answers.*"));
+    let attached = Subscriber::attach(manager, receiver)
+        .handlers([answers])
+        .handlers(handlers![on_question]);
+    let handle = within("the start", attached.start()).await.unwrap();
+    journal.begins().await;
+    server.publish("questions.1", "why").await;
+    journal.message("answers.1", "WHY").await;
+    ends_well(handle).await;
+}
+
+pub(crate) async fn a_publisher_comes_back_after_an_outage(server: Server) {
+    let (mount, mut journal) = recorder("text", Subscription::channel("text"));
+    let handle = start(server.url(), [mount]).await;
+    journal.begins().await;
+    let publisher = Publisher::new(server.url()).unwrap();
+    assert_eq!(publisher.publish_to("text", "1").await.unwrap(), 1);
+    journal.message("text", "1").await;
+
+    server.stop().await;
+    let lost = within("an error", publisher.publish_to("text", "lost")).await;
+    assert!(
+        lost.as_ref().is_err_and(redis_push::Error::is_connection),
+        "{lost:?}"
+    );
+    server.start_again().await;
+    journal.lost_connection().await;
+    within("readiness", handle.ready()).await;
+    eventually("a publish goes through", async || {
+        let published = publisher.publish_to("text", &Text(2)).await;
+        published.is_ok_and(|receivers| receivers == 1)
+    })
+    .await;
+    journal.message("text", "2").await;
+}
+
+pub(crate) async fn a_publish_that_is_not_answered_is_told_as_such(server: Server) {
+    let publisher = Publisher::new(server.url())
+        .unwrap()
+        .timeout(Duration::from_millis(100));
+    within("a publish", publisher.publish_to("text", "1"))
+        .await
+        .unwrap();
+    server.freeze(true);
+    let error = within("an error", publisher.publish_to("text", "2"))
+        .await
+        .unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert!(
+        error.to_string().starts_with("not known to be published"),
+        "{error}"
+    );
+    server.freeze(false);
+    let patient = publisher.timeout(Duration::from_secs(20));
+    within("a publish", patient.publish_to("text", "3"))
+        .await
+        .unwrap();
+}
+
+pub(crate) async fn many_messages_are_published_in_their_order(server: Server) {
+    let (mount, mut journal) = recorder("answers", Subscription::pattern("answers.*"));
+    let handle = start(server.url(), [mount]).await;
+    journal.begins().await;
+    let publisher = Publisher::over(
+        Client::open(server.url())
+            .unwrap()
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap(),
+    );
+    let messages = (0..2_500).map(|id| Answer {
+        id,
+        text: id.to_string(),
+    });
+    let messages: Vec<_> = messages.collect();
+    let receivers = within("the publishes", publisher.publish_all(&messages)).await;
+    assert_eq!(receivers.unwrap(), vec![1; 2_500]);
+    for id in 0..2_500 {
+        let id = id.to_string();
+        journal.message(&format!("answers.{id}"), &id).await;
+    }
+    ends_well(handle).await;
+}
+
+pub(crate) async fn a_refused_answer_is_a_failure_of_its_handler(server: RealServer) {
+    server
+        .command(&[
+            "ACL",
+            "SETUSER",
+            "mute",
+            "reset",
+            "on",
+            ">pw",
+            "&*",
+            "-@all",
+            "+psubscribe",
+            "+punsubscribe",
+            "+ping",
+            "+client",
+        ])
+        .await;
+    let (told, mut failures) = unbounded_channel();
+    let url = format!("redis://mute:pw@{}/", server.addr());
+    let handle = subscriber(url).handlers(handlers![on_question]).on_failure(
+        move |failure: redis_push::Failure| {
+            let _ = told.send((failure.kind(), failure.detail()));
+            async {}
+        },
+    );
+    let handle = within("the start", handle.start()).await.unwrap();
+    server.command(&["PUBLISH", "questions.1", "why"]).await;
+    let (kind, reason) = within("the failure", failures.recv()).await.unwrap();
+    assert_eq!(kind, FailureKind::Failed);
+    assert!(
+        reason.contains("not published") && reason.contains("no permissions"),
+        "{reason}"
+    );
+    assert_eq!(handle.stats().handlers[0].failed, 1);
+}

@@ -1,0 +1,424 @@
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use fastrand::Rng;
+use redis_push::redis::aio::ConnectionLike;
+use redis_push::redis::{Cmd, Pipeline, RedisFuture, Value};
+use redis_push::{
+    BoxError, Codec, Error, FromPush, OwnedPush, Param, Publish, Publishable, Publisher,
+    PushMessage, Subscription, Text, push_handler,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{deliver, template};
+
+/// JSON behind one byte.
+enum Marked {}
+
+impl Codec for Marked {
+    fn decode<'p, T: Deserialize<'p>>(payload: &'p [u8]) -> Result<T, BoxError> {
+        let json = payload.strip_prefix(b"!").ok_or("not marked")?;
+        Ok(serde_json::from_slice(json)?)
+    }
+
+    fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, BoxError> {
+        let mut payload = b"!".to_vec();
+        serde_json::to_writer(&mut payload, value)?;
+        Ok(payload)
+    }
+}
+
+/// A message that can be made at random, and read again.
+trait Sample: Sized + Debug + PartialEq {
+    fn sample(random: &mut Rng) -> Self;
+    fn read(push: &OwnedPush) -> Result<Self, redis_push::Rejection>;
+    /// Whether its params fit into a channel's name.
+    fn fits(&self) -> bool {
+        true
+    }
+}
+
+macro_rules! reads {
+    () => {
+        fn read(push: &OwnedPush) -> Result<Self, redis_push::Rejection> {
+            <Self as FromPush<'_, ()>>::from_push(push.as_push(), &())
+        }
+    };
+}
+
+/// Text of up to six characters, some of which mean something somewhere.
+fn word(random: &mut Rng) -> String {
+    const CHARS: [char; 16] = [
+        'a', 'Z', '0', '_', '-', '.', ':', '/', '@', '{', '"', '\\', '*', 'é', '\n', '漢',
+    ];
+    let len = random.usize(0..=6);
+    (0..len)
+        .map(|_| CHARS[random.usize(..CHARS.len())])
+        .collect()
+}
+
+fn plain_word(random: &mut Rng) -> String {
+    (0..random.usize(1..=6))
+        .map(|_| random.alphanumeric())
+        .collect()
+}
+
+fn any_word(random: &mut Rng) -> String {
+    match random.bool() {
+        true => word(random),
+        false => plain_word(random),
+    }
+}
+
+fn fits_a_param(text: &str) -> bool {
+    !text.is_empty() && !text.contains(['.', ':', '/'])
+}
+
+macro_rules! quote_by {
+    ($name:ident, $channel:literal $(, $codec:path)?) => {
+        #[derive(Debug, PartialEq, PushMessage)]
+        #[push(channel = $channel $(, codec = $codec)?)]
+        struct $name {
+            symbol: String,
+            venue: String,
+            bid: i64,
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            note: Option<String>,
+            #[serde(rename = "type")]
+            kind: (u8, bool),
+        }
+
+        impl Sample for $name {
+            fn sample(random: &mut Rng) -> Self {
+                Self {
+                    symbol: any_word(random),
+                    venue: any_word(random),
+                    bid: random.i64(..),
+                    note: random.bool().then(|| word(random)),
+                    kind: (random.u8(..), random.bool()),
+                }
+            }
+            fn fits(&self) -> bool {
+                // The `@` behind the symbol ends it.
+                fits_a_param(&self.symbol)
+                    && !self.symbol.chars().skip(1).any(|c| c == '@')
+                    && !self.venue.is_empty()
+            }
+            reads!();
+        }
+    };
+}
+
+quote_by!(JsonQuote, "quotes.{symbol}@{venue*}");
+quote_by!(PackedQuote, "packed.{symbol}@{venue*}", msgpack);
+quote_by!(MarkedQuote, "marked.{symbol}@{venue*}", Marked);
+
+#[derive(Debug, PartialEq, PushMessage)]
+#[push(channel = "rooms.{room}.{sensor}", codec = text)]
+struct Reading {
+    room: u32,
+    sensor: String,
+    value: i32,
+}
+
+impl Sample for Reading {
+    fn sample(random: &mut Rng) -> Self {
+        Self {
+            room: random.u32(..),
+            sensor: any_word(random),
+            value: random.i32(..),
+        }
+    }
+    fn fits(&self) -> bool {
+        fits_a_param(&self.sensor)
+    }
+    reads!();
+}
+
+#[derive(Debug, PartialEq, PushMessage)]
+#[push(shard = "{frames}", codec = bytes)]
+struct Frame(Vec<u8>);
+
+impl Sample for Frame {
+    fn sample(random: &mut Rng) -> Self {
+        Self((0..random.usize(0..40)).map(|_| random.u8(..)).collect())
+    }
+    reads!();
+}
+
+#[derive(Debug, PartialEq, PushMessage)]
+#[push(channel = ["events", "old-events"], tag = "type")]
+#[serde(rename_all = "snake_case")]
+enum Event {
+    SignedIn { user: u64 },
+    Said { user: u64, text: String },
+    Stopped,
+}
+
+impl Sample for Event {
+    fn sample(random: &mut Rng) -> Self {
+        match random.u8(0..3) {
+            0 => Self::SignedIn {
+                user: random.u64(..),
+            },
+            1 => Self::Said {
+                user: random.u64(..),
+                text: word(random),
+            },
+            _ => Self::Stopped,
+        }
+    }
+    reads!();
+}
+
+#[derive(Debug, PartialEq, PushMessage)]
+#[push(channel = "wrapped", codec = msgpack)]
+struct Wrapped<T> {
+    id: u64,
+    body: Vec<T>,
+}
+
+impl Sample for Wrapped<String> {
+    fn sample(random: &mut Rng) -> Self {
+        Self {
+            id: random.u64(..),
+            body: (0..random.usize(0..4)).map(|_| word(random)).collect(),
+        }
+    }
+    reads!();
+}
+
+fn agrees<M: Sample + Publishable>(random: &mut Rng) {
+    let message = M::sample(random);
+    let channel = match message.to_channel() {
+        Ok(channel) => channel,
+        Err(error) => {
+            assert!(error.is_encode() && !message.fits(), "{message:?}: {error}");
+            return;
+        }
+    };
+    assert!(message.fits(), "{message:?} on {channel:?}");
+    let payload = message.to_payload().unwrap();
+    let by = M::SUBSCRIPTIONS[0].clone();
+    let push = OwnedPush::new(by, channel, payload);
+    assert_eq!(M::read(&push).unwrap(), message);
+}
+
+#[test]
+fn what_a_publisher_writes_a_handler_of_the_type_reads() {
+    for seed in 0..10_000 {
+        let agreed = std::panic::catch_unwind(|| {
+            let random = &mut Rng::with_seed(seed);
+            agrees::<JsonQuote>(random);
+            agrees::<PackedQuote>(random);
+            agrees::<MarkedQuote>(random);
+            agrees::<Reading>(random);
+            agrees::<Frame>(random);
+            agrees::<Event>(random);
+            agrees::<Wrapped<String>>(random);
+        });
+        assert!(agreed.is_ok(), "with seed {seed}");
+    }
+}
+
+#[test]
+fn a_type_says_where_it_is_published() {
+    assert_eq!(JsonQuote::template(), "quotes.{symbol}@{venue*}");
+    assert_eq!(Event::template(), "events");
+    let channel = Reading::channel_for(7, "door").unwrap();
+    assert_eq!(channel, "rooms.7.door");
+    let error = Reading::channel_for(7, "front.door").unwrap_err();
+    assert!(error.is_encode());
+    assert_eq!(
+        error.to_string(),
+        "`Reading` cannot be published: the param `sensor` is \"front.door\", which could not be \
+         read back from a channel `rooms.{room}.{sensor}`"
+    );
+    assert_eq!(Event::SUBSCRIPTIONS.len(), 2);
+    assert_eq!(JsonQuote::CODEC, "json");
+    assert_eq!(MarkedQuote::CODEC, "Marked");
+}
+
+#[derive(Debug, PushMessage)]
+#[push(channel = "names.{id}", codec = text)]
+struct Name<'a> {
+    id: &'a str,
+    name: Cow<'a, str>,
+}
+
+#[test]
+fn text_borrows_from_the_payload() {
+    let push = OwnedPush::new(template("names.{id}"), "names.7", "Ada");
+    let name = <Name<'_> as FromPush<'_, ()>>::from_push(push.as_push(), &()).unwrap();
+    assert!(matches!(name.name, Cow::Borrowed("Ada")));
+    assert_eq!(name.id, "7");
+}
+
+/// Cannot be written, and is only received.
+#[derive(Debug, Deserialize)]
+struct Opaque;
+
+#[derive(Debug, PushMessage)]
+#[push(channel = "opaque")]
+struct OnlyRead {
+    #[serde(default)]
+    _opaque: Option<Opaque>,
+}
+
+#[test]
+fn a_message_whose_fields_cannot_be_written_can_be_received() {
+    let push = OwnedPush::new(OnlyRead::SUBSCRIPTIONS[0].clone(), "opaque", "{}");
+    <OnlyRead as FromPush<'_, ()>>::from_push(push.as_push(), &()).unwrap();
+}
+
+/// Records what is published, and says that two have received it.
+#[derive(Clone, Default)]
+struct Recorder(Arc<Mutex<Vec<u8>>>);
+
+impl ConnectionLike for Recorder {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        self.0.lock().unwrap().extend(command.get_packed_command());
+        Box::pin(async { Ok(Value::Int(2)) })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        commands: &'a Pipeline,
+        _offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        self.0
+            .lock()
+            .unwrap()
+            .extend(commands.get_packed_pipeline());
+        Box::pin(async move { Ok(vec![Value::Int(2); count]) })
+    }
+
+    fn get_db(&self) -> i64 {
+        0
+    }
+}
+
+impl Recorder {
+    fn said(&self) -> String {
+        let said = std::mem::take(&mut *self.0.lock().unwrap());
+        String::from_utf8(said).unwrap().replace("\r\n", " ")
+    }
+}
+
+#[tokio::test]
+async fn the_channel_comes_from_the_template_and_the_rest_is_encoded() {
+    let recorder = Recorder::default();
+    let publisher = Publisher::over(recorder.clone());
+    let reading = |value| Reading {
+        room: 7,
+        sensor: "door".into(),
+        value,
+    };
+    assert_eq!(publisher.publish(&reading(3)).await.unwrap(), 2);
+    assert_eq!(recorder.said(), "*3 $7 PUBLISH $12 rooms.7.door $1 3 ");
+    publisher.publish(&Frame(b"abc".to_vec())).await.unwrap();
+    assert_eq!(recorder.said(), "*3 $8 SPUBLISH $8 {frames} $3 abc ");
+    publisher
+        .publish_to("elsewhere", &reading(4))
+        .await
+        .unwrap();
+    assert_eq!(recorder.said(), "*3 $7 PUBLISH $9 elsewhere $1 4 ");
+    let both = [reading(5), reading(6)];
+    assert_eq!(publisher.publish_all(&both).await.unwrap(), [2, 2]);
+    let said = recorder.said();
+    assert!(
+        said.contains("$1 5 *3") && said.ends_with("$1 6 "),
+        "{said}"
+    );
+    let none: [Reading; 0] = [];
+    assert_eq!(publisher.publish_all(&none).await.unwrap(), [0; 0]);
+    assert_eq!(recorder.said(), "");
+}
+
+#[tokio::test]
+async fn nothing_is_sent_when_one_of_many_cannot_be_written() {
+    let recorder = Recorder::default();
+    let publisher = Publisher::over(recorder.clone());
+    let reading = |sensor: &str| Reading {
+        room: 7,
+        sensor: sensor.into(),
+        value: 0,
+    };
+    let some = [reading("door"), reading("")];
+    assert!(publisher.publish_all(&some).await.unwrap_err().is_encode());
+    let error: Error = publisher.publish_to("", "text").await.unwrap_err();
+    assert!(error.is_encode());
+    assert_eq!(recorder.said(), "");
+}
+
+#[derive(PushMessage)]
+#[push(channel = "answers.{id}", codec = text)]
+struct Answer {
+    id: u64,
+    text: String,
+}
+
+#[push_handler(channel = "questions.{id}")]
+async fn always(Param(id): Param<u64>, text: &str) -> Publish<Answer> {
+    let text = text.to_uppercase();
+    Publish(Answer { id, text })
+}
+
+#[push_handler(channel = "questions.{id}")]
+async fn perhaps(
+    Param(id): Param<u64>,
+    Text(text): Text<String>,
+) -> Result<Option<Publish<Answer>>, Error> {
+    Ok((id > 0).then_some(Publish(Answer { id, text })))
+}
+
+#[push_handler(channel = "questions.{id}")]
+async fn by_hand(Param(id): Param<u64>, text: &str, publisher: Publisher) -> Result<(), Error> {
+    for copy in 0..id {
+        publisher.publish_to(format!("copies.{copy}"), text).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_handler_returns_is_published() {
+    let recorder = Recorder::default();
+    let ask = async |handler: &str, id: u64| {
+        let push = OwnedPush::new(template("questions.{id}"), format!("questions.{id}"), "why")
+            .with_publisher(Publisher::over(recorder.clone()));
+        let push = push.as_push();
+        use redis_push::Handler;
+        match handler {
+            "always" => always {}.handle(push, &()).await,
+            "perhaps" => perhaps {}.handle(push, &()).await,
+            _ => by_hand {}.handle(push, &()).await,
+        }
+    };
+    ask("always", 1).await.unwrap();
+    assert_eq!(recorder.said(), "*3 $7 PUBLISH $9 answers.1 $3 WHY ");
+    ask("perhaps", 0).await.unwrap();
+    assert_eq!(recorder.said(), "");
+    ask("perhaps", 2).await.unwrap();
+    assert_eq!(recorder.said(), "*3 $7 PUBLISH $9 answers.2 $3 why ");
+    ask("by_hand", 2).await.unwrap();
+    assert_eq!(
+        recorder.said(),
+        "*3 $7 PUBLISH $8 copies.0 $3 why *3 $7 PUBLISH $8 copies.1 $3 why "
+    );
+}
+
+#[tokio::test]
+async fn an_answer_without_a_publisher_is_an_error_of_the_handler() {
+    let by = template("questions.{id}");
+    let failed = deliver(always {}, &(), by, "questions.1", "why")
+        .await
+        .unwrap_err();
+    assert!(failed.to_string().contains("no publisher"), "{failed}");
+    let by = Subscription::channel("questions.1");
+    let rejected = deliver(always {}, &(), by, "questions.1", "why")
+        .await
+        .unwrap_err();
+    assert!(rejected.to_string().contains("no param `id`"), "{rejected}");
+}
