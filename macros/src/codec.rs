@@ -3,7 +3,7 @@ use quote::{ToTokens, quote};
 use syn::Path;
 use syn::parse::{Parse, ParseStream};
 
-use crate::errors::Errors;
+use crate::errors::{Errors, nearest};
 
 /// `codec = …`: how a message's payload is written.
 pub(crate) enum Codec {
@@ -29,6 +29,9 @@ impl Parse for Codec {
     }
 }
 
+/// What goes by a name of ours.
+const KNOWN: [&str; 4] = ["json", "text", "bytes", "msgpack"];
+
 impl Codec {
     pub(crate) fn validate(&self, errors: &mut Errors) {
         if let Self::MsgPack(path) = self
@@ -45,10 +48,7 @@ impl Codec {
         {
             let name = ident.to_string();
             let is_type = name.starts_with(|first: char| first.is_uppercase());
-            if !is_type
-                && let Some(near) =
-                    crate::errors::nearest(&name, ["json", "text", "bytes", "msgpack"])
-            {
+            if !is_type && let Some(near) = nearest(&name, KNOWN) {
                 errors.on(
                     path,
                     format!("unknown codec `{name}`; did you mean `{near}`?"),
@@ -83,5 +83,28 @@ impl Codec {
             Self::Own(path) => Some(path.to_token_stream()),
             Self::Json | Self::Text(_) | Self::Bytes(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(not(feature = "msgpack"))]
+    #[test]
+    fn a_codec_whose_feature_is_off_names_the_feature() {
+        let mut errors = Errors::default();
+        let codec: Codec = syn::parse_str("msgpack").unwrap();
+        codec.validate(&mut errors);
+        let told = errors.into_tokens().to_string();
+        assert!(told.contains("needs the feature `msgpack`"), "{told}");
+    }
+
+    #[test]
+    fn paths_are_codecs_of_the_users() {
+        let codec: Codec = syn::parse_str("codecs::Cbor").unwrap();
+        assert_eq!(codec.label(), "codecs::Cbor");
+        let codec: Codec = syn::parse_str("text").unwrap();
+        assert!(codec.path().is_none() && codec.of_one_field().is_some());
     }
 }

@@ -23,6 +23,8 @@ mod mount;
 mod overflow;
 mod serde_attrs;
 mod signature;
+#[cfg(test)]
+mod snapshots;
 mod spans;
 mod template;
 mod types;

@@ -27,8 +27,7 @@ pub(crate) fn main() -> Result<()> {
     )?;
     let mut results = File::create(options.out.join("results.jsonl"))?;
     let peers = options.peers();
-    let rounds = options.rounds();
-    println!("{machine}; medians of {rounds} rounds (lowest–highest)\n");
+    println!("{machine}; medians over the rounds (lowest–highest)\n");
     for workload in options.workloads() {
         println!("## {}\n", table::heading(workload));
         if workload == Workload::W4 {
@@ -46,6 +45,8 @@ pub(crate) fn main() -> Result<()> {
             }
             continue;
         }
+        let rounds = options.rounds(workload);
+        println!("{rounds} rounds\n");
         let mut cells = Vec::new();
         for setting in plan::settings(workload, &options) {
             let samples = measure(&setting, &peers, rounds, &runner);

@@ -22,7 +22,11 @@ pub(crate) fn check(options: &Options, runner: &Runner) -> Result<()> {
         }
         let mut verdict = Ok(());
         for _ in 0..TRIES {
-            verdict = hold(&setting, options.rounds().max(LEAST_ROUNDS), runner);
+            verdict = hold(
+                &setting,
+                options.rounds(Workload::W1).max(LEAST_ROUNDS),
+                runner,
+            );
             match &verdict {
                 Ok(()) => break,
                 Err(reason) => eprintln!("{}: {reason}", setting.label()),

@@ -59,12 +59,13 @@ pub(crate) fn setting(workload: Workload, source: Source, handlers: usize, quick
     let (full, small) = match workload {
         // At 1,000 handlers the seed pattern takes half a minute for the full number.
         Workload::W1 if handlers > 100 => (400_000, 40_000),
+        Workload::W1 if handlers > 10 => (600_000, 60_000),
         Workload::W1 | Workload::W4 => (1_000_000, 100_000),
         Workload::W2 => {
             let full = (3_000_000 / handlers as u64).clamp(10, 1_000_000);
             (full, full / 10)
         }
-        Workload::W3 => (5_000, 1_500),
+        Workload::W3 => (3_000, 1_500),
         // Their sizes are what they are about.
         Workload::W5 => (100_000, 100_000),
         Workload::W6 => (15_000, 15_000),

@@ -1,0 +1,88 @@
+#[push_handler(
+    channel = ["orders.{region}", "old.orders.{region}"],
+    buffer = 1024,
+    overflow = "drop_newest",
+    timeout = "5s",
+    workers = 4,
+    ordered_by = region,
+    required,
+    on_gap = resync,
+    state = App
+)]
+async fn on_order(Param(region): Param<&str>, body: &[u8]) -> Option<Publish<Receipt>> {
+    None
+}
+// becomes
+#[doc(hidden)]
+#[allow(non_camel_case_types)]
+struct on_order {}
+const _: () = {
+    use ::redis_push::__private as __p;
+    use __p::plain::*;
+    use resync as __Handler;
+    const _: () = {
+        let _ = __Handler;
+        ::core::assert!(
+            __Handler::IS_HANDLER,
+            "`resync` is not a gap handler; annotate it with `#[gap_handler]`"
+        )
+    };
+    const _: __p::Takes<App> = {
+        let mut __takes = __p::Takes::<App>::PATTERN;
+        __takes.arg::<&'static [u8]>("&[u8]");
+        __takes.fills(&["region"]);
+        __takes.fills(&["region"]);
+        __takes.param::<&'static str, __p::Borrowed>("region", &["region"]);
+        __takes.is_ordered_by("region", &["region"]);
+        __takes
+    };
+    impl __p::Handler<App> for on_order
+    where
+        for<'__p> &'__p str: __p::FromParam<'__p, __p::Borrowed>,
+        for<'__p> &'__p [u8]: __p::FromPush<'__p, App>,
+        __Handler: __p::GapHandler<App>,
+    {
+        fn spec(&self) -> __p::Spec {
+            __p::Spec::new("on_order")
+                .at(::core::file!(), ::core::line!())
+                .on({
+                    const __SEGMENTS: &[__p::Segment] = &[
+                        __p::Segment::Literal(__p::Cow::Borrowed("orders.")),
+                        __p::Segment::Param(__p::Cow::Borrowed("region")),
+                    ];
+                    __p::Subscription::from_segments("orders.*", __SEGMENTS)
+                })
+                .on({
+                    const __SEGMENTS: &[__p::Segment] = &[
+                        __p::Segment::Literal(__p::Cow::Borrowed("old.orders.")),
+                        __p::Segment::Param(__p::Cow::Borrowed("region")),
+                    ];
+                    __p::Subscription::from_segments("old.orders.*", __SEGMENTS)
+                })
+                .buffer(1024)
+                .overflow(__p::Overflow::DropNewest)
+                .timeout(::core::time::Duration::from_millis(5000u64))
+                .workers(4)
+                .ordered_by("region")
+                .required()
+        }
+        async fn handle(&self, __push: __p::Push<'_>, __state: &App) -> __p::Handled {
+            __p::send(
+                    __p::answer::<
+                        Option<Publish<Receipt>>,
+                    >(
+                        on_order(
+                                __p::param_arg::<&'_ str, __p::Borrowed>("region", __push)?,
+                                __p::arg(__push, __state)?,
+                            )
+                            .await,
+                    ),
+                    __push,
+                )
+                .await
+        }
+        async fn handle_gap(&self, __gap: &__p::Gap, __state: &App) -> __p::Handled {
+            __p::GapHandler::handle(&__Handler {}, __gap, __state).await
+        }
+    }
+};

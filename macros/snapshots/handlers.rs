@@ -1,0 +1,33 @@
+const MOUNTS: Vec<Mount<()>> = handlers![on_order, alerts::on_alert.buffer(10)];
+// becomes
+const _: () = {
+    ::redis_push::__private::mounts([
+        {
+            use ::redis_push::__private as __p;
+            use __p::plain::*;
+            use on_order as __Handler;
+            const _: () = {
+                let _ = __Handler;
+                ::core::assert!(
+                    __Handler::IS_HANDLER,
+                    "`on_order` is not a push handler; annotate it with `#[push_handler]`"
+                )
+            };
+            __p::mount(__Handler {})
+        },
+        {
+            use ::redis_push::__private as __p;
+            use __p::plain::*;
+            use alerts::on_alert as __Handler;
+            const _: () = {
+                let _ = __Handler;
+                ::core::assert!(
+                    __Handler::IS_HANDLER,
+                    "`on_alert` is not a push handler; annotate it with `#[push_handler]`"
+                )
+            };
+            __p::mount(__Handler {})
+        }
+            .buffer(10),
+    ])
+};

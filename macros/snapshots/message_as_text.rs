@@ -1,0 +1,85 @@
+#[derive(PushMessage)]
+#[push(channel = "rooms.{room}.temperature", codec = text)]
+struct Temperature {
+    room: u32,
+    celsius: f64,
+}
+// becomes
+#[allow(single_use_lifetimes)]
+const _: () = {
+    use ::redis_push::__private as __p;
+    impl __p::PushMessage for Temperature {
+        const SUBSCRIPTIONS: &'static [__p::Subscription] = &[
+            {
+                const __SEGMENTS: &[__p::Segment] = &[
+                    __p::Segment::Literal(__p::Cow::Borrowed("rooms.")),
+                    __p::Segment::Param(__p::Cow::Borrowed("room")),
+                    __p::Segment::Literal(__p::Cow::Borrowed(".temperature")),
+                ];
+                __p::Subscription::from_segments("rooms.*.temperature", __SEGMENTS)
+            },
+        ];
+        const FIELDS: &'static [&'static str] = &["room", "celsius"];
+        const CODEC: &'static str = "text";
+    }
+    impl<'__p, __S> __p::FromPush<'__p, __S> for Temperature {
+        const MESSAGE: ::core::option::Option<__p::Message> = ::core::option::Option::Some(
+            __p::Message::of::<Self>(),
+        );
+        fn from_push(__push: __p::Push<'__p>, _: &'__p __S) -> __p::Taken<Self> {
+            let [__0] = __p::params(
+                __push,
+                <Self as __p::PushMessage>::SUBSCRIPTIONS,
+                ["room"],
+            )?;
+            ::core::result::Result::Ok(Self {
+                room: __p::param::<u32, __p::Parsed>("room", __0)?,
+                celsius: __p::text::<f64, __p::Parsed>(__push, "Temperature")?,
+            })
+        }
+    }
+    impl Temperature {
+        /// Where it is published, as its attribute says it.
+        #[allow(dead_code)]
+        #[must_use]
+        const fn template() -> &'static str {
+            "rooms.{room}.temperature"
+        }
+        ///The name of the channel `rooms.{room}.temperature` with these params.
+        ///
+        /// # Errors
+        ///
+        /// When a param could not be read back from the name.
+        #[allow(dead_code)]
+        fn channel_for(
+            room: impl ::core::fmt::Display,
+        ) -> __p::Written<::std::string::String> {
+            __p::channel(
+                <Self as __p::PushMessage>::SUBSCRIPTIONS,
+                "Temperature",
+                &[("room", &room)],
+            )
+        }
+    }
+    impl __p::ToPayload for Temperature
+    where
+        for<'__x> f64: ::core::fmt::Display,
+    {
+        fn to_payload(&self) -> __p::Written<__p::Cow<'_, [u8]>> {
+            __p::to_text(&self.celsius)
+        }
+    }
+    impl __p::Publishable for Temperature
+    where
+        for<'__x> Self: __p::ToPayload,
+        for<'__x> u32: ::core::fmt::Display,
+    {
+        fn to_channel(&self) -> __p::Written<::std::string::String> {
+            __p::channel(
+                <Self as __p::PushMessage>::SUBSCRIPTIONS,
+                "Temperature",
+                &[("room", &self.room)],
+            )
+        }
+    }
+};

@@ -1,0 +1,94 @@
+#[derive(PushMessage)]
+#[push(channel = "wrapped", codec = codecs::Cbor)]
+struct Wrapped<T> {
+    id: u64,
+    body: T,
+}
+// becomes
+#[allow(single_use_lifetimes)]
+const _: () = {
+    use ::redis_push::__private as __p;
+    impl<T> __p::PushMessage for Wrapped<T> {
+        const SUBSCRIPTIONS: &'static [__p::Subscription] = &[
+            __p::Subscription::from_static(__p::Kind::Channel, "wrapped"),
+        ];
+        const FIELDS: &'static [&'static str] = &["id", "body"];
+        const CODEC: &'static str = "codecs::Cbor";
+    }
+    #[derive(__p::serde::Serialize, __p::serde::Deserialize)]
+    #[serde(
+        crate = "::redis_push::__private::serde",
+        remote = "Wrapped",
+        bound(
+            serialize = "for < '__x > u64 : __p :: Serialize , for < '__x > T : __p :: Serialize",
+            deserialize = "T: __p::Deserialize<'de>"
+        ),
+    )]
+    #[allow(dead_code, nonstandard_style)]
+    struct __Wire<T> {
+        id: u64,
+        body: T,
+    }
+    struct __Whole<__T>(__T);
+    impl<'__p, T> __p::Deserialize<'__p> for __Whole<Wrapped<T>>
+    where
+        T: __p::Deserialize<'__p>,
+    {
+        fn deserialize<__D: __p::Deserializer<'__p>>(
+            __from: __D,
+        ) -> __p::Made<Self, __D::Error> {
+            __Wire::deserialize(__from).map(__Whole)
+        }
+    }
+    impl<'__p, T, __S> __p::FromPush<'__p, __S> for Wrapped<T>
+    where
+        T: __p::Deserialize<'__p>,
+    {
+        const MESSAGE: ::core::option::Option<__p::Message> = ::core::option::Option::Some(
+            __p::Message::of::<Self>(),
+        );
+        fn from_push(__push: __p::Push<'__p>, _: &'__p __S) -> __p::Taken<Self> {
+            __p::coded::<codecs::Cbor, __Whole<_>>(__push, "Wrapped")
+                .map(|__whole| __whole.0)
+        }
+    }
+    impl<T> Wrapped<T> {
+        /// Where it is published, as its attribute says it.
+        #[allow(dead_code)]
+        #[must_use]
+        const fn template() -> &'static str {
+            "wrapped"
+        }
+    }
+    struct __Written<'__w, __T>(&'__w __T);
+    impl<'__w, T> __p::Serialize for __Written<'__w, Wrapped<T>>
+    where
+        for<'__x> u64: __p::Serialize,
+        for<'__x> T: __p::Serialize,
+    {
+        fn serialize<__S: __p::Serializer>(
+            &self,
+            __into: __S,
+        ) -> __p::Made<__S::Ok, __S::Error> {
+            __Wire::serialize(self.0, __into)
+        }
+    }
+    impl<T> __p::ToPayload for Wrapped<T>
+    where
+        for<'__x> u64: __p::Serialize,
+        for<'__x> T: __p::Serialize,
+        for<'__x> codecs::Cbor: __p::Codec,
+    {
+        fn to_payload(&self) -> __p::Written<__p::Cow<'_, [u8]>> {
+            __p::to_coded::<codecs::Cbor>("Wrapped", &__Written(self))
+        }
+    }
+    impl<T> __p::Publishable for Wrapped<T>
+    where
+        for<'__x> Self: __p::ToPayload,
+    {
+        fn to_channel(&self) -> __p::Written<::std::string::String> {
+            __p::channel(<Self as __p::PushMessage>::SUBSCRIPTIONS, "Wrapped", &[])
+        }
+    }
+};

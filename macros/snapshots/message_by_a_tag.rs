@@ -1,0 +1,45 @@
+#[derive(PushMessage)]
+#[push(channel = "events", tag = "type", receive_only)]
+enum Event {
+    SignedIn { user: u64 },
+    SignedOut { user: u64 },
+}
+// becomes
+#[allow(single_use_lifetimes)]
+const _: () = {
+    use ::redis_push::__private as __p;
+    impl __p::PushMessage for Event {
+        const SUBSCRIPTIONS: &'static [__p::Subscription] = &[
+            __p::Subscription::from_static(__p::Kind::Channel, "events"),
+        ];
+        const FIELDS: &'static [&'static str] = &[];
+    }
+    #[derive(__p::serde::Deserialize)]
+    #[serde(
+        crate = "::redis_push::__private::serde",
+        remote = "Event",
+        bound(deserialize = ""),
+        tag = "type",
+    )]
+    #[allow(dead_code, nonstandard_style)]
+    enum __Wire {
+        SignedIn { user: u64 },
+        SignedOut { user: u64 },
+    }
+    impl<'__p, __S> __p::FromPush<'__p, __S> for Event {
+        const MESSAGE: ::core::option::Option<__p::Message> = ::core::option::Option::Some(
+            __p::Message::of::<Self>(),
+        );
+        fn from_push(__push: __p::Push<'__p>, _: &'__p __S) -> __p::Taken<Self> {
+            __p::json(__push, "Event", |__json| __Wire::deserialize(__json))
+        }
+    }
+    impl Event {
+        /// Where it is published, as its attribute says it.
+        #[allow(dead_code)]
+        #[must_use]
+        const fn template() -> &'static str {
+            "events"
+        }
+    }
+};

@@ -1,0 +1,115 @@
+#[derive(PushMessage)]
+#[push(channel = "quotes.{symbol}")]
+pub struct Quote {
+    symbol: String,
+    bid: f64,
+    #[serde(rename = "offer")]
+    ask: f64,
+}
+// becomes
+#[allow(single_use_lifetimes)]
+const _: () = {
+    use ::redis_push::__private as __p;
+    impl __p::PushMessage for Quote {
+        const SUBSCRIPTIONS: &'static [__p::Subscription] = &[
+            {
+                const __SEGMENTS: &[__p::Segment] = &[
+                    __p::Segment::Literal(__p::Cow::Borrowed("quotes.")),
+                    __p::Segment::Param(__p::Cow::Borrowed("symbol")),
+                ];
+                __p::Subscription::from_segments("quotes.*", __SEGMENTS)
+            },
+        ];
+        const FIELDS: &'static [&'static str] = &["symbol", "bid", "offer"];
+    }
+    #[derive(__p::serde::Deserialize)]
+    #[serde(crate = "::redis_push::__private::serde", expecting = "struct Quote")]
+    #[allow(dead_code, nonstandard_style)]
+    struct __Wire {
+        #[serde(skip)]
+        symbol: ::core::marker::PhantomData<String>,
+        bid: f64,
+        #[serde(rename = "offer")]
+        ask: f64,
+    }
+    impl<'__p, __S> __p::FromPush<'__p, __S> for Quote {
+        const MESSAGE: ::core::option::Option<__p::Message> = ::core::option::Option::Some(
+            __p::Message::of::<Self>(),
+        );
+        fn from_push(__push: __p::Push<'__p>, _: &'__p __S) -> __p::Taken<Self> {
+            let [__0] = __p::params(
+                __push,
+                <Self as __p::PushMessage>::SUBSCRIPTIONS,
+                ["symbol"],
+            )?;
+            let __wire: __Wire = __p::json(
+                __push,
+                "Quote",
+                |__json| __p::Deserialize::deserialize(__json),
+            )?;
+            ::core::result::Result::Ok(Self {
+                symbol: __p::param::<String, __p::Parsed>("symbol", __0)?,
+                bid: __wire.bid,
+                ask: __wire.ask,
+            })
+        }
+    }
+    impl Quote {
+        /// Where it is published, as its attribute says it.
+        #[allow(dead_code)]
+        #[must_use]
+        pub const fn template() -> &'static str {
+            "quotes.{symbol}"
+        }
+        ///The name of the channel `quotes.{symbol}` with these params.
+        ///
+        /// # Errors
+        ///
+        /// When a param could not be read back from the name.
+        #[allow(dead_code)]
+        pub fn channel_for(
+            symbol: impl ::core::fmt::Display,
+        ) -> __p::Written<::std::string::String> {
+            __p::channel(
+                <Self as __p::PushMessage>::SUBSCRIPTIONS,
+                "Quote",
+                &[("symbol", &symbol)],
+            )
+        }
+    }
+    #[derive(__p::serde::Serialize)]
+    #[serde(
+        crate = "::redis_push::__private::serde",
+        remote = "Quote",
+        bound(serialize = "for < '__x > f64 : __p :: Serialize"),
+    )]
+    #[allow(dead_code, nonstandard_style)]
+    struct __Out {
+        #[serde(skip)]
+        symbol: String,
+        bid: f64,
+        #[serde(rename = "offer")]
+        ask: f64,
+    }
+    impl __p::ToPayload for Quote
+    where
+        for<'__x> f64: __p::Serialize,
+    {
+        fn to_payload(&self) -> __p::Written<__p::Cow<'_, [u8]>> {
+            __p::to_json("Quote", |__json| __Out::serialize(self, __json))
+        }
+    }
+    impl __p::Publishable for Quote
+    where
+        for<'__x> Self: __p::ToPayload,
+        for<'__x> String: ::core::fmt::Display,
+    {
+        fn to_channel(&self) -> __p::Written<::std::string::String> {
+            __p::channel(
+                <Self as __p::PushMessage>::SUBSCRIPTIONS,
+                "Quote",
+                &[("symbol", &self.symbol)],
+            )
+        }
+    }
+};
