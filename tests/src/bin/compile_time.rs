@@ -15,8 +15,11 @@ use std::time::{Duration, Instant};
 const COUNT: usize = 100;
 const ROUNDS: usize = 7;
 
+/// Writes one of the items.
+type Item = fn(usize) -> String;
+
 /// The same code in several ways.
-const CRATES: [(&str, fn(usize) -> String); 6] = [
+const CRATES: [(&str, Item); 6] = [
     ("plain functions", |n| {
         format!(
             "pub async fn on_{n}(order: Json<Order>, channel: ChannelName<'_>) {{ \
@@ -95,7 +98,7 @@ fn main() {
 }
 
 /// Writes a crate of these items.
-fn write(workspace: &Path, scratch: &Path, index: usize, item: fn(usize) -> String) -> PathBuf {
+fn write(workspace: &Path, scratch: &Path, index: usize, item: Item) -> PathBuf {
     let dir = scratch.join(format!("case-{index}"));
     fs::create_dir_all(dir.join("src")).expect("a folder for the crate");
     let runtime = workspace.join("runtime");
