@@ -84,22 +84,17 @@ impl PushHandler {
             let written = closed_at(last, quote!(#written));
             quote!(#method #written;)
         });
-        let (kind, name, end, subscription) = match &self.args.listen {
+        let (kind, end, subscription) = match &self.args.listen {
             Some(listen) => {
                 let kind = match listen.is_pattern() {
                     true => quote!(PATTERN),
                     false => quote!(EXACT),
                 };
-                (kind, quote!(_), quote!(__takes), listen.expand())
+                (kind, quote!(__takes), listen.expand())
             }
             None => {
                 let subscription = quote!(__TAKES.subscription());
-                (
-                    quote!(OWN),
-                    quote!(__TAKES),
-                    quote!(__takes.listens()),
-                    subscription,
-                )
+                (quote!(OWN), quote!(__takes.listens()), subscription)
             }
         };
         let listen = self.args.listen.iter();
@@ -121,7 +116,7 @@ impl PushHandler {
         // A handler without arguments has nothing to change in it.
         let mutable = self.function.arguments().next().map(|_| quote!(mut));
         let checks = quote! {
-            const #name: __p::Takes<#state> = {
+            const __TAKES: __p::Takes<#state> = {
                 let #mutable __takes = __p::Takes::<#state>::#kind;
                 #(#checks)*
                 #(#fills)*
@@ -141,11 +136,13 @@ impl PushHandler {
         let workers = self.args.workers.iter();
         let ordered_by = self.args.ordered_by.iter();
         let stall_limit = self.args.stall_limit.iter();
+        let on_gap = self.args.on_gap.iter().map(readable);
         let required = self.args.required.then(|| quote!(.required()));
         quote! {
             fn spec(&self) -> __p::Spec {
                 __p::Spec::new(#label)
                     .at(::core::file!(), ::core::line!())
+                    .with_message(__TAKES.message_type())
                     .on(#subscription)
                     #(.buffer(#buffer))*
                     #(.buffer_bytes(#buffer_bytes))*
@@ -155,6 +152,7 @@ impl PushHandler {
                     #(.ordered_by(#ordered_by))*
                     #(.stall_limit(#stall_limit))*
                     #required
+                    #(.on_gap(#on_gap))*
             }
         }
     }

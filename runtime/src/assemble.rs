@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, OnceCell, watch};
 
+use crate::conflict::refuse_conflicts;
 use crate::error::{Error, Result};
 use crate::failure::{self, Failures};
 use crate::feed::Feed;
@@ -20,6 +21,7 @@ use crate::spec::{Budget, Overflow, Spec};
 use crate::subscriber::Subscriber;
 use crate::subscription::Subscription;
 use crate::supervisor::{Status, Supervisor};
+use crate::wiring::HandlerWiring;
 
 /// How many failures may wait for the hook.
 const FAILURES: usize = 1_024;
@@ -36,6 +38,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
                 "there is nothing to subscribe to: give `Subscriber::handlers` a handler",
             ));
         }
+        refuse_conflicts(self.mounts.iter().map(|mount| &mount.spec))?;
         let wire = self.settings.wire.then_some(self.settings.wire_wait);
         let link = self.target.into_link(self.options, wire)?;
         let failures = match &self.on_failure {
@@ -78,6 +81,9 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         };
 
         // Nothing fails from here on.
+        for (lane, _) in &lanes {
+            HandlerWiring::of(&lane.spec).log();
+        }
         let state = Arc::new(self.state);
         keeper.keep_itself();
         let watching = Arc::clone(&vitals);

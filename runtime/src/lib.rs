@@ -58,6 +58,12 @@
 //!
 //! [`Stats`] accounts for every message that has arrived.
 //!
+//! # What listens to what
+//!
+//! [`Subscriber::wiring`] and [`Handle::wiring`] give a table: each handler, where it is written,
+//! what it listens to and takes, and its policies. A [`start`](Subscriber::start) logs a line of it
+//! for each handler.
+//!
 //! # What goes wrong, and who is told
 //!
 //! - [`Subscriber::on_failure`] tells a hook of every delivery that did not end well, with its
@@ -120,6 +126,7 @@ mod assemble;
 mod attempt;
 mod backoff;
 mod batch;
+mod conflict;
 mod credentials;
 mod delivery;
 mod error;
@@ -158,6 +165,7 @@ mod supervisor;
 mod sync;
 mod template;
 mod tls;
+mod wiring;
 mod worker;
 
 #[cfg(feature = "testing")]
@@ -202,3 +210,4 @@ pub use subscriber::Subscriber;
 pub use subscription::{Kind, Subscription};
 pub use template::TemplateError;
 pub use tls::Tls;
+pub use wiring::{HandlerWiring, SubscriptionWiring, Wiring};

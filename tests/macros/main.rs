@@ -6,6 +6,7 @@ mod hostile;
 mod messages;
 mod mounts;
 mod outcomes;
+mod wiring;
 
 use redis_push::{Fault, Handler, OwnedPush, Spec, Subscription};
 
