@@ -48,10 +48,9 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let mut rings = Rings::default();
         let mut lanes = Vec::new();
         let mut loops = Vec::new();
-        for Mount {
-            mut spec, spawn, ..
-        } in self.mounts
-        {
+        let state = Arc::new(self.state);
+        for Mount { mut spec, bind, .. } in self.mounts {
+            let spawn = bind(&state);
             spec.subscriptions.shrink_to_fit();
             let receiver = rings.for_spec(&spec)?.subscribe();
             let meter = receiver.meter();
@@ -84,7 +83,6 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         for (lane, _) in &lanes {
             HandlerWiring::of(&lane.spec).log();
         }
-        let state = Arc::new(self.state);
         keeper.keep_itself();
         let watching = Arc::clone(&vitals);
         keeper.keep(TaskName::Watchdog, move |watched| {
@@ -103,10 +101,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let seats = loops.iter().map(|(_, seat, _)| Arc::clone(seat)).collect();
         let loops = loops.into_iter().enumerate();
         let loops = loops.map(|(index, (spawn, seat, lane))| {
-            let state = Arc::clone(&state);
             keeper.keep(TaskName::Handler(index), move |watched| {
-                let (seat, state, lane) = (Arc::clone(&seat), Arc::clone(&state), lane.clone());
-                spawn(watched, seat, state, lane)
+                spawn(watched, Arc::clone(&seat), Arc::clone(&lane))
             })
         });
         let loops = loops.collect();

@@ -39,6 +39,7 @@
 //! - A [`Gap`] says that messages may be missing. A function with
 //!   [`#[gap_handler]`](macro@gap_handler), named by `on_gap`, is told of it in the handler's own
 //!   stream.
+//! - A [`Router`] holds the handlers of one module: under a prefix, with a state of their own.
 //! - All of it can be written by hand: [`Handler`], [`Spec`], [`Mount`], [`Subscription`].
 //!
 //! # What is promised
@@ -147,11 +148,13 @@ mod model;
 mod mount;
 mod order;
 mod outcome;
+mod part;
 mod pool;
 mod pulse;
 mod push;
 mod raw;
 mod ring;
+mod router;
 mod routes;
 mod seat;
 mod settings;
@@ -204,6 +207,7 @@ pub use message::PushMessage;
 pub use mount::Mount;
 pub use push::{OwnedPush, Push};
 pub use raw::RawPush;
+pub use router::Router;
 pub use spec::{Overflow, Spec};
 pub use stats::{FailureStats, FeedStats, HandlerStats, Stats};
 pub use subscriber::Subscriber;

@@ -73,17 +73,21 @@ pub fn json<'p, T>(
 
 /// The text of each param in the push's channel name, in the order of `names`.
 ///
-/// The subscription's own template is asked first: a mount may have changed it.
+/// The subscription's own template is asked first: a mount may have changed it. The type's knows
+/// nothing of a prefix.
 pub fn params<'p, const N: usize>(
     push: Push<'p>,
     of_type: &Subscription,
     names: [&str; N],
 ) -> Result<[&'p str; N], Rejection> {
     let channel = push.channel_str()?;
-    let template = push.subscription().params().or(of_type.params());
-    template
-        .and_then(|template| template.capture(channel, names))
-        .ok_or_else(|| Rejection::unmatched("the channel is not of the template"))
+    let by = push.subscription();
+    let found = match (by.params(), of_type.params()) {
+        (Some(own), _) => own.capture(channel, names),
+        (None, Some(of_type)) => of_type.capture(by.without_prefix(channel), names),
+        (None, None) => None,
+    };
+    found.ok_or_else(|| Rejection::unmatched("the channel is not of the template"))
 }
 
 /// Fills a field from a param. `Via` keeps borrowed and parsed fields apart.

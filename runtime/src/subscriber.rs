@@ -161,7 +161,8 @@ impl Subscriber {
 }
 
 impl<S: Send + Sync + 'static> Subscriber<S> {
-    /// Adds handlers; may be called more than once.
+    /// Adds handlers, from [`handlers!`](crate::handlers) or a [`Router`](crate::Router); may be called
+    /// more than once.
     pub fn handlers(mut self, mounts: impl IntoIterator<Item = Mount<S>>) -> Self {
         self.mounts.extend(mounts);
         self

@@ -19,6 +19,7 @@ mod poison;
 mod policies;
 mod reconnect;
 mod rights;
+mod routing;
 mod secrets;
 mod starting;
 mod stopping;
@@ -41,6 +42,7 @@ use poison::*;
 use policies::*;
 use reconnect::*;
 use rights::*;
+use routing::*;
 use secrets::*;
 use starting::*;
 use stopping::*;
@@ -118,6 +120,11 @@ fn on_each_link(suite: Suite) -> Suite {
             stats_print_as_a_table_and_survive_json,
             what_is_mounted_is_told_in_a_table_and_in_the_log,
             views_and_the_same_message_go_together_on_one_name,
+            a_prefix_goes_before_every_name_of_a_router,
+            the_params_of_a_message_are_found_behind_a_prefix,
+            a_prefix_goes_before_sharded_names_too,
+            a_router_takes_its_state_out_of_a_larger_one_once,
+            a_router_that_is_split_takes_the_state_of_each_subscriber,
             a_delivery_that_takes_too_long_is_dropped_and_the_next_one_comes,
             workers_run_at_once_and_a_gap_waits_for_all_of_them,
             workers_keep_the_order_of_a_key,
