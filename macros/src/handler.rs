@@ -51,6 +51,9 @@ impl PushHandler {
         let bounds = bounds(args, function, &quote!(__p::FromPush), gap_bound);
         let spec = self.spec(&subscription);
         let call = call(function, quote!(__p::arg(__push, __state)));
+        let own_state = args.state.iter();
+        let collect =
+            cfg!(feature = "collect").then(|| quote!(__p::collect!(#name #(, #own_state)*);));
         let handle = quote_spanned! {placed(name.span())=>
             async fn handle(&self, __push: __p::Push<'_>, __state: &#state) -> __p::Handled {
                 #call
@@ -69,6 +72,7 @@ impl PushHandler {
                     #handle
                     #handle_gap
                 }
+                #collect
             };
         }
     }

@@ -38,6 +38,14 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
                 "there is nothing to subscribe to: give `Subscriber::handlers` a handler",
             ));
         }
+        let mistakes = self
+            .mounts
+            .iter()
+            .filter_map(|mount| mount.mistake.as_deref());
+        let mistakes: Vec<_> = mistakes.collect();
+        if !mistakes.is_empty() {
+            return Err(Error::config(mistakes.join("\n")));
+        }
         refuse_conflicts(self.mounts.iter().map(|mount| &mount.spec))?;
         let wire = self.settings.wire.then_some(self.settings.wire_wait);
         let link = self.target.into_link(self.options, wire)?;

@@ -109,6 +109,9 @@
 //!
 //! None is on by default, and each goes with the others.
 //!
+//! - `collect` registers every [`push_handler`](macro@push_handler), so that a program need not list
+//!   its handlers: `Router::collected` has all that are linked into it. Without it nothing is
+//!   registered.
 //! - `rustls` adds TLS: `rediss://` URLs and [`Subscriber::tls`], on either link. It is rustls with
 //!   the crypto provider that the process has set
 //!   (`rustls::crypto::CryptoProvider::install_default`), else with *ring*, whose build needs a C
@@ -127,6 +130,8 @@ mod assemble;
 mod attempt;
 mod backoff;
 mod batch;
+#[cfg(feature = "collect")]
+mod collect;
 mod conflict;
 mod credentials;
 mod delivery;

@@ -25,6 +25,8 @@ pub struct Mount<S> {
     /// Whether the subscriptions are this mount's own, and not the handler's.
     is_moved: bool,
     pub(crate) bind: Bind<S>,
+    /// Why no subscriber can start with it.
+    pub(crate) mistake: Option<String>,
 }
 
 /// Gives a handler its state. What it does of the user's, such as `FromRef`, is done before the
@@ -86,6 +88,29 @@ impl<S: Send + Sync + 'static> Mount<S> {
                     watched.spawn(Box::pin(delivery::run(handler, seat, state, lane)))
                 })
             }),
+            mistake: None,
+        }
+    }
+
+    /// A mount that no subscriber starts with.
+    #[cfg(feature = "collect")]
+    pub(crate) fn refused(spec: Spec, mistake: String) -> Self {
+        Self {
+            spec,
+            is_moved: false,
+            bind: Box::new(|_| unreachable!("it is refused before it is bound")),
+            mistake: Some(mistake),
+        }
+    }
+
+    /// Makes it a mount for any state, of which it takes nothing.
+    #[cfg(feature = "collect")]
+    pub(crate) fn with_its_own_state<Any>(self, state: S) -> Mount<Any> {
+        Mount {
+            spec: self.spec,
+            is_moved: self.is_moved,
+            bind: Box::new(move |_| (self.bind)(&Arc::new(state))),
+            mistake: self.mistake,
         }
     }
 
@@ -139,6 +164,7 @@ impl<S: Send + Sync + 'static> Mount<S> {
             spec: self.spec,
             is_moved: self.is_moved,
             bind: Box::new(move |whole| bind(&part.of(whole))),
+            mistake: self.mistake,
         }
     }
 

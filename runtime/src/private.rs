@@ -1,5 +1,7 @@
 //! What generated code calls: one function per idea. No public API.
 
+#[path = "private/collect.rs"]
+pub mod collect;
 #[path = "private/plain.rs"]
 pub mod plain;
 #[path = "private/takes.rs"]
@@ -12,6 +14,7 @@ pub use std::borrow::Cow;
 pub use serde;
 pub use serde::Deserialize;
 
+pub use crate::__collect as collect;
 pub use crate::extract::{AnyState, FromPush, Message, Rejection};
 pub use crate::gap::{FromGap, Gap, GapHandler};
 pub use crate::handler::Handler;
