@@ -8,7 +8,7 @@ async fn on_number(Json(number): Json<u32>) {
 struct on_number {}
 const _: () = {
     use ::redis_push::__private as __p;
-    const _: __p::Takes<__p::AnyState> = {
+    const __TAKES: __p::Takes<__p::AnyState> = {
         let mut __takes = __p::Takes::<__p::AnyState>::EXACT;
         __takes.arg::<Json<u32>>("Json<u32>");
         __takes
@@ -20,6 +20,7 @@ const _: () = {
         fn spec(&self) -> __p::Spec {
             __p::Spec::new("on_number")
                 .at(::core::file!(), ::core::line!())
+                .with_message(__TAKES.message_type())
                 .on(__p::Subscription::from_static(__p::Kind::Channel, "numbers"))
         }
         async fn handle(&self, __push: __p::Push<'_>, __state: &__S) -> __p::Handled {

@@ -24,6 +24,7 @@ const _: () = {
         fn spec(&self) -> __p::Spec {
             __p::Spec::new("on_quote")
                 .at(::core::file!(), ::core::line!())
+                .with_message(__TAKES.message_type())
                 .on_all(__TAKES.subscriptions())
         }
         async fn handle(&self, __push: __p::Push<'_>, __state: &__S) -> __p::Handled {

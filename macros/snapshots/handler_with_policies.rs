@@ -27,7 +27,7 @@ const _: () = {
             "`resync` is not a gap handler; annotate it with `#[gap_handler]`"
         )
     };
-    const _: __p::Takes<App> = {
+    const __TAKES: __p::Takes<App> = {
         let mut __takes = __p::Takes::<App>::PATTERN;
         __takes.arg::<&'static [u8]>("&[u8]");
         __takes.fills(&["region"]);
@@ -45,6 +45,7 @@ const _: () = {
         fn spec(&self) -> __p::Spec {
             __p::Spec::new("on_order")
                 .at(::core::file!(), ::core::line!())
+                .with_message(__TAKES.message_type())
                 .on({
                     const __SEGMENTS: &[__p::Segment] = &[
                         __p::Segment::Literal(__p::Cow::Borrowed("orders.")),
@@ -65,6 +66,7 @@ const _: () = {
                 .workers(4)
                 .ordered_by("region")
                 .required()
+                .on_gap("resync")
         }
         async fn handle(&self, __push: __p::Push<'_>, __state: &App) -> __p::Handled {
             __p::send(

@@ -52,6 +52,9 @@ impl PushHandler {
         let bounds = bounds(args, function, &quote!(__p::FromPush), gap_bound);
         let spec = self.spec(&subscriptions);
         let call = call(function, quote!(__p::arg(__push, __state)), Ending::Answer);
+        let own_state = args.state.iter();
+        let collect =
+            cfg!(feature = "collect").then(|| quote!(__p::collect!(#name #(, #own_state)*);));
         let handle = quote_spanned! {placed(name.span())=>
             async fn handle(&self, __push: __p::Push<'_>, __state: &#state) -> __p::Handled {
                 #call
@@ -70,6 +73,7 @@ impl PushHandler {
                     #handle
                     #handle_gap
                 }
+                #collect
             };
         }
     }
@@ -87,18 +91,18 @@ impl PushHandler {
             let written = closed_at(last, quote!(#written));
             quote!(#method #written;)
         });
-        let (kind, name, end, subscriptions) = match self.args.listen.is_empty() {
+        let (kind, end, subscriptions) = match self.args.listen.is_empty() {
             false => {
                 let kind = match self.args.is_pattern() {
                     true => quote!(PATTERN),
                     false => quote!(EXACT),
                 };
                 let each = self.args.listen.iter().map(Listen::expand);
-                (kind, quote!(_), quote!(__takes), quote!(#(.on(#each))*))
+                (kind, quote!(__takes), quote!(#(.on(#each))*))
             }
             true => {
                 let all = quote!(.on_all(__TAKES.subscriptions()));
-                (quote!(OWN), quote!(__TAKES), quote!(__takes.listens()), all)
+                (quote!(OWN), quote!(__takes.listens()), all)
             }
         };
         let listen = self.args.listen.iter();
@@ -130,7 +134,7 @@ impl PushHandler {
             .any(|(_, param)| param.is_none())
             .then(|| quote!(mut));
         let checks = quote! {
-            const #name: __p::Takes<#state> = {
+            const __TAKES: __p::Takes<#state> = {
                 let #mutable __takes = __p::Takes::<#state>::#kind;
                 #(#checks)*
                 #(#fills)*
@@ -151,11 +155,13 @@ impl PushHandler {
         let workers = self.args.workers.iter();
         let ordered_by = self.args.ordered_by.iter();
         let stall_limit = self.args.stall_limit.iter();
+        let on_gap = self.args.on_gap.iter().map(readable);
         let required = self.args.required.then(|| quote!(.required()));
         quote! {
             fn spec(&self) -> __p::Spec {
                 __p::Spec::new(#label)
                     .at(::core::file!(), ::core::line!())
+                    .with_message(__TAKES.message_type())
                     #subscriptions
                     #(.buffer(#buffer))*
                     #(.buffer_bytes(#buffer_bytes))*
@@ -165,6 +171,7 @@ impl PushHandler {
                     #(.ordered_by(#ordered_by))*
                     #(.stall_limit(#stall_limit))*
                     #required
+                    #(.on_gap(#on_gap))*
             }
         }
     }

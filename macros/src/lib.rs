@@ -98,7 +98,9 @@ use proc_macro::TokenStream;
 /// like the param, which is checked here.
 ///
 /// What an argument needs of the state is checked where the handler is mounted. An extractor of
-/// your own that is written for one state needs `state = App` here.
+/// your own that is written for one state needs `state = App` here; so does a handler that takes
+/// something from a state and is to be collected (the feature `collect` of `redis-push`, which
+/// finds handlers without a list).
 ///
 /// # Returns
 ///

@@ -76,8 +76,8 @@ impl VisitMut for FindImpl {
     }
 }
 
-/// A type as a person writes it.
-pub(crate) fn readable(ty: &Type) -> String {
+/// A type or a path as a person writes it.
+pub(crate) fn readable(ty: &impl ToTokens) -> String {
     let mut text = String::new();
     for word in ty.to_token_stream().to_string().split(' ') {
         let open = text.ends_with(['<', '&', ':', '(', '[', '\'']) || text.is_empty();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, OnceCell, watch};
 
+use crate::conflict::refuse_conflicts;
 use crate::error::{Error, Result};
 use crate::failure::{self, Failures};
 use crate::feed::Feed;
@@ -20,6 +21,7 @@ use crate::spec::{Budget, Overflow, Spec};
 use crate::subscriber::Subscriber;
 use crate::subscription::Subscription;
 use crate::supervisor::{Status, Supervisor};
+use crate::wiring::HandlerWiring;
 
 /// How many failures may wait for the hook.
 const FAILURES: usize = 1_024;
@@ -36,6 +38,15 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
                 "there is nothing to subscribe to: give `Subscriber::handlers` a handler",
             ));
         }
+        let mistakes = self
+            .mounts
+            .iter()
+            .filter_map(|mount| mount.mistake.as_deref());
+        let mistakes: Vec<_> = mistakes.collect();
+        if !mistakes.is_empty() {
+            return Err(Error::config(mistakes.join("\n")));
+        }
+        refuse_conflicts(self.mounts.iter().map(|mount| &mount.spec))?;
         let wire = self.settings.wire.then_some(self.settings.wire_wait);
         let link = self.target.into_link(self.options, wire)?;
         let publisher = self.publisher.unwrap_or_else(|| link.publisher());
@@ -46,10 +57,9 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let mut rings = Rings::default();
         let mut lanes = Vec::new();
         let mut loops = Vec::new();
-        for Mount {
-            mut spec, spawn, ..
-        } in self.mounts
-        {
+        let state = Arc::new(self.state);
+        for Mount { mut spec, bind, .. } in self.mounts {
+            let spawn = bind(&state);
             spec.subscriptions.shrink_to_fit();
             let receiver = rings.for_spec(&spec)?.subscribe();
             let meter = receiver.meter();
@@ -79,7 +89,9 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         };
 
         // Nothing fails from here on.
-        let state = Arc::new(self.state);
+        for (lane, _) in &lanes {
+            HandlerWiring::of(&lane.spec).log();
+        }
         keeper.keep_itself();
         let watching = Arc::clone(&vitals);
         keeper.keep(TaskName::Watchdog, move |watched| {
@@ -98,10 +110,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let seats = loops.iter().map(|(_, seat, _)| Arc::clone(seat)).collect();
         let loops = loops.into_iter().enumerate();
         let loops = loops.map(|(index, (spawn, seat, lane))| {
-            let state = Arc::clone(&state);
             keeper.keep(TaskName::Handler(index), move |watched| {
-                let (seat, state, lane) = (Arc::clone(&seat), Arc::clone(&state), lane.clone());
-                spawn(watched, seat, state, lane)
+                spawn(watched, Arc::clone(&seat), Arc::clone(&lane))
             })
         });
         let loops = loops.collect();

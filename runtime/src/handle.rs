@@ -20,6 +20,7 @@ use crate::ring::Meter;
 use crate::seat::SharedSeat;
 use crate::stats::{HandlerStats, Stats};
 use crate::supervisor::Status;
+use crate::wiring::Wiring;
 
 /// A running subscriber. Dropping it ends everything at once; [`shutdown`](Self::shutdown) lets
 /// the handlers finish.
@@ -108,6 +109,12 @@ impl Handle {
     /// ```
     pub fn watch_health(&self) -> HealthChanges {
         self.vitals.changes()
+    }
+
+    /// What is mounted: as [`Subscriber::wiring`](crate::Subscriber::wiring) gave it before the
+    /// start.
+    pub fn wiring(&self) -> Wiring {
+        Wiring::of(self.lanes.iter().map(|(lane, _)| &lane.spec))
     }
 
     /// Ends one task of the subscriber as a bug in it would, for tests; `false` if it has none of

@@ -42,6 +42,7 @@
 //! - A [`Gap`] says that messages may be missing. A function with
 //!   [`#[gap_handler]`](macro@gap_handler), named by `on_gap`, is told of it in the handler's own
 //!   stream.
+//! - A [`Router`] holds the handlers of one module: under a prefix, with a state of their own.
 //! - All of it can be written by hand: [`Handler`], [`Spec`], [`Mount`], [`Subscription`].
 //!
 //! # What is promised
@@ -60,6 +61,12 @@
 //!   keys are shown by no log, error or `Debug`.
 //!
 //! [`Stats`] accounts for every message that has arrived.
+//!
+//! # What listens to what
+//!
+//! [`Subscriber::wiring`] and [`Handle::wiring`] give a table: each handler, where it is written,
+//! what it listens to and takes, and its policies. A [`start`](Subscriber::start) logs a line of it
+//! for each handler.
 //!
 //! # What goes wrong, and who is told
 //!
@@ -108,6 +115,9 @@
 //!
 //! None is on by default, and each goes with the others.
 //!
+//! - `collect` registers every [`push_handler`](macro@push_handler), so that a program need not list
+//!   its handlers: `Router::collected` has all that are linked into it. Without it nothing is
+//!   registered.
 //! - `rustls` adds TLS: `rediss://` URLs and [`Subscriber::tls`], on either link. It is rustls with
 //!   the crypto provider that the process has set
 //!   (`rustls::crypto::CryptoProvider::install_default`), else with *ring*, whose build needs a C
@@ -129,6 +139,9 @@ mod attempt;
 mod backoff;
 mod batch;
 mod codec;
+#[cfg(feature = "collect")]
+mod collect;
+mod conflict;
 mod credentials;
 mod delivery;
 mod error;
@@ -151,12 +164,14 @@ mod mount;
 mod msgpack;
 mod order;
 mod outcome;
+mod part;
 mod pool;
 mod publish;
 mod pulse;
 mod push;
 mod raw;
 mod ring;
+mod router;
 mod routes;
 mod seat;
 mod settings;
@@ -170,6 +185,7 @@ mod supervisor;
 mod sync;
 mod template;
 mod tls;
+mod wiring;
 mod worker;
 
 #[cfg(feature = "testing")]
@@ -213,9 +229,11 @@ pub use msgpack::MsgPack;
 pub use publish::{Answer, Publish, Publishable, Publisher, Publishing, ToPayload};
 pub use push::{OwnedPush, Push};
 pub use raw::RawPush;
+pub use router::Router;
 pub use spec::{Overflow, Spec};
 pub use stats::{FailureStats, FeedStats, HandlerStats, Stats};
 pub use subscriber::Subscriber;
 pub use subscription::{Kind, Subscription};
 pub use template::TemplateError;
 pub use tls::Tls;
+pub use wiring::{HandlerWiring, SubscriptionWiring, Wiring};

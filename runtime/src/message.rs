@@ -3,6 +3,10 @@ use crate::subscription::Subscription;
 /// A message type that names what it is published on.
 ///
 /// `#[derive(PushMessage)]` writes it, and the [`FromPush`](crate::FromPush) beside it.
+///
+/// What is published on a name is one type: handlers that take different ones from it are an error
+/// of [`Subscriber::start`](crate::Subscriber::start). [`Json<T>`](crate::Json),
+/// [`Text<T>`](crate::Text), text and bytes are other views of the same payload, and go with any.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a push message",
     label = "add `#[derive(PushMessage)]` or take `Json<{Self}>`"

@@ -6,11 +6,13 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 
 use crate::delivery;
+use crate::extract::FromRef;
 use crate::failure::Failures;
 use crate::gate::Gate;
 use crate::handler::Handler;
 use crate::keeper::Watched;
 use crate::outcome::Counters;
+use crate::part::Part;
 use crate::publish::Publisher;
 use crate::seat::SharedSeat;
 use crate::spec::{Overflow, Spec};
@@ -23,13 +25,18 @@ pub struct Mount<S> {
     pub(crate) spec: Spec,
     /// Whether the subscriptions are this mount's own, and not the handler's.
     is_moved: bool,
-    /// Starts the handler's loop on a task of its own. The type of its future is only known where
-    /// the handler's type is, so it is spawned there: one box a handler, none a message.
-    pub(crate) spawn: Spawn<S>,
+    pub(crate) bind: Bind<S>,
+    /// Why no subscriber can start with it.
+    pub(crate) mistake: Option<String>,
 }
 
-pub(crate) type Spawn<S> =
-    Box<dyn Fn(Watched, SharedSeat, Arc<S>, Arc<Lane>) -> AbortHandle + Send + Sync>;
+/// Gives a handler its state. What it does of the user's, such as `FromRef`, is done before the
+/// first task starts.
+pub(crate) type Bind<S> = Box<dyn FnOnce(&Arc<S>) -> Spawn + Send + Sync>;
+
+/// Starts a handler's loop on a task of its own. The type of its future is only known where the
+/// handler's type is, so it is spawned there: one box a handler, none a message.
+pub(crate) type Spawn = Box<dyn Fn(Watched, SharedSeat, Arc<Lane>) -> AbortHandle + Send + Sync>;
 
 /// What a handler's loop shares with the stats.
 #[derive(Debug)]
@@ -77,15 +84,91 @@ impl<S: Send + Sync + 'static> Mount<S> {
         Self {
             spec,
             is_moved: false,
-            spawn: Box::new(move |watched, seat, state, lane| {
-                // In a box, for what watches over it would hold it twice.
-                watched.spawn(Box::pin(delivery::run(
-                    Arc::clone(&handler),
-                    seat,
-                    state,
-                    lane,
-                )))
+            bind: Box::new(move |state| {
+                let state = Arc::clone(state);
+                Box::new(move |watched, seat, lane| {
+                    let (handler, state) = (Arc::clone(&handler), Arc::clone(&state));
+                    // In a box, for what watches over it would hold it twice.
+                    watched.spawn(Box::pin(delivery::run(handler, seat, state, lane)))
+                })
             }),
+            mistake: None,
+        }
+    }
+
+    /// A mount that no subscriber starts with.
+    #[cfg(feature = "collect")]
+    pub(crate) fn refused(spec: Spec, mistake: String) -> Self {
+        Self {
+            spec,
+            is_moved: false,
+            bind: Box::new(|_| unreachable!("it is refused before it is bound")),
+            mistake: Some(mistake),
+        }
+    }
+
+    /// Makes it a mount for any state, of which it takes nothing.
+    #[cfg(feature = "collect")]
+    pub(crate) fn with_its_own_state<Any>(self, state: S) -> Mount<Any> {
+        Mount {
+            spec: self.spec,
+            is_moved: self.is_moved,
+            bind: Box::new(move |_| (self.bind)(&Arc::new(state))),
+            mistake: self.mistake,
+        }
+    }
+
+    /// Makes it a mount for a larger state, of which its own is a part.
+    ///
+    /// The part is taken once, when the subscriber starts, and not for each delivery.
+    ///
+    /// ```
+    /// use redis_push::{FromRef, Mount, State, handlers, push_handler};
+    ///
+    /// #[derive(Clone)]
+    /// struct Db;
+    ///
+    /// struct App {
+    ///     db: Db,
+    /// }
+    ///
+    /// impl FromRef<App> for Db {
+    ///     fn from_ref(app: &App) -> Self {
+    ///         app.db.clone()
+    ///     }
+    /// }
+    ///
+    /// #[push_handler(channel = "orders", state = Db)]
+    /// async fn on_order(order: &str, State(db): State<Db>) {
+    ///     println!("{order}");
+    ///     # drop::<Db>(db);
+    /// }
+    ///
+    /// let mounts: Vec<Mount<App>> = handlers![on_order.for_state()];
+    /// ```
+    ///
+    /// For several at once there is [`Router::for_state`](crate::Router::for_state).
+    #[must_use]
+    pub fn for_state<Whole>(self) -> Mount<Whole>
+    where
+        Whole: Send + Sync + 'static,
+        S: FromRef<Whole>,
+    {
+        self.sharing(&Part::default())
+    }
+
+    /// The same with a part that other mounts share.
+    pub(crate) fn sharing<Whole>(self, part: &Part<Whole, S>) -> Mount<Whole>
+    where
+        Whole: Send + Sync + 'static,
+        S: FromRef<Whole>,
+    {
+        let (bind, part) = (self.bind, part.clone());
+        Mount {
+            spec: self.spec,
+            is_moved: self.is_moved,
+            bind: Box::new(move |whole| bind(&part.of(whole))),
+            mistake: self.mistake,
         }
     }
 
@@ -109,6 +192,43 @@ impl<S: Send + Sync + 'static> Mount<S> {
             self.spec.subscriptions.clear();
         }
         self.spec = self.spec.on(subscription);
+        self
+    }
+
+    /// Puts a text before every name that it listens to, those of [`on`](Self::on) so far included.
+    ///
+    /// The text is taken as it is, in a pattern too; params keep their names and their values. A
+    /// message type that names its channel is found behind the prefix, and its params are those
+    /// that it names. What a handler publishes goes where it says, without a prefix.
+    ///
+    /// ```
+    /// use redis_push::{Mount, PushMessage, handlers, push_handler};
+    ///
+    /// #[derive(PushMessage)]
+    /// #[push(channel = "quotes.{symbol}")]
+    /// struct Quote {
+    ///     symbol: String,
+    ///     bid: f64,
+    /// }
+    ///
+    /// #[push_handler]
+    /// async fn on_quote(quote: Quote) {
+    ///     println!("{} {}", quote.symbol, quote.bid);
+    /// }
+    ///
+    /// // Listens to `eu:quotes.{symbol}`: a `Quote` of `eu:quotes.ACME` has the symbol `ACME`.
+    /// let mounts: Vec<Mount<()>> = handlers![on_quote.prefix("eu:")];
+    /// ```
+    ///
+    /// Called again, the later prefix comes first. For several handlers at once there is
+    /// [`Router::prefix`](crate::Router::prefix).
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl AsRef<str>) -> Self {
+        let subscriptions = std::mem::take(&mut self.spec.subscriptions);
+        let prefixed = subscriptions.into_iter();
+        self.spec.subscriptions = prefixed
+            .map(|name| name.prefixed(prefix.as_ref()))
+            .collect();
         self
     }
 

@@ -1,5 +1,7 @@
 //! What generated code calls: one function per idea. No public API.
 
+#[path = "private/collect.rs"]
+pub mod collect;
 #[path = "private/params.rs"]
 mod params;
 #[path = "private/payload.rs"]
@@ -14,6 +16,7 @@ pub use std::borrow::Cow;
 pub use serde;
 pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use crate::__collect as collect;
 pub use crate::codec::Codec;
 pub use crate::error::Result as Written;
 pub use crate::extract::{AnyState, FromPush, Message, Param, Rejection};

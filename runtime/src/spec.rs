@@ -1,6 +1,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::extract::Message;
 use crate::subscription::Subscription;
 
 /// A handler's name, subscriptions and policies.
@@ -8,6 +11,8 @@ use crate::subscription::Subscription;
 pub struct Spec {
     pub(crate) name: Cow<'static, str>,
     pub(crate) place: Option<(&'static str, u32)>,
+    pub(crate) message: Option<MessageType>,
+    pub(crate) on_gap: Option<Cow<'static, str>>,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) budget: Budget,
     pub(crate) timeout: Option<Duration>,
@@ -17,6 +22,27 @@ pub struct Spec {
     pub(crate) stall_limit: Duration,
     /// Whether the subscriber is not ready while it is stalled.
     pub(crate) required: bool,
+}
+
+/// The message that a handler takes.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct MessageType {
+    /// As it is written in the handler's signature.
+    pub(crate) written: Cow<'static, str>,
+    pub(crate) codec: Cow<'static, str>,
+    /// The whole name of a type that names its channel.
+    pub(crate) whole_name: Option<fn() -> &'static str>,
+}
+
+impl MessageType {
+    pub(crate) const fn of(message: &Message, written: &'static str) -> Self {
+        Self {
+            written: Cow::Borrowed(written),
+            codec: Cow::Borrowed(message.codec),
+            whole_name: message.type_name,
+        }
+    }
 }
 
 /// How much a handler's ring may hold, and what goes when there is more.
@@ -50,7 +76,8 @@ impl Default for Budget {
 /// // Or at the mount:
 /// let mounts: Vec<Mount<()>> = handlers![on_quote.overflow(Overflow::DropNewest)];
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Overflow {
     /// The oldest messages: what a handler gets next is as new as can be. The default.
@@ -69,12 +96,25 @@ pub enum Overflow {
     Latest,
 }
 
+impl Overflow {
+    /// As the attribute names it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::DropOldest => "drop_oldest",
+            Self::DropNewest => "drop_newest",
+            Self::Latest => "latest",
+        }
+    }
+}
+
 impl Spec {
     /// Names a handler; the name is its label in stats and logs.
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             name: name.into(),
             place: None,
+            message: None,
+            on_gap: None,
             subscriptions: Vec::new(),
             budget: Budget::default(),
             timeout: None,
@@ -90,6 +130,53 @@ impl Spec {
     pub fn at(mut self, file: &'static str, line: u32) -> Self {
         self.place = Some((file, line));
         self
+    }
+
+    /// Says what the handler takes as its message, and how that is read (`json`, `text`, `bytes` or
+    /// a word of your own): for the [wiring](crate::Wiring) and the log, and for nothing else.
+    ///
+    /// ```
+    /// use redis_push::{Spec, Subscription};
+    ///
+    /// let spec = Spec::new("on_order")
+    ///     .takes("Order", "json")
+    ///     .on(Subscription::channel("orders"));
+    /// ```
+    #[must_use]
+    pub fn takes(
+        self,
+        message: impl Into<Cow<'static, str>>,
+        codec: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        self.with_message(Some(MessageType {
+            written: message.into(),
+            codec: codec.into(),
+            whole_name: None,
+        }))
+    }
+
+    /// Says the same of what the macros have found.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_message(mut self, message: Option<MessageType>) -> Self {
+        self.message = message;
+        self
+    }
+
+    /// Names what is told of gaps, for the [wiring](crate::Wiring). Telling it is up to
+    /// [`Handler::handle_gap`](crate::Handler::handle_gap).
+    #[must_use]
+    pub fn on_gap(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.on_gap = Some(name.into());
+        self
+    }
+
+    /// The name, and where it is written, for errors.
+    pub(crate) fn label(&self) -> String {
+        match self.place {
+            Some((file, line)) => format!("`{}` ({file}:{line})", self.name),
+            None => format!("`{}`", self.name),
+        }
     }
 
     /// Adds a subscription. One that is there already, by kind and name, stays as it is.

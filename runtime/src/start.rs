@@ -68,10 +68,7 @@ fn explain(handle: &Handle, status: &Status, timed_out: Option<Duration>) -> Err
             names.any(|name| name.key() == subscription.key())
         };
         for (lane, _) in handle.lanes.iter().filter(|(lane, _)| wants(lane)) {
-            let _ = write!(text, ", for `{}`", lane.spec.name);
-            if let Some((file, line)) = lane.spec.place {
-                let _ = write!(text, " ({file}:{line})");
-            }
+            let _ = write!(text, ", for {}", lane.spec.label());
         }
         if let Standing::Denied(reason) = standing {
             let _ = write!(text, ": {reason}");

@@ -14,6 +14,7 @@ use crate::publish::Publisher;
 use crate::settings::Settings;
 use crate::shutdown;
 use crate::start;
+use crate::wiring::Wiring;
 
 /// A set of handlers, and the server they listen to.
 ///
@@ -164,10 +165,19 @@ impl Subscriber {
 }
 
 impl<S: Send + Sync + 'static> Subscriber<S> {
-    /// Adds handlers; may be called more than once.
+    /// Adds handlers, from [`handlers!`](crate::handlers) or a [`Router`](crate::Router); may be called
+    /// more than once.
     pub fn handlers(mut self, mounts: impl IntoIterator<Item = Mount<S>>) -> Self {
         self.mounts.extend(mounts);
         self
+    }
+
+    /// What is mounted so far: a table of the handlers, and of what each listens to.
+    ///
+    /// Asks nobody, so that a unit test can hold it against a snapshot: see [`Wiring`].
+    #[must_use]
+    pub fn wiring(&self) -> Wiring {
+        Wiring::of(self.mounts.iter().map(|mount| &mount.spec))
     }
 
     /// Reads the socket without redis-rs: pushes are lifted out of the stream before it parses
@@ -312,7 +322,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     ///
     /// # Errors
     ///
-    /// At once when the program asks for what cannot be ([`Error::is_config`](crate::Error::is_config)), when the server
+    /// At once when the program asks for what cannot be ([`Error::is_config`](crate::Error::is_config)), such as
+    /// handlers that take different [message types](crate::PushMessage) from one name, when the server
     /// refuses the credentials ([`Error::is_auth`](crate::Error::is_auth)) or a subscription ([`Error::is_denied`](crate::Error::is_denied)), and
     /// when its certificate cannot be trusted ([`Error::is_tls`](crate::Error::is_tls)). A server that cannot be reached is
     /// tried until the deadline ([`Error::is_timeout`](crate::Error::is_timeout) and [`Error::is_connection`](crate::Error::is_connection)). With no

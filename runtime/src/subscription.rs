@@ -1,10 +1,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::template::{Segment, Template, TemplateError};
+use serde::{Deserialize, Serialize};
+
+use crate::template::{Segment, Template, TemplateError, push_escaped};
 
 /// How a name is subscribed to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Kind {
     /// One channel, by its exact name: `SUBSCRIBE`.
@@ -63,6 +66,8 @@ pub struct Subscription {
     kind: Kind,
     name: Cow<'static, str>,
     template: Option<Template>,
+    /// How many bytes of the channel's name a prefix has put before it.
+    prefix_len: usize,
 }
 
 impl Subscription {
@@ -100,6 +105,7 @@ impl Subscription {
                 kind: Kind::Pattern,
                 name: template.glob().into(),
                 template: Some(template),
+                prefix_len: 0,
             },
         })
     }
@@ -118,6 +124,7 @@ impl Subscription {
             kind: Kind::Pattern,
             name: Cow::Borrowed(glob),
             template: Some(Template::from_segments(segments)),
+            prefix_len: 0,
         }
     }
 
@@ -126,7 +133,33 @@ impl Subscription {
             kind,
             name,
             template: None,
+            prefix_len: 0,
         }
+    }
+
+    /// The same with literal text before every name that it listens to.
+    pub(crate) fn prefixed(self, prefix: &str) -> Self {
+        let template = self.template.map(|template| template.prefixed(prefix));
+        let name = match (&template, self.kind) {
+            (Some(template), _) => template.glob(),
+            (None, Kind::Pattern) => {
+                let mut glob = String::new();
+                push_escaped(&mut glob, prefix);
+                glob + &self.name
+            }
+            (None, Kind::Channel | Kind::Shard) => format!("{prefix}{}", self.name),
+        };
+        Self {
+            kind: self.kind,
+            name: name.into(),
+            template,
+            prefix_len: self.prefix_len + prefix.len(),
+        }
+    }
+
+    /// A channel's name without the prefix that it has by this subscription.
+    pub(crate) fn without_prefix<'c>(&self, channel: &'c str) -> &'c str {
+        channel.get(self.prefix_len..).unwrap_or_default()
     }
 
     /// How the server is asked for it.

@@ -114,18 +114,23 @@ impl Template {
         let mut glob = String::new();
         for segment in &*self.segments {
             match segment {
-                Segment::Literal(text) => {
-                    for c in text.chars() {
-                        if matches!(c, '*' | '?' | '[' | ']' | '\\') {
-                            glob.push('\\');
-                        }
-                        glob.push(c);
-                    }
-                }
+                Segment::Literal(text) => push_escaped(&mut glob, text),
                 Segment::Param(_) | Segment::Rest(_) => glob.push('*'),
             }
         }
         glob
+    }
+
+    /// The same with literal text before it.
+    pub(crate) fn prefixed(self, prefix: &str) -> Self {
+        let mut segments = self.segments.into_owned();
+        match segments.first_mut() {
+            Some(Segment::Literal(text)) => text.to_mut().insert_str(0, prefix),
+            _ => segments.insert(0, Segment::Literal(Cow::Owned(prefix.to_owned()))),
+        }
+        Self {
+            segments: segments.into(),
+        }
     }
 
     /// The text that each of `names` takes in `channel`; `None` if the channel is not of this
@@ -224,6 +229,16 @@ impl Template {
             }
             _ => Some(rest.len()),
         }
+    }
+}
+
+/// Writes a text so that a glob matches it and nothing else.
+pub(crate) fn push_escaped(glob: &mut String, text: &str) {
+    for c in text.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '\\') {
+            glob.push('\\');
+        }
+        glob.push(c);
     }
 }
 
@@ -346,6 +361,21 @@ mod tests {
         assert_eq!(glob("quotes.{symbol}.{venue*}"), "quotes.*.*");
         assert_eq!(glob(r"a*b?[c]\{x}"), r"a\*b\?\[c\]\\*");
         assert_eq!(glob("{{tag}}.{x}"), "{tag}.*");
+    }
+
+    #[test]
+    fn a_prefix_is_literal_text() {
+        let prefixed = |text| Template::parse(text).unwrap().prefixed("{a}*:");
+        let template = prefixed("quotes.{symbol}");
+        assert_eq!(template.to_string(), "{{a}}*:quotes.{symbol}");
+        assert_eq!(template.glob(), r"{a}\*:quotes.*");
+        assert_eq!(
+            template.capture("{a}*:quotes.ACME", ["symbol"]),
+            Some(["ACME"])
+        );
+        assert_eq!(template.capture("quotes.ACME", ["symbol"]), None);
+        let template = prefixed("{symbol}.x");
+        assert_eq!(template, Template::parse("{{a}}*:{symbol}.x").unwrap());
     }
 
     #[test]

@@ -4,10 +4,13 @@ use std::collections::HashMap;
 
 pub(crate) use tests::overheard::listen as keep;
 
-/// The fields of what was logged about a handler. Tests run beside each other: the name should be
+/// The fields of what was logged about a handler's deliveries. Tests run beside each other: the name should be
 /// of one only.
 pub(crate) fn of_handler(name: &str) -> Vec<HashMap<&'static str, String>> {
     let mut events = tests::overheard::events("redis_push");
-    events.retain(|fields| fields.get("handler").is_some_and(|handler| handler == name));
+    events.retain(|fields| {
+        let is_of_handler = fields.get("handler").is_some_and(|handler| handler == name);
+        is_of_handler && fields.contains_key("outcome")
+    });
     events
 }

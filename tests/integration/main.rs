@@ -20,6 +20,7 @@ mod policies;
 mod publishing;
 mod reconnect;
 mod rights;
+mod routing;
 mod secrets;
 mod starting;
 mod stopping;
@@ -29,6 +30,7 @@ mod tireless;
 mod tls;
 mod unix_sockets;
 mod waiting;
+mod wiring;
 
 use attaching::*;
 use credentials::*;
@@ -42,11 +44,13 @@ use policies::*;
 use publishing::*;
 use reconnect::*;
 use rights::*;
+use routing::*;
 use secrets::*;
 use starting::*;
 use stopping::*;
 use unix_sockets::*;
 use waiting::*;
+use wiring::*;
 
 fn main() -> ExitCode {
     tests::overheard::listen();
@@ -121,6 +125,13 @@ fn on_each_link(suite: Suite) -> Suite {
             a_frozen_server_does_not_hold_the_shutdown_up,
             dropping_the_handle_ends_everything,
             stats_print_as_a_table_and_survive_json,
+            what_is_mounted_is_told_in_a_table_and_in_the_log,
+            views_and_the_same_message_go_together_on_one_name,
+            a_prefix_goes_before_every_name_of_a_router,
+            the_params_of_a_message_are_found_behind_a_prefix,
+            a_prefix_goes_before_sharded_names_too,
+            a_router_takes_its_state_out_of_a_larger_one_once,
+            a_router_that_is_split_takes_the_state_of_each_subscriber,
             a_delivery_that_takes_too_long_is_dropped_and_the_next_one_comes,
             workers_run_at_once_and_a_gap_waits_for_all_of_them,
             workers_keep_the_order_of_a_key,
@@ -175,6 +186,7 @@ fn on_each_link(suite: Suite) -> Suite {
             a_server_that_is_not_there_is_named_with_what_is_missing,
             what_cannot_be_is_told_without_a_connection,
             state_after_handlers_is_a_mistake_that_start_names,
+            different_messages_from_one_name_are_refused_with_both_places,
             a_unix_socket_that_is_not_there_is_named,
             what_keeps_credentials_back_is_named,
             an_end_does_not_wait_for_credentials,

@@ -4,11 +4,11 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use redis_push::testing::Broker;
-use redis_push::{Error, Mount, Spec, Subscriber, Subscription};
+use redis_push::{Error, Mount, Spec, Subscriber, Subscription, handlers};
 use tests::within;
 use tests::{RealServer, Server};
 
-use crate::support::{linked, plain, recorder, recorder_of};
+use crate::support::{linked, plain, recorder, recorder_of, start};
 
 async fn refused(subscriber: Subscriber) -> Error {
     within("the start", subscriber.start())
@@ -186,4 +186,92 @@ pub(crate) async fn run_until_ends_with_its_signal_and_drains(server: Server) {
     within("the end", running).await.unwrap().unwrap();
     journal.ends().await;
     server.wait_for_subscribers_of("a", 0).await;
+}
+
+mod quotes {
+    use redis_push::{PushMessage, push_handler};
+
+    #[derive(PushMessage)]
+    #[push(channel = "quotes.{symbol}")]
+    pub(crate) struct Quote {
+        symbol: String,
+    }
+
+    #[push_handler]
+    pub(crate) async fn on_quote(quote: Quote) {
+        println!("{}", quote.symbol);
+    }
+
+    #[push_handler(channel = "quotes.{symbol}")]
+    pub(crate) async fn on_quote_again(quote: Result<Quote, redis_push::Rejection>) {
+        println!("{}", quote.is_ok());
+    }
+}
+
+mod trades {
+    use redis_push::{Json, PushMessage, push_handler};
+
+    #[derive(PushMessage)]
+    #[push(channel = "trades.{symbol}")]
+    pub(crate) struct Quote<'a> {
+        symbol: &'a str,
+    }
+
+    #[push_handler(channel = "quotes.{symbol}")]
+    pub(crate) async fn on_trade(trade: Option<Quote<'_>>) {
+        println!("{}", trade.is_some_and(|trade| trade.symbol.is_empty()));
+    }
+
+    #[push_handler(channel = "quotes.{symbol}")]
+    pub(crate) async fn on_json(Json(any): Json<serde_json::Value>) {
+        println!("{any}");
+    }
+
+    #[push_handler(channel = "quotes.{symbol}")]
+    pub(crate) async fn on_text(text: &str) {
+        println!("{text}");
+    }
+}
+
+pub(crate) async fn different_messages_from_one_name_are_refused_with_both_places() {
+    let disagree = handlers![quotes::on_quote, trades::on_json, trades::on_trade];
+    let wiring = plain("redis://127.0.0.1/").handlers(disagree).wiring();
+    let place = |name: &str| {
+        let row = wiring.handler(name).unwrap();
+        format!(
+            "`{name}` ({}:{})",
+            row.file.as_ref().unwrap(),
+            row.line.unwrap()
+        )
+    };
+    let disagree = handlers![quotes::on_quote, trades::on_json, trades::on_trade];
+    let error = refused(plain("redis://127.0.0.1/").handlers(disagree)).await;
+    assert!(error.is_config(), "{error}");
+    let text = error.to_string();
+    for part in [
+        String::from("channels `quotes.{symbol}`: "),
+        place("on_quote"),
+        place("on_trade"),
+        String::from("starting::quotes::Quote`"),
+        String::from("starting::trades::Quote"),
+        String::from("take `Json<T>`, `&str`"),
+    ] {
+        assert!(text.contains(&part), "{part:?} is not in: {text}");
+    }
+    assert!(!text.contains("on_json"), "{text}");
+}
+
+pub(crate) async fn views_and_the_same_message_go_together_on_one_name(server: Server) {
+    let mounts = handlers![
+        quotes::on_quote,
+        quotes::on_quote_again,
+        trades::on_json,
+        trades::on_text,
+        // Moved to another name, it is in nobody's way.
+        trades::on_trade.on(Subscription::template("trades.{symbol}").unwrap()),
+    ];
+    let handle = start(server.url(), mounts).await;
+    assert!(handle.is_ready());
+    assert_eq!(handle.wiring().handlers.len(), 5);
+    handle.shutdown(Duration::from_secs(5)).await;
 }

@@ -8,6 +8,7 @@ mod mounts;
 mod outcomes;
 mod params;
 mod publishing;
+mod wiring;
 
 use redis_push::{Fault, Handler, OwnedPush, Spec, Subscription};
 

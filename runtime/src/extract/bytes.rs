@@ -4,7 +4,7 @@ use super::{FromPush, Message, Rejection};
 use crate::push::Push;
 
 impl<'p, S> FromPush<'p, S> for &'p [u8] {
-    const MESSAGE: Option<Message> = Some(Message::PAYLOAD);
+    const MESSAGE: Option<Message> = Some(Message::payload("bytes"));
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         Ok(push.payload())
@@ -13,7 +13,7 @@ impl<'p, S> FromPush<'p, S> for &'p [u8] {
 
 /// May be kept; copies as [`Push::payload_bytes`] says.
 impl<'p, S> FromPush<'p, S> for Bytes {
-    const MESSAGE: Option<Message> = Some(Message::PAYLOAD);
+    const MESSAGE: Option<Message> = Some(Message::payload("bytes"));
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         Ok(push.payload_bytes())

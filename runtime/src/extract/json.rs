@@ -14,7 +14,7 @@ use crate::push::Push;
 pub struct Json<T>(pub T);
 
 impl<'p, S, T: Deserialize<'p>> FromPush<'p, S> for Json<T> {
-    const MESSAGE: Option<Message> = Some(Message::PAYLOAD);
+    const MESSAGE: Option<Message> = Some(Message::payload("json"));
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         decode(push).map(Self)

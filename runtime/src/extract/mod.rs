@@ -78,14 +78,27 @@ pub struct Message {
     pub subscriptions: &'static [Subscription],
     /// The names of the fields, for options that name one.
     pub fields: &'static [&'static str],
+    /// How the payload is read, such as `json`; empty where the type does not say.
+    pub codec: &'static str,
+    /// The name of the type, where it names its channel: two of them do not go together on one.
+    pub(crate) type_name: Option<fn() -> &'static str>,
 }
 
 impl Message {
     /// A payload of any channel.
-    pub const PAYLOAD: Self = Self {
-        subscriptions: &[],
-        fields: &[],
-    };
+    pub const PAYLOAD: Self = Self::payload("");
+
+    /// A payload of any channel, and how it is read, as the [wiring](crate::Wiring) is to say it:
+    /// `json`, `text`, `bytes` or a word of your own.
+    #[must_use]
+    pub const fn payload(codec: &'static str) -> Self {
+        Self {
+            subscriptions: &[],
+            fields: &[],
+            codec,
+            type_name: None,
+        }
+    }
 
     /// A [`PushMessage`](crate::PushMessage), which names its channels.
     #[must_use]
@@ -93,6 +106,8 @@ impl Message {
         Self {
             subscriptions: T::SUBSCRIPTIONS,
             fields: T::FIELDS,
+            codec: T::CODEC,
+            type_name: Some(std::any::type_name::<T>),
         }
     }
 }

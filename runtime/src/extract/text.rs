@@ -14,7 +14,7 @@ impl<'p, S, T> FromPush<'p, S> for Text<T>
 where
     T: FromStr<Err: Into<BoxError>>,
 {
-    const MESSAGE: Option<Message> = Some(Message::PAYLOAD);
+    const MESSAGE: Option<Message> = Some(Message::payload("text"));
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         text(push)?.parse().map(Self).map_err(|error: T::Err| {
@@ -25,7 +25,7 @@ where
 }
 
 impl<'p, S> FromPush<'p, S> for &'p str {
-    const MESSAGE: Option<Message> = Some(Message::PAYLOAD);
+    const MESSAGE: Option<Message> = Some(Message::payload("text"));
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         text(push)

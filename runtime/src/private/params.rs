@@ -13,19 +13,23 @@ use crate::subscription::Subscription;
 /// The text of each param in the push's channel name, in the order of `names`.
 ///
 /// The subscription's own template is asked first: a mount may have changed it. `of_type` are what
-/// the message type names.
+/// the message type names; those know nothing of a prefix.
 pub fn params<'p, const N: usize>(
     push: Push<'p>,
     of_type: &[Subscription],
     names: [&str; N],
 ) -> Result<[&'p str; N], Rejection> {
     let channel = push.channel_str()?;
-    let own = push.subscription().params();
-    let of_type = of_type.iter().filter_map(Subscription::params);
-    own.into_iter()
-        .chain(of_type)
-        .find_map(|template| template.capture(channel, names))
-        .ok_or_else(|| Rejection::unmatched("the channel is not of the template"))
+    let by = push.subscription();
+    let found = match by.params() {
+        Some(own) => own.capture(channel, names),
+        None => {
+            let channel = by.without_prefix(channel);
+            let mut of_type = of_type.iter().filter_map(Subscription::params);
+            of_type.find_map(|template| template.capture(channel, names))
+        }
+    };
+    found.ok_or_else(|| Rejection::unmatched("the channel is not of the template"))
 }
 
 /// The channel's name with each param's text in its place.

@@ -3,6 +3,7 @@ use std::marker::PhantomData;
 
 use super::FromParam;
 use crate::extract::{FromPush, Message};
+use crate::spec::MessageType;
 use crate::subscription::Subscription;
 use crate::template::Segment;
 
@@ -13,6 +14,8 @@ use crate::template::Segment;
 pub struct Takes<S> {
     listens: Listens,
     message: Option<&'static Message>,
+    /// The message's type as it is written.
+    written: &'static str,
     needs_pattern: bool,
     state: PhantomData<fn(S)>,
 }
@@ -36,6 +39,7 @@ impl<S> Takes<S> {
         Self {
             listens,
             message: None,
+            written: "",
             needs_pattern: false,
             state: PhantomData,
         }
@@ -43,12 +47,13 @@ impl<S> Takes<S> {
 
     /// Checks one argument, whose type is written like that.
     #[track_caller]
-    pub const fn arg<'p, T: FromPush<'p, S>>(&mut self, written: &str) {
+    pub const fn arg<'p, T: FromPush<'p, S>>(&mut self, written: &'static str) {
         if let Some(message) = Probe::<T, S>::MESSAGE {
             if self.message.is_some() {
                 panic_with(["a handler takes one message; `", written, "` is the second"]);
             }
             self.message = Some(message);
+            self.written = written;
         }
         self.needs_pattern |= T::NEEDS_PATTERN;
         if T::NEEDS_PATTERN && matches!(self.listens, Listens::ByExactName) {
@@ -134,6 +139,26 @@ impl<S> Takes<S> {
                 key,
                 "` is neither a param of the channel nor a field of the message's payload",
             ]);
+        }
+        if let Some(message) = self.message
+            && !fields.is_empty()
+            && !same(message.codec.as_bytes(), b"json")
+            && !all_have(message.subscriptions, key)
+        {
+            panic_with([
+                "`",
+                key,
+                "` is in a payload that is not JSON: only a param of the channel can order it",
+            ]);
+        }
+    }
+
+    /// The type of the message, if there is one.
+    #[must_use]
+    pub const fn message_type(&self) -> Option<MessageType> {
+        match self.message {
+            Some(message) => Some(MessageType::of(message, self.written)),
+            None => None,
         }
     }
 

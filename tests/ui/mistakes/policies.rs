@@ -43,4 +43,21 @@ async fn on_overflow(quote: Quote) {
     println!("{} {}", quote.symbol, quote.bid);
 }
 
+#[derive(PushMessage)]
+#[push(channel = "readings.{room}", codec = text)]
+struct Reading {
+    room: u32,
+    value: f64,
+}
+
+#[push_handler(workers = 4, ordered_by = room)]
+async fn on_room(reading: Reading) {
+    println!("{} {}", reading.room, reading.value);
+}
+
+#[push_handler(workers = 4, ordered_by = value)]
+async fn on_value(reading: Reading) {
+    println!("{} {}", reading.room, reading.value);
+}
+
 fn main() {}

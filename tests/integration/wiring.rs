@@ -1,0 +1,50 @@
+//! What is mounted, as a table and in the log.
+
+use std::time::Duration;
+
+use redis_push::{Spec, Subscription};
+use tests::overheard::{self, events};
+use tests::{Server, within};
+
+use crate::support::{recorder_of, subscriber};
+
+pub(crate) async fn what_is_mounted_is_told_in_a_table_and_in_the_log(server: Server) {
+    overheard::listen();
+    // The process hears of every server's test: each has a name of its own.
+    let name = format!(
+        "wired_to_{}",
+        server.url().replace(|c: char| !c.is_alphanumeric(), "_")
+    );
+    let (quotes, _) = recorder_of(
+        Spec::new(name.clone())
+            .at("src/quotes.rs", 12)
+            .takes("Quote", "json")
+            .on(Subscription::template("quotes.{symbol}").unwrap())
+            .on(Subscription::channel("quotes"))
+            .workers(2),
+    );
+    let (other, _) = recorder_of(Spec::new("other").on(Subscription::shard("other")));
+    let subscriber = subscriber(server.url()).handlers([quotes, other]);
+    let wiring = subscriber.wiring();
+    let handle = within("the start", subscriber.start()).await.unwrap();
+    assert_eq!(handle.wiring(), wiring);
+    let table = wiring.to_string();
+    assert!(table.contains("src/quotes.rs:12"), "{table}");
+    assert!(table.lines().count() == 4, "{table}");
+
+    let mut logged = events("redis_push");
+    logged.retain(|fields| fields.get("handler") == Some(&name));
+    let [line] = &*logged else {
+        panic!("one line is logged of it: {logged:?}")
+    };
+    assert_eq!(
+        line["message"],
+        "mounted: listens to channels `quotes.{symbol}`, channel `quotes` and takes Quote"
+    );
+    assert_eq!((&*line["file"], &*line["line"]), ("src/quotes.rs", "12"));
+    assert_eq!(
+        (&*line["codec"], &*line["policies"]),
+        ("json", "workers = 2")
+    );
+    handle.shutdown(Duration::from_secs(5)).await;
+}
