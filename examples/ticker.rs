@@ -17,18 +17,16 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use redis::AsyncCommands;
-use redis_push::{Handle, PushMessage, State, Stats, Subscriber, handlers, push_handler};
-use serde::Serialize;
+use redis_push::{Handle, Publisher, PushMessage, State, Stats, Subscriber};
+use redis_push::{handlers, push_handler};
 
 use screen::Screen;
 
 /// What is published on `quotes.ACME`, `quotes.GLOB` and so on: the symbol is in the channel's
 /// name, the rest is the payload's JSON.
-#[derive(PushMessage, Serialize)]
+#[derive(PushMessage)]
 #[push(channel = "quotes.{symbol}")]
 struct Quote {
-    #[serde(skip)]
     symbol: String,
     bid: f64,
     ask: f64,
@@ -122,8 +120,7 @@ async fn publish_quotes(url: &str, seconds: u64) -> Result<u64, Box<dyn Error>> 
         "ACME", "BLUE", "CORE", "DELT", "ECHO", "FLUX", "GLOB", "HALO", "IRIS", "JADE", "KILO",
         "LUNA", "MIRA", "NOVA", "ORCA", "PULS", "QUAD", "RUBY", "SOLA", "TERN",
     ];
-    let client = redis::Client::open(url)?;
-    let mut connection = client.get_multiplexed_async_connection().await?;
+    let publisher = Publisher::new(url)?;
     let mut prices = SYMBOLS.map(|_| 20.0 + 180.0 * fastrand::f64());
     let mut tick = tokio::time::interval(Duration::from_millis(3));
     let end = tokio::time::Instant::now() + Duration::from_secs(seconds);
@@ -140,9 +137,7 @@ async fn publish_quotes(url: &str, seconds: u64) -> Result<u64, Box<dyn Error>> 
             bid: prices[index] - 0.01,
             ask: prices[index] + 0.01,
         };
-        let channel = format!("quotes.{}", quote.symbol);
-        let payload = serde_json::to_vec(&quote)?;
-        let _receivers: u64 = connection.publish(channel, payload).await?;
+        publisher.publish(&quote).await?;
         published += 1;
     }
     Ok(published)

@@ -32,13 +32,13 @@ const _: () = {
         __takes.arg::<&'static [u8]>("&[u8]");
         __takes.fills(&["region"]);
         __takes.fills(&["region"]);
-        __takes.param::<&'static str, __p::Borrowed>("region", &["region"]);
+        __takes.param::<Param<&'static str>, __p::Borrowed>("region", &["region"]);
         __takes.is_ordered_by("region", &["region"]);
         __takes
     };
     impl __p::Handler<App> for on_order
     where
-        for<'__p> &'__p str: __p::FromParam<'__p, __p::Borrowed>,
+        for<'__p> Param<&'__p str>: __p::NamedParam<'__p, __p::Borrowed>,
         for<'__p> &'__p [u8]: __p::FromPush<'__p, App>,
         __Handler: __p::GapHandler<App>,
     {
@@ -74,7 +74,10 @@ const _: () = {
                         Option<Publish<Receipt>>,
                     >(
                         on_order(
-                                __p::param_arg::<&'_ str, __p::Borrowed>("region", __push)?,
+                                __p::param_arg::<
+                                    Param<&'_ str>,
+                                    __p::Borrowed,
+                                >("region", __push)?,
                                 __p::arg(__push, __state)?,
                             )
                             .await,

@@ -5,7 +5,7 @@ struct Alert<'a> {
     level: u8,
 }
 // becomes
-#[allow(single_use_lifetimes)]
+#[allow(deprecated, nonstandard_style, single_use_lifetimes)]
 const _: () = {
     use ::redis_push::__private as __p;
     impl<'a> __p::PushMessage for Alert<'a> {
@@ -19,7 +19,7 @@ const _: () = {
         crate = "::redis_push::__private::serde",
         remote = "Alert",
         bound(
-            serialize = "for < '__x > Cow < 'a , str > : __p :: Serialize , for < '__x > u8 : __p :: Serialize",
+            serialize = "for < '__x > Cow < '__x , str > : __p :: Serialize , for < '__x > u8 : __p :: Serialize",
             deserialize = ""
         ),
     )]
@@ -40,17 +40,9 @@ const _: () = {
             __p::json(__push, "Alert", |__json| __Wire::deserialize(__json))
         }
     }
-    impl<'a> Alert<'a> {
-        /// Where it is published, as its attribute says it.
-        #[allow(dead_code)]
-        #[must_use]
-        const fn template() -> &'static str {
-            "alerts"
-        }
-    }
     impl<'a> __p::ToPayload for Alert<'a>
     where
-        for<'__x> Cow<'a, str>: __p::Serialize,
+        for<'__x> Cow<'__x, str>: __p::Serialize,
         for<'__x> u8: __p::Serialize,
     {
         fn to_payload(&self) -> __p::Written<__p::Cow<'_, [u8]>> {

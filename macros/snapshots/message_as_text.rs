@@ -5,7 +5,7 @@ struct Temperature {
     celsius: f64,
 }
 // becomes
-#[allow(single_use_lifetimes)]
+#[allow(deprecated, nonstandard_style, single_use_lifetimes)]
 const _: () = {
     use ::redis_push::__private as __p;
     impl __p::PushMessage for Temperature {
@@ -39,12 +39,6 @@ const _: () = {
         }
     }
     impl Temperature {
-        /// Where it is published, as its attribute says it.
-        #[allow(dead_code)]
-        #[must_use]
-        const fn template() -> &'static str {
-            "rooms.{room}.temperature"
-        }
         ///The name of the channel `rooms.{room}.temperature` with these params.
         ///
         /// # Errors

@@ -5,7 +5,7 @@ struct Wrapped<T> {
     body: T,
 }
 // becomes
-#[allow(single_use_lifetimes)]
+#[allow(deprecated, nonstandard_style, single_use_lifetimes)]
 const _: () = {
     use ::redis_push::__private as __p;
     impl<T> __p::PushMessage for Wrapped<T> {
@@ -50,14 +50,6 @@ const _: () = {
         fn from_push(__push: __p::Push<'__p>, _: &'__p __S) -> __p::Taken<Self> {
             __p::coded::<codecs::Cbor, __Whole<_>>(__push, "Wrapped")
                 .map(|__whole| __whole.0)
-        }
-    }
-    impl<T> Wrapped<T> {
-        /// Where it is published, as its attribute says it.
-        #[allow(dead_code)]
-        #[must_use]
-        const fn template() -> &'static str {
-            "wrapped"
         }
     }
     struct __Written<'__w, __T>(&'__w __T);

@@ -5,7 +5,7 @@ enum Event {
     SignedOut { user: u64 },
 }
 // becomes
-#[allow(single_use_lifetimes)]
+#[allow(deprecated, nonstandard_style, single_use_lifetimes)]
 const _: () = {
     use ::redis_push::__private as __p;
     impl __p::PushMessage for Event {
@@ -32,14 +32,6 @@ const _: () = {
         );
         fn from_push(__push: __p::Push<'__p>, _: &'__p __S) -> __p::Taken<Self> {
             __p::json(__push, "Event", |__json| __Wire::deserialize(__json))
-        }
-    }
-    impl Event {
-        /// Where it is published, as its attribute says it.
-        #[allow(dead_code)]
-        #[must_use]
-        const fn template() -> &'static str {
-            "events"
         }
     }
 };

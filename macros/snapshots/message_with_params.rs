@@ -7,7 +7,7 @@ pub struct Quote {
     ask: f64,
 }
 // becomes
-#[allow(single_use_lifetimes)]
+#[allow(deprecated, nonstandard_style, single_use_lifetimes)]
 const _: () = {
     use ::redis_push::__private as __p;
     impl __p::PushMessage for Quote {
@@ -55,12 +55,6 @@ const _: () = {
         }
     }
     impl Quote {
-        /// Where it is published, as its attribute says it.
-        #[allow(dead_code)]
-        #[must_use]
-        pub const fn template() -> &'static str {
-            "quotes.{symbol}"
-        }
         ///The name of the channel `quotes.{symbol}` with these params.
         ///
         /// # Errors

@@ -30,7 +30,7 @@ impl Message {
         let (wire, body) = self.decode();
         let encode = self.encode();
         quote! {
-            #[allow(single_use_lifetimes)]
+            #[allow(deprecated, nonstandard_style, single_use_lifetimes)]
             const _: () = {
                 use #krate::__private as __p;
                 impl #impl_generics __p::PushMessage for #name #ty_generics #where_clause {
@@ -206,7 +206,7 @@ pub(crate) fn without_default(param: &GenericParam) -> GenericParam {
 
 fn parses(field: &Field) -> TokenStream {
     let (ty, via) = (&field.ty, via(&field.ty));
-    quote!(#ty: __p::FromParam<'__p, __p::#via>)
+    quote!(#ty: __p::FromText<'__p, __p::#via>)
 }
 
 /// A field that a param fills.

@@ -1,12 +1,13 @@
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::ext::IdentExt;
-use syn::{Field, Type};
+use syn::{Data, Field, Type};
 
 use crate::codec::Codec;
 use crate::listen::Target;
-use crate::message::{Message, all_fields};
+use crate::message::Message;
 use crate::serde_attrs::writes_by_serde;
+use crate::types::with_every_lifetime;
 use crate::wire;
 
 impl Message {
@@ -43,7 +44,10 @@ impl Message {
     /// What must hold of the fields that are written. `for<'__x>` lets it be asked only where
     /// something is published: a message that is only received need not be writable.
     pub(crate) fn encode_bounds(&self) -> Vec<TokenStream> {
-        let bound = |ty: &Type, bound: TokenStream| quote!(for<'__x> #ty: #bound);
+        let bound = |ty: &Type, bound: TokenStream| {
+            let ty = with_every_lifetime(ty, "'__x");
+            quote!(for<'__x> #ty: #bound)
+        };
         match (&self.args.codec, self.payload_field()) {
             _ if wire::has_no_payload(self) => Vec::new(),
             (Some(Codec::Text(_)), Some((_, field))) => {
@@ -61,20 +65,33 @@ impl Message {
                     let name = field.ident.as_ref().map(|name| name.unraw().to_string());
                     name.is_some_and(|name| params.contains(&&*name))
                 };
-                let mut types: Vec<(String, &Type)> = Vec::new();
-                for field in all_fields(&self.original.data) {
-                    let text = field.ty.to_token_stream().to_string();
-                    let is_new = types.iter().all(|(other, _)| *other != text);
-                    if is_new && !is_param(field) && writes_by_serde(&field.attrs) {
-                        types.push((text, &field.ty));
+                // Two bounds that differ in a lifetime alone would leave the compiler to choose.
+                let mut bounds: Vec<(String, TokenStream)> = Vec::new();
+                for field in self.written_fields().filter(|field| !is_param(field)) {
+                    let bound = bound(&field.ty, quote!(__p::Serialize));
+                    let text = bound.to_string();
+                    if bounds.iter().all(|(other, _)| *other != text) {
+                        bounds.push((text, bound));
                     }
                 }
-                let types = types.into_iter();
-                types
-                    .map(|(_, ty)| bound(ty, quote!(__p::Serialize)))
-                    .collect()
+                bounds.into_iter().map(|(_, bound)| bound).collect()
             }
         }
+    }
+
+    /// The fields that are written by the `Serialize` of their types.
+    fn written_fields(&self) -> impl Iterator<Item = &Field> {
+        let fields: Vec<_> = match &self.original.data {
+            Data::Struct(data) => data.fields.iter().collect(),
+            Data::Enum(data) => {
+                let variants = data.variants.iter();
+                let variants = variants.filter(|variant| writes_by_serde(&variant.attrs));
+                variants.flat_map(|variant| &variant.fields).collect()
+            }
+            Data::Union(_) => Vec::new(),
+        };
+        let fields = fields.into_iter();
+        fields.filter(|field| writes_by_serde(&field.attrs))
     }
 
     /// The types that write it, and the body of `to_payload`.
@@ -127,18 +144,25 @@ impl Message {
         let conditions = where_clause.iter().flat_map(|clause| &clause.predicates);
         let params = self.params();
         let fields = self.fields().filter(|(name, _)| params.contains(&&**name));
-        let (values, types): (Vec<_>, Vec<_>) = fields
-            .map(|(name, field)| {
-                let ident = &field.ident;
-                (quote!((#name, &self.#ident)), &field.ty)
-            })
-            .unzip();
+        let mut bounds: Vec<(String, TokenStream)> = Vec::new();
+        let mut values = Vec::new();
+        for (name, field) in fields {
+            let ident = &field.ident;
+            values.push(quote!((#name, &self.#ident)));
+            let ty = with_every_lifetime(&field.ty, "'__x");
+            let bound = quote!(for<'__x> #ty: ::core::fmt::Display);
+            let text = bound.to_string();
+            if bounds.iter().all(|(other, _)| *other != text) {
+                bounds.push((text, bound));
+            }
+        }
+        let bounds = bounds.iter().map(|(_, bound)| bound);
         Some(quote! {
             impl #impl_generics __p::Publishable for #name #ty_generics
             where
                 #(#conditions,)*
                 for<'__x> Self: __p::ToPayload,
-                #(for<'__x> #types: ::core::fmt::Display),*
+                #(#bounds),*
             {
                 fn to_channel(&self) -> __p::Written<::std::string::String> {
                     __p::channel(<Self as __p::PushMessage>::SUBSCRIPTIONS, #label, &[#(#values),*])
@@ -147,7 +171,7 @@ impl Message {
         })
     }
 
-    /// The functions of the type that name its channel.
+    /// The function of the type that names a channel by its params.
     fn names(&self) -> TokenStream {
         let Some(first) = self.args.listen.first() else {
             return TokenStream::new();
@@ -161,11 +185,15 @@ impl Message {
         let text = first.text();
         let label = self.original.ident.unraw().to_string();
         let params = self.params();
-        let is_template = matches!(first.target, Target::Template(_));
-        let channel_for = is_template.then(|| {
-            let fields: Vec<_> = self
-                .fields()
-                .filter(|(name, _)| params.contains(&&**name))
+        if !matches!(first.target, Target::Template(_)) {
+            return TokenStream::new();
+        }
+        let channel_for = {
+            // In the order of the template.
+            let field_of = |param: &&str| self.fields().find(|(name, _)| name == param);
+            let fields: Vec<_> = params
+                .iter()
+                .filter_map(field_of)
                 .map(|(name, field)| (name, &field.ident))
                 .collect();
             let idents = fields.iter().map(|(_, ident)| ident);
@@ -184,15 +212,9 @@ impl Message {
                     __p::channel(<Self as __p::PushMessage>::SUBSCRIPTIONS, #label, &[#(#values),*])
                 }
             }
-        });
+        };
         quote! {
             impl #impl_generics #name #ty_generics #where_clause {
-                /// Where it is published, as its attribute says it.
-                #[allow(dead_code)]
-                #[must_use]
-                #vis const fn template() -> &'static str {
-                    #text
-                }
                 #channel_for
             }
         }

@@ -84,6 +84,20 @@ pub(crate) fn message(args: &Args, input: &syn::DeriveInput) -> TokenStream {
         syn::GenericParam::Lifetime(param) => quote!(#param),
     });
     let params: Vec<_> = params.collect();
+    let publishable = (!args.receive_only).then(|| {
+        quote! {
+            impl<#(#params),*> __p::ToPayload for #name #ty_generics #where_clause {
+                fn to_payload(&self) -> __p::Written<__p::Cow<'_, [u8]>> {
+                    ::core::result::Result::Ok(__p::Cow::Borrowed(&[]))
+                }
+            }
+            impl<#(#params),*> __p::Publishable for #name #ty_generics #where_clause {
+                fn to_channel(&self) -> __p::Written<::std::string::String> {
+                    ::core::result::Result::Ok(::std::string::String::new())
+                }
+            }
+        }
+    });
     quote! {
         const _: () = {
             use #krate::__private as __p;
@@ -98,6 +112,7 @@ pub(crate) fn message(args: &Args, input: &syn::DeriveInput) -> TokenStream {
                     ::core::result::Result::Err(__p::Rejection::new(""))
                 }
             }
+            #publishable
         };
     }
 }

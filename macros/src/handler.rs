@@ -117,7 +117,7 @@ impl PushHandler {
         let listened = self.args.params();
         let named = self.function.params().map(|param| {
             let (text, span) = (&param.name, param.span);
-            let (ty, via) = (with_lifetime(param.ty, "'static"), via(param.ty));
+            let (ty, via) = (with_lifetime(param.ty, "'static"), via(param.inside));
             let method = quote_spanned!(span=> __takes.param::<#ty, __p::#via>);
             let names = closed_at(span, quote!(#text, &[#(#listened),*]));
             quote!(#method #names;)

@@ -6,7 +6,7 @@ use quote::{quote, quote_spanned};
 use crate::args::Args;
 use crate::signature::Function;
 use crate::spans::{closed_at, ends, placed};
-use crate::types::{is_unit, via, with_lifetime};
+use crate::types::{via, with_lifetime};
 
 /// The generics of the impl, and its state.
 pub(crate) fn state(args: &Args) -> (TokenStream, TokenStream) {
@@ -37,8 +37,8 @@ pub(crate) fn bounds(
         .arguments_and_params()
         .map(|(ty, param)| match param {
             Some(param) => {
-                let (ty, via) = (with_lifetime(param.ty, "'__p"), via(param.ty));
-                quote!(for<'__p> #ty: __p::FromParam<'__p, __p::#via>)
+                let (ty, via) = (with_lifetime(param.ty, "'__p"), via(param.inside));
+                quote!(for<'__p> #ty: __p::NamedParam<'__p, __p::#via>)
             }
             None => {
                 let ty = with_lifetime(ty, "'__p");
@@ -65,7 +65,8 @@ pub(crate) fn call(function: &Function, take: TokenStream, ending: Ending) -> To
         let span = ends(ty).0;
         let take = match param {
             Some(param) => {
-                let (name, ty, via) = (&param.name, with_lifetime(param.ty, "'_"), via(param.ty));
+                let (name, via) = (&param.name, via(param.inside));
+                let ty = with_lifetime(param.ty, "'_");
                 quote!(__p::param_arg::<#ty, __p::#via>(#name, __push))
             }
             None => take.clone(),
@@ -80,11 +81,9 @@ pub(crate) fn call(function: &Function, take: TokenStream, ending: Ending) -> To
     let called = quote_spanned!(placed(name.span())=> (#(#arguments?),*).await);
     let (first, last) = function.return_span();
     let returned_type = function.returned_type();
-    if ending == Ending::Answer
-        && let Some(ty) = &returned_type
-        && !is_unit(ty)
-    {
-        let answer = quote_spanned!(first=> __p::answer::<#ty>);
+    if ending == Ending::Answer && function.returns_something() {
+        let returned_type = returned_type.map(|ty| quote!(::<#ty>));
+        let answer = quote_spanned!(first=> __p::answer #returned_type);
         let returned = closed_at(last, quote!(#name #called));
         return quote!(__p::send(#answer #returned, __push).await);
     }

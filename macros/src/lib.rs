@@ -65,7 +65,8 @@ use proc_macro::TokenStream;
 /// | `channel = "orders.{id}"` | listens to every channel of that form: a template with params |
 /// | `pattern = "orders.*"` | listens to what a glob matches, by the server's rules |
 /// | `shard = "orders"` | listens to one sharded channel; the name is taken as it is |
-/// | `channel = ["orders", "refunds"]` | listens to each of a list; so do `pattern` and `shard` |
+/// | `keyspace = "user:{id}"` | listens to what happens to the keys of that form, for a handler that takes a `KeyEvent` |
+/// | `channel = ["orders", "refunds"]` | listens to each of a list; so do the other kinds |
 /// | `buffer = 1024` | how many messages may wait for the handler (default 65,536) |
 /// | `buffer_bytes = 65536` | how many bytes of them (default 8 MiB) |
 /// | `overflow = "latest"` | what goes when the buffer is full: `"drop_oldest"` (the default), `"drop_newest"`, or `"latest"`, which keeps the newest message of each channel only |
@@ -78,7 +79,7 @@ use proc_macro::TokenStream;
 /// | `state = App` | takes the arguments from this state only |
 /// | `crate = path` | where `redis_push` is, if it is renamed or re-exported |
 ///
-/// Of `channel`, `pattern` and `shard` one is set, or none: the handler then listens to what its
+/// Of `channel`, `pattern`, `shard` and `keyspace` one is set, or none: the handler then listens to what its
 /// message type names. One that is set goes before the type's; a template must then have the params
 /// that the type is filled from.
 ///
@@ -86,10 +87,107 @@ use proc_macro::TokenStream;
 /// the end, takes the rest; `{{` and `}}` are braces. In a `channel` without params `*` has no
 /// meaning, so it is refused.
 ///
+/// ## Each of them
+///
+/// What to listen to: a channel, a template, a list, a pattern, a sharded channel, keys.
+///
+/// ```
+/// use redis_push::{ChannelName, KeyEvent, MatchedPattern, Param, push_handler};
+///
+/// #[push_handler(channel = "alerts")]
+/// async fn on_alert(text: &str) {
+///     println!("{text}");
+/// }
+///
+/// #[push_handler(channel = "rooms.{room}.{path*}")] // `rooms.7.door.state`
+/// async fn on_room(Param(room): Param<u32>, Param(path): Param<&str>, text: &str) {
+///     println!("{room} {path}: {text}");
+/// }
+///
+/// #[push_handler(channel = ["orders.{id}", "refunds.{id}"])]
+/// async fn on_money(Param(id): Param<u64>, name: ChannelName<'_>) {
+///     println!("{id} by {}", name.as_str());
+/// }
+///
+/// #[push_handler(pattern = "log.[we]*")]
+/// async fn on_log(text: &str, glob: MatchedPattern<'_>, name: ChannelName<'_>) {
+///     println!("{} by {}: {text}", name.as_str(), glob.as_str());
+/// }
+///
+/// #[push_handler(shard = "{user:7}.inbox")]
+/// async fn on_inbox(text: &str) {
+///     println!("{text}");
+/// }
+///
+/// #[push_handler(keyspace = "user:{id}")]
+/// async fn on_user(event: KeyEvent<'_>, Param(id): Param<u64>) {
+///     println!("user {id}: {}", event.event);
+/// }
+/// # let _ = redis_push::handlers![on_alert, on_room, on_money, on_log, on_inbox, on_user]
+/// #     as Vec<redis_push::Mount<()>>;
+/// ```
+///
+/// How much may wait, what goes when it is more, how many run, and for how long.
+///
+/// ```
+/// use redis_push::{Bytes, PushMessage, push_handler};
+///
+/// #[derive(PushMessage)]
+/// #[push(channel = "quotes.{symbol}")]
+/// struct Quote {
+///     symbol: String,
+///     bid: f64,
+/// }
+///
+/// #[push_handler(overflow = "latest")] // only the newest of each symbol counts
+/// async fn show(quote: Quote) {
+///     println!("{} {}", quote.symbol, quote.bid);
+/// }
+///
+/// #[push_handler(workers = 8, ordered_by = symbol, timeout = "5s")]
+/// async fn store(quote: Quote) -> Result<(), std::io::Error> {
+///     println!("{} {}", quote.symbol, quote.bid);
+///     Ok(())
+/// }
+///
+/// #[push_handler(channel = "frames", buffer = 64, buffer_bytes = 67108864, overflow = "drop_newest")]
+/// async fn on_frame(frame: Bytes) {
+///     println!("{} bytes", frame.len());
+/// }
+///
+/// #[push_handler(channel = "heartbeat", stall_limit = "2s", required)]
+/// async fn on_heartbeat() {}
+/// # let _ = redis_push::handlers![show, store, on_frame, on_heartbeat]
+/// #     as Vec<redis_push::Mount<()>>;
+/// ```
+///
+/// What is told of gaps, and whose state it is.
+///
+/// ```
+/// use redis_push::{Gap, State, gap_handler, push_handler};
+///
+/// #[derive(Clone)]
+/// struct App;
+///
+/// #[gap_handler(state = App)]
+/// async fn reload(gap: Gap, State(app): State<App>) {
+///     println!("{gap}");
+///     # drop::<App>(app);
+/// }
+///
+/// // An extractor that is written for one state asks for it here.
+/// #[push_handler(channel = "changes", on_gap = reload, state = App, crate = redis_push)]
+/// async fn on_change(key: &str, State(app): State<App>) {
+///     println!("{key}");
+///     # drop::<App>(app);
+/// }
+/// # let _: Vec<redis_push::Mount<App>> = redis_push::handlers![on_change];
+/// ```
+///
 /// # Arguments
 ///
 /// An argument is of any type that is `FromPush`, in any order, and at most one is the message: a
-/// `#[derive(PushMessage)]` type, `Json<T>`, `Text<T>`, `Bytes`, `&[u8]` or `&str`, or an `Option`
+/// `#[derive(PushMessage)]` type, `Json<T>`, `Text<T>`, `Bytes`, `&[u8]`, `&str` or `KeyEvent`, or an `Option`
 /// or `Result<_, Rejection>` of one. They may borrow from the push, which lives as long as the call:
 /// elided lifetimes and named ones (`async fn on_x<'a>(text: &'a str, name: ChannelName<'a>)`) both
 /// do. Type parameters and `impl Trait` do not: nothing would say what they are.
@@ -293,8 +391,9 @@ pub fn handlers(elements: TokenStream) -> TokenStream {
 /// | `tag = "type"` | an enum's variant is named in this field, as by `#[serde(tag = "type")]` |
 /// | `receive_only` | the type is not to be published, so nothing need be writable |
 ///
-/// The type gets two functions: `Quote::template()`, the text of its (first) channel, and, where that
-/// has params, `Quote::channel_for("ACME")`, the name of the channel with these.
+/// `Quote::template()` of the trait is the text of its (first) channel. Where that has params, the
+/// type gets a function `Quote::channel_for("ACME")`: the name of the channel with these, in the order
+/// of the template.
 ///
 /// # Fields
 ///

@@ -5,7 +5,8 @@ use syn::LitStr;
 use crate::errors::Errors;
 use crate::template::Template;
 
-/// What an attribute says to listen to: `channel = "…"`, `pattern = "…"` or `shard = "…"`.
+/// What an attribute says to listen to: `channel = "…"`, `pattern = "…"`, `shard = "…"` or
+/// `keyspace = "…"`.
 pub(crate) struct Listen {
     pub(crate) key: Ident,
     pub(crate) name: LitStr,
@@ -32,6 +33,21 @@ impl Listen {
                 Some(literal) => Target::Channel(literal.to_owned()),
                 None => Target::Template(template),
             }
+        } else if key == "keyspace" {
+            let fail = |problem| syn::Error::new(name.span(), problem);
+            if Template::parse(&text).map_err(fail)?.has_wildcard() {
+                return Err(fail(wildcard_in_keys(&text)));
+            }
+            if Template::parse(&text)
+                .map_err(fail)?
+                .params()
+                .any(|param| param == "database")
+            {
+                let taken = "`{database}` is the number of the database already; call it otherwise";
+                return Err(fail(taken.to_owned()));
+            }
+            let channels = format!("__keyspace@{{database}}__:{text}");
+            Target::Template(Template::parse(&channels).map_err(fail)?)
         } else if text.is_empty() {
             return Err(syn::Error::new(name.span(), format!("this {key} is empty")));
         } else if key == "pattern" {
@@ -117,6 +133,13 @@ fn no_param(text: &str, param: &str) -> String {
     format!(
         "`{{{param}}}` is no param in a pattern, which the server takes as it is; use `channel = \
          \"{text}\"`, or `\\\\{{` for a brace"
+    )
+}
+
+fn wildcard_in_keys(text: &str) -> String {
+    format!(
+        "`{text}` is only that exact key here; use a param, as `user:{{id}}`, or `{{key*}}` for the \
+         rest"
     )
 }
 

@@ -1,7 +1,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
-use syn::{Data, DeriveInput, Field, Fields, Lifetime};
+use syn::{Data, DeriveInput, Field, Fields, Lifetime, Type};
 
 use crate::args::{self, Args};
 use crate::codec::Codec;
@@ -9,6 +9,7 @@ use crate::errors::{Errors, nearest};
 use crate::fallback;
 use crate::listen::Listen;
 use crate::serde_attrs::Container;
+use crate::types::without_self;
 
 /// `#[derive(PushMessage)]`: a type and the channel that it is published on.
 pub(crate) struct Message {
@@ -33,7 +34,13 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
 }
 
 impl Message {
-    fn from_syn(original: DeriveInput, errors: &mut Errors) -> Self {
+    fn from_syn(mut original: DeriveInput, errors: &mut Errors) -> Self {
+        // What is written beside the type has the fields too, and another name.
+        let (name, (_, ty_generics, _)) = (&original.ident, original.generics.split_for_impl());
+        let itself: Type = syn::parse_quote!(#name #ty_generics);
+        for field in all_fields_mut(&mut original.data) {
+            field.ty = without_self(&field.ty, &itself);
+        }
         let mut args = Args::default();
         for attribute in &original.attrs {
             if attribute.path().is_ident("push") {
@@ -233,8 +240,20 @@ impl Message {
     }
 }
 
+fn all_fields_mut(data: &mut Data) -> Vec<&mut Field> {
+    match data {
+        Data::Struct(data) => data.fields.iter_mut().collect(),
+        Data::Enum(data) => data
+            .variants
+            .iter_mut()
+            .flat_map(|variant| &mut variant.fields)
+            .collect(),
+        Data::Union(data) => data.fields.named.iter_mut().collect(),
+    }
+}
+
 /// The fields of every variant too.
-pub(crate) fn all_fields(data: &Data) -> Vec<&Field> {
+fn all_fields(data: &Data) -> Vec<&Field> {
     match data {
         Data::Struct(data) => data.fields.iter().collect(),
         Data::Enum(data) => data

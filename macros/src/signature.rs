@@ -9,7 +9,7 @@ use syn::{
 
 use crate::errors::Errors;
 use crate::spans::ends;
-use crate::types::{hidden_type, with_lifetime};
+use crate::types::{hidden_type, is_unit, with_lifetime};
 
 /// An annotated function: its signature. The body is never parsed, so that an editor can complete
 /// in a half-written one.
@@ -28,13 +28,15 @@ pub(crate) struct ParamArg<'a> {
     /// Its own name, which is the param's.
     pub(crate) name: String,
     pub(crate) span: Span,
-    /// The type in the angle brackets.
+    /// The whole type.
     pub(crate) ty: &'a Type,
+    /// The type in the angle brackets.
+    pub(crate) inside: &'a Type,
 }
 
 impl<'a> ParamArg<'a> {
     fn of(argument: &'a PatType) -> Option<Self> {
-        let ty = inside_param(&argument.ty)?;
+        let inside = inside_param(&argument.ty)?;
         let ident = match &*argument.pat {
             Pat::Ident(name) => &name.ident,
             Pat::TupleStruct(pattern) => match pattern.elems.first() {
@@ -46,7 +48,8 @@ impl<'a> ParamArg<'a> {
         Some(Self {
             name: ident.unraw().to_string(),
             span: ident.span(),
-            ty,
+            ty: &argument.ty,
+            inside,
         })
     }
 }
@@ -139,6 +142,20 @@ impl Function {
                     format!("{what} `{name}` cannot take `self`; share data with `State<T>`"),
                 ),
                 FnArg::Typed(argument) => {
+                    let mut attributes = argument.attrs.iter();
+                    if let Some(cfg) = attributes.find(|a| a.path().is_ident("cfg")) {
+                        errors.on(
+                            cfg,
+                            "the macro cannot tell whether this `#[cfg]` holds: put it on the whole \
+                             handler, and write another without the argument",
+                        );
+                    }
+                    if inside_param(&argument.ty).is_some() && ParamArg::of(argument).is_none() {
+                        errors.on(
+                            &argument.pat,
+                            "an argument `Param` is named like its param: `Param(id): Param<u64>`",
+                        );
+                    }
                     if let Some(hidden) = hidden_type(&argument.ty) {
                         errors.at(
                             hidden,
@@ -205,6 +222,14 @@ impl Function {
                 Some(with_lifetime(ty, "'_"))
             }
             _ => None,
+        }
+    }
+
+    /// Whether it returns something other than `()`.
+    pub(crate) fn returns_something(&self) -> bool {
+        match &self.signature.output {
+            ReturnType::Type(_, ty) => !is_unit(ty) && !matches!(**ty, Type::Never(_)),
+            ReturnType::Default => false,
         }
     }
 

@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Lifetime, Type};
+use syn::{GenericArgument, Lifetime, PathArguments, Type};
 
 /// The type with `name` in the place of every lifetime but `'static`, left-out ones too.
 pub(crate) fn with_lifetime(ty: &Type, name: &str) -> Type {
@@ -11,6 +11,44 @@ pub(crate) fn with_lifetime(ty: &Type, name: &str) -> Type {
     let mut visitor = SetLifetimes(Lifetime::new(name, Span::call_site()));
     visitor.visit_type_mut(&mut ty);
     ty
+}
+
+/// The type with `name` in the place of every lifetime, `'static` too.
+pub(crate) fn with_every_lifetime(ty: &Type, name: &str) -> Type {
+    let mut ty = with_lifetime(ty, name);
+    let mut visitor = SetStatic(Lifetime::new(name, Span::call_site()));
+    visitor.visit_type_mut(&mut ty);
+    ty
+}
+
+struct SetStatic(Lifetime);
+
+impl VisitMut for SetStatic {
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident == "static" {
+            *lifetime = self.0.clone();
+        }
+    }
+}
+
+/// The type with another in the place of `Self`.
+pub(crate) fn without_self(ty: &Type, itself: &Type) -> Type {
+    let mut ty = ty.clone();
+    SetSelf(itself.clone()).visit_type_mut(&mut ty);
+    ty
+}
+
+struct SetSelf(Type);
+
+impl VisitMut for SetSelf {
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        match ty {
+            Type::Path(path) if path.qself.is_none() && path.path.is_ident("Self") => {
+                *ty = self.0.clone();
+            }
+            _ => visit_mut::visit_type_mut(self, ty),
+        }
+    }
 }
 
 struct SetLifetimes(Lifetime);
@@ -39,9 +77,24 @@ impl VisitMut for SetLifetimes {
 /// How text becomes a value of this type: borrowed, as `&str` and `Cow<str>`, or parsed.
 pub(crate) fn via(ty: &Type) -> TokenStream {
     match borrows(ty) {
+        // Which it need not be.
+        true if is_static(ty) => quote!(Copied),
         true => quote!(Borrowed),
         false => quote!(Parsed),
     }
+}
+
+/// Whether a `Cow` says that it borrows from nothing.
+fn is_static(ty: &Type) -> bool {
+    let Type::Path(path) = ty else {
+        return false;
+    };
+    let last = path.path.segments.last();
+    let Some(PathArguments::AngleBracketed(arguments)) = last.map(|last| &last.arguments) else {
+        return false;
+    };
+    let first = arguments.args.first();
+    matches!(first, Some(GenericArgument::Lifetime(lifetime)) if lifetime.ident == "static")
 }
 
 fn borrows(ty: &Type) -> bool {

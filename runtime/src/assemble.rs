@@ -21,6 +21,7 @@ use crate::spec::{Budget, Overflow, Spec};
 use crate::subscriber::Subscriber;
 use crate::subscription::Subscription;
 use crate::supervisor::{Status, Supervisor};
+use crate::unfilled::refuse_unfilled;
 use crate::wiring::HandlerWiring;
 
 /// How many failures may wait for the hook.
@@ -47,6 +48,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             return Err(Error::config(mistakes.join("\n")));
         }
         refuse_conflicts(self.mounts.iter().map(|mount| &mount.spec))?;
+        refuse_unfilled(self.mounts.iter().map(|mount| &mount.spec))?;
         let wire = self.settings.wire.then_some(self.settings.wire_wait);
         let link = self.target.into_link(self.options, wire)?;
         let publisher = self.publisher.unwrap_or_else(|| link.publisher());

@@ -63,6 +63,11 @@ impl Error {
         }
     }
 
+    /// The same error for somebody else.
+    pub(crate) fn again(&self) -> Self {
+        Self::new(self.kind, self.text.clone())
+    }
+
     /// The same error in other words.
     pub(crate) fn in_words(self, words: impl FnOnce(String) -> String) -> Self {
         Self {

@@ -34,7 +34,7 @@
 //!   [`PushMessage`], [`Json`], [`Text`], [`Bytes`], `&str` or `&[u8]`; and beside it
 //!   [`State`], [`ChannelName`], [`MatchedPattern`], or a type of yours. They may borrow from the
 //!   push: nothing is copied on the way to the function's body.
-//!   [`Param`] takes a param of the channel's name.
+//!   [`Param`] takes a param of the channel's name, [`KeyEvent`] what has happened to a key.
 //! - Its **return value** says how it went, or is an answer to be published: [`Publish`].
 //! - A [`Publisher`] sends messages the other way: what it writes, a handler of the type reads.
 //! - A [`Subscriber`] connects, subscribes and calls. [`Subscriber::start`] gives a [`Handle`] with
@@ -154,6 +154,7 @@ mod handle;
 mod handler;
 mod health;
 mod keeper;
+mod limits;
 mod link;
 mod log;
 mod message;
@@ -185,6 +186,7 @@ mod supervisor;
 mod sync;
 mod template;
 mod tls;
+mod unfilled;
 mod wiring;
 mod worker;
 
@@ -213,8 +215,8 @@ pub use codec::Codec;
 pub use credentials::Credentials;
 pub use error::{Error, Result};
 pub use extract::{
-    AnyState, BoxError, ChannelName, FromPush, FromRef, Json, MatchedPattern, Message, Param,
-    Rejection, State, Text,
+    AnyState, BoxError, ChannelName, FromPush, FromRef, Json, KeyEvent, MatchedPattern, Message,
+    Param, Rejection, State, Text,
 };
 pub use failure::{Failure, FailureHook, FailureKind, FailureSink};
 pub use gap::{FromGap, Gap, GapCause, GapHandler, Missed};

@@ -19,4 +19,12 @@ pub trait PushMessage {
     /// How the payload is written: `json`, `text`, `bytes`, `msgpack`, or the path of a
     /// [`Codec`](crate::Codec).
     const CODEC: &'static str = "json";
+
+    /// Where it is published, as its attribute says it: `quotes.{symbol}`. Of several channels the
+    /// first.
+    #[must_use]
+    fn template() -> String {
+        let first = Self::SUBSCRIPTIONS.first();
+        first.map(Subscription::text).unwrap_or_default()
+    }
 }

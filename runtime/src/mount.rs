@@ -225,6 +225,14 @@ impl<S: Send + Sync + 'static> Mount<S> {
     #[must_use]
     pub fn prefix(mut self, prefix: impl AsRef<str>) -> Self {
         let subscriptions = std::mem::take(&mut self.spec.subscriptions);
+        let mut names = subscriptions.iter().map(Subscription::name);
+        if let Some(name) = names.find(|name| name.starts_with("__keyevent@")) {
+            self.mistake = Some(format!(
+                "{}: no prefix can go before `{name}`, which tells of an event and not of keys; \
+                 listen to the keys, `keyspace = \"…\"`, or mount it outside of what has the prefix",
+                self.spec.label(),
+            ));
+        }
         let prefixed = subscriptions.into_iter();
         self.spec.subscriptions = prefixed
             .map(|name| name.prefixed(prefix.as_ref()))

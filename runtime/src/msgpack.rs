@@ -30,7 +30,7 @@ use crate::push::Push;
 pub struct MsgPack<T>(pub T);
 
 impl<'p, S, T: Deserialize<'p>> FromPush<'p, S> for MsgPack<T> {
-    const MESSAGE: Option<Message> = Some(Message::PAYLOAD);
+    const MESSAGE: Option<Message> = Some(Message::payload("msgpack"));
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         let value = MsgPackCodec::decode(push.payload());
@@ -52,7 +52,6 @@ impl<T: Serialize> ToPayload for MsgPack<T> {
             error::Error::encode(format!(
                 "`{name}` cannot be written as MessagePack: {error}"
             ))
-            .caused_by(error)
         })
     }
 }

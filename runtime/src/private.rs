@@ -32,7 +32,9 @@ pub use crate::push::Push;
 pub use crate::spec::{Overflow, Spec};
 pub use crate::subscription::{Kind, Subscription};
 pub use crate::template::Segment;
-pub use params::{Borrowed, FromParam, Parsed, channel, param, param_arg, params};
+pub use params::{
+    Borrowed, Copied, FromText, NamedParam, Parsed, channel, param, param_arg, params,
+};
 pub use payload::{FromBytes, bytes, coded, json, text, to_bytes, to_coded, to_json, to_text};
 pub use takes::Takes;
 

@@ -13,6 +13,8 @@ pub(crate) struct Settings {
     pub(crate) max_payload: usize,
     /// How long `start` waits for every confirmation; `None` for as long as it takes.
     pub(crate) start_deadline: Option<Duration>,
+    /// Whether `start` is content when some names are denied.
+    pub(crate) allows_denied: bool,
     /// How long `run` lets handlers finish what has arrived.
     pub(crate) drain_deadline: Duration,
     pub(crate) connect_timeout: Duration,
@@ -32,6 +34,7 @@ impl Default for Settings {
             memory_limit: 256 * 1024 * 1024,
             max_payload: usize::MAX,
             start_deadline: Some(Duration::from_secs(30)),
+            allows_denied: false,
             drain_deadline: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(5),

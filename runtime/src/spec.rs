@@ -33,6 +33,8 @@ pub struct MessageType {
     pub(crate) codec: Cow<'static, str>,
     /// The whole name of a type that names its channel.
     pub(crate) whole_name: Option<fn() -> &'static str>,
+    /// What that type itself listens to: its params are filled from there.
+    pub(crate) subscriptions: &'static [Subscription],
 }
 
 impl MessageType {
@@ -41,6 +43,7 @@ impl MessageType {
             written: Cow::Borrowed(written),
             codec: Cow::Borrowed(message.codec),
             whole_name: message.type_name,
+            subscriptions: message.subscriptions,
         }
     }
 }
@@ -152,6 +155,7 @@ impl Spec {
             written: message.into(),
             codec: codec.into(),
             whole_name: None,
+            subscriptions: &[],
         }))
     }
 

@@ -14,20 +14,35 @@ use crate::supervisor::{Phase, Status};
 /// Waits until every subscription is confirmed.
 ///
 /// With a deadline, a definite no of the server ends the wait before it.
-pub(crate) async fn confirmed(handle: &Handle, deadline: Option<Duration>) -> Result<()> {
-    let Some(deadline) = deadline else {
-        handle.ready().await;
-        return Ok(());
+pub(crate) async fn confirmed(
+    handle: &Handle,
+    deadline: Option<Duration>,
+    allows_denied: bool,
+) -> Result<()> {
+    let is_started = |status: &Status| match status.phase {
+        Phase::Connecting => false,
+        Phase::Degraded => allows_denied,
+        Phase::Ready => true,
     };
     let mut status = handle.status.clone();
-    let waited = timeout(deadline, status.wait_for(is_decided)).await;
-    let timed_out = waited.is_err();
-    drop(waited);
-    let status = status.borrow().clone();
-    if status.phase == Phase::Ready {
+    let Some(deadline) = deadline else {
+        // The supervisor lives as long as the handle.
+        let _ = status.wait_for(is_started).await;
+        return Ok(());
+    };
+    // As it was when the wait ended: it may have changed since.
+    let decided = timeout(deadline, async {
+        let decided = status.wait_for(is_decided).await;
+        decided.ok().map(|decided| decided.clone())
+    });
+    let decided = decided.await;
+    let timed_out = decided.is_err().then_some(deadline);
+    let decided = decided.ok().flatten();
+    let status = decided.unwrap_or_else(|| handle.status.borrow().clone());
+    if is_started(&status) {
         return Ok(());
     }
-    Err(explain(handle, &status, timed_out.then_some(deadline)))
+    Err(explain(handle, &status, timed_out, allows_denied))
 }
 
 fn is_decided(status: &Status) -> bool {
@@ -37,7 +52,12 @@ fn is_decided(status: &Status) -> bool {
 }
 
 /// Names what is not confirmed, by whom it is wanted, and why it is not.
-fn explain(handle: &Handle, status: &Status, timed_out: Option<Duration>) -> Error {
+fn explain(
+    handle: &Handle,
+    status: &Status,
+    timed_out: Option<Duration>,
+    allows_denied: bool,
+) -> Error {
     let standings = handle.feed.standings();
     let total = standings.len();
     let missing: Vec<_> = standings
@@ -82,7 +102,7 @@ fn explain(handle: &Handle, status: &Status, timed_out: Option<Duration>) -> Err
         Some(error) if error.is_auth() => Error::auth(text),
         Some(error) if error.is_config() => Error::config(text),
         Some(error) if error.is_tls() => Error::tls(text),
-        _ if missing.iter().any(is_denied) => Error::denied(text),
+        _ if !allows_denied && missing.iter().any(is_denied) => Error::denied(text),
         _ => Error::timeout(text),
     };
     match connection {

@@ -110,6 +110,30 @@ impl Subscription {
         })
     }
 
+    /// Listens to what happens to the keys that a template such as `user:{id}` describes, in every
+    /// database: for handlers that take a [`KeyEvent`](crate::KeyEvent).
+    ///
+    /// Params are those of [`template`](Self::template), and `database` is one more. `{key*}` is
+    /// every key that is UTF-8 and not empty; for keys of any bytes take
+    /// `Subscription::pattern("__keyspace@*__:*")`.
+    ///
+    /// ```
+    /// use redis_push::Subscription;
+    ///
+    /// let users = Subscription::keyspace("user:{id}")?;
+    /// assert_eq!(users.name(), "__keyspace@*__:user:*");
+    /// # Ok::<(), redis_push::TemplateError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the text is no template: see [`TemplateError`].
+    pub fn keyspace(keys: &str) -> Result<Self, TemplateError> {
+        // What is wrong with the keys is told in their own words.
+        Template::parse(keys)?;
+        Self::template(&format!("__keyspace@{{database}}__:{keys}"))
+    }
+
     /// Builds a channel, pattern or shard subscription in a `const`.
     #[must_use]
     pub const fn from_static(kind: Kind, name: &'static str) -> Self {
@@ -140,14 +164,15 @@ impl Subscription {
     /// The same with literal text before every name that it listens to.
     pub(crate) fn prefixed(self, prefix: &str) -> Self {
         let template = self.template.map(|template| template.prefixed(prefix));
+        let (space, rest) = split_keyspace(&self.name);
         let name = match (&template, self.kind) {
             (Some(template), _) => template.glob(),
             (None, Kind::Pattern) => {
-                let mut glob = String::new();
+                let mut glob = space.to_owned();
                 push_escaped(&mut glob, prefix);
-                glob + &self.name
+                glob + rest
             }
-            (None, Kind::Channel | Kind::Shard) => format!("{prefix}{}", self.name),
+            (None, Kind::Channel | Kind::Shard) => format!("{space}{prefix}{rest}"),
         };
         Self {
             kind: self.kind,
@@ -178,6 +203,14 @@ impl Subscription {
         matches!(self.kind, Kind::Pattern)
     }
 
+    /// The template, or else the name.
+    pub(crate) fn text(&self) -> String {
+        match &self.template {
+            Some(template) => template.to_string(),
+            None => self.name.clone().into_owned(),
+        }
+    }
+
     /// The names of the template's params, in their order.
     pub(crate) fn param_names(&self) -> Vec<&str> {
         self.template.iter().flat_map(Template::params).collect()
@@ -191,6 +224,15 @@ impl Subscription {
     pub(crate) fn key(&self) -> (Kind, &[u8]) {
         (self.kind, self.name.as_bytes())
     }
+}
+
+/// The part of a name that is not of a key, where the channel tells of keys.
+fn split_keyspace(name: &str) -> (&str, &str) {
+    let end = name
+        .strip_prefix("__keyspace@")
+        .and_then(|_| name.find("__:"))
+        .map_or(0, |at| at + "__:".len());
+    name.split_at(end)
 }
 
 impl fmt::Display for Subscription {

@@ -124,8 +124,17 @@ impl Template {
     /// The same with literal text before it.
     pub(crate) fn prefixed(self, prefix: &str) -> Self {
         let mut segments = self.segments.into_owned();
-        match segments.first_mut() {
-            Some(Segment::Literal(text)) => text.to_mut().insert_str(0, prefix),
+        match &mut segments[..] {
+            // The prefix is one of keys, not of the channel that tells of them.
+            [
+                Segment::Literal(space),
+                Segment::Param(_),
+                Segment::Literal(keys),
+                ..,
+            ] if *space == "__keyspace@" && keys.starts_with("__:") => {
+                keys.to_mut().insert_str("__:".len(), prefix);
+            }
+            [Segment::Literal(text), ..] => text.to_mut().insert_str(0, prefix),
             _ => segments.insert(0, Segment::Literal(Cow::Owned(prefix.to_owned()))),
         }
         Self {
@@ -212,8 +221,15 @@ impl Template {
     }
 
     fn cannot_hold(&self, name: &str, text: &str) -> String {
+        const MOST: usize = 64;
+        let shown: String = text.chars().take(MOST).collect();
+        let more = match shown.len() < text.len() {
+            true => "…",
+            false => "",
+        };
         format!(
-            "the param `{name}` is {text:?}, which could not be read back from a channel `{self}`"
+            "the param `{name}` is {shown:?}{more}, which could not be read back from a channel \
+             `{self}`"
         )
     }
 

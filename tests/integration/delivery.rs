@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use redis_push::testing::Broker;
 use redis_push::{
-    ChannelName, GapCause, Json, Kind, Missed, Mount, RawPush, Spec, Subscription, handlers,
-    push_handler,
+    ChannelName, GapCause, Json, KeyEvent, Kind, Missed, Mount, Param, RawPush, Spec, State,
+    Subscription, handlers, push_handler,
 };
 use tests::{RealServer, Server};
 use tests::{eventually, eventually_in, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::support::{recorder, recorder_of, start};
+use crate::support::{plain, recorder, recorder_of, start};
 
 pub(crate) async fn a_message_reaches_every_handler_of_its_channel(server: Server) {
     let (first, mut first_journal) = recorder("first", Subscription::channel("news"));
@@ -347,4 +348,44 @@ async fn publish_at_line_rate(server: &RealServer, names: &[String], messages: u
         }
     };
     let (_open, ()) = within("the publisher", async { tokio::join!(write, read) }).await;
+}
+
+#[push_handler(keyspace = "user:{id}")]
+async fn on_user(
+    event: KeyEvent<'_>,
+    Param(id): Param<u64>,
+    Param(database): Param<u32>,
+    State(told): State<UnboundedSender<String>>,
+) {
+    assert_eq!(event.database, database);
+    let key = event.key_str().unwrap();
+    let _ = told.send(format!("{} {key} {id}", event.event));
+}
+
+pub(crate) async fn what_happens_to_a_key_reaches_its_handler(server: Server) {
+    server.set_key_events("KA").await;
+    let (told, mut events) = unbounded_channel();
+    let subscriber = plain(server.url()).state(told);
+    let subscriber = subscriber.handlers(handlers![on_user]).handlers(
+        handlers![on_user]
+            .into_iter()
+            .map(|mount| mount.prefix("eu:").named("eu")),
+    );
+    let handle = within("the start", subscriber.start()).await.unwrap();
+    let mut client = server.raw3().await;
+    for command in [
+        "SET user:7 x",
+        "SET user:7:name x",
+        "SET eu:user:8 x",
+        "DEL user:7",
+    ] {
+        client.ask(command).await;
+    }
+    for expected in ["set user:7 7", "set eu:user:8 8", "del user:7 7"] {
+        let event = within("an event", events.recv()).await.unwrap();
+        assert_eq!(event, expected);
+    }
+    let stats = handle.stats();
+    // `user:*` matches it for the server, and the template does not.
+    assert_eq!(stats.handler("on_user").unwrap().unmatched, 1);
 }

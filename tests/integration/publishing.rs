@@ -8,9 +8,10 @@ use redis_push::{
     FailureKind, Handle, Param, Publish, Publisher, PushMessage, Subscriber, Subscription, Text,
     handlers, push_handler,
 };
-use tests::{RealServer, Server, eventually, within};
+use tests::{Proxy, RealServer, Server, eventually, within};
 use tokio::sync::broadcast;
 use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::timeout;
 
 use crate::support::{recorder, start, subscriber};
 
@@ -118,6 +119,34 @@ pub(crate) async fn a_publish_that_is_not_answered_is_told_as_such(server: Serve
     within("a publish", patient.publish_to("text", "3"))
         .await
         .unwrap();
+}
+
+pub(crate) async fn a_publisher_whose_callers_give_up_finds_a_dead_connection(server: Server) {
+    let proxy = Proxy::start(server.addr(), 0).await;
+    let publisher = Publisher::new(proxy.url()).unwrap();
+    within("a publish", publisher.publish_to("text", "1"))
+        .await
+        .unwrap();
+    // The connection looks open, and nobody will ever answer on it.
+    proxy.forget_server();
+    eventually("another connection", async || {
+        let impatient = Duration::from_millis(100);
+        let published = timeout(impatient, publisher.publish_to("text", "2")).await;
+        published.is_ok_and(|published| published.is_ok())
+    })
+    .await;
+}
+
+pub(crate) async fn a_publisher_with_a_wrong_password_is_told_so(server: Server) {
+    server.set_password(Some("right")).await;
+    let url = format!("redis://:wrong@{}/", server.addr());
+    let publisher = Publisher::new(url).unwrap();
+    for _ in 0..3 {
+        let error = within("an error", publisher.publish_to("text", "1")).await;
+        let error = error.unwrap_err();
+        assert!(error.is_auth(), "{error}");
+        assert!(!error.to_string().contains("wrong@"), "{error}");
+    }
 }
 
 pub(crate) async fn many_messages_are_published_in_their_order(server: Server) {

@@ -4,11 +4,13 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use redis_push::testing::Broker;
-use redis_push::{Error, Mount, Spec, Subscriber, Subscription, handlers};
+use redis_push::{
+    Error, Mount, PushMessage, Spec, Subscriber, Subscription, handlers, push_handler,
+};
 use tests::within;
 use tests::{RealServer, Server};
 
-use crate::support::{linked, plain, recorder, recorder_of, start};
+use crate::support::{linked, plain, recorder, recorder_of, start, subscriber};
 
 async fn refused(subscriber: Subscriber) -> Error {
     within("the start", subscriber.start())
@@ -86,6 +88,54 @@ pub(crate) async fn a_denied_name_is_told_at_once_with_the_servers_reason(server
         "{text}"
     );
     assert!(!text.contains("`fine`"), "{text}");
+}
+
+pub(crate) async fn a_denied_name_may_be_allowed_at_the_start(server: Server) {
+    server.deny("alerts").await;
+    let (alerts, mut alerts_journal) = recorder("on_alert", Subscription::channel("alerts"));
+    let (fine, mut fine_journal) = recorder("fine", Subscription::channel("fine"));
+    let subscriber = subscriber(server.url()).handlers([alerts, fine]);
+    let handle = within("the start", subscriber.allow_denied().start())
+        .await
+        .unwrap();
+    assert!(!handle.is_ready());
+    let health = handle.health().to_string();
+    assert!(health.contains("alerts"), "{health}");
+    fine_journal.begins().await;
+    server.publish("fine", "1").await;
+    fine_journal.message("fine", "1").await;
+    server.allow("alerts").await;
+    within("readiness", handle.ready()).await;
+    alerts_journal.begins().await;
+}
+
+#[derive(PushMessage)]
+#[push(channel = "quotes.{symbol}", receive_only)]
+struct Quote {
+    symbol: String,
+}
+
+#[push_handler]
+async fn on_quote(quote: Quote) {
+    drop(quote.symbol);
+}
+
+pub(crate) async fn a_mount_whose_name_lacks_a_param_of_the_message_is_refused() {
+    let other = Subscription::template("quotes.{venue}").unwrap();
+    let mounts = handlers![on_quote.on(other)];
+    let error = refused(plain("redis://127.0.0.1/").handlers(mounts)).await;
+    assert!(error.is_config(), "{error}");
+    assert!(error.to_string().contains("no param `{symbol}`"), "{error}");
+    let mounts = handlers![
+        on_quote
+            .on(Subscription::pattern("__keyevent@0__:set"))
+            .prefix("eu:")
+    ];
+    let error = refused(plain("redis://127.0.0.1/").handlers(mounts)).await;
+    assert!(
+        error.to_string().contains("no prefix can go before"),
+        "{error}"
+    );
 }
 
 pub(crate) async fn what_cannot_be_is_told_without_a_connection() {

@@ -66,6 +66,66 @@ struct r#Match<'a> {
     r#in: u8,
 }
 
+/// A codec of one's own.
+enum Codec {}
+
+impl ::redis_push::Codec for Codec {
+    fn decode<'p, V: ::serde::Deserialize<'p>>(
+        payload: &'p [u8],
+    ) -> ::core::result::Result<V, ::redis_push::BoxError> {
+        ::core::result::Result::Ok(::serde_json::from_slice(payload)?)
+    }
+
+    fn encode<V: ::serde::Serialize>(
+        value: &V,
+    ) -> ::core::result::Result<::std::vec::Vec<u8>, ::redis_push::BoxError> {
+        ::core::result::Result::Ok(::serde_json::to_vec(value)?)
+    }
+}
+
+/// A message of several types.
+#[derive(PushMessage)]
+#[push(channel = "wrapped", codec = Codec)]
+struct Wrapped<T = u8> {
+    body: T,
+}
+
+/// A message of several forms.
+#[derive(PushMessage)]
+#[push(channel = ["events", "old-events"], tag = "type")]
+enum Event {
+    Begun { at: u8 },
+    Ended,
+}
+
+/// A message that is text.
+#[derive(Debug, PartialEq, PushMessage)]
+#[push(channel = "lines.{id}", codec = text)]
+struct Line {
+    id: u8,
+    text: ::std::string::String,
+}
+
+#[handler]
+async fn wrapped(wrapped: Wrapped) -> ::core::option::Option<::redis_push::Publish<Line>> {
+    let _ = wrapped.body;
+    ::core::option::Option::None
+}
+
+#[handler(channel = ["a.{id}", "b.{id}"])]
+async fn params(
+    r#id: ::redis_push::Param<u8>,
+) -> ::core::result::Result<::redis_push::Publish<Line>, ::redis_push::Error> {
+    let text = ::std::string::String::from("text");
+    let line = Line { id: id.0, text };
+    ::core::result::Result::Ok(::redis_push::Publish(line))
+}
+
+#[handler(keyspace = "{key*}")]
+async fn keys(event: ::redis_push::KeyEvent<'_>) {
+    let _ = event;
+}
+
 #[handler]
 async fn r#match(message: r#Match<'_>) {
     let _ = (message.r#type, message.r#fn, message.r#in);
@@ -105,8 +165,8 @@ async fn old(text: &str) {
 #[allow(deprecated)]
 fn generated_code_leans_on_no_name_of_the_scope() {
     let mounts: ::std::vec::Vec<::redis_push::Mount<()>> =
-        mount_all![crate = ::redis_push; r#match, fails, with_a_cfg, old,];
-    ::core::assert_eq!(mounts.len(), 4);
+        mount_all![crate = ::redis_push; r#match, fails, with_a_cfg, old, wrapped, params, keys];
+    ::core::assert_eq!(mounts.len(), 7);
     let text = ::std::format!("{mounts:?}");
     ::core::assert!(text.contains("\"match\""), "{text}");
 }
@@ -120,4 +180,21 @@ async fn raw_names_are_params_without_their_prefix() {
     );
     let handled = ::redis_push::Handler::handle(&r#match {}, push.as_push(), &()).await;
     handled.unwrap();
+}
+
+#[test]
+fn a_message_is_written_in_any_scope() {
+    use ::redis_push::{Publishable, ToPayload};
+    let message = r#Match {
+        r#type: "a".into(),
+        r#fn: "b",
+        r#in: 3,
+    };
+    ::core::assert_eq!(message.to_channel().unwrap(), "types.a.b");
+    ::core::assert_eq!(message.to_payload().unwrap(), br#"{"in":3}"#.as_slice());
+    let channel = r#Match::channel_for("x", 'y').unwrap();
+    ::core::assert_eq!(channel, "types.x.y");
+    let event = Event::Begun { at: 1 };
+    let payload = event.to_payload().unwrap();
+    ::core::assert_eq!(payload, br#"{"type":"Begun","at":1}"#.as_slice());
 }

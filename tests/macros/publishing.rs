@@ -7,7 +7,7 @@ use redis_push::redis::aio::ConnectionLike;
 use redis_push::redis::{Cmd, Pipeline, RedisFuture, Value};
 use redis_push::{
     BoxError, Codec, Error, FromPush, OwnedPush, Param, Publish, Publishable, Publisher,
-    PushMessage, Subscription, Text, push_handler,
+    PushMessage, Subscription, Text, ToPayload, push_handler,
 };
 use serde::{Deserialize, Serialize};
 
@@ -421,4 +421,102 @@ async fn an_answer_without_a_publisher_is_an_error_of_the_handler() {
         .await
         .unwrap_err();
     assert!(rejected.to_string().contains("no param `id`"), "{rejected}");
+}
+
+/// Fields whose types differ in a lifetime alone, and are written nonetheless.
+#[derive(Debug, PartialEq, PushMessage)]
+#[push(channel = "mixed.{one}.{other}")]
+struct Mixed<'a, 'b> {
+    one: Cow<'a, str>,
+    other: Cow<'static, str>,
+    first: Cow<'a, str>,
+    second: Cow<'b, str>,
+    third: Cow<'static, str>,
+}
+
+#[test]
+fn lifetimes_are_no_hindrance_to_be_written() {
+    let mixed = Mixed {
+        one: "1".into(),
+        other: "2".into(),
+        first: "a".into(),
+        second: "b".into(),
+        third: "c".into(),
+    };
+    let payload = mixed.to_payload().unwrap();
+    let push = OwnedPush::new(
+        Mixed::SUBSCRIPTIONS[0].clone(),
+        mixed.to_channel().unwrap(),
+        payload,
+    );
+    let read = <Mixed<'_, '_> as FromPush<'_, ()>>::from_push(push.as_push(), &()).unwrap();
+    assert_eq!(read, mixed);
+}
+
+/// Names itself, and has a form that cannot be written.
+#[derive(Debug, PartialEq, PushMessage, Serialize, Deserialize)]
+#[push(channel = "comments")]
+struct Comment {
+    text: String,
+    replies: Vec<Self>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Silent;
+
+#[derive(Debug, PartialEq, PushMessage)]
+#[push(channel = "forms")]
+#[expect(dead_code, reason = "the form that is skipped is never made")]
+enum Form {
+    Said {
+        text: String,
+    },
+    #[serde(skip)]
+    Kept(Silent),
+}
+
+#[test]
+fn a_message_may_hold_itself_and_skip_a_form() {
+    let reply = Comment {
+        text: "b".into(),
+        replies: Vec::new(),
+    };
+    let comment = Comment {
+        text: "a".into(),
+        replies: vec![reply],
+    };
+    let payload = comment.to_payload().unwrap().into_owned();
+    let push = OwnedPush::new(Comment::SUBSCRIPTIONS[0].clone(), "comments", payload);
+    let read = <Comment as FromPush<'_, ()>>::from_push(push.as_push(), &()).unwrap();
+    assert_eq!(read, comment);
+    let said = Form::Said { text: "x".into() };
+    assert_eq!(
+        said.to_payload().unwrap(),
+        br#"{"Said":{"text":"x"}}"#.as_slice()
+    );
+}
+
+#[push_handler(channel = "hidden")]
+async fn hides(text: &str) -> Result<Publish<Answer>, impl std::error::Error + use<>> {
+    let text = text.to_owned();
+    Ok::<_, std::io::Error>(Publish(Answer { id: 1, text }))
+}
+
+#[tokio::test]
+async fn an_answer_may_have_an_error_of_a_type_that_is_not_named() {
+    let recorder = Recorder::default();
+    let push = OwnedPush::new(Subscription::channel("hidden"), "hidden", "x")
+        .with_publisher(Publisher::over(recorder.clone()));
+    redis_push::Handler::handle(&hides {}, push.as_push(), &())
+        .await
+        .unwrap();
+    assert_eq!(recorder.said(), "*3 $7 PUBLISH $9 answers.1 $1 x ");
+}
+
+#[tokio::test]
+async fn a_value_goes_to_a_sharded_channel_by_its_name() {
+    let recorder = Recorder::default();
+    let publisher = Publisher::over(recorder.clone());
+    publisher.publish_to_shard("{a}", "x").await.unwrap();
+    assert_eq!(recorder.said(), "*3 $8 SPUBLISH $3 {a} $1 x ");
 }

@@ -3,6 +3,7 @@
 mod bytes;
 mod channel_name;
 mod json;
+mod key_event;
 mod matched_pattern;
 mod optional;
 mod param;
@@ -14,6 +15,7 @@ mod text;
 pub use channel_name::ChannelName;
 pub use json::Json;
 pub(crate) use json::{Reader as JsonReader, read as read_json};
+pub use key_event::KeyEvent;
 pub use matched_pattern::MatchedPattern;
 pub use param::Param;
 pub use rejection::{BoxError, Rejection};

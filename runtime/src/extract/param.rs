@@ -1,7 +1,7 @@
 use std::str::FromStr;
 
 use super::{BoxError, FromPush, Rejection};
-use crate::__private::FromParam;
+use crate::__private::{Parsed, param};
 use crate::push::Push;
 
 /// A param of the channel's name, beside whatever the payload is taken as.
@@ -52,6 +52,6 @@ impl<'p, S, T: FromStr<Err: Into<BoxError>>> FromPush<'p, S> for Param<T> {
             )));
         };
         let text = Param::find(name, push)?;
-        T::from_param(name, text).map(Self)
+        param::<T, Parsed>(name, text).map(Self)
     }
 }

@@ -1,14 +1,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use redis::{Pipeline, RedisError};
+use redis::Pipeline;
 use tokio::time::{Instant, sleep};
 
 use super::{Failure, FailureHook};
 use crate::backoff::Backoff;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::extract::BoxError;
-use crate::link::{Endpoint, NotDone, Side};
+use crate::link::{Endpoint, NotDone, Refusal, Side};
 
 /// Writes failures to a capped stream or list of a Redis server, for
 /// [`Subscriber::on_failure`](crate::Subscriber::on_failure).
@@ -121,8 +121,11 @@ impl FailureHook for FailureSink {
         loop {
             let problem = match self.server.send(&commands, replies, TRY).await {
                 Ok(_) => return Ok(()),
-                Err(NotDone::Refused(error)) if !may_pass(&error) => return Err(error.into()),
-                Err(NotDone::Refused(error)) => BoxError::from(error),
+                Err(NotDone::Refused(refusal)) if !may_pass(&refusal) => {
+                    return Err(refusal.text.into());
+                }
+                Err(NotDone::NotSent(error)) if !may_connect(&error) => return Err(error.into()),
+                Err(NotDone::Refused(refusal)) => BoxError::from(refusal.text),
                 Err(NotDone::NotSent(error) | NotDone::Unknown(error)) => error.into(),
             };
             if begun.elapsed() >= PATIENCE {
@@ -133,12 +136,17 @@ impl FailureHook for FailureSink {
     }
 }
 
-/// Whether a write that failed like this may succeed when it is tried again.
-fn may_pass(error: &RedisError) -> bool {
+/// Whether a write that was refused like this may succeed when it is tried again.
+fn may_pass(refusal: &Refusal) -> bool {
     matches!(
-        error.code(),
+        refusal.code.as_deref(),
         Some("LOADING" | "BUSY" | "MASTERDOWN" | "TRYAGAIN")
     )
+}
+
+/// Whether there may soon be a connection where there was none.
+fn may_connect(error: &Error) -> bool {
+    !error.is_auth() && !error.is_config() && !error.is_tls()
 }
 
 fn json(failure: &Failure) -> String {

@@ -25,7 +25,7 @@ pub use endpoint::Endpoint;
 #[cfg(feature = "testing")]
 pub(crate) use fault::Fault;
 pub(crate) use manager::Manager;
-pub(crate) use side::{NotDone, Side};
+pub(crate) use side::{NotDone, Refusal, Side};
 pub(crate) use wire::Wire;
 
 use std::sync::Arc;

@@ -52,60 +52,85 @@ pub fn channel(
     }
 }
 
-/// Fills a field from a param. `Via` keeps borrowed and parsed fields apart.
+/// What text is turned into. `Via` keeps the ways apart.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be filled from a channel name",
+    message = "`{Self}` cannot be filled from text",
     label = "no `FromStr` for this type",
     note = "implement `std::str::FromStr` for `{Self}`, or take a `&str`, a `Cow<str>` or a `String`"
 )]
-pub trait FromParam<'p, Via>: Sized {
-    /// Takes the value from the text in the channel name.
-    fn from_param(name: &str, text: &'p str) -> Result<Self, Rejection>;
+pub trait FromText<'p, Via>: Sized {
+    /// Takes the value from the text of a param, or of a payload.
+    fn from_text(text: &'p str) -> Result<Self, BoxError>;
 }
 
 /// Marks what borrows from the text.
 #[derive(Debug)]
 pub enum Borrowed {}
 
+/// Marks a `Cow` that may not borrow from it.
+#[derive(Debug)]
+pub enum Copied {}
+
 /// Marks what is parsed from the text.
 #[derive(Debug)]
 pub enum Parsed {}
 
-impl<'p> FromParam<'p, Borrowed> for &'p str {
-    fn from_param(_name: &str, text: &'p str) -> Result<Self, Rejection> {
+impl<'p> FromText<'p, Borrowed> for &'p str {
+    fn from_text(text: &'p str) -> Result<Self, BoxError> {
         Ok(text)
     }
 }
 
-impl<'p> FromParam<'p, Borrowed> for Cow<'p, str> {
-    fn from_param(_name: &str, text: &'p str) -> Result<Self, Rejection> {
+impl<'p> FromText<'p, Borrowed> for Cow<'p, str> {
+    fn from_text(text: &'p str) -> Result<Self, BoxError> {
         Ok(Cow::Borrowed(text))
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl<'p, T: FromStr<Err: Into<BoxError>>> FromParam<'p, Parsed> for T {
-    fn from_param(name: &str, text: &'p str) -> Result<Self, Rejection> {
-        text.parse().map_err(|error: T::Err| {
-            let wanted = std::any::type_name::<T>();
-            let reason = format!("the param `{name}` of the channel name is no `{wanted}`");
-            Rejection::caused_by(reason, error)
-        })
+impl FromText<'_, Copied> for Cow<'static, str> {
+    fn from_text(text: &str) -> Result<Self, BoxError> {
+        Ok(Cow::Owned(text.to_owned()))
     }
 }
 
-/// The field of a param, by whichever way its type takes.
-pub fn param<'p, T: FromParam<'p, Via>, Via>(name: &str, text: &'p str) -> Result<T, Rejection> {
-    T::from_param(name, text)
+#[diagnostic::do_not_recommend]
+impl<'p, T: FromStr<Err: Into<BoxError>>> FromText<'p, Parsed> for T {
+    fn from_text(text: &'p str) -> Result<Self, BoxError> {
+        text.parse().map_err(Into::into)
+    }
+}
+
+/// The value of a param, by whichever way its type takes.
+pub fn param<'p, T: FromText<'p, Via>, Via>(name: &str, text: &'p str) -> Result<T, Rejection> {
+    T::from_text(text).map_err(|error| {
+        let wanted = std::any::type_name::<T>();
+        let reason = format!("the param `{name}` of the channel name is no `{wanted}`");
+        Rejection::caused_by(reason, error)
+    })
+}
+
+/// An argument that is named like its param.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the `Param` of `redis_push`",
+    label = "an argument type of this name is taken for a param of the channel",
+    note = "import a type of your own under another name"
+)]
+pub trait NamedParam<'p, Via>: Sized {
+    /// Takes the param of that name.
+    fn named(name: &'static str, push: Push<'p>) -> Result<Self, Rejection>;
+}
+
+impl<'p, T: FromText<'p, Via>, Via> NamedParam<'p, Via> for Param<T> {
+    fn named(name: &'static str, push: Push<'p>) -> Result<Self, Rejection> {
+        let text = Param::find(name, push)?;
+        param(name, text).map(Self)
+    }
 }
 
 /// Takes a `Param` argument, which is named like the param.
-pub fn param_arg<'p, T: FromParam<'p, Via>, Via>(
+pub fn param_arg<'p, T: NamedParam<'p, Via>, Via>(
     name: &'static str,
     push: Push<'p>,
-) -> Result<Param<T>, Fault> {
-    Param::find(name, push)
-        .and_then(|text| T::from_param(name, text))
-        .map(Param)
-        .map_err(Fault::Rejected)
+) -> Result<T, Fault> {
+    T::named(name, push).map_err(Fault::Rejected)
 }

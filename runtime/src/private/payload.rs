@@ -6,7 +6,7 @@ use std::fmt::Display;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{FromParam, Taken};
+use super::{FromText, Taken};
 use crate::codec::Codec;
 use crate::error::{Error, Result as Written};
 use crate::extract::{BoxError, JsonReader, Rejection, read_json};
@@ -46,11 +46,11 @@ pub fn to_coded<'m, C: Codec>(name: &str, value: &impl Serialize) -> Written<Cow
 }
 
 /// Reads the payload as the text of a value.
-pub fn text<'p, T: FromParam<'p, Via>, Via>(push: Push<'p>, name: &'static str) -> Taken<T> {
+pub fn text<'p, T: FromText<'p, Via>, Via>(push: Push<'p>, name: &'static str) -> Taken<T> {
     let text = std::str::from_utf8(push.payload())
         .map_err(|error| Rejection::caused_by("the payload is not UTF-8", error))?;
-    let value = T::from_param(name, text);
-    value.map_err(|error| Rejection::caused_by(format!("the payload is no `{name}`"), error))
+    T::from_text(text)
+        .map_err(|error| Rejection::caused_by(format!("the payload is no `{name}`"), error))
 }
 
 /// Writes the payload as the text of a value.
@@ -104,5 +104,5 @@ pub fn to_bytes<T: AsRef<[u8]>>(value: &T) -> Written<Cow<'_, [u8]>> {
 
 fn unwritten(name: &str, error: impl Into<BoxError>) -> Error {
     let error = error.into();
-    Error::encode(format!("`{name}` cannot be published: {error}")).caused_by(error)
+    Error::encode(format!("`{name}` cannot be published: {error}"))
 }

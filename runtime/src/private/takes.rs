@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
-use super::FromParam;
+use super::NamedParam;
 use crate::extract::{FromPush, Message};
 use crate::spec::MessageType;
 use crate::subscription::Subscription;
@@ -63,7 +63,7 @@ impl<S> Takes<S> {
 
     /// Checks an argument that is named like a param, against the params of the attribute.
     #[track_caller]
-    pub const fn param<'p, T: FromParam<'p, Via>, Via>(&self, name: &str, params: &[&str]) {
+    pub const fn param<'p, T: NamedParam<'p, Via>, Via>(&self, name: &str, params: &[&str]) {
         let of_message = match (self.listens, self.message) {
             (Listens::AsTheMessage, Some(message)) => all_have(message.subscriptions, name),
             _ => false,
@@ -85,7 +85,7 @@ impl<S> Takes<S> {
         if subscriptions.is_empty() {
             panic!(
                 "say what to listen to: `#[push_handler(channel = \"orders\")]` (or `pattern`, \
-                 `shard`), or take a message type that names its channel"
+                 `shard`, `keyspace`), or take a message type that names its channel"
             );
         }
         let mut rest = subscriptions;
@@ -141,8 +141,7 @@ impl<S> Takes<S> {
             ]);
         }
         if let Some(message) = self.message
-            && !fields.is_empty()
-            && !same(message.codec.as_bytes(), b"json")
+            && !may_be_json(message)
             && !all_have(message.subscriptions, key)
         {
             panic_with([
@@ -170,6 +169,12 @@ impl<S> Takes<S> {
             None => &[],
         }
     }
+}
+
+/// Text and bytes as they are may be JSON that the handler reads by itself.
+const fn may_be_json(message: &Message) -> bool {
+    let codec = message.codec.as_bytes();
+    same(codec, b"json") || (message.subscriptions.is_empty() && !same(codec, b"msgpack"))
 }
 
 /// Whether each of them is a template with that param.

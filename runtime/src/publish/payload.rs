@@ -41,7 +41,7 @@ impl<T: Serialize> ToPayload for Json<T> {
         let written = serde_json::to_vec(&self.0);
         written.map(Cow::Owned).map_err(|error| {
             let name = std::any::type_name::<T>();
-            Error::encode(format!("`{name}` cannot be written as JSON: {error}")).caused_by(error)
+            Error::encode(format!("`{name}` cannot be written as JSON: {error}"))
         })
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::outgoing::{Outgoing, Publishable};
 use super::payload::ToPayload;
 use crate::error::{Error, Result};
-use crate::link::{Endpoint, NotDone, Side};
+use crate::link::{Endpoint, NotDone, Refusal, Side};
 use crate::subscription::Kind;
 
 /// Publishes messages: what it writes, a handler of the same type reads.
@@ -47,7 +47,7 @@ use crate::subscription::Kind;
 /// ```
 ///
 /// Cheap to clone; all clones share one connection, over which their commands are pipelined. It is
-/// never the connection that subscriptions are on.
+/// not the connection that subscriptions are on, unless that is one of yours which you give it.
 ///
 /// # What a publish tells
 ///
@@ -57,8 +57,8 @@ use crate::subscription::Kind;
 /// receivers at other nodes are not counted.
 ///
 /// A publish is not tried again, since the server may have taken it although no answer came: after
-/// an error that [is of the connection](Error::is_connection) or [a timeout](Error::is_timeout) it
-/// may have been published or not.
+/// an error that begins with "not known to be published" it may have been or not. (A connection of
+/// yours may have ways of its own: redis-rs's for a cluster tries again.)
 #[derive(Clone)]
 pub struct Publisher {
     over: Arc<Over>,
@@ -89,6 +89,9 @@ impl Publisher {
 
     /// Publishes over a connection of yours: a `ConnectionManager`, a `MultiplexedConnection`, a
     /// cluster's. How it comes back after it was lost is its own affair.
+    ///
+    /// [`publish_all`](Self::publish_all) is one pipeline, which a cluster's connection takes only
+    /// for channels of one slot.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -131,9 +134,10 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// When the message cannot be written ([`Error::is_encode`]), the server refuses it
-    /// ([`Error::is_denied`]), or there is no answer ([`Error::is_connection`],
-    /// [`Error::is_timeout`]).
+    /// When the message cannot be written ([`Error::is_encode`]), there is no connection
+    /// ([`Error::is_connection`], [`Error::is_auth`], [`Error::is_tls`]; for a moment after an
+    /// attempt has failed there is no other), the server refuses it ([`Error::is_denied`]), or there
+    /// is no answer ([`Error::is_connection`], [`Error::is_timeout`]).
     ///
     /// # Cancel safety
     ///
@@ -158,11 +162,23 @@ impl Publisher {
     where
         T: ToPayload + ?Sized,
     {
-        let channel = channel.as_ref().to_vec();
-        let outgoing = value
-            .to_payload()
-            .and_then(|payload| Outgoing::new(Kind::Channel, channel, payload.into_owned()));
-        self.one(outgoing)
+        self.one(written(Kind::Channel, channel.as_ref(), value))
+    }
+
+    /// Publishes a value on a sharded channel (Redis 7.0 and newer), likewise.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`publish`](Self::publish).
+    pub fn publish_to_shard<T>(&self, channel: impl AsRef<[u8]>, value: &T) -> Publishing<u64>
+    where
+        T: ToPayload + ?Sized,
+    {
+        self.one(written(Kind::Shard, channel.as_ref(), value))
     }
 
     /// Publishes messages in their order, many in one round trip, and returns the
@@ -216,6 +232,11 @@ impl Publisher {
     }
 }
 
+fn written<T: ToPayload + ?Sized>(kind: Kind, channel: &[u8], value: &T) -> Result<Outgoing> {
+    let payload = value.to_payload()?.into_owned();
+    Outgoing::new(kind, channel.to_vec(), payload)
+}
+
 /// A publish under way: a future of the [number of receivers](Publisher#what-a-publish-tells).
 ///
 /// The message has been written when the call returns, and is sent once this is awaited; it holds
@@ -253,11 +274,11 @@ impl Over {
                     unknown(Error::timeout(text))
                 };
                 let replies = timeout(within, sent).await.map_err(late)?;
-                let replies = replies.map_err(|error| refused(&error))?.into_iter();
+                let replies = replies.map_err(|error| failed(&error))?.into_iter();
                 let replies = replies.map(Value::extract_error);
                 replies
                     .collect::<Result<_, _>>()
-                    .map_err(|error| refused(&error))?
+                    .map_err(|error| failed(&error))?
             }
         };
         replies.into_iter().map(count).collect()
@@ -275,16 +296,21 @@ fn count(reply: Value) -> Result<u64> {
 fn not_done(problem: NotDone) -> Error {
     match problem {
         NotDone::NotSent(error) => error,
-        NotDone::Refused(error) => refused(&error),
+        NotDone::Refused(refusal) => refused(&refusal),
         NotDone::Unknown(error) => unknown(error),
     }
 }
 
-fn refused(error: &RedisError) -> Error {
+fn failed(error: &RedisError) -> Error {
     match error.code() {
-        Some(_) => Error::denied(format!("not published: the server refuses it: {error}")),
+        Some(_) => refused(&Refusal::of(error)),
         None => unknown(Error::connection(error.to_string())),
     }
+}
+
+fn refused(refusal: &Refusal) -> Error {
+    let text = &refusal.text;
+    Error::denied(format!("not published: the server refuses it: {text}"))
 }
 
 fn unknown(error: Error) -> Error {
