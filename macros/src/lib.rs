@@ -65,7 +65,7 @@ use proc_macro::TokenStream;
 /// | `channel = "orders.{id}"` | listens to every channel of that form: a template with params |
 /// | `pattern = "orders.*"` | listens to what a glob matches, by the server's rules |
 /// | `shard = "orders"` | listens to one sharded channel; the name is taken as it is |
-/// | `keyspace = "user:{id}"` | listens to what happens to the keys of that form, for a handler that takes a `KeyEvent` |
+/// | `keyspace = "user:{id}"` | listens to what happens to the keys of that form; the handler takes a `KeyEvent`, or the event's name as text |
 /// | `channel = ["orders", "refunds"]` | listens to each of a list; so do the other kinds |
 /// | `buffer = 1024` | how many messages may wait for the handler (default 65,536) |
 /// | `buffer_bytes = 65536` | how many bytes of them (default 8 MiB) |
@@ -83,7 +83,8 @@ use proc_macro::TokenStream;
 /// message type names. One that is set goes before the type's; a template must then have the params
 /// that the type is filled from.
 ///
-/// In a template `{name}` takes one or more characters other than `.`, `:` and `/`; `{name*}`, at
+/// In a template, whose params are named like fields and arguments (`{type}` for `r#type`), `{name}`
+/// takes one or more characters other than `.`, `:` and `/`; `{name*}`, at
 /// the end, takes the rest; `{{` and `}}` are braces. In a `channel` without params `*` has no
 /// meaning, so it is refused.
 ///
@@ -374,7 +375,8 @@ pub fn handlers(elements: TokenStream) -> TokenStream {
 /// let mounts: Vec<Mount<()>> = handlers![on_quote];
 /// ```
 ///
-/// The type needs no serde derive, and the crate no serde.
+/// The type needs no serde derive, and the crate no serde; only a type that holds itself, such as a
+/// `Vec` of its own kind, needs serde's derives beside this one.
 ///
 /// # Where it is published
 ///
@@ -437,12 +439,14 @@ pub fn handlers(elements: TokenStream) -> TokenStream {
 /// # Ok::<(), redis_push::Error>(())
 /// ```
 ///
-/// What is published is read again as the same value, with two exceptions of JSON: a number with a
-/// fraction may come back with another last digit (serde_json's feature `float_roundtrip` mends
-/// that), and one that is infinite or no number does not come back.
+/// What is published is read again as the same value, with three exceptions of JSON: a number with
+/// a fraction may come back with another last digit (serde_json's feature `float_roundtrip` mends
+/// that), one that is infinite or no number does not come back, and an `Option` in an `Option` comes
+/// back as `None` where it was `Some(None)`.
 ///
-/// A type can be published when its fields can be written: by serde's `Serialize`, or for `text` by
-/// `Display`. That is asked only where it is published, so a type that is only received needs
+/// A type with a `channel` or a `shard` can be published when its fields can be written: by serde's
+/// `Serialize`, or for `text` by `Display`. (One with a `pattern` names no channel; it goes out by
+/// `publish_to`.) That is asked only where it is published, so a type that is only received needs
 /// nothing. A param is written by `Display`; one whose text could not be read back (it is empty, or
 /// has a separator in it) is an error of the publish.
 ///

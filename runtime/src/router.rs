@@ -68,6 +68,9 @@ impl<S: Send + Sync + 'static> Router<S> {
 
     /// Puts a text before every name that the handlers so far listen to, as [`Mount::prefix`].
     ///
+    /// What is published goes without it: a [`Publisher`](crate::Publisher) knows nothing of routers.
+    /// To reach these handlers, publish on the name: `publish_to("eu:orders", &order)`.
+    ///
     /// What is added later goes without. A router that is merged into another one may have a prefix
     /// of its own, which then comes second:
     ///
