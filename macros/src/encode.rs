@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
@@ -65,16 +67,8 @@ impl Message {
                     let name = field.ident.as_ref().map(|name| name.unraw().to_string());
                     name.is_some_and(|name| params.contains(&&*name))
                 };
-                // Two bounds that differ in a lifetime alone would leave the compiler to choose.
-                let mut bounds: Vec<(String, TokenStream)> = Vec::new();
-                for field in self.written_fields().filter(|field| !is_param(field)) {
-                    let bound = bound(&field.ty, quote!(__p::Serialize));
-                    let text = bound.to_string();
-                    if bounds.iter().all(|(other, _)| *other != text) {
-                        bounds.push((text, bound));
-                    }
-                }
-                bounds.into_iter().map(|(_, bound)| bound).collect()
+                let fields = self.written_fields().filter(|field| !is_param(field));
+                distinct(fields.map(|field| bound(&field.ty, quote!(__p::Serialize))))
             }
         }
     }
@@ -144,19 +138,15 @@ impl Message {
         let conditions = where_clause.iter().flat_map(|clause| &clause.predicates);
         let params = self.params();
         let fields = self.fields().filter(|(name, _)| params.contains(&&**name));
-        let mut bounds: Vec<(String, TokenStream)> = Vec::new();
-        let mut values = Vec::new();
-        for (name, field) in fields {
+        let fields: Vec<_> = fields.collect();
+        let values = fields.iter().map(|(name, field)| {
             let ident = &field.ident;
-            values.push(quote!((#name, &self.#ident)));
+            quote!((#name, &self.#ident))
+        });
+        let bounds = distinct(fields.iter().map(|(_, field)| {
             let ty = with_every_lifetime(&field.ty, "'__x");
-            let bound = quote!(for<'__x> #ty: ::core::fmt::Display);
-            let text = bound.to_string();
-            if bounds.iter().all(|(other, _)| *other != text) {
-                bounds.push((text, bound));
-            }
-        }
-        let bounds = bounds.iter().map(|(_, bound)| bound);
+            quote!(for<'__x> #ty: ::core::fmt::Display)
+        }));
         Some(quote! {
             impl #impl_generics __p::Publishable for #name #ty_generics
             where
@@ -219,4 +209,12 @@ impl Message {
             }
         }
     }
+}
+
+/// The bounds without repetitions: of two that are the same the compiler would not choose one.
+fn distinct(bounds: impl Iterator<Item = TokenStream>) -> Vec<TokenStream> {
+    let mut seen = HashSet::new();
+    bounds
+        .filter(|bound| seen.insert(bound.to_string()))
+        .collect()
 }
