@@ -38,6 +38,8 @@ pub(crate) const PUSH_HANDLER: &[&str] = &[
     "pattern",
     "shard",
     "keyspace",
+    "invalidate",
+    "connection",
     "buffer",
     "buffer_bytes",
     "overflow",
@@ -119,12 +121,16 @@ impl Args {
             ));
         }
         self.seen.push(key.clone());
-        if let Some(flag) = self.flag(&name) {
+        if is_flag(&name) {
             if input.peek(Token![=]) {
                 let text = format!("`{name}` takes no value: it is there or it is not");
                 return Err(syn::Error::new(key.span(), text));
             }
-            *flag = true;
+            match &*name {
+                "required" => self.required = true,
+                "receive_only" => self.receive_only = true,
+                _ => self.listen_to([Listen::connection(&key)], errors),
+            }
             return Ok(());
         }
         if !input.peek(Token![=]) {
@@ -147,29 +153,20 @@ impl Args {
             "crate" => self.krate = Some(value(input, &name)?),
             _ => {
                 let Names(names) = value(input, &name)?;
-                for name in names {
-                    let Some(listen) = errors.take(Listen::from_syn(&key, name)) else {
-                        continue;
-                    };
-                    match self.listen.first() {
-                        Some(first) if first.key != key => {
-                            listen.validate_alone(first, errors);
-                            break;
-                        }
-                        _ => self.listen.push(listen),
-                    }
-                }
+                let listens = names.into_iter().map(|name| Listen::from_syn(&key, name));
+                let listens: Vec<_> = listens.filter_map(|listen| errors.take(listen)).collect();
+                self.listen_to(listens, errors);
             }
         }
         Ok(())
     }
 
-    /// The option of that name, if it takes no value.
-    fn flag(&mut self, name: &str) -> Option<&mut bool> {
-        match name {
-            "required" => Some(&mut self.required),
-            "receive_only" => Some(&mut self.receive_only),
-            _ => None,
+    /// Adds what one option says to listen to, unless another has said so before.
+    fn listen_to(&mut self, listens: impl IntoIterator<Item = Listen>, errors: &mut Errors) {
+        let mut listens = listens.into_iter().peekable();
+        match (self.listen.first(), listens.peek()) {
+            (Some(first), Some(listen)) => listen.validate_alone(first, errors),
+            _ => self.listen.extend(listens),
         }
     }
 
@@ -226,9 +223,11 @@ impl Args {
         params
     }
 
-    /// Whether the server will say, for each message, which pattern matched.
-    pub(crate) fn is_pattern(&self) -> bool {
-        self.listen.iter().all(Listen::is_pattern)
+    /// What of the list says the rules for the arguments: one exact name is enough for no pattern.
+    pub(crate) fn strictest(&self) -> Option<&Listen> {
+        let mut listens = self.listen.iter();
+        let exact = listens.find(|listen| !listen.is_pattern());
+        exact.or(self.listen.first())
     }
 
     /// The path of `redis_push`.
@@ -264,6 +263,11 @@ fn value<T: Parse>(input: ParseStream<'_>, name: &str) -> syn::Result<T> {
     input.parse().map_err(fail)
 }
 
+/// Whether an option takes no value.
+fn is_flag(name: &str) -> bool {
+    matches!(name, "required" | "receive_only" | "connection")
+}
+
 /// A name, in quotes or not.
 fn word(input: ParseStream<'_>, name: &str) -> syn::Result<LitStr> {
     if input.peek(LitStr) {
@@ -280,6 +284,7 @@ fn example(name: &str) -> &'static str {
         "pattern" => "pattern = \"orders.*\"",
         "shard" => "shard = \"orders\"",
         "keyspace" => "keyspace = \"user:{id}\"",
+        "invalidate" => "invalidate = \"user:\"",
         "buffer" => "buffer = 1024",
         "buffer_bytes" => "buffer_bytes = 65536",
         "overflow" => "overflow = \"drop_oldest\" | \"drop_newest\" | \"latest\"",

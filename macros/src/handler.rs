@@ -91,16 +91,13 @@ impl PushHandler {
             let written = closed_at(last, quote!(#written));
             quote!(#method #written;)
         });
-        let (kind, end, subscriptions) = match self.args.listen.is_empty() {
-            false => {
-                let kind = match self.args.is_pattern() {
-                    true => quote!(PATTERN),
-                    false => quote!(EXACT),
-                };
+        let (kind, end, subscriptions) = match self.args.strictest() {
+            Some(strictest) => {
+                let kind = strictest.takes();
                 let each = self.args.listen.iter().map(Listen::expand);
                 (kind, quote!(__takes), quote!(#(.on(#each))*))
             }
-            true => {
+            None => {
                 let all = quote!(.on_all(__TAKES.subscriptions()));
                 (quote!(OWN), quote!(__takes.listens()), all)
             }

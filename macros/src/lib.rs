@@ -66,6 +66,8 @@ use proc_macro::TokenStream;
 /// | `pattern = "orders.*"` | listens to what a glob matches, by the server's rules |
 /// | `shard = "orders"` | listens to one sharded channel; the name is taken as it is |
 /// | `keyspace = "user:{id}"` | listens to what happens to the keys of that form; the handler takes a `KeyEvent`, or the event's name as text |
+/// | `invalidate = "user:"` | listens to changes of the keys that begin so, for a cache to forget them; the handler takes an `Invalidation` |
+/// | `connection` | listens to the connection: the handler takes a `ConnectionEvent` |
 /// | `channel = ["orders", "refunds"]` | listens to each of a list; so do the other kinds |
 /// | `buffer = 1024` | how many messages may wait for the handler (default 65,536) |
 /// | `buffer_bytes = 65536` | how many bytes of them (default 8 MiB) |
@@ -79,21 +81,23 @@ use proc_macro::TokenStream;
 /// | `state = App` | takes the arguments from this state only |
 /// | `crate = path` | where `redis_push` is, if it is renamed or re-exported |
 ///
-/// Of `channel`, `pattern`, `shard` and `keyspace` one is set, or none: the handler then listens to what its
-/// message type names. One that is set goes before the type's; a template must then have the params
-/// that the type is filled from.
+/// Of the options that say what to listen to one is set, or none: the handler then listens to what
+/// its message type names. One that is set goes before the type's; a template must then have the
+/// params that the type is filled from.
 ///
 /// In a template, whose params are named like fields and arguments (`{type}` for `r#type`), `{name}`
 /// takes one or more characters other than `.`, `:` and `/`; `{name*}`, at
 /// the end, takes the rest; `{{` and `}}` are braces. In a `channel` without params `*` has no
-/// meaning, so it is refused.
+/// meaning, so it is refused. `invalidate` takes the beginning of the keys, without params.
 ///
 /// ## Each of them
 ///
-/// What to listen to: a channel, a template, a list, a pattern, a sharded channel, keys.
+/// What to listen to: a channel, a template, a list, a pattern, a sharded channel, keys by what
+/// happens to them or to forget them, the connection.
 ///
 /// ```
-/// use redis_push::{ChannelName, KeyEvent, MatchedPattern, Param, push_handler};
+/// use redis_push::{ChannelName, ConnectionEvent, Invalidation, KeyEvent, MatchedPattern, Param};
+/// use redis_push::push_handler;
 ///
 /// #[push_handler(channel = "alerts")]
 /// async fn on_alert(text: &str) {
@@ -124,8 +128,19 @@ use proc_macro::TokenStream;
 /// async fn on_user(event: KeyEvent<'_>, Param(id): Param<u64>) {
 ///     println!("user {id}: {}", event.event);
 /// }
-/// # let _ = redis_push::handlers![on_alert, on_room, on_money, on_log, on_inbox, on_user]
+///
+/// #[push_handler(invalidate = "user:")]
+/// async fn forget(changed: Invalidation<'_>) {
+///     println!("forget {changed:?}"); // a key that begins with `user:`, or all of them
+/// }
+///
+/// #[push_handler(connection)]
+/// async fn on_connection(event: ConnectionEvent<'_>) {
+///     println!("{event:?}");
+/// }
+/// # let _ = redis_push::handlers![on_alert, on_room, on_money, on_log, on_inbox, on_user, forget]
 /// #     as Vec<redis_push::Mount<()>>;
+/// # let _ = redis_push::handlers![on_connection] as Vec<redis_push::Mount<()>>;
 /// ```
 ///
 /// How much may wait, what goes when it is more, how many run, and for how long.
@@ -188,8 +203,9 @@ use proc_macro::TokenStream;
 /// # Arguments
 ///
 /// An argument is of any type that is `FromPush`, in any order, and at most one is the message: a
-/// `#[derive(PushMessage)]` type, `Json<T>`, `Text<T>`, `Bytes`, `&[u8]`, `&str` or `KeyEvent`, or an `Option`
-/// or `Result<_, Rejection>` of one. They may borrow from the push, which lives as long as the call:
+/// `#[derive(PushMessage)]` type, `Json<T>`, `Text<T>`, `Bytes`, `&[u8]`, `&str`,
+/// `KeyEvent`, `Invalidation` or `ConnectionEvent`, or an `Option` or `Result<_, Rejection>` of one.
+/// They may borrow from the push, which lives as long as the call:
 /// elided lifetimes and named ones (`async fn on_x<'a>(text: &'a str, name: ChannelName<'a>)`) both
 /// do. Type parameters and `impl Trait` do not: nothing would say what they are.
 ///

@@ -5,8 +5,8 @@ use syn::LitStr;
 use crate::errors::Errors;
 use crate::template::Template;
 
-/// What an attribute says to listen to: `channel = "…"`, `pattern = "…"`, `shard = "…"` or
-/// `keyspace = "…"`.
+/// What an attribute says to listen to: `channel = "…"`, `pattern = "…"`, `shard = "…"`,
+/// `keyspace = "…"`, `invalidate = "…"` or `connection`.
 pub(crate) struct Listen {
     pub(crate) key: Ident,
     pub(crate) name: LitStr,
@@ -18,9 +18,21 @@ pub(crate) enum Target {
     Template(Template),
     Pattern,
     Shard,
+    /// The prefix of the keys.
+    Invalidation(String),
+    Connection,
 }
 
 impl Listen {
+    /// What has no name.
+    pub(crate) fn connection(key: &Ident) -> Self {
+        Self {
+            key: key.clone(),
+            name: LitStr::new("", key.span()),
+            target: Target::Connection,
+        }
+    }
+
     pub(crate) fn from_syn(key: &Ident, name: LitStr) -> syn::Result<Self> {
         let text = name.value();
         let target = if key == "channel" {
@@ -48,6 +60,9 @@ impl Listen {
             }
             let channels = format!("__keyspace@{{database}}__:{text}");
             Target::Template(Template::parse(&channels).map_err(fail)?)
+        } else if key == "invalidate" {
+            let fail = |problem| syn::Error::new(name.span(), problem);
+            Target::Invalidation(prefix(&text).map_err(fail)?)
         } else if text.is_empty() {
             return Err(syn::Error::new(name.span(), format!("this {key} is empty")));
         } else if key == "pattern" {
@@ -78,7 +93,7 @@ impl Listen {
     pub(crate) fn params(&self) -> Vec<&str> {
         match &self.target {
             Target::Template(template) => template.params().collect(),
-            Target::Channel(_) | Target::Pattern | Target::Shard => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
@@ -91,7 +106,17 @@ impl Listen {
     pub(crate) fn literal_braces(&self) -> Vec<String> {
         match &self.target {
             Target::Shard => braced(&self.name.value()).map(str::to_owned).collect(),
-            Target::Channel(_) | Target::Template(_) | Target::Pattern => Vec::new(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The rules for the arguments, by the name of a constant of `Takes`.
+    pub(crate) fn takes(&self) -> TokenStream {
+        match self.target {
+            Target::Channel(_) | Target::Shard => quote!(EXACT),
+            Target::Template(_) | Target::Pattern => quote!(PATTERN),
+            Target::Invalidation(_) => quote!(INVALIDATION),
+            Target::Connection => quote!(CONNECTION),
         }
     }
 
@@ -113,6 +138,8 @@ impl Listen {
             Target::Channel(name) => (quote!(Channel), name.clone()),
             Target::Pattern => (quote!(Pattern), self.name.value()),
             Target::Shard => (quote!(Shard), self.name.value()),
+            Target::Invalidation(prefix) => (quote!(Invalidation), prefix.clone()),
+            Target::Connection => (quote!(Connection), String::new()),
         };
         quote!(__p::Subscription::from_static(__p::Kind::#kind, #name))
     }
@@ -134,6 +161,28 @@ fn no_param(text: &str, param: &str) -> String {
         "`{{{param}}}` is no param in a pattern, which the server takes as it is; use `channel = \
          \"{text}\"`, or `\\\\{{` for a brace"
     )
+}
+
+/// The prefix that keys begin with; it has no params, and `{{` is a brace in it as elsewhere.
+fn prefix(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    let template = Template::parse(text)?;
+    if let (Some(param), lead) = (template.params().next(), template.lead()) {
+        return Err(format!(
+            "`{text}` is the beginning of keys here, and `{{{param}}}` is no param in it: write \
+             `invalidate = \"{lead}\"` (or `{{{{{param}}}}}` for the braces themselves)"
+        ));
+    }
+    if template.has_wildcard() {
+        let lead = text.trim_end_matches('*');
+        return Err(format!(
+            "`{text}` is the beginning of keys here, and has no wildcards: write `invalidate = \
+             \"{lead}\"`"
+        ));
+    }
+    Ok(template.lead().to_owned())
 }
 
 fn wildcard_in_keys(text: &str) -> String {

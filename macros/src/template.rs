@@ -82,6 +82,14 @@ impl Template {
         }
     }
 
+    /// The literal text that it begins with.
+    pub(crate) fn lead(&self) -> &str {
+        match self.segments.first() {
+            Some(Segment::Literal(text)) => text,
+            _ => "",
+        }
+    }
+
     /// Whether the literal text has a sign that would be a wildcard in a pattern.
     pub(crate) fn has_wildcard(&self) -> bool {
         self.segments.iter().any(|segment| match segment {

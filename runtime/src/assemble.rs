@@ -17,6 +17,7 @@ use crate::pulse::{Pulse, Tick};
 use crate::ring::Ring;
 use crate::routes::Routes;
 use crate::seat::Seat;
+use crate::source::refuse_foreign;
 use crate::spec::{Budget, Overflow, Spec};
 use crate::subscriber::Subscriber;
 use crate::subscription::Subscription;
@@ -49,6 +50,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         }
         refuse_conflicts(self.mounts.iter().map(|mount| &mount.spec))?;
         refuse_unfilled(self.mounts.iter().map(|mount| &mount.spec))?;
+        refuse_foreign(self.mounts.iter().map(|mount| &mount.spec))?;
         let wire = self.settings.wire.then_some(self.settings.wire_wait);
         let link = self.target.into_link(self.options, wire)?;
         let publisher = self.publisher.unwrap_or_else(|| link.publisher());
@@ -133,6 +135,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             stop: stopped,
             pulse,
             last: 0,
+            is_connected: false,
         }));
         let supervising = keeper.keep(TaskName::Supervisor, move |watched| {
             watched.spawn(Supervisor::run(Arc::clone(&supervisor), Arc::clone(&tick)))

@@ -34,7 +34,9 @@
 //!   [`PushMessage`], [`Json`], [`Text`], [`Bytes`], `&str` or `&[u8]`; and beside it
 //!   [`State`], [`ChannelName`], [`MatchedPattern`], or a type of yours. They may borrow from the
 //!   push: nothing is copied on the way to the function's body.
-//!   [`Param`] takes a param of the channel's name, [`KeyEvent`] what has happened to a key.
+//!   [`Param`] takes a param of the channel's name, [`KeyEvent`] what has happened to a key,
+//!   [`Invalidation`] a key that a cache must forget, [`ConnectionEvent`] what has become of the
+//!   connection.
 //! - Its **return value** says how it went, or is an answer to be published: [`Publish`].
 //! - A [`Publisher`] sends messages the other way: what it writes, a handler of the type reads.
 //! - A [`Subscriber`] connects, subscribes and calls. [`Subscriber::start`] gives a [`Handle`] with
@@ -94,7 +96,7 @@
 //! ```text
 //! ACL SETUSER quotes-reader on >password resetchannels &quotes.* -@all
 //!     +subscribe +psubscribe +ssubscribe +unsubscribe +punsubscribe +sunsubscribe
-//!     +ping +client|setinfo
+//!     +ping +client|setinfo +client|tracking
 //! ```
 //!
 //! - The channels (`&`) are those that handlers name. A pattern must be given as it is:
@@ -103,6 +105,8 @@
 //! - Of the subscribe commands, those for channels, patterns (also a template with params) and
 //!   sharded channels, with their opposites; a user who may not unsubscribe makes each shutdown
 //!   wait for half of its deadline.
+//! - `CLIENT TRACKING` is for handlers with `invalidate`. It asks for no right to the keys: who has
+//!   it is told their names.
 //! - `CLIENT SETINFO` is sent by redis-rs once for each connection; it may be denied, which shows in
 //!   `ACL LOG`. Redis before 7.2 does not know it, and refuses the rule.
 //! - [`Subscriber::client_name`] adds `+client|setname`, a database in the URL `+select`, and
@@ -177,6 +181,7 @@ mod routes;
 mod seat;
 mod settings;
 mod shutdown;
+mod source;
 mod spec;
 mod start;
 mod stats;
@@ -186,6 +191,7 @@ mod supervisor;
 mod sync;
 mod template;
 mod tls;
+mod tracking;
 mod unfilled;
 mod wiring;
 mod worker;
@@ -215,8 +221,8 @@ pub use codec::Codec;
 pub use credentials::Credentials;
 pub use error::{Error, Result};
 pub use extract::{
-    AnyState, BoxError, ChannelName, FromPush, FromRef, Json, KeyEvent, MatchedPattern, Message,
-    Param, Rejection, State, Text,
+    AnyState, BoxError, ChannelName, ConnectionEvent, FromPush, FromRef, Invalidation, Json,
+    KeyEvent, MatchedPattern, Message, Param, Rejection, State, Text,
 };
 pub use failure::{Failure, FailureHook, FailureKind, FailureSink};
 pub use gap::{FromGap, Gap, GapCause, GapHandler, Missed};

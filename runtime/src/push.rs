@@ -63,12 +63,15 @@ impl<'p> Push<'p> {
     }
 
     /// The channel it was published on. Redis names are bytes; most, not all, are UTF-8.
+    ///
+    /// Of an invalidation it is the key, and empty where all keys are meant; of the connection it
+    /// is empty.
     #[must_use]
     #[inline]
     pub fn channel(self) -> &'p [u8] {
         match self.subscription().kind() {
-            Kind::Pattern => self.batch.channel(self.index),
-            Kind::Channel | Kind::Shard => self.subscription().name().as_bytes(),
+            Kind::Pattern | Kind::Invalidation => self.batch.channel(self.index),
+            Kind::Channel | Kind::Shard | Kind::Connection => self.subscription().name().as_bytes(),
         }
     }
 

@@ -11,8 +11,14 @@ pub(crate) struct Routes {
     channels: Names,
     patterns: Names,
     shards: Names,
+    /// By the prefix of the keys.
+    invalidations: Names,
+    /// The lengths that those prefixes have, in order.
+    prefix_lengths: Vec<usize>,
     routes: Vec<Route>,
     rings: Vec<Arc<Ring>>,
+    /// The rings of those who listen to the connection, which the server has no part in.
+    connection: Vec<Arc<Ring>>,
 }
 
 /// The keys are the user's own names: what the server pushes can look up, but not fill, a bucket.
@@ -40,8 +46,13 @@ pub(crate) enum Standing {
 }
 
 impl Routes {
-    /// Adds a ring that reads `subscriptions`.
+    /// Adds a ring that reads `subscriptions`. One that listens to the connection does nothing
+    /// else.
     pub(crate) fn add(&mut self, ring: &Arc<Ring>, subscriptions: &[Subscription]) {
+        let mut kinds = subscriptions.iter().map(Subscription::kind);
+        if kinds.any(|kind| kind == Kind::Connection) {
+            return self.connection.push(Arc::clone(ring));
+        }
         self.rings.push(Arc::clone(ring));
         for (index, subscription) in subscriptions.iter().enumerate() {
             let index = u32::try_from(index).expect("no handler lists 2^32 subscriptions");
@@ -49,6 +60,11 @@ impl Routes {
             let (kind, name) = subscription.key();
             let at = *self.names_mut(kind).entry(name.into()).or_insert(next);
             if at == next {
+                if kind == Kind::Invalidation {
+                    self.prefix_lengths.push(name.len());
+                    self.prefix_lengths.sort_unstable();
+                    self.prefix_lengths.dedup();
+                }
                 self.routes.push(Route {
                     subscription: subscription.clone(),
                     standing: Standing::Wanted,
@@ -66,6 +82,8 @@ impl Routes {
             Kind::Channel => &self.channels,
             Kind::Pattern => &self.patterns,
             Kind::Shard => &self.shards,
+            Kind::Invalidation => &self.invalidations,
+            Kind::Connection => return None,
         };
         names.get(name).map(|at| &self.routes[*at])
     }
@@ -75,8 +93,24 @@ impl Routes {
         Some(&mut self.routes[at])
     }
 
+    /// The rings of those who listen to the server.
     pub(crate) fn rings(&self) -> &[Arc<Ring>] {
         &self.rings
+    }
+
+    /// The rings of those who listen to the connection.
+    pub(crate) fn connection(&self) -> &[Arc<Ring>] {
+        &self.connection
+    }
+
+    /// The lengths of the prefixes that invalidations are asked for by, the shortest first.
+    pub(crate) fn prefix_lengths(&self) -> &[usize] {
+        &self.prefix_lengths
+    }
+
+    /// The prefixes themselves.
+    pub(crate) fn prefixes(&self) -> impl Iterator<Item = &[u8]> {
+        self.invalidations.keys().map(|prefix| &**prefix)
     }
 
     pub(crate) fn standings(&self) -> Vec<(Subscription, Standing)> {
@@ -85,11 +119,14 @@ impl Routes {
     }
 
     pub(crate) fn subscriptions(&self, wanted: impl Fn(&Standing) -> bool) -> Vec<Subscription> {
-        self.routes
-            .iter()
-            .filter(|route| wanted(&route.standing))
-            .map(|route| route.subscription.clone())
-            .collect()
+        let wanted = self.routes.iter().filter(|route| wanted(&route.standing));
+        let mut wanted: Vec<_> = wanted.map(|route| route.subscription.clone()).collect();
+        // Of prefixes that overlap the server takes the first, so that must be the shortest.
+        wanted.sort_by_key(|subscription| match subscription.kind() {
+            Kind::Invalidation => 1 + subscription.name().len(),
+            _ => 0,
+        });
+        wanted
     }
 
     pub(crate) fn all_stand(&self, wanted: impl Fn(&Standing) -> bool) -> bool {
@@ -108,6 +145,8 @@ impl Routes {
             Kind::Channel => &mut self.channels,
             Kind::Pattern => &mut self.patterns,
             Kind::Shard => &mut self.shards,
+            Kind::Invalidation => &mut self.invalidations,
+            Kind::Connection => unreachable!("it is no route"),
         }
     }
 }

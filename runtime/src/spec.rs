@@ -4,6 +4,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::extract::Message;
+use crate::source::Source;
 use crate::subscription::Subscription;
 
 /// A handler's name, subscriptions and policies.
@@ -35,6 +36,8 @@ pub struct MessageType {
     pub(crate) whole_name: Option<fn() -> &'static str>,
     /// What that type itself listens to: its params are filled from there.
     pub(crate) subscriptions: &'static [Subscription],
+    /// Where it is taken from; `None` where only the handler itself knows.
+    pub(crate) source: Option<Source>,
 }
 
 impl MessageType {
@@ -44,6 +47,7 @@ impl MessageType {
             codec: Cow::Borrowed(message.codec),
             whole_name: message.type_name,
             subscriptions: message.subscriptions,
+            source: Some(message.source),
         }
     }
 }
@@ -154,8 +158,8 @@ impl Spec {
         self.with_message(Some(MessageType {
             written: message.into(),
             codec: codec.into(),
-            whole_name: None,
-            subscriptions: &[],
+            source: None,
+            ..MessageType::of(&Message::PAYLOAD, "")
         }))
     }
 

@@ -16,24 +16,10 @@ pub enum Kind {
     Pattern,
     /// One sharded channel, by its exact name: `SSUBSCRIBE`.
     Shard,
-}
-
-impl Kind {
-    pub(crate) fn subscribe_command(self) -> &'static str {
-        match self {
-            Self::Channel => "SUBSCRIBE",
-            Self::Pattern => "PSUBSCRIBE",
-            Self::Shard => "SSUBSCRIBE",
-        }
-    }
-
-    pub(crate) fn unsubscribe_command(self) -> &'static str {
-        match self {
-            Self::Channel => "UNSUBSCRIBE",
-            Self::Pattern => "PUNSUBSCRIBE",
-            Self::Shard => "SUNSUBSCRIBE",
-        }
-    }
+    /// Every key that begins with a prefix, when its value may have changed: `CLIENT TRACKING`.
+    Invalidation,
+    /// The connection itself; the server is not asked for it.
+    Connection,
 }
 
 impl fmt::Display for Kind {
@@ -42,6 +28,8 @@ impl fmt::Display for Kind {
             Self::Channel => "channel",
             Self::Pattern => "pattern",
             Self::Shard => "sharded channel",
+            Self::Invalidation => "invalidation",
+            Self::Connection => "connection",
         })
     }
 }
@@ -89,6 +77,22 @@ impl Subscription {
         Self::verbatim(Kind::Shard, name.into())
     }
 
+    /// Listens to the keys that begin with `prefix`, in every database: for handlers that take an
+    /// [`Invalidation`](crate::Invalidation). An empty prefix stands for all keys.
+    ///
+    /// The prefix is taken as it is: `*` and `{` have no meaning in it. Prefixes may overlap, with
+    /// those of other handlers too.
+    pub fn invalidation(prefix: impl Into<Cow<'static, str>>) -> Self {
+        Self::verbatim(Kind::Invalidation, prefix.into())
+    }
+
+    /// Listens to the connection: for handlers that take a
+    /// [`ConnectionEvent`](crate::ConnectionEvent), and listen to nothing else.
+    #[must_use]
+    pub const fn connection() -> Self {
+        Self::verbatim(Kind::Connection, Cow::Borrowed(""))
+    }
+
     /// Listens to the channels that a template such as `quotes.{symbol}` describes.
     ///
     /// A template without params is a channel; one with params is a pattern, and a channel that
@@ -134,7 +138,7 @@ impl Subscription {
         Self::template(&format!("__keyspace@{{database}}__:{keys}"))
     }
 
-    /// Builds a channel, pattern or shard subscription in a `const`.
+    /// Builds a subscription other than of a template in a `const`.
     #[must_use]
     pub const fn from_static(kind: Kind, name: &'static str) -> Self {
         Self::verbatim(kind, Cow::Borrowed(name))
@@ -173,6 +177,9 @@ impl Subscription {
                 glob + rest
             }
             (None, Kind::Channel | Kind::Shard) => format!("{space}{prefix}{rest}"),
+            (None, Kind::Invalidation) => format!("{prefix}{}", self.name),
+            // It has no name.
+            (None, Kind::Connection) => String::new(),
         };
         Self {
             kind: self.kind,
@@ -193,7 +200,8 @@ impl Subscription {
         self.kind
     }
 
-    /// The name the server is asked for; for a template with params its glob.
+    /// The name the server is asked for; for a template with params its glob, for an invalidation
+    /// the prefix, and empty for the connection.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -237,9 +245,24 @@ fn split_keyspace(name: &str) -> (&str, &str) {
 
 impl fmt::Display for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.template {
-            Some(template) => write!(f, "channels `{template}`"),
-            None => write!(f, "{} `{}`", self.kind, self.name.escape_debug()),
-        }
+        let template = self.template.as_ref().map(ToString::to_string);
+        in_words(f, self.kind, &self.name, template.as_deref())
+    }
+}
+
+/// Says what is listened to, as logs, errors and the wiring do.
+pub(crate) fn in_words(
+    f: &mut fmt::Formatter<'_>,
+    kind: Kind,
+    name: &str,
+    template: Option<&str>,
+) -> fmt::Result {
+    let shown = template.unwrap_or(name).escape_debug();
+    match kind {
+        _ if template.is_some() => write!(f, "channels `{shown}`"),
+        Kind::Channel | Kind::Pattern | Kind::Shard => write!(f, "{kind} `{shown}`"),
+        Kind::Invalidation if name.is_empty() => f.write_str("invalidations of all keys"),
+        Kind::Invalidation => write!(f, "invalidations of keys `{shown}…`"),
+        Kind::Connection => f.write_str("the connection"),
     }
 }

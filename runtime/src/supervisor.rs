@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::backoff::Backoff;
 use crate::error::Error;
+use crate::extract::ConnectionEvent;
 use crate::feed::Feed;
 use crate::gap::Missed;
 use crate::link::{Connection, Link};
@@ -45,6 +46,8 @@ pub(crate) struct Supervisor {
     pub(crate) pulse: Arc<Pulse>,
     /// The number of the last generation: 0 before the first.
     pub(crate) last: u64,
+    /// Whether there was a connection in it whose end has not been told.
+    pub(crate) is_connected: bool,
 }
 
 /// How many subscribe commands go out before the first reply is waited for.
@@ -75,6 +78,7 @@ impl Supervisor {
             self.feed.end(Missed::Unknown);
             let error = "the supervisor's task had ended; the connection is built anew";
             self.set_phase(Phase::Connecting, Some(Error::connection(error)));
+            self.tell_disconnected();
         }
         loop {
             self.last += 1;
@@ -91,6 +95,7 @@ impl Supervisor {
             // Before the feed counts the loss: who sees that must not find it ready still.
             self.set_phase(Phase::Connecting, Some(error));
             self.feed.end(Missed::Unknown);
+            self.tell_disconnected();
             tokio::select! {
                 () = stopped(&mut stop) => break,
                 () = sleep(backoff.next()) => {}
@@ -116,6 +121,8 @@ impl Supervisor {
             Err(error) => return Some(error),
         };
         self.pulse.connected();
+        self.is_connected = true;
+        self.feed.tell_connection(ConnectionEvent::Connected);
         tokio::select! {
             biased;
             () = stopped(&mut stop) => {
@@ -125,6 +132,16 @@ impl Supervisor {
             error = self.disconnected() => Some(error),
             error = self.keep_subscribed(connection.clone()) => Some(error),
             error = self.keep_alive(connection.clone()) => Some(error),
+        }
+    }
+
+    /// Tells who listens to the connection that it has ended, if there was one, and why.
+    fn tell_disconnected(&mut self) {
+        if std::mem::take(&mut self.is_connected) {
+            let error = self.status.borrow().error.clone();
+            let reason = error.map_or_else(String::new, |error| error.to_string());
+            let event = ConnectionEvent::Disconnected { reason: &reason };
+            self.feed.tell_connection(event);
         }
     }
 

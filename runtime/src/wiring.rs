@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{Overflow, Spec};
-use crate::subscription::{Kind, Subscription};
+use crate::subscription::{Kind, Subscription, in_words};
 
 /// What is mounted on a subscriber: one row for each handler, in the order of mounting.
 ///
@@ -234,10 +234,7 @@ impl SubscriptionWiring {
 
 impl fmt::Display for SubscriptionWiring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.template {
-            Some(template) => write!(f, "channels `{}`", template.escape_debug()),
-            None => write!(f, "{} `{}`", self.kind, self.name.escape_debug()),
-        }
+        in_words(f, self.kind, &self.name, self.template.as_deref())
     }
 }
 

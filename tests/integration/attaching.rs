@@ -14,7 +14,7 @@ use crate::healing::kill;
 use crate::support::recorder;
 
 /// What a service has today: a manager, and a broadcast channel as its push sender.
-async fn service(
+pub(crate) async fn service(
     server: &Server,
     capacity: usize,
 ) -> (ConnectionManager, broadcast::Sender<PushInfo>) {
@@ -26,7 +26,7 @@ async fn service(
     (within("a manager", manager).await.unwrap(), sender)
 }
 
-async fn attach(
+pub(crate) async fn attach(
     manager: &ConnectionManager,
     sender: &broadcast::Sender<PushInfo>,
     mounts: impl IntoIterator<Item = Mount<()>>,

@@ -7,12 +7,14 @@ use tests::harness::Suite;
 use tests::tests;
 
 mod attaching;
+mod connection_events;
 mod credentials;
 mod delivery;
 mod failing;
 mod gated;
 mod healing;
 mod health;
+mod invalidating;
 mod logs;
 mod network;
 mod poison;
@@ -33,11 +35,13 @@ mod waiting;
 mod wiring;
 
 use attaching::*;
+use connection_events::*;
 use credentials::*;
 use delivery::*;
 use failing::*;
 use healing::*;
 use health::*;
+use invalidating::*;
 use network::*;
 use poison::*;
 use policies::*;
@@ -73,6 +77,9 @@ fn main() -> ExitCode {
             a_closed_push_channel_is_never_called_ready,
             what_a_manager_does_itself_cannot_be_set_beside_attach,
             answers_of_an_attached_handler_go_over_the_services_manager,
+            an_attached_manager_tracks_beside_what_the_service_tracks,
+            a_service_that_tracks_by_key_is_told_that_both_cannot_be,
+            an_overflow_of_the_services_channel_may_have_held_invalidations,
         ])
         .run()
 }
@@ -89,6 +96,14 @@ fn on_each_link(suite: Suite) -> Suite {
             a_panic_or_an_error_ends_one_delivery,
             names_and_payloads_may_be_any_bytes,
             what_happens_to_a_key_reaches_its_handler,
+            a_changed_key_is_told_to_who_asked_for_its_beginning,
+            an_empty_prefix_is_of_every_key,
+            invalidations_come_back_after_each_lost_connection,
+            what_was_invalidated_before_the_end_is_told,
+            a_mailbox_of_invalidations_has_each_key_once,
+            a_prefix_of_a_mount_goes_before_that_of_the_keys,
+            the_end_and_the_return_of_the_connection_are_told,
+            a_handler_of_the_connection_goes_on_beside_others,
             what_does_not_decode_is_counted_and_leaves_the_handler_alive,
             every_poison_is_rejected_and_the_next_good_message_is_handled,
             a_channel_name_may_be_long_or_no_text,
@@ -183,6 +198,7 @@ fn on_each_link(suite: Suite) -> Suite {
             the_name_and_the_database_are_set_on_every_connection,
             a_user_with_the_documented_rights_is_denied_nothing,
             a_refused_answer_is_a_failure_of_its_handler,
+            tracking_that_is_denied_is_told_and_asked_for_again,
             a_user_whose_password_is_changed_comes_back_without_a_restart,
             a_sink_writes_to_a_capped_stream_and_a_capped_list,
         ])
@@ -191,6 +207,7 @@ fn on_each_link(suite: Suite) -> Suite {
             what_cannot_be_is_told_without_a_connection,
             a_mount_whose_name_lacks_a_param_of_the_message_is_refused,
             state_after_handlers_is_a_mistake_that_start_names,
+            what_a_handler_takes_must_come_by_what_it_listens_to,
             different_messages_from_one_name_are_refused_with_both_places,
             a_unix_socket_that_is_not_there_is_named,
             what_keeps_credentials_back_is_named,

@@ -9,7 +9,7 @@ use tests::{RealServer, Server, eventually, within};
 
 use crate::support::{Journal, recorder, subscriber};
 
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 8] = [
     "+subscribe",
     "+psubscribe",
     "+ssubscribe",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 7] = [
     "+punsubscribe",
     "+sunsubscribe",
     "+ping",
+    "+client|tracking",
 ];
 const SET_INFO: &str = "+client|setinfo";
 
@@ -63,9 +64,10 @@ async fn session(server: &Server, journals: bool) -> bool {
     let template = Subscription::template("quotes.{symbol}").unwrap();
     let (quotes, mut quotes_journal) = recorder("quotes", template);
     let (shard, mut shard_journal) = recorder("shard", Subscription::shard("shard"));
+    let (users, mut users_journal) = recorder("users", Subscription::invalidation("user:"));
     let starting = subscriber(server.url().replace("redis://", "redis://reader:first@"))
         .ping(Duration::from_millis(20), Duration::from_secs(5))
-        .handlers([news, quotes, shard])
+        .handlers([news, quotes, shard, users])
         .start();
     let Ok(handle) = within("the start", starting).await else {
         return false;
@@ -74,6 +76,7 @@ async fn session(server: &Server, journals: bool) -> bool {
     begin(&mut news_journal).await;
     begin(&mut quotes_journal).await;
     begin(&mut shard_journal).await;
+    begin(&mut users_journal).await;
     if journals {
         server.publish("news", "1").await;
         news_journal.message("news", "1").await;

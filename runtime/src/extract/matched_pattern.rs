@@ -23,7 +23,7 @@ impl<'p, S> FromPush<'p, S> for MatchedPattern<'p> {
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         match push.subscription().kind() {
             Kind::Pattern => Ok(Self(push.subscription().name())),
-            Kind::Channel | Kind::Shard => Err(Rejection::new(
+            _ => Err(Rejection::new(
                 "the push came by an exact name, no pattern matched",
             )),
         }

@@ -2,6 +2,8 @@
 
 mod bytes;
 mod channel_name;
+mod connection_event;
+mod invalidation;
 mod json;
 mod key_event;
 mod matched_pattern;
@@ -13,6 +15,8 @@ mod state;
 mod text;
 
 pub use channel_name::ChannelName;
+pub use connection_event::ConnectionEvent;
+pub use invalidation::Invalidation;
 pub use json::Json;
 pub(crate) use json::{Reader as JsonReader, read as read_json};
 pub use key_event::KeyEvent;
@@ -23,6 +27,7 @@ pub use state::{AnyState, FromRef, State};
 pub use text::Text;
 
 use crate::push::Push;
+use crate::source::Source;
 use crate::subscription::Subscription;
 
 /// What can be an argument of a push handler.
@@ -84,6 +89,7 @@ pub struct Message {
     pub codec: &'static str,
     /// The name of the type, where it names its channel: two of them do not go together on one.
     pub(crate) type_name: Option<fn() -> &'static str>,
+    pub(crate) source: Source,
 }
 
 impl Message {
@@ -99,6 +105,15 @@ impl Message {
             fields: &[],
             codec,
             type_name: None,
+            source: Source::Channel,
+        }
+    }
+
+    /// What no channel carries.
+    pub(crate) const fn from_source(source: Source) -> Self {
+        Self {
+            source,
+            ..Self::PAYLOAD
         }
     }
 
@@ -110,6 +125,7 @@ impl Message {
             fields: T::FIELDS,
             codec: T::CODEC,
             type_name: Some(std::any::type_name::<T>),
+            source: Source::Channel,
         }
     }
 }

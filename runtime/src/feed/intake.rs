@@ -8,6 +8,7 @@ use crate::ring::{Appended, Break, Ring};
 use crate::routes::Standing;
 use crate::subscription::Kind;
 use crate::sync::MutexGuard;
+use crate::tracking::Fence;
 
 impl Feed {
     /// Takes one push of a generation. Those who wait for it are woken soon, with those who wait
@@ -106,7 +107,7 @@ impl Intake<'_> {
                 self.is_current = false;
                 self.has_news = true;
             }
-            Incoming::Invalidated(_) => state.counts.unrouted += 1,
+            Incoming::Invalidated(ref keys) => state.invalidate(keys.as_deref()),
             Incoming::Unknown { .. } => state.counts.unknown += 1,
             Incoming::Malformed { .. } => state.counts.malformed += 1,
         }
@@ -134,8 +135,8 @@ impl State {
         }
         // An exact subscription has the channel's name already.
         let channel = match kind {
-            Kind::Pattern => channel,
-            Kind::Channel | Kind::Shard => &[],
+            Kind::Pattern | Kind::Invalidation => channel,
+            Kind::Channel | Kind::Shard | Kind::Connection => &[],
         };
         let wakers = &mut self.wakers;
         let mut note = |appended: Appended| {
@@ -201,7 +202,49 @@ impl State {
 
     fn unsubscribed(&mut self, kind: Kind, name: &[u8]) {
         self.last_heard = SystemTime::now();
-        self.turn_off((kind, name), Standing::Ended);
+        match Fence::of(name) {
+            Some((Fence::On, prefix)) => self.confirm(Kind::Invalidation, prefix),
+            Some((Fence::Off, prefix)) => {
+                self.turn_off((Kind::Invalidation, prefix), Standing::Ended);
+            }
+            None => self.turn_off((kind, name), Standing::Ended),
+        }
+    }
+
+    /// Tells who asked for a prefix of these keys; no keys stand for all.
+    fn invalidate(&mut self, keys: Option<&[&[u8]]>) {
+        let Some(keys) = keys else {
+            let prefixes: Vec<Box<[u8]>> = self.routes.prefixes().map(Into::into).collect();
+            let told = prefixes.iter().filter(|prefix| self.forget(prefix, &[]));
+            if told.count() == 0 {
+                self.counts.unrouted += 1;
+            }
+            return;
+        };
+        for key in keys {
+            let mut is_told = false;
+            for at in 0..self.routes.prefix_lengths().len() {
+                if let Some(prefix) = key.get(..self.routes.prefix_lengths()[at]) {
+                    is_told |= self.forget(prefix, key);
+                }
+            }
+            if !is_told {
+                self.counts.unrouted += 1;
+            }
+        }
+    }
+
+    /// Tells who asked for exactly this prefix, and answers whether anybody has.
+    fn forget(&mut self, prefix: &[u8], key: &[u8]) -> bool {
+        let kind = Kind::Invalidation;
+        // What comes before the confirmation is in the gap that is told with it.
+        let route = self.routes.get(kind, prefix);
+        let is_asked_for = route.is_some_and(|route| route.standing == Standing::Confirmed);
+        if is_asked_for {
+            let taken = self.deliver(kind, prefix, key, &[], false);
+            debug_assert!(taken.is_ok(), "nothing is kept back unless it is asked for");
+        }
+        is_asked_for
     }
 
     pub(super) fn turn_off(&mut self, (kind, name): (Kind, &[u8]), standing: Standing) {

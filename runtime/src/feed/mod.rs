@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use tokio::sync::{Notify, broadcast, watch};
 
+use crate::extract::ConnectionEvent;
 use crate::gap::{GapCause, Missed};
 use crate::raw::RawPush;
 use crate::ring::Break;
@@ -69,6 +70,15 @@ const RAW_PUSHES: usize = 4096;
 impl Feed {
     pub(crate) fn new(routes: Routes, settings: &Settings) -> Self {
         let now = SystemTime::now();
+        let before = Break {
+            cause: GapCause::Initial,
+            missed: Missed::Exactly(0),
+            since: now,
+        };
+        // These are told by us, from the beginning to the end and whatever the server does.
+        for ring in routes.connection() {
+            ring.confirm(0, 0, before, &mut Vec::new());
+        }
         Self {
             state: Mutex::new(State {
                 routes,
@@ -76,11 +86,7 @@ impl Feed {
                 open: false,
                 closed: false,
                 live: false,
-                before: Break {
-                    cause: GapCause::Initial,
-                    missed: Missed::Exactly(0),
-                    since: now,
-                },
+                before,
                 last_heard: now,
                 last_waking: now,
                 counts: FeedStats::default(),
@@ -171,6 +177,17 @@ impl Feed {
         is_news
     }
 
+    /// Tells who listens to the connection what has become of it.
+    pub(crate) fn tell_connection(&self, event: ConnectionEvent<'_>) {
+        let payload = event.to_payload();
+        let mut state = self.lock();
+        let State { routes, wakers, .. } = &mut *state;
+        for ring in routes.connection() {
+            ring.append(0, &[], payload.as_bytes(), wakers);
+        }
+        self.wake(state);
+    }
+
     /// Lets a name that the server no longer refuses be waited for.
     pub(crate) fn accepted(&self, subscription: &Subscription) {
         let mut state = self.lock();
@@ -208,7 +225,7 @@ impl Feed {
         state.closed = true;
         state.pushes = None;
         let State { routes, wakers, .. } = &mut *state;
-        for ring in routes.rings() {
+        for ring in routes.rings().iter().chain(routes.connection()) {
             ring.close(wakers);
         }
         self.wake(state);

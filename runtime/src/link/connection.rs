@@ -5,7 +5,8 @@ use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use tokio::task::JoinHandle;
 
 use crate::error::Error;
-use crate::subscription::Subscription;
+use crate::subscription::{Kind, Subscription};
+use crate::tracking::{self, Fence};
 
 /// A live connection: what the supervisor says to the server over it.
 ///
@@ -97,8 +98,8 @@ impl Connection {
     /// refused it.
     ///
     /// One name a command: under ACL a `SUBSCRIBE` is all or nothing, and redis-rs counts one
-    /// reply a command. The commands go out together. A `None` is no confirmation: that comes to
-    /// the feed.
+    /// reply a command. The commands go out together, and behind their replies the
+    /// [fences](Fence) of what needs one. A `None` is no confirmation: that comes to the feed.
     ///
     /// # Errors
     ///
@@ -108,8 +109,24 @@ impl Connection {
         subscriptions: &[Subscription],
     ) -> Result<Vec<Option<String>>, Error> {
         self.check_same().await?;
-        let command = |subscription: &Subscription| subscription.kind().subscribe_command();
-        self.each(subscriptions, command).await
+        let commands = subscriptions.iter().map(subscribe);
+        let mut refusals = self.each(commands, 0).await?;
+        let mut fenced = Vec::new();
+        for (subscription, refusal) in subscriptions.iter().zip(&mut refusals) {
+            if subscription.kind() == Kind::Invalidation {
+                let prefix = subscription.name();
+                refusal.take_if(|refusal| tracking::is_told_already(prefix, refusal));
+                if refusal.is_none() {
+                    fenced.push((prefix, refusal));
+                }
+            }
+        }
+        let commands = fenced.iter().map(|(prefix, _)| Fence::On.command(prefix));
+        let answers = self.each(commands, 0).await?;
+        for ((_, refusal), answer) in fenced.into_iter().zip(answers) {
+            *refusal = answer;
+        }
+        Ok(refusals)
     }
 
     /// Unsubscribes from each name, likewise. Never without a name: that would end subscriptions
@@ -118,8 +135,16 @@ impl Connection {
         &mut self,
         subscriptions: &[Subscription],
     ) -> Result<Vec<Option<String>>, Error> {
-        let command = |subscription: &Subscription| subscription.kind().unsubscribe_command();
-        self.each(subscriptions, command).await
+        let is_tracked = |one: &Subscription| one.kind() == Kind::Invalidation;
+        let first = subscriptions
+            .iter()
+            .any(is_tracked)
+            .then(tracking::switch_off);
+        let skipped = usize::from(first.is_some());
+        let commands = first
+            .into_iter()
+            .chain(subscriptions.iter().map(unsubscribe));
+        self.each(commands, skipped).await
     }
 
     /// Waits for any answer to a `PING`.
@@ -148,18 +173,23 @@ impl Connection {
         ))
     }
 
+    /// Sends the commands together, and returns why the server refused each of them behind those
+    /// that are skipped.
     async fn each(
         &mut self,
-        subscriptions: &[Subscription],
-        command: impl Fn(&Subscription) -> &'static str,
+        commands: impl Iterator<Item = Cmd>,
+        skipped: usize,
     ) -> Result<Vec<Option<String>>, Error> {
-        let mut pipeline = Pipeline::with_capacity(subscriptions.len());
-        for subscription in subscriptions {
-            pipeline.cmd(command(subscription)).arg(subscription.name());
+        let mut pipeline = Pipeline::new();
+        for command in commands {
+            pipeline.add_command(command);
+        }
+        if pipeline.is_empty() {
+            return Ok(Vec::new());
         }
         let replies = self
             .commands
-            .send_all(&pipeline, 0, subscriptions.len())
+            .send_all(&pipeline, skipped, pipeline.len() - skipped)
             .await
             .map_err(|error| lost(&error))?;
         Ok(replies
@@ -187,6 +217,36 @@ impl Connection {
             )),
         }
     }
+}
+
+/// The command that asks for a subscription.
+fn subscribe(subscription: &Subscription) -> Cmd {
+    let name = subscription.name();
+    match subscription.kind() {
+        Kind::Channel => named("SUBSCRIBE", name),
+        Kind::Pattern => named("PSUBSCRIBE", name),
+        Kind::Shard => named("SSUBSCRIBE", name),
+        Kind::Invalidation => tracking::switch_on(name),
+        Kind::Connection => unreachable!("the server is not asked for it"),
+    }
+}
+
+/// The command whose confirmation says that a subscription has ended.
+fn unsubscribe(subscription: &Subscription) -> Cmd {
+    let name = subscription.name();
+    match subscription.kind() {
+        Kind::Channel => named("UNSUBSCRIBE", name),
+        Kind::Pattern => named("PUNSUBSCRIBE", name),
+        Kind::Shard => named("SUNSUBSCRIBE", name),
+        Kind::Invalidation => Fence::Off.command(name),
+        Kind::Connection => unreachable!("the server is not asked for it"),
+    }
+}
+
+fn named(command: &str, name: &str) -> Cmd {
+    let mut command = redis::cmd(command);
+    command.arg(name);
+    command
 }
 
 /// Where commands go.

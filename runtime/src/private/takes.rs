@@ -3,6 +3,7 @@ use std::marker::PhantomData;
 
 use super::NamedParam;
 use crate::extract::{FromPush, Message};
+use crate::source::Source;
 use crate::spec::MessageType;
 use crate::subscription::Subscription;
 use crate::template::Segment;
@@ -25,6 +26,8 @@ enum Listens {
     AsTheMessage,
     ByExactName,
     ByPattern,
+    ToInvalidations,
+    ToTheConnection,
 }
 
 impl<S> Takes<S> {
@@ -34,6 +37,11 @@ impl<S> Takes<S> {
     pub const PATTERN: Self = Self::new(Listens::ByPattern);
     /// For a handler that listens to what its message type names.
     pub const OWN: Self = Self::new(Listens::AsTheMessage);
+
+    /// For a handler whose attribute names the prefix of keys.
+    pub const INVALIDATION: Self = Self::new(Listens::ToInvalidations);
+    /// For a handler whose attribute names the connection.
+    pub const CONNECTION: Self = Self::new(Listens::ToTheConnection);
 
     const fn new(listens: Listens) -> Self {
         Self {
@@ -52,11 +60,12 @@ impl<S> Takes<S> {
             if self.message.is_some() {
                 panic_with(["a handler takes one message; `", written, "` is the second"]);
             }
+            self.listens.check_source(message.source, written);
             self.message = Some(message);
             self.written = written;
         }
         self.needs_pattern |= T::NEEDS_PATTERN;
-        if T::NEEDS_PATTERN && matches!(self.listens, Listens::ByExactName) {
+        if T::NEEDS_PATTERN && !matches!(self.listens, Listens::ByPattern | Listens::AsTheMessage) {
             no_pattern();
         }
     }
@@ -85,7 +94,8 @@ impl<S> Takes<S> {
         if subscriptions.is_empty() {
             panic!(
                 "say what to listen to: `#[push_handler(channel = \"orders\")]` (or `pattern`, \
-                 `shard`, `keyspace`), or take a message type that names its channel"
+                 `shard`, `keyspace`, `invalidate`, `connection`), or take a message type that names \
+                 its channel"
             );
         }
         let mut rest = subscriptions;
@@ -171,8 +181,44 @@ impl<S> Takes<S> {
     }
 }
 
+impl Listens {
+    /// Refuses a message that is not of what is listened to.
+    #[track_caller]
+    const fn check_source(self, source: Source, written: &str) {
+        match (self, source) {
+            (Self::ToInvalidations, Source::Invalidation)
+            | (Self::ToTheConnection, Source::Connection)
+            | (Self::AsTheMessage, _)
+            | (Self::ByExactName | Self::ByPattern, Source::Channel) => {}
+            (Self::ToInvalidations, _) => panic_with([
+                "a handler with `invalidate` takes an `Invalidation`; `",
+                written,
+                "` is not in one",
+            ]),
+            (Self::ToTheConnection, _) => panic_with([
+                "a handler with `connection` takes a `ConnectionEvent`; `",
+                written,
+                "` is not in one",
+            ]),
+            (_, Source::Invalidation) => panic_with([
+                "`",
+                written,
+                "` comes to a handler with `invalidate = \"user:\"`, and by no channel",
+            ]),
+            (_, Source::Connection) => panic_with([
+                "`",
+                written,
+                "` comes to a handler with `connection`, and by no channel",
+            ]),
+        }
+    }
+}
+
 /// Text and bytes as they are may be JSON that the handler reads by itself.
 const fn may_be_json(message: &Message) -> bool {
+    if !matches!(message.source, Source::Channel) {
+        return false;
+    }
     let codec = message.codec.as_bytes();
     same(codec, b"json") || (message.subscriptions.is_empty() && !same(codec, b"msgpack"))
 }

@@ -64,6 +64,9 @@ impl Outgoing {
             // A template is a pattern for who listens, and a channel once its params are filled.
             Kind::Channel | Kind::Pattern => "PUBLISH",
             Kind::Shard => "SPUBLISH",
+            Kind::Invalidation | Kind::Connection => {
+                return Err(Error::encode("only on channels can be published"));
+            }
         };
         Ok(Self {
             command,

@@ -1,0 +1,241 @@
+//! A cache in front of the server that forgets what others change, and all of it after an outage.
+//!
+//! ```sh
+//! cargo run --example near_cache
+//! ```
+//!
+//! Readers ask the cache, which asks the server for what it does not have. A writer changes keys; a
+//! handler with `invalidate` lets the cache forget them, and its gap handler lets it forget
+//! everything whenever changes may not have been told. The program cuts the subscriber's connection
+//! while all that goes on, and fails if the cache holds a wrong value at the end.
+
+mod line;
+mod server;
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncCommands, RedisError};
+use redis_push::{ConnectionEvent, Gap, Handle, Invalidation, State, Subscriber};
+use redis_push::{gap_handler, handlers, push_handler};
+
+use line::Line;
+
+const ITEMS: u32 = 100;
+const READERS: usize = 8;
+const OUTAGES: usize = 5;
+const CHANGES: usize = 200;
+const PREFIX: &str = "example:item:";
+
+/// What is known of some keys.
+#[derive(Default)]
+struct Cache {
+    slots: Mutex<HashMap<String, Slot>>,
+    counts: Mutex<Counts>,
+}
+
+#[derive(PartialEq)]
+enum Slot {
+    Value(u64),
+    /// Somebody is reading it; the number says who.
+    Reading(u64),
+}
+
+#[derive(Default)]
+struct Counts {
+    hits: u64,
+    reads: u64,
+    /// Values that changed while they were read.
+    overtaken: u64,
+}
+
+impl Cache {
+    /// The value of a key, from here or from the server.
+    ///
+    /// A value that is on its way must not be kept if the key is invalidated meanwhile: nobody would
+    /// forget it any more. So who reads leaves a mark first, an invalidation takes the mark away,
+    /// and only a value whose mark is still there is kept.
+    async fn get(&self, key: &str, server: &mut MultiplexedConnection) -> Result<u64, RedisError> {
+        let mark = {
+            let mut counts = self.counts.lock().unwrap();
+            let mut slots = self.slots.lock().unwrap();
+            if let Some(Slot::Value(value)) = slots.get(key) {
+                counts.hits += 1;
+                return Ok(*value);
+            }
+            counts.reads += 1;
+            slots.insert(key.to_owned(), Slot::Reading(counts.reads));
+            counts.reads
+        };
+        let value: Option<u64> = server.get(key).await?;
+        let value = value.unwrap_or_default();
+        let mut counts = self.counts.lock().unwrap();
+        let mut slots = self.slots.lock().unwrap();
+        match slots.get_mut(key) {
+            Some(slot) if *slot == Slot::Reading(mark) => *slot = Slot::Value(value),
+            _ => counts.overtaken += 1,
+        }
+        Ok(value)
+    }
+
+    fn forget(&self, changed: Invalidation<'_>) {
+        let mut slots = self.slots.lock().unwrap();
+        match changed.key().map(str::from_utf8) {
+            Some(Ok(key)) => _ = slots.remove(key),
+            // No key of ours.
+            Some(Err(_)) => {}
+            None => slots.clear(),
+        }
+    }
+
+    /// How many values it holds, and how many of them are not those of the server.
+    async fn check(
+        &self,
+        server: &mut MultiplexedConnection,
+    ) -> Result<(usize, usize), RedisError> {
+        let slots = std::mem::take(&mut *self.slots.lock().unwrap());
+        let (mut held, mut wrong) = (0, 0);
+        for (key, slot) in slots {
+            if let Slot::Value(value) = slot {
+                let truth: Option<u64> = server.get(key).await?;
+                held += 1;
+                wrong += usize::from(truth.unwrap_or_default() != value);
+            }
+        }
+        Ok((held, wrong))
+    }
+}
+
+#[derive(Clone)]
+struct App {
+    cache: Arc<Cache>,
+    /// The same without a gap handler, to see the difference.
+    careless: Arc<Cache>,
+}
+
+#[push_handler(invalidate = "example:item:", on_gap = forget_all)]
+async fn forget(changed: Invalidation<'_>, State(app): State<App>) {
+    app.cache.forget(changed);
+}
+
+/// What changed before the gap ends is not told any more, and what changes after it is.
+#[gap_handler]
+async fn forget_all(gap: Gap, State(app): State<App>) {
+    println!("{gap}; the cache forgets everything");
+    app.cache.forget(Invalidation::All);
+}
+
+#[push_handler(invalidate = "example:item:")]
+async fn forget_carelessly(changed: Invalidation<'_>, State(app): State<App>) {
+    app.careless.forget(changed);
+}
+
+#[push_handler(connection)]
+async fn on_connection(event: ConnectionEvent<'_>) {
+    match event {
+        ConnectionEvent::Connected => println!("connected"),
+        ConnectionEvent::Disconnected { reason } => println!("disconnected: {reason}"),
+        _ => {}
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let server = server::find().await?;
+    println!("using {}", server.why);
+    let line = Line::to(&server.url).await?;
+    // Readers and the writer reach the server on a way of their own.
+    let client = redis::Client::open(&*server.url)?;
+    let mut connection = client.get_multiplexed_async_connection().await?;
+    let app = App {
+        cache: Arc::default(),
+        careless: Arc::default(),
+    };
+    let outcome = tokio::select! {
+        outcome = run(&connection, &line, &app) => outcome,
+        () = server::asked_to_stop() => Ok(ExitCode::SUCCESS),
+    };
+    let keys: Vec<_> = (0..ITEMS).map(|item| format!("{PREFIX}{item}")).collect();
+    let _: () = connection.del(keys).await?;
+    outcome
+}
+
+/// Reads and writes all through the outages, and compares.
+async fn run(
+    connection: &MultiplexedConnection,
+    line: &Line,
+    app: &App,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let handle = Subscriber::with_client(line.client.clone())
+        .start_deadline(Duration::from_secs(5))
+        .reconnect_delay(Duration::from_millis(10), Duration::from_millis(100))
+        .state(app.clone())
+        .handlers(handlers![forget, forget_carelessly, on_connection])
+        .start()
+        .await?;
+    let readers: Vec<_> = (0..READERS)
+        .map(|_| tokio::spawn(read(app.clone(), connection.clone())))
+        .collect();
+    let mut writer = connection.clone();
+    for outage in 0..OUTAGES {
+        write(&mut writer, 2 * outage).await?;
+        line.cut();
+        write(&mut writer, 2 * outage + 1).await?;
+        line.mend();
+        tokio::time::timeout(Duration::from_secs(10), handle.ready()).await?;
+    }
+    // The readers fill the caches once more.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    for reader in readers {
+        reader.abort();
+    }
+    finish(&handle, writer, app).await
+}
+
+/// Lets the handlers take what was sent, and compares value by value.
+async fn finish(
+    handle: &Handle,
+    mut server: MultiplexedConnection,
+    app: &App,
+) -> Result<ExitCode, Box<dyn Error>> {
+    println!("\n{}", handle.shutdown(Duration::from_secs(5)).await);
+    {
+        let counts = app.cache.counts.lock().unwrap();
+        println!(
+            "{} hits, {} reads, {} of them overtaken by a change",
+            counts.hits, counts.reads, counts.overtaken
+        );
+    }
+    let (held, wrong) = app.careless.check(&mut server).await?;
+    println!("without `on_gap`, {wrong} of {held} values are wrong");
+    let (held, wrong) = app.cache.check(&mut server).await?;
+    println!("with it, {wrong} of {held}");
+    Ok(match (held, wrong) {
+        (1.., 0) => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+/// Asks both caches for keys taken at random.
+async fn read(app: App, mut server: MultiplexedConnection) -> Result<(), RedisError> {
+    loop {
+        let key = format!("{PREFIX}{}", fastrand::u32(..ITEMS));
+        app.cache.get(&key, &mut server).await?;
+        app.careless.get(&key, &mut server).await?;
+        tokio::time::sleep(Duration::from_micros(500)).await;
+    }
+}
+
+/// Changes keys taken at random, each time to a value that was never there.
+async fn write(server: &mut MultiplexedConnection, round: usize) -> Result<(), RedisError> {
+    for change in 0..CHANGES {
+        let key = format!("{PREFIX}{}", fastrand::u32(..ITEMS));
+        let _: () = server.set(key, round * CHANGES + change + 1).await?;
+        tokio::time::sleep(Duration::from_micros(200)).await;
+    }
+    Ok(())
+}

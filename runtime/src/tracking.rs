@@ -1,0 +1,107 @@
+//! How invalidations are asked for, and how their confirmation is told from a mere reply.
+//!
+//! `CLIENT TRACKING` is answered by a reply, and a reply says nothing of where pushes go: a
+//! connection in RESP2, or one whose push sender is another, answers `OK` and stays silent. So an
+//! `UNSUBSCRIBE` of a name that nobody has goes out behind it. The server confirms it by a push, and
+//! that takes the way that the invalidations take, behind what was sent before it.
+
+use redis::Cmd;
+
+/// What the confirmation of a fence says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fence {
+    /// From here on, keys with the prefix are told of.
+    On,
+    /// What was to be told has been told.
+    Off,
+}
+
+impl Fence {
+    const fn lead(self) -> &'static [u8] {
+        match self {
+            Self::On => b"redis-push:tracking-on:",
+            Self::Off => b"redis-push:tracking-off:",
+        }
+    }
+
+    /// The command that the server confirms by a push.
+    pub(crate) fn command(self, prefix: &str) -> Cmd {
+        let name = [self.lead(), prefix.as_bytes()].concat();
+        let mut command = redis::cmd("UNSUBSCRIBE");
+        command.arg(name);
+        command
+    }
+
+    /// The fence, and the prefix, that a confirmed name stands for.
+    pub(crate) fn of(name: &[u8]) -> Option<(Self, &[u8])> {
+        [Self::On, Self::Off]
+            .into_iter()
+            .find_map(|fence| Some((fence, name.strip_prefix(fence.lead())?)))
+    }
+}
+
+/// Asks for the invalidations of one prefix, beside those that were asked for before.
+pub(crate) fn switch_on(prefix: &str) -> Cmd {
+    let mut command = redis::cmd("CLIENT");
+    command.arg(&["TRACKING", "ON", "BCAST", "PREFIX"]);
+    command.arg(prefix);
+    command
+}
+
+/// Ends the invalidations of every prefix.
+pub(crate) fn switch_off() -> Cmd {
+    let mut command = redis::cmd("CLIENT");
+    command.arg(&["TRACKING", "OFF"]);
+    command
+}
+
+/// Whether the server has refused a prefix because it tells of all its keys already.
+///
+/// It takes no two prefixes of which one begins with the other, and says so: `Prefix 'user:1'
+/// overlaps with an existing prefix 'user:'. …`.
+pub(crate) fn is_told_already(prefix: &str, refusal: &str) -> bool {
+    let existing = refusal
+        .split_once("overlaps with an existing prefix '")
+        .and_then(|(_, rest)| rest.rsplit_once("'. Prefixes for a single client"));
+    existing.is_some_and(|(existing, _)| prefix.starts_with(existing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(prefix: &str, existing: &str) -> String {
+        format!(
+            "Prefix '{prefix}' overlaps with an existing prefix '{existing}'. Prefixes for a single \
+             client must not overlap."
+        )
+    }
+
+    #[test]
+    fn a_fence_is_read_back_from_its_name() {
+        assert_eq!(
+            Fence::of(b"redis-push:tracking-on:user:"),
+            Some((Fence::On, &b"user:"[..]))
+        );
+        assert_eq!(
+            Fence::of(b"redis-push:tracking-off:"),
+            Some((Fence::Off, &b""[..]))
+        );
+        assert_eq!(Fence::of(b"news"), None);
+    }
+
+    #[test]
+    fn only_a_shorter_or_equal_prefix_tells_of_all_keys() {
+        for (prefix, existing, expected) in [
+            ("user:1", "user:", true),
+            ("user:", "user:", true),
+            ("user:1", "", true),
+            ("us", "user:", false),
+            ("it's'. Prefixes for a single client", "it's", true),
+        ] {
+            let told = is_told_already(prefix, &refusal(prefix, existing));
+            assert_eq!(told, expected, "{prefix} beside {existing}");
+        }
+        assert!(!is_told_already("a", "You can't switch BCAST mode on/off"));
+    }
+}

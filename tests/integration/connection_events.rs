@@ -1,0 +1,131 @@
+//! What handlers of the connection are told.
+
+use std::time::Duration;
+
+use redis_push::{
+    ConnectionEvent, Gap, Invalidation, Spec, State, Subscription, gap_handler, handlers,
+    push_handler,
+};
+use tests::Server;
+use tests::within;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::support::{plain, recorder, recorder_of, start, subscriber};
+
+type Notes = UnboundedSender<String>;
+
+#[push_handler(connection, on_gap = on_gap)]
+async fn on_connection(event: ConnectionEvent<'_>, State(notes): State<Notes>) {
+    let text = match event {
+        ConnectionEvent::Connected => "connected".to_owned(),
+        ConnectionEvent::Disconnected { reason } => format!("disconnected: {reason}"),
+        _ => "something new".to_owned(),
+    };
+    let _ = notes.send(text);
+}
+
+#[gap_handler]
+async fn on_gap(gap: Gap, State(notes): State<Notes>) {
+    let _ = notes.send(format!("gap: {:?}", gap.cause));
+}
+
+#[push_handler(invalidate = "user:")]
+async fn on_user(key: Invalidation<'_>, State(notes): State<Notes>) {
+    let _ = notes.send(format!("{key:?}"));
+}
+
+async fn noted(notes: &mut UnboundedReceiver<String>) -> String {
+    within("a note", notes.recv()).await.unwrap()
+}
+
+pub(crate) async fn the_end_and_the_return_of_the_connection_are_told(server: Server) {
+    let (notes, mut noted_down) = unbounded_channel();
+    let (news, mut news_journal) = recorder("news", Subscription::channel("news"));
+    let handle = start(server.url(), [news]).await;
+    news_journal.begins().await;
+    handle.shutdown(Duration::from_secs(5)).await;
+
+    let subscriber = subscriber(server.url())
+        .state(notes)
+        .handlers(handlers![on_connection]);
+    let handle = within("the start", subscriber.start()).await.unwrap();
+    assert_eq!(noted(&mut noted_down).await, "gap: Initial");
+    assert_eq!(noted(&mut noted_down).await, "connected");
+    for _ in 0..3 {
+        server.kill_connections().await;
+        let end = noted(&mut noted_down).await;
+        assert!(
+            end.starts_with("disconnected: the connection was lost"),
+            "{end}"
+        );
+        assert_eq!(noted(&mut noted_down).await, "connected");
+    }
+    // The attempts of an outage are no events.
+    server.stop().await;
+    let end = noted(&mut noted_down).await;
+    assert!(end.starts_with("disconnected: "), "{end}");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.start_again().await;
+    assert_eq!(noted(&mut noted_down).await, "connected");
+    within("ready again", handle.ready()).await;
+    // Nor is the end that one makes, and nothing was ever missed.
+    let report = handle.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(report.stats.handlers[0].gaps, 0);
+    assert_eq!(report.stats.handlers[0].handled, 9);
+    assert_eq!(noted_down.recv().await, None);
+}
+
+pub(crate) async fn a_handler_of_the_connection_goes_on_beside_others(server: Server) {
+    let (notes, mut noted_down) = unbounded_channel();
+    let subscriber = subscriber(server.url())
+        .state(notes)
+        .handlers(handlers![on_connection, on_user]);
+    let handle = within("the start", subscriber.start()).await.unwrap();
+    assert_eq!(noted(&mut noted_down).await, "gap: Initial");
+    assert_eq!(noted(&mut noted_down).await, "connected");
+    let mut writer = server.raw().await;
+    writer.expect("SET user:1 x", &["+OK"]).await;
+    assert_eq!(
+        noted(&mut noted_down).await,
+        format!("{:?}", Invalidation::Key(b"user:1"))
+    );
+    writer.expect("FLUSHDB", &["+OK"]).await;
+    assert_eq!(noted(&mut noted_down).await, "All");
+    let wiring = format!("{:#}", handle.wiring());
+    assert!(wiring.contains("the connection"), "{wiring}");
+    assert!(
+        wiring.contains("invalidations of keys `user:…`"),
+        "{wiring}"
+    );
+    handle.shutdown(Duration::from_secs(5)).await;
+}
+
+pub(crate) async fn what_a_handler_takes_must_come_by_what_it_listens_to() {
+    let (notes, _noted_down) = unbounded_channel::<String>();
+    for (mounts, words) in [
+        (
+            handlers![on_user.on(Subscription::channel("users"))],
+            "takes an invalidation, and listens to channel `users`",
+        ),
+        (
+            handlers![on_connection.on(Subscription::invalidation(""))],
+            "takes an event of the connection, and listens to invalidations of all keys",
+        ),
+    ] {
+        let subscriber = plain("redis://127.0.0.1:1")
+            .state(notes.clone())
+            .handlers(mounts);
+        let error = subscriber.start().await.unwrap_err();
+        assert!(
+            error.is_config() && error.to_string().contains(words),
+            "{error}"
+        );
+    }
+    let spec = Spec::new("both")
+        .on(Subscription::connection())
+        .on(Subscription::channel("news"));
+    let (both, _journal) = recorder_of(spec);
+    let error = plain("redis://127.0.0.1:1").handlers([both]).start();
+    let error = error.await.unwrap_err().to_string();
+    assert!(error.contains("let two handlers do that"), "{error}");
+}

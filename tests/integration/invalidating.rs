@@ -1,0 +1,285 @@
+//! Invalidations: which keys are told to whom, and when none are.
+
+use std::time::Duration;
+
+use redis_push::{Handle, Missed, Overflow, Spec, Subscription};
+use tests::{RawClient, RealServer, Server};
+use tests::{eventually, within};
+use tokio::sync::watch;
+
+use crate::attaching::{attach, service};
+use crate::gated::gated;
+use crate::support::{Journal, Seen, recorder, start, subscriber};
+
+/// A client that writes keys, and waits until that is done.
+async fn set(writer: &mut RawClient, keys: &[&str]) {
+    for key in keys {
+        writer.expect(&format!("SET {key} x"), &["+OK"]).await;
+    }
+}
+
+impl Journal {
+    /// The next entries are these keys; an empty one stands for all keys.
+    async fn keys(&mut self, keys: &[&str]) {
+        for key in keys {
+            self.message(key, "").await;
+        }
+    }
+}
+
+pub(crate) async fn a_changed_key_is_told_to_who_asked_for_its_beginning(server: Server) {
+    let invalidations = |prefix: &'static str| recorder(prefix, Subscription::invalidation(prefix));
+    // The longest first: the server takes no prefix that another begins with.
+    let (seven, mut seven_journal) = invalidations("user:7");
+    let (users, mut users_journal) = invalidations("user:");
+    let (again, mut again_journal) = invalidations("user:");
+    let (items, mut items_journal) = invalidations("item:");
+    // What looks like a wildcard or a param is none.
+    let (star, mut star_journal) = invalidations("{user}:*");
+    let handle = start(server.url(), [seven, users, again, items, star]).await;
+    for journal in [
+        &mut seven_journal,
+        &mut users_journal,
+        &mut again_journal,
+        &mut items_journal,
+        &mut star_journal,
+    ] {
+        journal.begins().await;
+    }
+    let mut writer = server.raw().await;
+    set(&mut writer, &["user:7", "other", "user", "user:8"]).await;
+    set(&mut writer, &["item:1", "{user}:*1", "{user}:1"]).await;
+    writer.expect("DEL user:71 user:8 nothing", &[":1"]).await;
+    writer.expect("SET user:79 x PX 20", &["+OK"]).await;
+    users_journal
+        .keys(&["user:7", "user:8", "user:8", "user:79", "user:79"])
+        .await;
+    again_journal
+        .keys(&["user:7", "user:8", "user:8", "user:79", "user:79"])
+        .await;
+    seven_journal.keys(&["user:7", "user:79", "user:79"]).await;
+    items_journal.keys(&["item:1"]).await;
+    star_journal.keys(&["{user}:*1"]).await;
+    // No key of theirs has changed, and yet all of them have.
+    writer.expect("FLUSHALL", &["+OK"]).await;
+    for journal in [
+        &mut seven_journal,
+        &mut users_journal,
+        &mut again_journal,
+        &mut items_journal,
+        &mut star_journal,
+    ] {
+        journal.keys(&[""]).await;
+    }
+    let stats = handle.shutdown(Duration::from_secs(5)).await.stats;
+    assert_eq!(stats.feed.unrouted, 0);
+    assert_eq!(stats.gaps(), 0);
+}
+
+pub(crate) async fn an_empty_prefix_is_of_every_key(server: Server) {
+    let (all, mut all_journal) = recorder("all", Subscription::invalidation(""));
+    let (one, mut one_journal) = recorder("one", Subscription::invalidation("a"));
+    let handle = start(server.url(), [all, one]).await;
+    all_journal.begins().await;
+    one_journal.begins().await;
+    let mut writer = server.raw().await;
+    set(&mut writer, &["b", "a"]).await;
+    all_journal.keys(&["b", "a"]).await;
+    one_journal.keys(&["a"]).await;
+    handle.shutdown(Duration::from_secs(5)).await;
+}
+
+pub(crate) async fn invalidations_come_back_after_each_lost_connection(server: Server) {
+    let (users, mut users_journal) = recorder("users", Subscription::invalidation("user:"));
+    let (news, mut news_journal) = recorder("news", Subscription::channel("news"));
+    let handle = start(server.url(), [users, news]).await;
+    users_journal.begins().await;
+    news_journal.begins().await;
+    for _ in 0..3 {
+        let mut writer = server.raw().await;
+        set(&mut writer, &["user:1"]).await;
+        users_journal.keys(&["user:1"]).await;
+        server.kill_connections().await;
+        users_journal.lost_connection().await;
+        news_journal.lost_connection().await;
+        within("ready again", handle.ready()).await;
+        let mut writer = server.raw().await;
+        set(&mut writer, &["user:2"]).await;
+        users_journal.keys(&["user:2"]).await;
+        server.publish("news", "1").await;
+        news_journal.message("news", "1").await;
+    }
+    handle.shutdown(Duration::from_secs(5)).await;
+}
+
+pub(crate) async fn what_was_invalidated_before_the_end_is_told(server: Server) {
+    let (users, mut journal) = recorder("users", Subscription::invalidation("user:"));
+    let handle = start(server.url(), [users]).await;
+    journal.begins().await;
+    let mut writer = server.raw().await;
+    let keys = 5_000;
+    let commands = (0..keys).map(|number| format!("SET user:{number} x\r\n"));
+    writer.send(commands.collect::<String>().as_bytes()).await;
+    for _ in 0..keys {
+        writer.hears(&["+OK"]).await;
+    }
+    let report = within("the end", handle.shutdown(Duration::from_secs(10))).await;
+    assert_eq!(report.stats.handlers[0].handled, keys);
+}
+
+pub(crate) async fn a_mailbox_of_invalidations_has_each_key_once(server: Server) {
+    let (gate, closed) = watch::channel(false);
+    let spec = Spec::new("users")
+        .on(Subscription::invalidation("user:"))
+        .overflow(Overflow::Latest);
+    let (users, mut journal) = gated(spec, closed);
+    let handle = start(server.url(), [users]).await;
+    journal.begins().await;
+    let mut writer = server.raw().await;
+    set(&mut writer, &["user:0"]).await;
+    eventually("the first to be in hand", async || {
+        handle.stats().handlers[0].running == 1
+    })
+    .await;
+    set(&mut writer, &["user:1", "user:2", "user:1", "user:2"]).await;
+    eventually("all to have come", async || {
+        handle.stats().handlers[0].superseded == 2
+    })
+    .await;
+    gate.send_replace(true);
+    journal.keys(&["user:0", "user:1", "user:2"]).await;
+    handle.shutdown(Duration::from_secs(5)).await;
+}
+
+pub(crate) async fn a_prefix_of_a_mount_goes_before_that_of_the_keys(server: Server) {
+    let (users, mut journal) = recorder("users", Subscription::invalidation("user:"));
+    let handle = start(server.url(), [users.prefix("eu:")]).await;
+    journal.begins().await;
+    let mut writer = server.raw().await;
+    set(&mut writer, &["user:1", "eu:user:1"]).await;
+    journal.keys(&["eu:user:1"]).await;
+    handle.shutdown(Duration::from_secs(5)).await;
+}
+
+pub(crate) async fn tracking_that_is_denied_is_told_and_asked_for_again(server: RealServer) {
+    server
+        .command(&["ACL", "SETUSER", "default", "-client|tracking"])
+        .await;
+    let (users, mut users_journal) = recorder("users", Subscription::invalidation("user:"));
+    let (news, mut news_journal) = recorder("news", Subscription::channel("news"));
+    let starting = subscriber(server.url())
+        .allow_denied()
+        .handlers([users, news])
+        .start();
+    let handle = within("the start", starting).await.unwrap();
+    news_journal.begins().await;
+    assert!(!handle.is_ready());
+    let health = handle.health().to_string();
+    assert!(
+        health.contains("invalidations of keys `user:…` (NOPERM"),
+        "{health}"
+    );
+    server.command(&["PUBLISH", "news", "1"]).await;
+    news_journal.message("news", "1").await;
+    server
+        .command(&["ACL", "SETUSER", "default", "+client|tracking"])
+        .await;
+    within("ready", handle.ready()).await;
+    users_journal.begins().await;
+    server.command(&["SET", "user:1", "x"]).await;
+    users_journal.keys(&["user:1"]).await;
+    handle.shutdown(Duration::from_secs(5)).await;
+}
+
+async fn is_told(handle: &Handle, journal: &mut Journal, server: &Server) {
+    let mut writer = server.raw().await;
+    // What was told before may come again: it is no harm to forget twice.
+    eventually("a key after the gap", async || {
+        set(&mut writer, &["user:fresh"]).await;
+        let seen = journal.so_far();
+        seen.contains(&Seen::Message("user:fresh".into(), String::new()))
+    })
+    .await;
+    assert!(handle.is_ready());
+}
+
+pub(crate) async fn an_attached_manager_tracks_beside_what_the_service_tracks(server: Server) {
+    let (manager, sender) = service(&server, 1_000).await;
+    // The service has its own prefixes on the connection already.
+    let mut theirs = manager.clone();
+    redis::cmd("CLIENT")
+        .arg(&[
+            "TRACKING", "ON", "BCAST", "PREFIX", "user:", "PREFIX", "their:",
+        ])
+        .exec_async(&mut theirs)
+        .await
+        .unwrap();
+    let (users, mut journal) = recorder("users", Subscription::invalidation("user:7"));
+    let (items, mut items_journal) = recorder("items", Subscription::invalidation("item:"));
+    let handle = attach(&manager, &sender, [users, items]).await;
+    journal.begins().await;
+    items_journal.begins().await;
+    let mut writer = server.raw().await;
+    set(&mut writer, &["their:1", "user:1", "user:71", "item:1"]).await;
+    journal.keys(&["user:71"]).await;
+    items_journal.keys(&["item:1"]).await;
+    eventually("theirs to be counted", async || {
+        handle.stats().feed.unrouted == 2
+    })
+    .await;
+    // The manager's next connection knows nothing of what the service has asked for.
+    server.kill_connections().await;
+    journal.lost_connection().await;
+    items_journal.lost_connection().await;
+    within("ready again", handle.ready()).await;
+    let mut writer = server.raw().await;
+    set(&mut writer, &["user:72"]).await;
+    journal.keys(&["user:72"]).await;
+    handle.shutdown(Duration::from_secs(5)).await;
+}
+
+pub(crate) async fn a_service_that_tracks_by_key_is_told_that_both_cannot_be(server: Server) {
+    let (manager, sender) = service(&server, 1_000).await;
+    let mut theirs = manager.clone();
+    redis::cmd("CLIENT")
+        .arg(&["TRACKING", "ON"])
+        .exec_async(&mut theirs)
+        .await
+        .unwrap();
+    let (users, _journal) = recorder("users", Subscription::invalidation("user:"));
+    let starting = redis_push::Subscriber::attach(manager, sender.subscribe())
+        .start_deadline(Duration::from_secs(10))
+        .handlers([users])
+        .start();
+    let error = within("the start", starting).await.unwrap_err();
+    assert!(error.is_denied(), "{error}");
+    assert!(error.to_string().contains("BCAST mode"), "{error}");
+}
+
+pub(crate) async fn an_overflow_of_the_services_channel_may_have_held_invalidations(
+    server: Server,
+) {
+    let (manager, sender) = service(&server, 4).await;
+    let (users, mut journal) = recorder("users", Subscription::invalidation("user:"));
+    let handle = attach(&manager, &sender, [users]).await;
+    journal.begins().await;
+    let flood = async || {
+        for _ in 0..10_000 {
+            let push = redis::PushInfo {
+                kind: redis::PushKind::Message,
+                data: vec![redis::Value::Nil],
+            };
+            sender.send(push).unwrap();
+        }
+        handle.stats().gaps() > 0
+    };
+    eventually("a lag", flood).await;
+    let gap = journal.gap().await;
+    assert!(
+        matches!(gap.missed, Missed::AtMost(_) | Missed::Unknown),
+        "{gap}"
+    );
+    within("ready again", handle.ready()).await;
+    is_told(&handle, &mut journal, &server).await;
+    handle.shutdown(Duration::from_secs(5)).await;
+}
