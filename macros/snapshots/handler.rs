@@ -18,9 +18,8 @@ const _: () = {
         for<'__p> Json<u32>: __p::FromPush<'__p, __S>,
     {
         fn spec(&self) -> __p::Spec {
-            __p::Spec::new("on_number")
-                .at(::core::file!(), ::core::line!())
-                .with_message(__TAKES.message_type())
+            __TAKES
+                .spec("on_number", ::core::file!(), ::core::line!())
                 .on(__p::Subscription::from_static(__p::Kind::Channel, "numbers"))
         }
         async fn handle(&self, __push: __p::Push<'_>, __state: &__S) -> __p::Handled {

@@ -22,10 +22,7 @@ const _: () = {
         for<'__p> ChannelName<'__p>: __p::FromPush<'__p, __S>,
     {
         fn spec(&self) -> __p::Spec {
-            __p::Spec::new("on_quote")
-                .at(::core::file!(), ::core::line!())
-                .with_message(__TAKES.message_type())
-                .on_all(__TAKES.subscriptions())
+            __TAKES.spec("on_quote", ::core::file!(), ::core::line!())
         }
         async fn handle(&self, __push: __p::Push<'_>, __state: &__S) -> __p::Handled {
             __p::send(

@@ -43,9 +43,8 @@ const _: () = {
         __Handler: __p::GapHandler<App>,
     {
         fn spec(&self) -> __p::Spec {
-            __p::Spec::new("on_order")
-                .at(::core::file!(), ::core::line!())
-                .with_message(__TAKES.message_type())
+            __TAKES
+                .spec("on_order", ::core::file!(), ::core::line!())
                 .on({
                     const __SEGMENTS: &[__p::Segment] = &[
                         __p::Segment::Literal(__p::Cow::Borrowed("orders.")),

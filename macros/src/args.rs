@@ -189,12 +189,22 @@ impl Args {
                 errors.on(number, format!("expected `{}`", example(name)));
             }
         }
-        if let Some(workers) = &self.workers
-            && workers
-                .base10_parse::<usize>()
-                .is_ok_and(|count| count == 0)
-        {
-            errors.on(workers, "a handler needs at least one worker");
+        for (number, text) in [
+            (
+                &self.buffer,
+                "nothing could wait: a buffer holds at least `buffer = 1`",
+            ),
+            (
+                &self.buffer_bytes,
+                "nothing could wait: a buffer holds at least `buffer_bytes = 1`",
+            ),
+            (&self.workers, "a handler needs at least one worker"),
+        ] {
+            if let Some(number) = number
+                && number.base10_parse::<usize>().is_ok_and(|count| count == 0)
+            {
+                errors.on(number, text);
+            }
         }
         let is_alone = match &self.workers {
             Some(workers) => workers
@@ -251,16 +261,36 @@ impl Parse for Names {
         let bracket = syn::bracketed!(list in input);
         let names = list.parse_terminated(<LitStr as Parse>::parse, Token![,])?;
         if names.is_empty() {
-            return Err(syn::Error::new(bracket.span.join(), "the list is empty"));
+            let text = "the list is empty: nothing would be listened to";
+            return Err(syn::Error::new(bracket.span.join(), text));
         }
         Ok(Self(names.into_iter().collect()))
     }
 }
 
 fn value<T: Parse>(input: ParseStream<'_>, name: &str) -> syn::Result<T> {
-    let fail =
-        |error: syn::Error| syn::Error::new(error.span(), format!("expected `{}`", example(name)));
-    input.parse().map_err(fail)
+    input.parse().map_err(|error| {
+        // What the parser says of tokens is told by an example; what is ours is a sentence already.
+        let is_of_tokens = error.to_string().contains("expected");
+        match is_of_tokens {
+            true => syn::Error::new(
+                error.span(),
+                format!("expected `{}`{}", example(name), at_run_time(name)),
+            ),
+            false => error,
+        }
+    })
+}
+
+/// What to do with a name that is no literal.
+fn at_run_time(name: &str) -> &'static str {
+    match name {
+        "channel" | "pattern" | "shard" | "keyspace" | "invalidate" => {
+            ", in quotes, for the macro reads it; a constant, or a name that is known at run time \
+             only, is set at the mount: `handlers![on_x.on(Subscription::channel(NAME))]`"
+        }
+        _ => "",
+    }
 }
 
 /// Whether an option takes no value.

@@ -13,13 +13,14 @@ impl Parse for Duration {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let text: LitStr = input.parse()?;
         match millis(&text.value()) {
+            Some(0) => Err(syn::Error::new(text.span(), "this is no time at all")),
             Some(millis) => Ok(Self { text, millis }),
-            None => Err(syn::Error::new(text.span(), "not a span of time")),
+            None => Err(syn::Error::new(text.span(), "expected a span of time")),
         }
     }
 }
 
-/// `None` for what is no number with a unit, and for no time at all.
+/// `None` for what is no number with a unit.
 fn millis(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
@@ -31,7 +32,7 @@ fn millis(text: &str) -> Option<u64> {
         _ => return None,
     };
     let number: u64 = number.parse().ok()?;
-    number.checked_mul(factor).filter(|millis| *millis > 0)
+    number.checked_mul(factor)
 }
 
 impl ToTokens for Duration {
@@ -60,11 +61,11 @@ mod tests {
         assert_eq!(millis("250ms"), Some(250));
         assert_eq!(millis("2 m"), Some(120_000));
         assert_eq!(millis("1h"), Some(3_600_000));
+        assert_eq!(millis("0s"), Some(0));
         for wrong in [
             "",
             "5",
             "s",
-            "0s",
             "-1s",
             "1.5s",
             "5 days",

@@ -98,8 +98,8 @@ impl PushHandler {
                 (kind, quote!(__takes), quote!(#(.on(#each))*))
             }
             None => {
-                let all = quote!(.on_all(__TAKES.subscriptions()));
-                (quote!(OWN), quote!(__takes.listens()), all)
+                // It adds what the message type names.
+                (quote!(OWN), quote!(__takes.listens()), TokenStream::new())
             }
         };
         let listen = self.args.listen.iter();
@@ -156,9 +156,7 @@ impl PushHandler {
         let required = self.args.required.then(|| quote!(.required()));
         quote! {
             fn spec(&self) -> __p::Spec {
-                __p::Spec::new(#label)
-                    .at(::core::file!(), ::core::line!())
-                    .with_message(__TAKES.message_type())
+                __TAKES.spec(#label, ::core::file!(), ::core::line!())
                     #subscriptions
                     #(.buffer(#buffer))*
                     #(.buffer_bytes(#buffer_bytes))*

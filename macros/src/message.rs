@@ -8,7 +8,7 @@ use crate::codec::Codec;
 use crate::errors::{Errors, nearest};
 use crate::fallback;
 use crate::listen::Listen;
-use crate::serde_attrs::Container;
+use crate::serde_attrs::{Container, validate_words};
 use crate::types::without_self;
 
 /// `#[derive(PushMessage)]`: a type and the channel that it is published on.
@@ -91,6 +91,13 @@ impl Message {
         for field in all_fields(data) {
             for attribute in field.attrs.iter().filter(|a| a.path().is_ident("push")) {
                 errors.on(attribute, "`#[push(..)]` goes on the type");
+            }
+            validate_words(&field.attrs, errors);
+        }
+        validate_words(&self.original.attrs, errors);
+        if let Data::Enum(data) = data {
+            for variant in &data.variants {
+                validate_words(&variant.attrs, errors);
             }
         }
         self.container.validate(ident, errors);

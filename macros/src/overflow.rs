@@ -17,7 +17,7 @@ impl Parse for Overflow {
             "drop_oldest" => Ok(Self::DropOldest),
             "drop_newest" => Ok(Self::DropNewest),
             "latest" => Ok(Self::Latest),
-            _ => Err(syn::Error::new(text.span(), "not an overflow")),
+            _ => Err(syn::Error::new(text.span(), "expected an overflow")),
         }
     }
 }

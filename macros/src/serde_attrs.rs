@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Expr, ExprLit, Lit, Path, Token};
 
-use crate::errors::Errors;
+use crate::errors::{Errors, nearest};
 
 /// One option of a `#[serde(..)]`, as it is written.
 #[derive(Clone)]
@@ -30,6 +30,57 @@ pub(crate) enum Missing {
 }
 
 const REFUSED: [&str; 6] = ["from", "try_from", "into", "remote", "crate", "bound"];
+
+/// The options of serde, wherever they stand.
+const KNOWN: [&str; 30] = [
+    "alias",
+    "borrow",
+    "bound",
+    "content",
+    "crate",
+    "default",
+    "deny_unknown_fields",
+    "deserialize_with",
+    "expecting",
+    "field_identifier",
+    "flatten",
+    "from",
+    "getter",
+    "into",
+    "other",
+    "remote",
+    "rename",
+    "rename_all",
+    "rename_all_fields",
+    "serialize_with",
+    "skip",
+    "skip_deserializing",
+    "skip_serializing",
+    "skip_serializing_if",
+    "tag",
+    "transparent",
+    "try_from",
+    "untagged",
+    "variant_identifier",
+    "with",
+];
+
+/// Tells of an option that is probably a known one, misspelt. serde would tell of it as well, once
+/// for each of the types that it is carried to. What is not like any known one is left to serde.
+pub(crate) fn validate_words(attributes: &[Attribute], errors: &mut Errors) {
+    for option in options(attributes) {
+        let name = option.name.unraw().to_string();
+        if KNOWN.contains(&&*name) {
+            continue;
+        }
+        if let Some(near) = nearest(&name, KNOWN) {
+            errors.on(
+                &option.name,
+                format!("serde has no `{name}`; did you mean `{near}`?"),
+            );
+        }
+    }
+}
 
 impl Container {
     pub(crate) fn from_syn(attributes: &[Attribute]) -> Self {

@@ -54,6 +54,15 @@ impl<'a> ParamArg<'a> {
     }
 }
 
+/// Whether a type is written as an `Option`.
+fn is_option(ty: &Type) -> bool {
+    let Type::Path(path) = ty else {
+        return false;
+    };
+    let last = path.path.segments.last();
+    last.is_some_and(|segment| segment.ident == "Option")
+}
+
 /// The `T` of a `Param<T>`.
 fn inside_param(ty: &Type) -> Option<&Type> {
     let Type::Path(path) = ty else {
@@ -154,6 +163,14 @@ impl Function {
                         errors.on(
                             &argument.pat,
                             "an argument `Param` is named like its param: `Param(id): Param<u64>`",
+                        );
+                    }
+                    let optional = inside_param(&argument.ty).filter(|inside| is_option(inside));
+                    if let Some(optional) = optional {
+                        errors.on(
+                            optional,
+                            "a param is in every channel that the handler hears; take it without \
+                             the `Option`, or `Option<Param<_>>` for one that may not parse",
                         );
                     }
                     if let Some(hidden) = hidden_type(&argument.ty) {

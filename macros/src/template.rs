@@ -136,7 +136,10 @@ impl Segment {
         let mut chars = bare.chars();
         let starts_well = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_');
         if !starts_well || !chars.all(|c| c.is_alphanumeric() || c == '_') {
-            return Err(format!("`{{{name}}}` is no name for a param"));
+            return Err(match bare.strip_prefix("r#") {
+                Some(plain) => format!("a param goes without the `r#`: `{{{plain}}}`"),
+                None => format!("`{{{name}}}` is no name for a param"),
+            });
         }
         match name.ends_with('*') {
             true if !after.is_empty() => Err(format!(

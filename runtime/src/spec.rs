@@ -26,9 +26,8 @@ pub struct Spec {
 }
 
 /// The message that a handler takes.
-#[doc(hidden)]
 #[derive(Clone, Debug)]
-pub struct MessageType {
+pub(crate) struct MessageType {
     /// As it is written in the handler's signature.
     pub(crate) written: Cow<'static, str>,
     pub(crate) codec: Cow<'static, str>,
@@ -164,9 +163,7 @@ impl Spec {
     }
 
     /// Says the same of what the macros have found.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn with_message(mut self, message: Option<MessageType>) -> Self {
+    pub(crate) fn with_message(mut self, message: Option<MessageType>) -> Self {
         self.message = message;
         self
     }

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use super::NamedParam;
 use crate::extract::{FromPush, Message};
 use crate::source::Source;
-use crate::spec::MessageType;
+use crate::spec::{MessageType, Spec};
 use crate::subscription::Subscription;
 use crate::template::Segment;
 
@@ -162,18 +162,20 @@ impl<S> Takes<S> {
         }
     }
 
-    /// The type of the message, if there is one.
+    /// The handler's name and place, its message, and what that names if nothing else is named.
     #[must_use]
-    pub const fn message_type(&self) -> Option<MessageType> {
-        match self.message {
-            Some(message) => Some(MessageType::of(message, self.written)),
-            None => None,
+    pub fn spec(&self, name: &'static str, file: &'static str, line: u32) -> Spec {
+        let message = self.message;
+        let message = message.map(|message| MessageType::of(message, self.written));
+        let spec = Spec::new(name).at(file, line).with_message(message);
+        match self.listens {
+            Listens::AsTheMessage => spec.on_all(self.subscriptions()),
+            _ => spec,
         }
     }
 
     /// What the message type names.
-    #[must_use]
-    pub const fn subscriptions(&self) -> &'static [Subscription] {
+    const fn subscriptions(&self) -> &'static [Subscription] {
         match self.message {
             Some(message) => message.subscriptions,
             None => &[],

@@ -15,6 +15,11 @@ async fn on_both(Param(id): Param<u32>) {
     println!("{id}");
 }
 
+#[push_handler(channel = "orders.{id}")]
+async fn on_optional(Param(id): Param<Option<u32>>) {
+    println!("{id:?}");
+}
+
 struct Symbol;
 
 #[push_handler(channel = "quotes.{symbol}")]

@@ -38,6 +38,16 @@ async fn on_no_text(quote: Quote) {
     println!("{} {}", quote.symbol, quote.bid);
 }
 
+#[push_handler(timeout = "0s")]
+async fn on_no_time(quote: Quote) {
+    println!("{} {}", quote.symbol, quote.bid);
+}
+
+#[push_handler(buffer = 0, buffer_bytes = 0)]
+async fn on_no_room(quote: Quote) {
+    println!("{} {}", quote.symbol, quote.bid);
+}
+
 #[push_handler(overflow = "newest")]
 async fn on_overflow(quote: Quote) {
     println!("{} {}", quote.symbol, quote.bid);
