@@ -191,7 +191,6 @@ mod supervisor;
 mod sync;
 mod template;
 mod tls;
-mod tracking;
 mod unfilled;
 mod wiring;
 mod worker;

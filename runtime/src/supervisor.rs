@@ -15,7 +15,7 @@ use crate::link::{Connection, Link};
 use crate::pulse::{Pulse, Tick};
 use crate::routes::Standing;
 use crate::settings::Settings;
-use crate::subscription::Subscription;
+use crate::subscription::{Kind, Subscription};
 
 /// What the supervisor lets others see.
 #[derive(Clone, Debug, Default)]
@@ -233,6 +233,9 @@ impl Supervisor {
         } = self.settings;
         loop {
             sleep(ping_interval).await;
+            if let Err(error) = self.keep_tracking(&mut connection).await {
+                return error;
+            }
             let asked = std::time::Instant::now();
             let mut ping = std::pin::pin!(connection.ping());
             let mut taken = self.feed.pushes_taken();
@@ -261,6 +264,25 @@ impl Supervisor {
                 }
             }
         }
+    }
+
+    /// Asks again for the invalidations that the owner of a shared connection has ended.
+    async fn keep_tracking(&self, connection: &mut Connection) -> Result<(), Error> {
+        let mut tracked = self.feed.subscriptions(is_confirmed);
+        tracked.retain(|subscription| subscription.kind() == Kind::Invalidation);
+        let Ok(ended) = timeout(ANSWER, connection.untracked(tracked)).await else {
+            // The `PING` behind it says what is wrong.
+            return Ok(());
+        };
+        for subscription in ended? {
+            tracing::warn!(
+                target: "redis_push",
+                %subscription,
+                "the attached connection does not track any more; it is asked to again"
+            );
+            self.feed.ended(&subscription);
+        }
+        Ok(())
     }
 
     /// Returns when the feed has seen the end of the connection.

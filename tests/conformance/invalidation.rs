@@ -14,6 +14,8 @@ pub(crate) fn tests() -> Vec<Test<(Server,)>> {
         prefixes_may_not_overlap,
         tracking_is_refused_in_the_servers_words,
         tracking_ends_when_it_is_switched_off,
+        a_client_is_told_what_it_tracks,
+        an_unsubscribe_from_nothing_is_a_fence_behind_invalidations,
         a_key_that_was_read_is_invalidated_once,
         resp2_is_told_nothing,
     ]
@@ -260,6 +262,47 @@ async fn tracking_ends_when_it_is_switched_off(server: Server) {
     writer.expect("SET a 1", &["+OK"]).await;
     writer.expect("FLUSHALL", &["+OK"]).await;
     client.expect("PING", &["+PONG"]).await;
+}
+
+async fn a_client_is_told_what_it_tracks(server: Server) {
+    let mut client = server.raw3().await;
+    let info = |flags: &str, redirect: &str, prefixes: &str| {
+        format!(r#"{{"flags" ~[{flags}] "redirect" {redirect} "prefixes" [{prefixes}]}}"#)
+    };
+    for (command, told) in [
+        ("OFF", info(r#""off""#, ":-1", "")),
+        (
+            "ON BCAST PREFIX user: PREFIX a",
+            info(r#""on" "bcast""#, ":0", r#""a" "user:""#),
+        ),
+        (
+            "ON BCAST NOLOOP PREFIX b",
+            info(r#""on" "bcast" "noloop""#, ":0", r#""a" "b" "user:""#),
+        ),
+        ("OFF", info(r#""off""#, ":-1", "")),
+        ("ON BCAST", info(r#""on" "bcast""#, ":0", "\"\"")),
+        ("OFF", info(r#""off""#, ":-1", "")),
+        ("ON", info(r#""on""#, ":0", "")),
+    ] {
+        let command = format!("CLIENT TRACKING {command}");
+        client.expect(&command, &["+OK"]).await;
+        client.expect("CLIENT TRACKINGINFO", &[told]).await;
+    }
+}
+
+async fn an_unsubscribe_from_nothing_is_a_fence_behind_invalidations(server: Server) {
+    let mut client = server.raw3().await;
+    let mut writer = server.raw3().await;
+    client
+        .expect("CLIENT TRACKING ON BCAST PREFIX a", &["+OK"])
+        .await;
+    writer.expect("SET a 1", &["+OK"]).await;
+    let fence = r#">["unsubscribe" "nobody" :0]"#;
+    client.say("CLIENT TRACKING OFF").await;
+    client.say("UNSUBSCRIBE nobody").await;
+    client
+        .hears(&[invalidate(&["a"]), "+OK".to_owned(), fence.to_owned()])
+        .await;
 }
 
 async fn a_key_that_was_read_is_invalidated_once(server: Server) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis_push::{Handle, Missed, Overflow, Spec, Subscription};
+use redis_push::{GapCause, Handle, Missed, Overflow, Spec, Subscription};
 use tests::{RawClient, RealServer, Server};
 use tests::{eventually, within};
 use tokio::sync::watch;
@@ -200,7 +200,7 @@ async fn is_told(handle: &Handle, journal: &mut Journal, server: &Server) {
         seen.contains(&Seen::Message("user:fresh".into(), String::new()))
     })
     .await;
-    assert!(handle.is_ready());
+    within("ready", handle.ready()).await;
 }
 
 pub(crate) async fn an_attached_manager_tracks_beside_what_the_service_tracks(server: Server) {
@@ -235,6 +235,30 @@ pub(crate) async fn an_attached_manager_tracks_beside_what_the_service_tracks(se
     let mut writer = server.raw().await;
     set(&mut writer, &["user:72"]).await;
     journal.keys(&["user:72"]).await;
+    handle.shutdown(Duration::from_secs(5)).await;
+}
+
+pub(crate) async fn tracking_that_the_service_has_ended_is_asked_for_again(server: Server) {
+    let (manager, sender) = service(&server, 1_000).await;
+    let (users, mut journal) = recorder("users", Subscription::invalidation("user:"));
+    let starting = redis_push::Subscriber::attach(manager.clone(), sender.subscribe())
+        .ping(Duration::from_millis(20), Duration::from_secs(5))
+        .handlers([users])
+        .start();
+    let handle = within("the start", starting).await.unwrap();
+    journal.begins().await;
+    for _ in 0..2 {
+        redis::cmd("CLIENT")
+            .arg(&["TRACKING", "OFF"])
+            .exec_async(&mut manager.clone())
+            .await
+            .unwrap();
+        let gap = journal.gap().await;
+        assert_eq!(gap.cause, GapCause::Resubscribed, "{gap}");
+        let mut writer = server.raw().await;
+        set(&mut writer, &["user:1"]).await;
+        journal.keys(&["user:1"]).await;
+    }
     handle.shutdown(Duration::from_secs(5)).await;
 }
 

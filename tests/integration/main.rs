@@ -79,6 +79,7 @@ fn main() -> ExitCode {
             answers_of_an_attached_handler_go_over_the_services_manager,
             an_attached_manager_tracks_beside_what_the_service_tracks,
             a_service_that_tracks_by_key_is_told_that_both_cannot_be,
+            tracking_that_the_service_has_ended_is_asked_for_again,
             an_overflow_of_the_services_channel_may_have_held_invalidations,
         ])
         .run()

@@ -160,7 +160,7 @@ fn show(bytes: &[u8]) -> Option<(String, usize)> {
             at += length + 2;
             format!("\"{}\"", bulk[..length].escape_ascii())
         }
-        '*' | '>' | '%' => {
+        '*' | '>' | '%' | '~' => {
             let length: usize = line.parse().expect("a length");
             let mut items = Vec::new();
             for _ in 0..if kind == '%' { length * 2 } else { length } {
@@ -172,6 +172,7 @@ fn show(bytes: &[u8]) -> Option<(String, usize)> {
             match kind {
                 '%' => format!("{{{items}}}"),
                 '>' => format!(">[{items}]"),
+                '~' => format!("~[{items}]"),
                 _ => format!("[{items}]"),
             }
         }

@@ -3,12 +3,12 @@ use std::time::SystemTime;
 
 use super::{Feed, State};
 use crate::gap::{GapCause, Missed};
+use crate::link::Fence;
 use crate::raw::Incoming;
 use crate::ring::{Appended, Break, Ring};
 use crate::routes::Standing;
 use crate::subscription::Kind;
 use crate::sync::MutexGuard;
-use crate::tracking::Fence;
 
 impl Feed {
     /// Takes one push of a generation. Those who wait for it are woken soon, with those who wait

@@ -177,6 +177,14 @@ impl Feed {
         is_news
     }
 
+    /// Notes that a subscription has ended without a push that says so.
+    pub(crate) fn ended(&self, subscription: &Subscription) {
+        let mut state = self.lock();
+        state.turn_off(subscription.key(), Standing::Ended);
+        self.wake(state);
+        self.tell_news();
+    }
+
     /// Tells who listens to the connection what has become of it.
     pub(crate) fn tell_connection(&self, event: ConnectionEvent<'_>) {
         let payload = event.to_payload();

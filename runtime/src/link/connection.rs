@@ -4,9 +4,9 @@ use redis::aio::{ConnectionManager, MultiplexedConnection};
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use tokio::task::JoinHandle;
 
+use super::tracking::{self, Fence};
 use crate::error::Error;
 use crate::subscription::{Kind, Subscription};
-use crate::tracking::{self, Fence};
 
 /// A live connection: what the supervisor says to the server over it.
 ///
@@ -156,6 +156,27 @@ impl Connection {
         match self.commands.send(&redis::cmd("PING")).await {
             Err(error) if error.code().is_none() => Err(lost(&error)),
             Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Those of the prefixes that the server does not tell of on this connection. It can only be
+    /// known, and only change, where somebody else has a say: no push tells that tracking has ended.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost.
+    pub(crate) async fn untracked(
+        &mut self,
+        prefixes: Vec<Subscription>,
+    ) -> Result<Vec<Subscription>, Error> {
+        if !self.is_shared() || prefixes.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.commands.send(&tracking::ask()).await {
+            Err(error) if error.code().is_none() => Err(lost(&error)),
+            // A user without that right, or a server before 6.2.
+            Err(_) => Ok(Vec::new()),
+            Ok(answer) => Ok(tracking::not_in(&answer, prefixes)),
         }
     }
 

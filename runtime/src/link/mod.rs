@@ -14,6 +14,7 @@ mod refusal;
 mod server;
 mod side;
 mod tls;
+mod tracking;
 pub(crate) mod wire;
 
 pub(crate) use attached::{Attached, Forwarding};
@@ -26,6 +27,7 @@ pub use endpoint::Endpoint;
 pub(crate) use fault::Fault;
 pub(crate) use manager::Manager;
 pub(crate) use side::{NotDone, Refusal, Side};
+pub(crate) use tracking::Fence;
 pub(crate) use wire::Wire;
 
 use std::sync::Arc;

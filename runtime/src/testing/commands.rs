@@ -134,6 +134,12 @@ const CLIENT: &[Command] = &[
     command("client|id", 2, When::Loading, session::id),
     command("client|kill", -3, When::Loading, session::kill),
     command("client|tracking", -3, When::Loading, settings::tracking),
+    command(
+        "client|trackinginfo",
+        2,
+        When::Loading,
+        settings::tracking_info,
+    ),
     command("client|no-evict", 3, When::Loading, settings::no_evict),
 ];
 

@@ -61,7 +61,7 @@ use self::state::{Shared, State};
 /// ```
 ///
 /// It knows HELLO, AUTH, QUIT, RESET, PING, ECHO, SELECT; CLIENT SETINFO, SETNAME, GETNAME, ID,
-/// KILL (by ID, TYPE, SKIPME), TRACKING (without OPTIN, OPTOUT, REDIRECT), NO-EVICT; the six
+/// KILL (by ID, TYPE, SKIPME), TRACKING (without OPTIN, OPTOUT, REDIRECT), TRACKINGINFO, NO-EVICT; the six
 /// commands that subscribe and unsubscribe, PUBLISH, SPUBLISH, PUBSUB; SET (EX, PX, KEEPTTL, NX,
 /// XX), GET, DEL, EXISTS, EXPIRE, PEXPIRE, PERSIST, TTL, PTTL, FLUSHALL, FLUSHDB; CONFIG GET and
 /// SET of `notify-keyspace-events` and `requirepass`. Where servers differ from one another it

@@ -69,6 +69,14 @@ impl Frames {
         self.header(b'*', length);
     }
 
+    /// A set; RESP2 has none and sends an array.
+    pub(super) fn set(&mut self, length: usize) {
+        match self.protocol {
+            Protocol::Resp2 => self.header(b'*', length),
+            Protocol::Resp3 => self.header(b'~', length),
+        }
+    }
+
     /// A map of `length` pairs; RESP2 has none and sends a flat array.
     pub(super) fn map(&mut self, length: usize) {
         match self.protocol {

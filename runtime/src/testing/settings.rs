@@ -53,6 +53,34 @@ pub(super) fn tracking(call: &mut Call<'_>) {
     call.ok();
 }
 
+pub(super) fn tracking_info(call: &mut Call<'_>) {
+    let tracking = call.client().tracking.as_ref();
+    let flags = match tracking {
+        None => vec!["off"],
+        Some(tracking) => [
+            Some("on"),
+            tracking.by_prefix.then_some("bcast"),
+            tracking.no_loop.then_some("noloop"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    };
+    let redirect = if tracking.is_some() { 0 } else { -1 };
+    let prefixes = tracking.map(|tracking| tracking.prefixes.clone());
+    let prefixes = prefixes.unwrap_or_default();
+    let reply = &mut call.reply;
+    reply.map(3);
+    reply.bulk("flags");
+    reply.set(flags.len());
+    flags.iter().for_each(|flag| reply.bulk(flag));
+    reply.bulk("redirect");
+    reply.integer(redirect);
+    reply.bulk("prefixes");
+    reply.array(prefixes.len());
+    prefixes.iter().for_each(|prefix| reply.bulk(prefix));
+}
+
 /// The server's complaint about two prefixes of which one begins with the other.
 fn overlap(call: &mut Call<'_>, prefixes: &[Bytes]) -> Option<Vec<u8>> {
     let overlapping = |a: &Bytes, b: &Bytes| a.starts_with(b) || b.starts_with(a);

@@ -5,7 +5,9 @@
 //! `UNSUBSCRIBE` of a name that nobody has goes out behind it. The server confirms it by a push, and
 //! that takes the way that the invalidations take, behind what was sent before it.
 
-use redis::Cmd;
+use redis::{Cmd, Value};
+
+use crate::subscription::Subscription;
 
 /// What the confirmation of a fence says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +27,7 @@ impl Fence {
     }
 
     /// The command that the server confirms by a push.
-    pub(crate) fn command(self, prefix: &str) -> Cmd {
+    pub(super) fn command(self, prefix: &str) -> Cmd {
         let name = [self.lead(), prefix.as_bytes()].concat();
         let mut command = redis::cmd("UNSUBSCRIBE");
         command.arg(name);
@@ -41,7 +43,7 @@ impl Fence {
 }
 
 /// Asks for the invalidations of one prefix, beside those that were asked for before.
-pub(crate) fn switch_on(prefix: &str) -> Cmd {
+pub(super) fn switch_on(prefix: &str) -> Cmd {
     let mut command = redis::cmd("CLIENT");
     command.arg(&["TRACKING", "ON", "BCAST", "PREFIX"]);
     command.arg(prefix);
@@ -49,17 +51,48 @@ pub(crate) fn switch_on(prefix: &str) -> Cmd {
 }
 
 /// Ends the invalidations of every prefix.
-pub(crate) fn switch_off() -> Cmd {
+pub(super) fn switch_off() -> Cmd {
     let mut command = redis::cmd("CLIENT");
     command.arg(&["TRACKING", "OFF"]);
     command
+}
+
+/// Asks what the connection tracks.
+pub(super) fn ask() -> Cmd {
+    let mut command = redis::cmd("CLIENT");
+    command.arg("TRACKINGINFO");
+    command
+}
+
+/// Those of the prefixes that the server's answer to [`ask`] does not have; none where the answer is
+/// of another form.
+pub(super) fn not_in(answer: &Value, mut prefixes: Vec<Subscription>) -> Vec<Subscription> {
+    let Value::Map(pairs) = answer else {
+        return Vec::new();
+    };
+    let value = |wanted: &str| {
+        let is_wanted =
+            |key: &Value| matches!(key, Value::BulkString(key) if key == wanted.as_bytes());
+        pairs
+            .iter()
+            .find(|(key, _)| is_wanted(key))
+            .map(|(_, value)| value)
+    };
+    let Some(Value::Array(tracked)) = value("prefixes") else {
+        return Vec::new();
+    };
+    // The invalidations go to another connection.
+    let is_redirected = matches!(value("redirect"), Some(Value::Int(1..)));
+    let is_in = |prefix: &Subscription, tracked: &Value| matches!(tracked, Value::BulkString(tracked) if prefix.name().as_bytes().starts_with(tracked));
+    prefixes.retain(|prefix| is_redirected || !tracked.iter().any(|one| is_in(prefix, one)));
+    prefixes
 }
 
 /// Whether the server has refused a prefix because it tells of all its keys already.
 ///
 /// It takes no two prefixes of which one begins with the other, and says so: `Prefix 'user:1'
 /// overlaps with an existing prefix 'user:'. …`.
-pub(crate) fn is_told_already(prefix: &str, refusal: &str) -> bool {
+pub(super) fn is_told_already(prefix: &str, refusal: &str) -> bool {
     let existing = refusal
         .split_once("overlaps with an existing prefix '")
         .and_then(|(_, rest)| rest.rsplit_once("'. Prefixes for a single client"));
