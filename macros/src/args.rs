@@ -7,7 +7,7 @@ use syn::{LitInt, LitStr, Path, Token, Type};
 use crate::codec::Codec;
 use crate::duration::Duration;
 use crate::errors::{Errors, nearest};
-use crate::listen::Listen;
+use crate::listen::{Listen, Target};
 use crate::overflow::Overflow;
 
 /// What stands in the parentheses of an attribute of ours.
@@ -206,6 +206,7 @@ impl Args {
                 errors.on(number, text);
             }
         }
+        self.validate_connection(errors);
         let is_alone = match &self.workers {
             Some(workers) => workers
                 .base10_parse::<usize>()
@@ -219,6 +220,27 @@ impl Args {
                 key,
                 "one worker keeps everything in order; `ordered_by` goes with `workers = 4`, or the \
                  like",
+            );
+        }
+    }
+
+    /// Refuses what has no meaning for the connection.
+    fn validate_connection(&self, errors: &mut Errors) {
+        let is_connection = |listen: &Listen| matches!(listen.target, Target::Connection);
+        if !self.listen.iter().any(is_connection) {
+            return;
+        }
+        if let Some(gap) = &self.on_gap {
+            errors.on(
+                gap,
+                "events of the connection have no gaps; `on_gap` goes on the handlers whose messages \
+                 may be missed",
+            );
+        }
+        if let Some(workers) = &self.workers {
+            errors.on(
+                workers,
+                "events of the connection are told in order, by one worker",
             );
         }
     }
@@ -283,14 +305,19 @@ fn value<T: Parse>(input: ParseStream<'_>, name: &str) -> syn::Result<T> {
 }
 
 /// What to do with a name that is no literal.
-fn at_run_time(name: &str) -> &'static str {
-    match name {
-        "channel" | "pattern" | "shard" | "keyspace" | "invalidate" => {
-            ", in quotes, for the macro reads it; a constant, or a name that is known at run time \
-             only, is set at the mount: `handlers![on_x.on(Subscription::channel(NAME))]`"
+fn at_run_time(name: &str) -> String {
+    let constructor = match name {
+        "channel" | "pattern" | "shard" | "keyspace" => name,
+        "invalidate" => "invalidation",
+        "timeout" | "stall_limit" => {
+            return ", with one of the units `ms`, `s`, `m` and `h`".into();
         }
-        _ => "",
-    }
+        _ => return String::new(),
+    };
+    format!(
+        ", in quotes, for the macro reads it; a constant, or a name that is known at run time only, \
+         is set at the mount: `handlers![on_x.on(Subscription::{constructor}(NAME))]`"
+    )
 }
 
 /// Whether an option takes no value.

@@ -39,6 +39,19 @@ impl PushHandler {
     fn validate(&self, errors: &mut Errors) {
         self.args.validate(errors);
         self.function.validate(errors);
+        let params = self.args.params();
+        for (name, ty) in self.function.plain_arguments() {
+            if params.contains(&&*name) {
+                let written = readable(ty);
+                errors.on(
+                    ty,
+                    format!(
+                        "for what `{{{name}}}` stands for in the channel's name write `Param({name}): \
+                         Param<{written}>`"
+                    ),
+                );
+            }
+        }
     }
 
     fn expand(&self) -> TokenStream {

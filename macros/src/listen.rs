@@ -35,6 +35,9 @@ impl Listen {
 
     pub(crate) fn from_syn(key: &Ident, name: LitStr) -> syn::Result<Self> {
         let text = name.value();
+        if text.is_empty() && key != "invalidate" {
+            return Err(syn::Error::new(name.span(), format!("this {key} is empty")));
+        }
         let target = if key == "channel" {
             let fail = |problem| syn::Error::new(name.span(), problem);
             let template = Template::parse(&text).map_err(fail)?;
@@ -63,8 +66,6 @@ impl Listen {
         } else if key == "invalidate" {
             let fail = |problem| syn::Error::new(name.span(), problem);
             Target::Invalidation(prefix(&text).map_err(fail)?)
-        } else if text.is_empty() {
-            return Err(syn::Error::new(name.span(), format!("this {key} is empty")));
         } else if key == "pattern" {
             if let Some(param) = braced(&text).next() {
                 return Err(syn::Error::new(name.span(), no_param(&text, param)));
@@ -113,11 +114,25 @@ impl Listen {
     /// The rules for the arguments, by the name of a constant of `Takes`.
     pub(crate) fn takes(&self) -> TokenStream {
         match self.target {
+            _ if self.key == "keyspace" => quote!(KEYS),
+            Target::Channel(_) if self.may_tell_of_keys() => quote!(EXACT_KEYS),
             Target::Channel(_) | Target::Shard => quote!(EXACT),
+            Target::Template(_) | Target::Pattern if self.may_tell_of_keys() => {
+                quote!(PATTERN_KEYS)
+            }
             Target::Template(_) | Target::Pattern => quote!(PATTERN),
             Target::Invalidation(_) => quote!(INVALIDATION),
             Target::Connection => quote!(CONNECTION),
         }
+    }
+
+    /// Whether the name is that of a channel that tells of keys, or may match one.
+    fn may_tell_of_keys(&self) -> bool {
+        let name = self.name.value();
+        let is_glob = matches!(self.target, Target::Pattern);
+        name.starts_with("__key")
+            || name.starts_with('{')
+            || (is_glob && name.starts_with(['*', '?', '[', '\\']))
     }
 
     /// Whether the server will say which pattern matched.
@@ -168,18 +183,21 @@ fn prefix(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Ok(String::new());
     }
-    let template = Template::parse(text)?;
+    // The problem is told of the name as it is here, which is no channel's.
+    let template = Template::parse(text)
+        .map_err(|problem| problem.replace("is no channel template", "is no beginning of keys"))?;
     if let (Some(param), lead) = (template.params().next(), template.lead()) {
         return Err(format!(
             "`{text}` is the beginning of keys here, and `{{{param}}}` is no param in it: write \
              `invalidate = \"{lead}\"` (or `{{{{{param}}}}}` for the braces themselves)"
         ));
     }
-    if template.has_wildcard() {
-        let lead = text.trim_end_matches('*');
+    if let Some(at) = template.lead().find(['*', '?', '[']) {
+        let lead = &template.lead()[..at];
         return Err(format!(
             "`{text}` is the beginning of keys here, and has no wildcards: write `invalidate = \
-             \"{lead}\"`"
+             {lead:?}`, or, where the keys have that very character, set it at the mount: \
+             `handlers![on_x.on(Subscription::invalidation({text:?}))]`"
         ));
     }
     Ok(template.lead().to_owned())

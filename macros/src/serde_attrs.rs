@@ -71,6 +71,7 @@ pub(crate) fn validate_words(attributes: &[Attribute], errors: &mut Errors) {
     for option in options(attributes) {
         let name = option.name.unraw().to_string();
         if KNOWN.contains(&&*name) {
+            validate_case(&name, option.value.as_ref(), errors);
             continue;
         }
         if let Some(near) = nearest(&name, KNOWN) {
@@ -79,6 +80,31 @@ pub(crate) fn validate_words(attributes: &[Attribute], errors: &mut Errors) {
                 format!("serde has no `{name}`; did you mean `{near}`?"),
             );
         }
+    }
+}
+
+/// What `rename_all` may be.
+const CASES: [&str; 8] = [
+    "lowercase",
+    "UPPERCASE",
+    "PascalCase",
+    "camelCase",
+    "snake_case",
+    "SCREAMING_SNAKE_CASE",
+    "kebab-case",
+    "SCREAMING-KEBAB-CASE",
+];
+
+fn validate_case(name: &str, value: Option<&Expr>, errors: &mut Errors) {
+    if let Some(Expr::Lit(ExprLit {
+        lit: Lit::Str(text),
+        ..
+    })) = value
+        && name.starts_with("rename_all")
+        && !CASES.contains(&&*text.value())
+    {
+        let cases = CASES.join("`, `");
+        errors.on(text, format!("serde's cases are `{cases}`"));
     }
 }
 

@@ -230,6 +230,18 @@ impl Function {
         self.typed().filter_map(ParamArg::of)
     }
 
+    /// The arguments that are a name and a type which is no extractor: a number, a `String` or so.
+    pub(crate) fn plain_arguments(&self) -> impl Iterator<Item = (String, &Type)> {
+        self.typed().filter_map(|argument| {
+            let (Pat::Ident(name), Type::Path(ty)) = (&*argument.pat, &*argument.ty) else {
+                return None;
+            };
+            let ty = ty.path.get_ident()?;
+            let is_plain = ty == "String" || PRIMITIVES.iter().any(|primitive| ty == primitive);
+            is_plain.then(|| (name.ident.unraw().to_string(), &*argument.ty))
+        })
+    }
+
     /// The return type as it may be written in another function.
     pub(crate) fn returned_type(&self) -> Option<Type> {
         match &self.signature.output {

@@ -170,7 +170,7 @@ impl<E: HandlerError> IntoOutcome for Result<(), E> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a handler's error type; it must convert into `BoxError`",
     label = "returned as an error here",
-    note = "implement `std::error::Error` for `{Self}`"
+    note = "what implements `std::error::Error` and is `Send` and `Sync` does; for any error at all take `redis_push::BoxError`, which is a `Box<dyn Error + Send + Sync>`"
 )]
 pub trait HandlerError {
     fn into_box(self) -> BoxError;

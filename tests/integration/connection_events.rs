@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use redis_push::{
-    ConnectionEvent, Gap, Invalidation, Spec, State, Subscription, gap_handler, handlers,
-    push_handler,
+    ConnectionEvent, Invalidation, KeyEvent, Spec, State, Subscription, handlers, push_handler,
 };
 use tests::Server;
 use tests::within;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::support::{plain, recorder, recorder_of, start, subscriber};
+use crate::support::{Seen, plain, recorder, recorder_of, start, subscriber};
 
 type Notes = UnboundedSender<String>;
 
-#[push_handler(connection, on_gap = on_gap)]
+#[push_handler(connection)]
 async fn on_connection(event: ConnectionEvent<'_>, State(notes): State<Notes>) {
     let text = match event {
         ConnectionEvent::Connected => "connected".to_owned(),
@@ -24,14 +23,14 @@ async fn on_connection(event: ConnectionEvent<'_>, State(notes): State<Notes>) {
     let _ = notes.send(text);
 }
 
-#[gap_handler]
-async fn on_gap(gap: Gap, State(notes): State<Notes>) {
-    let _ = notes.send(format!("gap: {:?}", gap.cause));
-}
-
 #[push_handler(invalidate = "user:")]
 async fn on_user(key: Invalidation<'_>, State(notes): State<Notes>) {
     let _ = notes.send(format!("{key:?}"));
+}
+
+#[push_handler(keyspace = "user:{id}")]
+async fn on_key(event: KeyEvent<'_>, State(notes): State<Notes>) {
+    let _ = notes.send(event.event.to_owned());
 }
 
 async fn noted(notes: &mut UnboundedReceiver<String>) -> String {
@@ -40,16 +39,10 @@ async fn noted(notes: &mut UnboundedReceiver<String>) -> String {
 
 pub(crate) async fn the_end_and_the_return_of_the_connection_are_told(server: Server) {
     let (notes, mut noted_down) = unbounded_channel();
-    let (news, mut news_journal) = recorder("news", Subscription::channel("news"));
-    let handle = start(server.url(), [news]).await;
-    news_journal.begins().await;
-    handle.shutdown(Duration::from_secs(5)).await;
-
     let subscriber = subscriber(server.url())
         .state(notes)
         .handlers(handlers![on_connection]);
     let handle = within("the start", subscriber.start()).await.unwrap();
-    assert_eq!(noted(&mut noted_down).await, "gap: Initial");
     assert_eq!(noted(&mut noted_down).await, "connected");
     for _ in 0..3 {
         server.kill_connections().await;
@@ -75,13 +68,27 @@ pub(crate) async fn the_end_and_the_return_of_the_connection_are_told(server: Se
     assert_eq!(noted_down.recv().await, None);
 }
 
+pub(crate) async fn the_stream_of_the_connection_has_no_gaps(server: Server) {
+    let (mount, mut journal) = recorder("events", Subscription::connection());
+    let handle = start(server.url(), [mount]).await;
+    journal.begins().await;
+    journal.message("", "connected").await;
+    server.kill_connections().await;
+    let Seen::Message(_, end) = journal.next().await else {
+        panic!("an end is no gap");
+    };
+    assert!(end.starts_with("disconnected: "), "{end}");
+    journal.message("", "connected").await;
+    handle.shutdown(Duration::from_secs(5)).await;
+    journal.ends().await;
+}
+
 pub(crate) async fn a_handler_of_the_connection_goes_on_beside_others(server: Server) {
     let (notes, mut noted_down) = unbounded_channel();
     let subscriber = subscriber(server.url())
         .state(notes)
         .handlers(handlers![on_connection, on_user]);
     let handle = within("the start", subscriber.start()).await.unwrap();
-    assert_eq!(noted(&mut noted_down).await, "gap: Initial");
     assert_eq!(noted(&mut noted_down).await, "connected");
     let mut writer = server.raw().await;
     writer.expect("SET user:1 x", &["+OK"]).await;
@@ -106,6 +113,14 @@ pub(crate) async fn what_a_handler_takes_must_come_by_what_it_listens_to() {
         (
             handlers![on_user.on(Subscription::channel("users"))],
             "takes an invalidation, and listens to channel `users`",
+        ),
+        (
+            handlers![on_connection.workers(2)],
+            "listens to the connection by several workers",
+        ),
+        (
+            handlers![on_key.on(Subscription::channel("users"))],
+            "takes what happens to a key, and listens to channel `users`",
         ),
         (
             handlers![on_connection.on(Subscription::invalidation(""))],

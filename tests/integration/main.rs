@@ -104,6 +104,7 @@ fn on_each_link(suite: Suite) -> Suite {
             a_mailbox_of_invalidations_has_each_key_once,
             a_prefix_of_a_mount_goes_before_that_of_the_keys,
             the_end_and_the_return_of_the_connection_are_told,
+            the_stream_of_the_connection_has_no_gaps,
             a_handler_of_the_connection_goes_on_beside_others,
             what_does_not_decode_is_counted_and_leaves_the_handler_alive,
             every_poison_is_rejected_and_the_next_good_message_is_handled,

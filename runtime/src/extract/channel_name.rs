@@ -3,7 +3,8 @@ use crate::push::Push;
 
 /// The name of the channel that the push was published on.
 ///
-/// Rejects a name that is not UTF-8; an extractor of one's own can take
+/// An invalidation and an event of the connection come by no channel: in their handlers it is
+/// refused at compile time. Rejects a name that is not UTF-8; an extractor of one's own can take
 /// [`Push::channel`] for those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ChannelName<'p>(pub &'p str);
@@ -17,6 +18,8 @@ impl<'p> ChannelName<'p> {
 }
 
 impl<'p, S> FromPush<'p, S> for ChannelName<'p> {
+    const NEEDS_CHANNEL: bool = true;
+
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         push.channel_str().map(Self)
     }

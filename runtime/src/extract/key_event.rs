@@ -1,5 +1,6 @@
 use super::{FromPush, Message, Rejection};
 use crate::push::{Escaped, Push};
+use crate::source::Source;
 
 /// What has happened to a key.
 ///
@@ -62,7 +63,10 @@ impl<'p> KeyEvent<'p> {
 }
 
 impl<'p, S> FromPush<'p, S> for KeyEvent<'p> {
-    const MESSAGE: Option<Message> = Some(Message::payload("key event"));
+    const MESSAGE: Option<Message> = Some(Message {
+        source: Source::Keys,
+        ..Message::payload("key event")
+    });
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         Self::read(push.channel(), push.payload()).ok_or_else(|| {

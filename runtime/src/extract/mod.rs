@@ -67,6 +67,9 @@ pub trait FromPush<'p, S>: Sized {
     /// at compile time.
     #[doc(hidden)]
     const NEEDS_PATTERN: bool = false;
+    /// Whether the argument is of a channel, likewise.
+    #[doc(hidden)]
+    const NEEDS_CHANNEL: bool = false;
 
     /// Takes the argument from a push.
     ///
@@ -109,7 +112,7 @@ impl Message {
         }
     }
 
-    /// What no channel carries.
+    /// What not every channel carries, or none.
     pub(crate) const fn from_source(source: Source) -> Self {
         Self {
             source,

@@ -14,11 +14,20 @@ use crate::template::Segment;
 /// not.
 pub struct Takes<S> {
     listens: Listens,
+    keys: Keys,
     message: Option<&'static Message>,
     /// The message's type as it is written.
     written: &'static str,
     needs_pattern: bool,
     state: PhantomData<fn(S)>,
+}
+
+/// Whether what is listened to tells of keys.
+#[derive(Clone, Copy, Debug)]
+enum Keys {
+    Never,
+    Perhaps,
+    Always,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +44,12 @@ impl<S> Takes<S> {
     pub const EXACT: Self = Self::new(Listens::ByExactName);
     /// For a handler whose attribute names a pattern or a template with params.
     pub const PATTERN: Self = Self::new(Listens::ByPattern);
+    /// For a handler whose attribute names an exact channel that may tell of keys.
+    pub const EXACT_KEYS: Self = Self::EXACT.telling_of_keys(Keys::Perhaps);
+    /// For a handler whose attribute names a pattern that may match channels that tell of keys.
+    pub const PATTERN_KEYS: Self = Self::PATTERN.telling_of_keys(Keys::Perhaps);
+    /// For a handler whose attribute names keys.
+    pub const KEYS: Self = Self::PATTERN.telling_of_keys(Keys::Always);
     /// For a handler that listens to what its message type names.
     pub const OWN: Self = Self::new(Listens::AsTheMessage);
 
@@ -46,11 +61,16 @@ impl<S> Takes<S> {
     const fn new(listens: Listens) -> Self {
         Self {
             listens,
+            keys: Keys::Never,
             message: None,
             written: "",
             needs_pattern: false,
             state: PhantomData,
         }
+    }
+
+    const fn telling_of_keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
     }
 
     /// Checks one argument, whose type is written like that.
@@ -60,12 +80,15 @@ impl<S> Takes<S> {
             if self.message.is_some() {
                 panic_with(["a handler takes one message; `", written, "` is the second"]);
             }
-            self.listens.check_source(message.source, written);
+            self.check_source(message, written);
             self.message = Some(message);
             self.written = written;
         }
         self.needs_pattern |= T::NEEDS_PATTERN;
-        if T::NEEDS_PATTERN && !matches!(self.listens, Listens::ByPattern | Listens::AsTheMessage) {
+        if T::NEEDS_CHANNEL || T::NEEDS_PATTERN {
+            self.listens.check_has_channel(written);
+        }
+        if T::NEEDS_PATTERN && matches!(self.listens, Listens::ByExactName) {
             no_pattern();
         }
     }
@@ -77,12 +100,58 @@ impl<S> Takes<S> {
             (Listens::AsTheMessage, Some(message)) => all_have(message.subscriptions, name),
             _ => false,
         };
+        self.listens.check_has_channel("Param");
         if !of_message && !contains(params, name) {
             panic_with([
                 "the channel has no param `{",
                 name,
                 "}`; an argument `Param` is named like its param",
             ]);
+        }
+    }
+
+    /// Refuses a message that is not of what is listened to.
+    #[track_caller]
+    const fn check_source(&self, message: &Message, written: &str) {
+        match (self.listens, message.source) {
+            (Listens::AsTheMessage, _)
+            | (Listens::ToInvalidations, Source::Invalidation)
+            | (Listens::ToTheConnection, Source::Connection) => {}
+            (Listens::ToInvalidations, _) => panic_with([
+                "a handler with `invalidate` takes an `Invalidation`; `",
+                written,
+                "` is not in one",
+            ]),
+            (Listens::ToTheConnection, _) => panic_with([
+                "a handler with `connection` takes a `ConnectionEvent`; `",
+                written,
+                "` is not in one",
+            ]),
+            (_, Source::Invalidation) => panic_with([
+                "`",
+                written,
+                "` comes to a handler with `invalidate = \"user:\"`, and by no channel",
+            ]),
+            (_, Source::Connection) => panic_with([
+                "`",
+                written,
+                "` comes to a handler with `connection`, and by no channel",
+            ]),
+            (_, Source::Keys) if matches!(self.keys, Keys::Never) => panic_with([
+                "`",
+                written,
+                "` comes to a handler with `keyspace = \"user:{id}\"`, and by no other channel",
+            ]),
+            (_, Source::Channel)
+                if matches!(self.keys, Keys::Always) && same(message.codec.as_bytes(), b"json") =>
+            {
+                panic_with([
+                    "what happens to a key is told by a word, and `",
+                    written,
+                    "` is read from JSON; take a `KeyEvent` or a `&str`",
+                ]);
+            }
+            (_, Source::Keys | Source::Channel) => {}
         }
     }
 
@@ -139,6 +208,7 @@ impl<S> Takes<S> {
         if contains(params, key) {
             return;
         }
+        self.listens.check_has_channel("ordered_by");
         let fields = match self.message {
             Some(message) => message.fields,
             None => &[],
@@ -184,43 +254,27 @@ impl<S> Takes<S> {
 }
 
 impl Listens {
-    /// Refuses a message that is not of what is listened to.
+    /// Refuses what is of a channel, where there is none.
     #[track_caller]
-    const fn check_source(self, source: Source, written: &str) {
-        match (self, source) {
-            (Self::ToInvalidations, Source::Invalidation)
-            | (Self::ToTheConnection, Source::Connection)
-            | (Self::AsTheMessage, _)
-            | (Self::ByExactName | Self::ByPattern, Source::Channel) => {}
-            (Self::ToInvalidations, _) => panic_with([
-                "a handler with `invalidate` takes an `Invalidation`; `",
-                written,
-                "` is not in one",
+    const fn check_has_channel(self, what: &str) {
+        match self {
+            Self::ToInvalidations => panic_with([
+                "an invalidation comes by no channel, so there is no `",
+                what,
+                "`; the key is in `Invalidation::Key`",
             ]),
-            (Self::ToTheConnection, _) => panic_with([
-                "a handler with `connection` takes a `ConnectionEvent`; `",
-                written,
-                "` is not in one",
-            ]),
-            (_, Source::Invalidation) => panic_with([
+            Self::ToTheConnection => panic_with([
+                "an event of the connection comes by no channel, so there is no `",
+                what,
                 "`",
-                written,
-                "` comes to a handler with `invalidate = \"user:\"`, and by no channel",
             ]),
-            (_, Source::Connection) => panic_with([
-                "`",
-                written,
-                "` comes to a handler with `connection`, and by no channel",
-            ]),
+            Self::AsTheMessage | Self::ByExactName | Self::ByPattern => {}
         }
     }
 }
 
 /// Text and bytes as they are may be JSON that the handler reads by itself.
 const fn may_be_json(message: &Message) -> bool {
-    if !matches!(message.source, Source::Channel) {
-        return false;
-    }
     let codec = message.codec.as_bytes();
     same(codec, b"json") || (message.subscriptions.is_empty() && !same(codec, b"msgpack"))
 }

@@ -15,4 +15,11 @@ enum Event {
     Opened { room: u32 },
 }
 
+#[derive(PushMessage)]
+#[push(channel = "trades")]
+#[serde(rename_all = "camel_case")]
+struct Trade {
+    id: u32,
+}
+
 fn main() {}

@@ -16,6 +16,11 @@ async fn on_both(Param(id): Param<u32>) {
 }
 
 #[push_handler(channel = "orders.{id}")]
+async fn on_plain(id: u64) {
+    println!("{id}");
+}
+
+#[push_handler(channel = "orders.{id}")]
 async fn on_optional(Param(id): Param<Option<u32>>) {
     println!("{id:?}");
 }
