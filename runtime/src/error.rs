@@ -120,7 +120,8 @@ impl Error {
         self.kind == Kind::Denied
     }
 
-    /// Whether a deadline passed.
+    /// Whether a deadline of the call passed: of `start`, or of a publish. That a connection was not
+    /// made within its time [is about the connection](Self::is_connection).
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.kind == Kind::Timeout

@@ -162,6 +162,9 @@ impl Handle {
 
     /// A receiver of every push that comes off the connection from now on, of whatever kind.
     ///
+    /// For handlers with `invalidate` the confirmations of names such as
+    /// `redis-push:tracking-on:user:` are among them: they are how tracking is confirmed.
+    ///
     /// While nobody holds one, it costs nothing. A receiver that is 4,096 pushes behind loses the
     /// oldest and is told how many (`RecvError::Lagged`); no handler is affected by that. The
     /// channel is closed by a shutdown.

@@ -105,12 +105,13 @@
 //! - Of the subscribe commands, those for channels, patterns (also a template with params) and
 //!   sharded channels, with their opposites; a user who may not unsubscribe makes each shutdown
 //!   wait for half of its deadline.
-//! - `CLIENT TRACKING` is for handlers with `invalidate`. It asks for no right to the keys: who has
-//!   it is told their names.
+//! - `CLIENT TRACKING` is for handlers with `invalidate`, which need `UNSUBSCRIBE` as well: its
+//!   confirmation is the sign that invalidations come this way. Neither asks for a right to the
+//!   keys: who may track is told their names.
 //! - `CLIENT SETINFO` is sent by redis-rs once for each connection; it may be denied, which shows in
 //!   `ACL LOG`. Redis before 7.2 does not know it, and refuses the rule.
 //! - [`Subscriber::client_name`] adds `+client|setname`, a database in the URL `+select`, and
-//!   [`Subscriber::attach`] `+client|id`.
+//!   [`Subscriber::attach`] `+client|id` and, with `invalidate`, `+client|trackinginfo`.
 //! - Handlers that answer, or take the [`Publisher`], add `+publish` (for sharded channels
 //!   `+spublish`) and the channels that they publish on. With a [`Subscriber::publisher`] of its own
 //!   that may be another user.

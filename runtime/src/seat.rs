@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::gap::{Gap, GapCause, Missed};
+use crate::log::Limit;
 use crate::mount::Lane;
 use crate::outcome::add;
 use crate::ring::Receiver;
@@ -20,6 +21,8 @@ pub(crate) struct Seat {
     /// before are gone.
     pub(crate) workers: JoinSet<()>,
     owed: VecDeque<Gap>,
+    /// Of the log's lines about gaps that a slow handler has.
+    lags: Limit,
 }
 
 /// Only one loop sits in it: the next one waits until the one before is gone.
@@ -31,6 +34,7 @@ impl Seat {
             receiver,
             workers: JoinSet::new(),
             owed: VecDeque::new(),
+            lags: Limit::default(),
         }))
     }
 
@@ -68,7 +72,13 @@ impl Seat {
     pub(crate) fn owe(&mut self, gap: Gap, lane: &Lane) {
         if gap.cause != GapCause::Initial {
             add(&lane.counters.gaps, 1);
-            tracing::warn!(target: "redis_push", handler = &*lane.spec.name, %gap, "messages may be missing");
+            let handler = &*lane.spec.name;
+            let log = |suppressed| tracing::warn!(target: "redis_push", handler, %gap, suppressed, "messages may be missing");
+            match gap.cause {
+                // A handler that is slow for long has one with each batch.
+                GapCause::Lagged => self.lags.report(log),
+                _ => log(0),
+            }
         }
         self.owed.push_back(gap);
     }

@@ -14,3 +14,14 @@ pub(crate) fn of_handler(name: &str) -> Vec<HashMap<&'static str, String>> {
     });
     events
 }
+
+/// How many lines were logged about gaps of a handler.
+pub(crate) fn gaps_of(name: &str) -> usize {
+    let events = tests::overheard::events("redis_push").into_iter();
+    let is_of_handler = |fields: &HashMap<&'static str, String>| {
+        fields.get("handler").is_some_and(|handler| handler == name)
+    };
+    events
+        .filter(|fields| fields.contains_key("gap") && is_of_handler(fields))
+        .count()
+}

@@ -112,6 +112,7 @@ fn on_each_link(suite: Suite) -> Suite {
             a_payload_of_33_mb_arrives_or_is_told_as_a_gap,
             logs_escape_and_cut_channel_names_and_leave_payloads_out,
             a_flood_of_bad_messages_is_a_line_a_second_with_the_number_of_others,
+            a_flood_of_lags_is_a_line_a_second_with_the_number_of_others,
             raw_pushes_go_to_everyone_who_asks,
             answers_are_published_over_a_second_connection,
             a_publisher_comes_back_after_an_outage,

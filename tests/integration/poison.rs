@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use redis_push::{Fault, FromPush, Handler, Json, Mount, Push, PushMessage, Spec, Subscription};
 use redis_push::{handlers, push_handler};
 use serde::Deserialize;
-use tests::{RawClient, Server, eventually};
+use tests::{RawClient, Server, eventually, within};
 
 use crate::logs;
-use crate::support::{Seen, recorder, start};
+use crate::support::{Seen, recorder, recorder_of, start, subscriber};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -205,6 +205,38 @@ pub(crate) async fn a_flood_of_bad_messages_is_a_line_a_second_with_the_number_o
         assert_eq!(number(&line["bytes"]), accounted, "{line:?}");
     }
     assert!(accounted > 1);
+}
+
+/// A handler that is slow for long has a gap with each batch.
+pub(crate) async fn a_flood_of_lags_is_a_line_a_second_with_the_number_of_others(server: Server) {
+    logs::keep();
+    // Tests run beside one another, each on a server of its own.
+    let name = format!("slow-for-long-{}", server.addr().port());
+    let spec = Spec::new(name.clone())
+        .on(Subscription::channel("flood"))
+        .buffer(1);
+    let (mount, mut journal) = recorder_of(spec);
+    // On the wire link a burst would wait in the socket, where every handler has something to do.
+    let (idle, mut idle_journal) = recorder("idle", Subscription::channel("nothing"));
+    let starting = subscriber(server.url())
+        .wire_wait(Duration::ZERO)
+        .handlers([mount, idle])
+        .start();
+    let handle = within("the start", starting).await.unwrap();
+    journal.begins().await;
+    idle_journal.begins().await;
+    let begun = Instant::now();
+    let mut client = server.raw().await;
+    eventually("thirty gaps", async || {
+        let burst = b"PUBLISH flood x\r\n".repeat(50);
+        client.send(&burst).await;
+        client.hears(&[":1"; 50]).await;
+        handle.stats().gaps() >= 30
+    })
+    .await;
+    let most = 1 + begun.elapsed().as_secs();
+    let lines = logs::gaps_of(&name) as u64;
+    assert!((1..=most).contains(&lines), "{lines} lines, at most {most}");
 }
 
 async fn publish(client: &mut RawClient, channel: &[u8], payload: &[u8], receivers: usize) {

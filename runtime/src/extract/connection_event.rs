@@ -23,7 +23,8 @@ use crate::subscription::Kind;
 /// ```
 ///
 /// It is told in order, and once for each connection: attempts that fail in between are no events,
-/// and the end that a shutdown makes is none. It says nothing of other handlers: each of those is
+/// and the end that a shutdown makes is none. (With `overflow = "latest"` only the last event that
+/// waits is told.) There are no gaps in it, so `on_gap` is refused. It says nothing of other handlers: each of those is
 /// told of what it missed by a [`Gap`](crate::Gap) of its own, in its own stream. Whether every
 /// subscription is live again is said by [`Handle::health`](crate::Handle::health) and
 /// [`watch_health`](crate::Handle::watch_health).

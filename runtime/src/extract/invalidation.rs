@@ -36,13 +36,25 @@ use crate::subscription::Kind;
 /// [Redis client-side caching](https://redis.io/docs/latest/develop/reference/client-side-caching/).
 /// It does not say what the value is now, nor in which database the key is, and what happens to one
 /// key within one pipeline may be told once. In a cluster each node tells of its own keys only.
+/// `SWAPDB` is not told at all, by no server.
 ///
-/// A cache is right only if it heeds [gaps](crate::Gap) as well: what changed while there was no
-/// connection is never told. And a value that was read before the invalidation must not be put into
-/// the cache after it; `examples/near_cache.rs` shows how.
+/// A cache is right only if
 ///
-/// It rejects what is no invalidation. With `workers`, deliveries overtake one another: that is no
-/// harm where each only forgets.
+/// - it forgets everything at a [gap](crate::Gap): what changed while there was no connection is
+///   never told. Until the gap is told, an outage included, it may hold old values; who must not
+///   serve them reads past it while [`Handle::is_ready`](crate::Handle::is_ready) is false;
+/// - a value that was read before the invalidation is not put into it after that;
+///   `examples/near_cache.rs` shows how;
+/// - the handler does not fail: a delivery that returns an error, panics or times out is told to the
+///   failure hook, and not again to the handler.
+///
+/// Keys come whole, with the prefix of a [`Router`](crate::Router) if there is one. A handler of
+/// prefixes that overlap hears a key once for each. With `workers` deliveries overtake one another,
+/// which is no harm where each only forgets; `overflow = "latest"` keeps one of each key that
+/// waits. It rejects what is no invalidation.
+///
+/// A prefix that is known at run time only takes the place of the attribute's at the mount:
+/// `handlers![forget.on(Subscription::invalidation(prefix))]`.
 // Not `non_exhaustive`: the server has these two forms, and who forgets must deal with both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Invalidation<'p> {

@@ -215,36 +215,38 @@ impl State {
     fn invalidate(&mut self, keys: Option<&[&[u8]]>) {
         let Some(keys) = keys else {
             let prefixes: Vec<Box<[u8]>> = self.routes.prefixes().map(Into::into).collect();
-            let told = prefixes.iter().filter(|prefix| self.forget(prefix, &[]));
-            if told.count() == 0 {
+            let heard = prefixes.iter().filter(|prefix| self.forget(prefix, &[]));
+            if heard.count() == 0 {
                 self.counts.unrouted += 1;
             }
             return;
         };
         for key in keys {
-            let mut is_told = false;
+            let mut is_heard = false;
             for at in 0..self.routes.prefix_lengths().len() {
                 if let Some(prefix) = key.get(..self.routes.prefix_lengths()[at]) {
-                    is_told |= self.forget(prefix, key);
+                    is_heard |= self.forget(prefix, key);
                 }
             }
-            if !is_told {
+            if !is_heard {
                 self.counts.unrouted += 1;
             }
         }
     }
 
-    /// Tells who asked for exactly this prefix, and answers whether anybody has.
+    /// Tells who asked for exactly this prefix, and answers whether anybody is to hear of it.
     fn forget(&mut self, prefix: &[u8], key: &[u8]) -> bool {
         let kind = Kind::Invalidation;
-        // What comes before the confirmation is in the gap that is told with it.
-        let route = self.routes.get(kind, prefix);
-        let is_asked_for = route.is_some_and(|route| route.standing == Standing::Confirmed);
-        if is_asked_for {
-            let taken = self.deliver(kind, prefix, key, &[], false);
-            debug_assert!(taken.is_ok(), "nothing is kept back unless it is asked for");
+        match self.routes.get(kind, prefix).map(|route| &route.standing) {
+            Some(Standing::Confirmed) => {
+                let taken = self.deliver(kind, prefix, key, &[], false);
+                debug_assert!(taken.is_ok(), "nothing is kept back unless it is asked for");
+                true
+            }
+            // It is in the gap that will be told with the confirmation.
+            Some(Standing::Wanted | Standing::Ended) => true,
+            Some(Standing::Denied(_)) | None => false,
         }
-        is_asked_for
     }
 
     pub(super) fn turn_off(&mut self, (kind, name): (Kind, &[u8]), standing: Standing) {

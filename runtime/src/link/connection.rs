@@ -124,7 +124,8 @@ impl Connection {
         let commands = fenced.iter().map(|(prefix, _)| Fence::On.command(prefix));
         let answers = self.each(commands, 0).await?;
         for ((_, refusal), answer) in fenced.into_iter().zip(answers) {
-            *refusal = answer;
+            let needs = |answer| format!("to be sure of it `UNSUBSCRIBE` is needed too: {answer}");
+            *refusal = answer.map(needs);
         }
         Ok(refusals)
     }

@@ -15,7 +15,7 @@ use crate::subscription::Kind;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message that can be published",
     label = "its channel is not known",
-    note = "a `#[derive(PushMessage)]` type with a `channel` or a `shard` can be, if its params are `Display`; for any other value there is `publish_to(channel, &value)`"
+    note = "a `#[derive(PushMessage)]` type with a `channel` or a `shard` can be, if its params are `Display` and it is not `receive_only`; for any other value there is `publish_to(channel, &value)`"
 )]
 pub trait Publishable: PushMessage + ToPayload {
     /// The name of the channel that this message goes to.
