@@ -203,11 +203,13 @@ impl State {
     fn unsubscribed(&mut self, kind: Kind, name: &[u8]) {
         self.last_heard = SystemTime::now();
         match Fence::of(name) {
-            Some((Fence::On, prefix)) => self.confirm(Kind::Invalidation, prefix),
-            Some((Fence::Off, prefix)) => {
+            Some((Fence::On, prefix)) if kind == Kind::Channel => {
+                self.confirm(Kind::Invalidation, prefix);
+            }
+            Some((Fence::Off, prefix)) if kind == Kind::Channel => {
                 self.turn_off((Kind::Invalidation, prefix), Standing::Ended);
             }
-            None => self.turn_off((kind, name), Standing::Ended),
+            _ => self.turn_off((kind, name), Standing::Ended),
         }
     }
 
@@ -238,13 +240,14 @@ impl State {
     fn forget(&mut self, prefix: &[u8], key: &[u8]) -> bool {
         let kind = Kind::Invalidation;
         match self.routes.get(kind, prefix).map(|route| &route.standing) {
-            Some(Standing::Confirmed) => {
+            // Also before it is confirmed: a connection that goes on behind a lag is asked again,
+            // and tracks all the while. On a new one it is told ahead of the gap, and forgets no
+            // more than that does.
+            Some(Standing::Confirmed | Standing::Wanted | Standing::Ended) => {
                 let taken = self.deliver(kind, prefix, key, &[], false);
                 debug_assert!(taken.is_ok(), "nothing is kept back unless it is asked for");
                 true
             }
-            // It is in the gap that will be told with the confirmation.
-            Some(Standing::Wanted | Standing::Ended) => true,
             Some(Standing::Denied(_)) | None => false,
         }
     }
