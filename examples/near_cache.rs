@@ -22,6 +22,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, RedisError};
 use redis_push::{ConnectionEvent, Gap, Handle, Invalidation, State, Subscriber};
 use redis_push::{gap_handler, handlers, push_handler};
+use tokio::sync::watch;
 
 use line::Line;
 
@@ -29,6 +30,8 @@ const ITEMS: u32 = 100;
 const READERS: usize = 8;
 const OUTAGES: usize = 5;
 const CHANGES: usize = 200;
+/// How long the readers take to have asked for nearly everything.
+const FILLING: Duration = Duration::from_millis(200);
 const PREFIX: &str = "example:item:";
 
 /// What is known of some keys.
@@ -115,6 +118,10 @@ struct App {
     cache: Arc<Cache>,
     /// The same without a gap handler, to see the difference.
     careless: Arc<Cache>,
+    /// The same with the gap handler only.
+    forgetful: Arc<Cache>,
+    /// How often everything was forgotten.
+    forgotten: watch::Sender<usize>,
 }
 
 #[push_handler(invalidate = "example:item:", on_gap = forget_all)]
@@ -122,11 +129,15 @@ async fn forget(changed: Invalidation<'_>, State(app): State<App>) {
     app.cache.forget(changed);
 }
 
-/// What changed before the gap ends is not told any more, and what changes after it is.
+/// What changed before the gap ends is not told any more, and what changes after it is. Until it is
+/// told, an outage included, the cache may answer with old values: who must not do that goes past it
+/// while `Handle::is_ready` is false.
 #[gap_handler]
 async fn forget_all(gap: Gap, State(app): State<App>) {
     println!("{gap}; the cache forgets everything");
     app.cache.forget(Invalidation::All);
+    app.forgetful.forget(Invalidation::All);
+    app.forgotten.send_modify(|times| *times += 1);
 }
 
 #[push_handler(invalidate = "example:item:")]
@@ -154,6 +165,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let app = App {
         cache: Arc::default(),
         careless: Arc::default(),
+        forgetful: Arc::default(),
+        forgotten: watch::Sender::new(0),
     };
     let outcome = tokio::select! {
         outcome = run(&connection, &line, &app) => outcome,
@@ -181,15 +194,20 @@ async fn run(
         .map(|_| tokio::spawn(read(app.clone(), connection.clone())))
         .collect();
     let mut writer = connection.clone();
+    let mut forgotten = app.forgotten.subscribe();
     for outage in 0..OUTAGES {
         write(&mut writer, 2 * outage).await?;
         line.cut();
         write(&mut writer, 2 * outage + 1).await?;
         line.mend();
-        tokio::time::timeout(Duration::from_secs(10), handle.ready()).await?;
+        // The first time is at the start, before any outage.
+        let is_over = forgotten.wait_for(|times| *times >= outage + 2);
+        tokio::time::timeout(Duration::from_secs(10), is_over).await??;
     }
-    // The readers fill the caches once more.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    // The caches fill again; then some values change, of which no gap tells.
+    tokio::time::sleep(FILLING).await;
+    write(&mut writer, 2 * OUTAGES).await?;
+    tokio::time::sleep(FILLING).await;
     for reader in readers {
         reader.abort();
     }
@@ -212,20 +230,24 @@ async fn finish(
     }
     let (held, wrong) = app.careless.check(&mut server).await?;
     println!("without `on_gap`, {wrong} of {held} values are wrong");
+    let (held, missed) = app.forgetful.check(&mut server).await?;
+    println!("with nothing but `on_gap`, {missed} of {held}");
     let (held, wrong) = app.cache.check(&mut server).await?;
-    println!("with it, {wrong} of {held}");
-    Ok(match (held, wrong) {
-        (1.., 0) => ExitCode::SUCCESS,
+    println!("with both, {wrong} of {held}");
+    Ok(match (held, wrong, missed) {
+        // One that hears no invalidation is wrong, or nothing was shown here.
+        (1.., 0, 1..) => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
 }
 
-/// Asks both caches for keys taken at random.
+/// Asks the caches for keys taken at random.
 async fn read(app: App, mut server: MultiplexedConnection) -> Result<(), RedisError> {
     loop {
         let key = format!("{PREFIX}{}", fastrand::u32(..ITEMS));
         app.cache.get(&key, &mut server).await?;
         app.careless.get(&key, &mut server).await?;
+        app.forgetful.get(&key, &mut server).await?;
         tokio::time::sleep(Duration::from_micros(500)).await;
     }
 }
