@@ -149,7 +149,7 @@ async fn forget_carelessly(changed: Invalidation<'_>, State(app): State<App>) {
 async fn on_connection(event: ConnectionEvent<'_>) {
     match event {
         ConnectionEvent::Connected => println!("connected"),
-        ConnectionEvent::Disconnected { reason } => println!("disconnected: {reason}"),
+        ConnectionEvent::Disconnected { reason, .. } => println!("disconnected: {reason}"),
         _ => {}
     }
 }

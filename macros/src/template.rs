@@ -137,8 +137,11 @@ impl Segment {
         let starts_well = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_');
         if !starts_well || !chars.all(|c| c.is_alphanumeric() || c == '_') {
             return Err(match bare.strip_prefix("r#") {
-                Some(plain) => format!("a param goes without the `r#`: `{{{plain}}}`"),
-                None => format!("`{{{name}}}` is no name for a param"),
+                Some(plain) if !plain.is_empty() => {
+                    let plain = &name["r#".len()..];
+                    format!("a param goes without the `r#`: `{{{plain}}}`")
+                }
+                _ => format!("`{{{name}}}` is no name for a param"),
             });
         }
         match name.ends_with('*') {

@@ -128,6 +128,11 @@ impl Subscriber {
     ///   One that is stuck for good (its last error was no I/O error) stays so, and `is_ready` is
     ///   false.
     /// - `shutdown` unsubscribes from nothing: a name may be yours as well.
+    /// - With handlers of `invalidate` the manager's `CLIENT TRACKING` is shared: yours must be by
+    ///   prefix (`BCAST`), without `NOLOOP` and `REDIRECT`, which would keep invalidations from the
+    ///   handlers. With each `PING` it is asked whether it still tracks (Redis 6.2 and newer); what you
+    ///   have switched off is asked for again, and told as a gap. Your receivers see confirmations of
+    ///   names such as `redis-push:tracking-on:user:`.
     pub fn attach(manager: ConnectionManager, receiver: broadcast::Receiver<PushInfo>) -> Self {
         Self::to(Target::Attached(Attached::new(manager, receiver)))
     }

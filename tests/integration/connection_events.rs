@@ -17,7 +17,7 @@ type Notes = UnboundedSender<String>;
 async fn on_connection(event: ConnectionEvent<'_>, State(notes): State<Notes>) {
     let text = match event {
         ConnectionEvent::Connected => "connected".to_owned(),
-        ConnectionEvent::Disconnected { reason } => format!("disconnected: {reason}"),
+        ConnectionEvent::Disconnected { reason, .. } => format!("disconnected: {reason}"),
         _ => "something new".to_owned(),
     };
     let _ = notes.send(text);

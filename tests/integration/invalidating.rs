@@ -312,3 +312,18 @@ pub(crate) async fn what_comes_behind_an_overflow_of_the_services_channel_is_tol
     while journal.next().await != fresh {}
     handle.shutdown(Duration::from_secs(5)).await;
 }
+
+pub(crate) async fn what_may_be_any_key_is_told_as_all(server: Server) {
+    let (manager, sender) = service(&server, 64).await;
+    let (users, mut journal) = recorder("users", Subscription::invalidation("user:"));
+    let handle = attach(&manager, &sender, [users]).await;
+    journal.begins().await;
+    // A flush as the first releases of Redis 6.0 tell it, and what nobody can read.
+    let flush = Value::Array(vec![Value::BulkString(vec![0])]);
+    for data in [flush, Value::Int(1)] {
+        sender.send(push(PushKind::Invalidate, data)).unwrap();
+        journal.keys(&[""]).await;
+    }
+    assert_eq!(handle.stats().feed.malformed, 1);
+    handle.shutdown(Duration::from_secs(5)).await;
+}

@@ -80,6 +80,7 @@ fn main() -> ExitCode {
             an_attached_manager_tracks_beside_what_the_service_tracks,
             a_service_that_tracks_by_key_is_told_that_both_cannot_be,
             tracking_that_the_service_has_ended_is_asked_for_again,
+            what_may_be_any_key_is_told_as_all,
             what_comes_behind_an_overflow_of_the_services_channel_is_told,
         ])
         .run()

@@ -14,7 +14,7 @@ use crate::subscription::Kind;
 /// async fn on_connection(event: ConnectionEvent<'_>) {
 ///     match event {
 ///         ConnectionEvent::Connected => println!("live again soon"),
-///         ConnectionEvent::Disconnected { reason } => println!("prices are stale: {reason}"),
+///         ConnectionEvent::Disconnected { reason, .. } => println!("prices are stale: {reason}"),
 ///         _ => {}
 ///     }
 /// }
@@ -36,6 +36,7 @@ pub enum ConnectionEvent<'p> {
     /// A connection is up, and the subscriptions are being asked for on it.
     Connected,
     /// The connection is lost, and the next one is being made.
+    #[non_exhaustive]
     Disconnected {
         /// Why, as the log says it.
         reason: &'p str,

@@ -109,7 +109,13 @@ impl Intake<'_> {
             }
             Incoming::Invalidated(ref keys) => state.invalidate(keys.as_deref()),
             Incoming::Unknown { .. } => state.counts.unknown += 1,
-            Incoming::Malformed { .. } => state.counts.malformed += 1,
+            Incoming::Malformed { kind } => {
+                state.counts.malformed += 1;
+                // Nobody knows which keys it was about.
+                if kind == "invalidate" {
+                    state.invalidate(None);
+                }
+            }
         }
     }
 }
@@ -213,8 +219,10 @@ impl State {
         }
     }
 
-    /// Tells who asked for a prefix of these keys; no keys stand for all.
+    /// Tells who asked for a prefix of these keys; no keys stand for all, and so does the one key that
+    /// the first releases of Redis 6.0 send for a flush (redis/redis#7463).
     fn invalidate(&mut self, keys: Option<&[&[u8]]>) {
+        let keys = keys.filter(|keys| *keys != [b"\0"]);
         let Some(keys) = keys else {
             let prefixes: Vec<Box<[u8]>> = self.routes.prefixes().map(Into::into).collect();
             let heard = prefixes.iter().filter(|prefix| self.forget(prefix, &[]));

@@ -30,6 +30,11 @@ async fn on_raw_name(text: &str) {
     println!("{text}");
 }
 
+#[push_handler(channel = "orders.{r#type*}")]
+async fn on_raw_rest(text: &str) {
+    println!("{text}");
+}
+
 #[push_handler(channel = "orders.{id*}.items")]
 async fn on_rest_inside(text: &str) {
     println!("{text}");
