@@ -281,7 +281,11 @@ impl Parse for Names {
         }
         let list;
         let bracket = syn::bracketed!(list in input);
-        let names = list.parse_terminated(<LitStr as Parse>::parse, Token![,])?;
+        let names = list.parse_terminated(<LitStr as Parse>::parse, Token![,]);
+        let names = names.inspect_err(|_| {
+            // What is left would be told as a second mistake.
+            let _ = list.parse::<proc_macro2::TokenStream>();
+        })?;
         if names.is_empty() {
             let text = "the list is empty: nothing would be listened to";
             return Err(syn::Error::new(bracket.span.join(), text));

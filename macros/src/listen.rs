@@ -187,9 +187,15 @@ fn prefix(text: &str) -> Result<String, String> {
     let template = Template::parse(text)
         .map_err(|problem| problem.replace("is no channel template", "is no beginning of keys"))?;
     if let (Some(param), lead) = (template.params().next(), template.lead()) {
+        let advice = match lead {
+            // An empty one would be of every key.
+            "" => format!("write `{{{{{param}}}}}` for the braces themselves"),
+            _ => format!(
+                "write `invalidate = \"{lead}\"` (or `{{{{{param}}}}}` for the braces themselves)"
+            ),
+        };
         return Err(format!(
-            "`{text}` is the beginning of keys here, and `{{{param}}}` is no param in it: write \
-             `invalidate = \"{lead}\"` (or `{{{{{param}}}}}` for the braces themselves)"
+            "`{text}` is the beginning of keys here, and `{{{param}}}` is no param in it: {advice}"
         ));
     }
     if let Some(at) = template.lead().find(['*', '?', '[']) {

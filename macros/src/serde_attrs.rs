@@ -74,7 +74,11 @@ pub(crate) fn validate_words(attributes: &[Attribute], errors: &mut Errors) {
             validate_case(&name, option.value.as_ref(), errors);
             continue;
         }
-        if let Some(near) = nearest(&name, KNOWN) {
+        // Short words are near to too many, and a new option of serde's may be near to an old one.
+        if let Some(near) = nearest(&name, KNOWN)
+            && name.len() > 4
+            && name.len().abs_diff(near.len()) <= 2
+        {
             errors.on(
                 &option.name,
                 format!("serde has no `{name}`; did you mean `{near}`?"),

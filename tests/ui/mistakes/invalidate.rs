@@ -3,6 +3,9 @@ use redis_push::{Bytes, ChannelName, Invalidation, MatchedPattern, Param, push_h
 #[push_handler(invalidate = "user:{id}")]
 async fn a_param(_key: Invalidation<'_>) {}
 
+#[push_handler(invalidate = "{tenant}:user:")]
+async fn a_param_first(_key: Invalidation<'_>) {}
+
 #[push_handler(invalidate = "user:*")]
 async fn a_wildcard(_key: Invalidation<'_>) {}
 
@@ -38,6 +41,7 @@ async fn ordered_by_nothing(_key: Invalidation<'_>) {}
 fn main() {
     let _: Vec<redis_push::Mount<()>> = redis_push::handlers![
         a_param,
+        a_param_first,
         a_wildcard,
         a_wildcard_inside,
         a_brace,

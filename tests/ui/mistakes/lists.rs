@@ -10,6 +10,13 @@ async fn on_none(text: &str) {
     println!("{text}");
 }
 
+const NAME: &str = "refunds";
+
+#[push_handler(channel = ["orders", NAME, "returns"])]
+async fn on_constant(text: &str) {
+    println!("{text}");
+}
+
 #[push_handler(channel = ["orders", "refunds.*"])]
 async fn on_glob(text: &str) {
     println!("{text}");
