@@ -3,7 +3,7 @@
 
 mod mailbox;
 mod memory;
-mod model;
+mod oracle;
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The ring against a plain model.
+//! The ring against a plain model of it, the oracle.
 
 use std::pin::pin;
 use std::sync::Arc;
