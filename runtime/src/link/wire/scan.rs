@@ -6,8 +6,8 @@ use crate::subscription::Kind;
 /// What stands at the front of some bytes.
 #[derive(Debug)]
 pub(super) enum Scanned<'a> {
-    /// A frame that is not all there yet.
-    Incomplete,
+    /// A frame that is not all there yet: at least so many bytes are missing.
+    Incomplete(usize),
     /// A push that is for the feed alone, of so many bytes.
     Lifted(Incoming<'a>, usize),
     /// A push that is for the feed, and for redis-rs as a reply.
@@ -20,11 +20,30 @@ pub(super) enum Scanned<'a> {
 
 /// Why there is no frame.
 enum Stop {
-    Incomplete,
+    /// At least so many bytes are missing.
+    Incomplete(usize),
     Unknown,
 }
 
 type Step<T> = Result<T, Stop>;
+
+/// The bytes of the shortest frame there is: `_\r\n`.
+const SHORTEST: usize = 3;
+
+impl Stop {
+    /// Counts the frames that are to come behind the one that this is about.
+    ///
+    /// Without that, each read in the middle of an array of many would be a scan of all of it.
+    fn before(self, frames: u64) -> Self {
+        match self {
+            Self::Incomplete(missing) => {
+                let frames = usize::try_from(frames).unwrap_or(usize::MAX);
+                Self::Incomplete(missing.saturating_add(frames.saturating_mul(SHORTEST)))
+            }
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
 
 /// An element of a push.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +64,7 @@ pub(super) fn scan(bytes: &[u8]) -> Scanned<'_> {
     };
     match read {
         Ok(scanned) => scanned,
-        Err(Stop::Incomplete) => Scanned::Incomplete,
+        Err(Stop::Incomplete(missing)) => Scanned::Incomplete(missing),
         Err(Stop::Unknown) => Scanned::Unknown,
     }
 }
@@ -76,7 +95,7 @@ fn plain_message(bytes: &[u8]) -> Step<Option<Scanned<'_>>> {
 /// The bulk string that starts at `at`, if one does, and where the next element begins.
 #[inline]
 fn bulk(bytes: &[u8], at: usize) -> Step<Option<(&[u8], usize)>> {
-    if *bytes.get(at).ok_or(Stop::Incomplete)? != b'$' {
+    if *bytes.get(at).ok_or(Stop::Incomplete(1))? != b'$' {
         return Ok(None);
     }
     let (length, start) = header(bytes, at)?;
@@ -102,18 +121,17 @@ fn frame(bytes: &[u8]) -> Step<Scanned<'_>> {
     }
     // No push that is known here has more elements.
     let mut elements = [Element::Nil; 4];
-    for index in 0..usize::try_from(count).map_err(|_| Stop::Unknown)? {
-        let (element, next) = element(bytes, at)?;
+    let count = usize::try_from(count).map_err(|_| Stop::Unknown)?;
+    for index in 0..count {
+        let rest = (count - index - 1) as u64;
+        let (element, next) = element(bytes, at).map_err(|stop| stop.before(rest))?;
         if let Some(place) = elements.get_mut(index) {
             *place = element;
         }
         at = next;
     }
-    let elements = match usize::try_from(count) {
-        Ok(count) if count <= elements.len() => &elements[..count],
-        // Too many: of whatever kind it claims to be, it is not formed so.
-        _ => &elements[..],
-    };
+    // With too many it is not formed so, of whatever kind it claims to be.
+    let elements = &elements[..count.min(elements.len())];
     let Some((Element::Text(name), rest)) = elements.split_first() else {
         return Ok(Scanned::Other(at));
     };
@@ -213,7 +231,7 @@ fn array_of_texts(bytes: &[u8]) -> Option<Vec<&[u8]>> {
 }
 
 fn element(bytes: &[u8], at: usize) -> Step<(Element<'_>, usize)> {
-    match bytes.get(at).ok_or(Stop::Incomplete)? {
+    match bytes.get(at).ok_or(Stop::Incomplete(1))? {
         b'$' => {
             let (length, start) = header(bytes, at)?;
             let Ok(length) = usize::try_from(length) else {
@@ -252,32 +270,38 @@ fn skip_attribute(bytes: &[u8], at: usize) -> Step<usize> {
 
 fn skip_many(bytes: &[u8], mut at: usize, mut frames: u64) -> Step<usize> {
     while frames > 0 {
-        let (inner, next) = match bytes.get(at).ok_or(Stop::Incomplete)? {
-            b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(' => (0, line(bytes, at)?),
-            b'$' | b'!' | b'=' => {
-                let (length, start) = header(bytes, at)?;
-                match usize::try_from(length) {
-                    Ok(length) => (0, after_bulk(bytes, start, length)?),
-                    Err(_) => (0, start),
-                }
-            }
-            kind @ (b'*' | b'~' | b'>' | b'%' | b'|') => {
-                let (count, next) = header(bytes, at)?;
-                let count = u64::try_from(count).unwrap_or(0);
-                let inner = match kind {
-                    b'%' => count.saturating_mul(2),
-                    // An attribute stands before a frame and is none.
-                    b'|' => count.saturating_mul(2).saturating_add(1),
-                    _ => count,
-                };
-                (inner, next)
-            }
-            _ => return Err(Stop::Unknown),
-        };
-        frames = (frames - 1).saturating_add(inner);
+        frames -= 1;
+        let (inner, next) = opened(bytes, at).map_err(|stop| stop.before(frames))?;
+        frames = frames.saturating_add(inner);
         at = next;
     }
     Ok(at)
+}
+
+/// How many frames belong to the one that starts at `at`, and where the first of them begins.
+fn opened(bytes: &[u8], at: usize) -> Step<(u64, usize)> {
+    Ok(match bytes.get(at).ok_or(Stop::Incomplete(1))? {
+        b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(' => (0, line(bytes, at)?),
+        b'$' | b'!' | b'=' => {
+            let (length, start) = header(bytes, at)?;
+            match usize::try_from(length) {
+                Ok(length) => (0, after_bulk(bytes, start, length)?),
+                Err(_) => (0, start),
+            }
+        }
+        kind @ (b'*' | b'~' | b'>' | b'%' | b'|') => {
+            let (count, next) = header(bytes, at)?;
+            let count = u64::try_from(count).unwrap_or(0);
+            let inner = match kind {
+                b'%' => count.saturating_mul(2),
+                // An attribute stands before a frame and is none.
+                b'|' => count.saturating_mul(2).saturating_add(1),
+                _ => count,
+            };
+            (inner, next)
+        }
+        _ => return Err(Stop::Unknown),
+    })
 }
 
 fn after_bulk(bytes: &[u8], start: usize, length: usize) -> Step<usize> {
@@ -286,14 +310,14 @@ fn after_bulk(bytes: &[u8], start: usize, length: usize) -> Step<usize> {
     match bytes.get(end..next) {
         Some(b"\r\n") => Ok(next),
         Some(_) => Err(Stop::Unknown),
-        None => Err(Stop::Incomplete),
+        None => Err(Stop::Incomplete(next - bytes.len())),
     }
 }
 
 /// The number in the line that starts at `at`, behind its first byte, and where the next begins.
 #[inline]
 fn header(bytes: &[u8], at: usize) -> Step<(i64, usize)> {
-    let line = bytes.get(at + 1..).ok_or(Stop::Incomplete)?;
+    let line = bytes.get(at + 1..).ok_or(Stop::Incomplete(1))?;
     let (is_negative, digits) = match line.strip_prefix(b"-") {
         Some(digits) => (true, digits),
         None => (false, line),
@@ -309,7 +333,7 @@ fn header(bytes: &[u8], at: usize) -> Step<(i64, usize)> {
             }
             b'\r' if count > 0 => {
                 let next = at + 1 + usize::from(is_negative) + count + 2;
-                return match bytes.get(next - 1).ok_or(Stop::Incomplete)? {
+                return match bytes.get(next - 1).ok_or(Stop::Incomplete(1))? {
                     b'\n' => Ok((if is_negative { -number } else { number }, next)),
                     _ => Err(Stop::Unknown),
                 };
@@ -317,12 +341,12 @@ fn header(bytes: &[u8], at: usize) -> Step<(i64, usize)> {
             _ => return Err(Stop::Unknown),
         }
     }
-    Err(Stop::Incomplete)
+    Err(Stop::Incomplete(1))
 }
 
 /// Where the line behind the one at `at` begins.
 fn line(bytes: &[u8], at: usize) -> Step<usize> {
     let rest = &bytes[at..];
     let end = rest.windows(2).position(|pair| pair == b"\r\n");
-    end.map(|end| at + end + 2).ok_or(Stop::Incomplete)
+    end.map(|end| at + end + 2).ok_or(Stop::Incomplete(1))
 }

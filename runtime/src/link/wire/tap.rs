@@ -23,6 +23,8 @@ pub(super) struct Tap<S> {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// Of how many bytes the frame in the front of it is at least.
+    frame: usize,
     /// What redis-rs is to read.
     passed: Vec<u8>,
     passed_from: usize,
@@ -48,6 +50,7 @@ impl<S: AsyncRead + Unpin> Tap<S> {
             buffer: vec![0; READ],
             start: 0,
             end: 0,
+            frame: 0,
             passed: Vec::new(),
             passed_from: 0,
             patience,
@@ -60,11 +63,15 @@ impl<S: AsyncRead + Unpin> Tap<S> {
     /// Takes the whole frames out of the buffer, under one lock of the feed, up to a message for a
     /// ring that is worth waiting for.
     fn take_frames(&mut self) {
+        if self.end - self.start < self.frame {
+            return;
+        }
         let Self {
             feed,
             buffer,
             start,
             end,
+            frame,
             passed,
             has_given_up,
             patience,
@@ -73,11 +80,15 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         let now = Instant::now();
         let may_wait = patience.may_wait(now);
         let mut full = None;
+        *frame = 0;
         feed.intake(self.generation, |intake| {
             while start < end {
                 let bytes = &buffer[*start..*end];
                 let taken = match scan(bytes) {
-                    Scanned::Incomplete => break,
+                    Scanned::Incomplete(missing) => {
+                        *frame = bytes.len().saturating_add(missing);
+                        break;
+                    }
                     Scanned::Lifted(push, taken) => {
                         if !may_wait {
                             intake.push(&push);

@@ -8,6 +8,7 @@ use tokio::io::AsyncReadExt;
 
 use super::differential::{Tapped, compare, expected, parsed, tapped};
 use super::patience::Patience;
+use super::scan::{Scanned, scan};
 use super::tap::Tap;
 use crate::feed::Feed;
 use crate::raw::RawPush;
@@ -138,6 +139,52 @@ fn a_broken_stream_is_left_to_redis_rs_to_refuse() {
         println!("seed {seed}");
         compare(&bytes, &mut random);
     }
+}
+
+/// What is told as missing is waited for before the frame is looked at again: one byte too many
+/// would leave a whole frame lying.
+#[test]
+fn a_part_of_a_frame_never_asks_for_more_than_is_missing() {
+    for seed in 0..2_000 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut frame = Vec::new();
+        match random.bool() {
+            true => push(&mut frame, &mut random),
+            false => reply(&mut frame, &mut random, 0),
+        }
+        for _ in 0..20 {
+            let length = random.usize(0..frame.len());
+            let missing = frame.len() - length;
+            match scan(&frame[..length]) {
+                Scanned::Incomplete(told) => {
+                    assert!(
+                        (1..=missing).contains(&told),
+                        "{told} of {missing}, seed {seed}"
+                    );
+                }
+                other => panic!("{other:?} in {length} bytes of seed {seed}"),
+            }
+        }
+    }
+}
+
+/// A server tells a client in one push of every key that changed at once, and TLS or a proxy brings
+/// that in small pieces.
+#[test]
+fn a_push_of_many_keys_in_small_pieces_is_not_scanned_at_each_of_them() {
+    const PIECE: usize = 1_448;
+    let mut frame = b">2\r\n$10\r\ninvalidate\r\n*200000\r\n".to_vec();
+    for key in 0..200_000 {
+        bulk(&mut frame, format!("user:{key}").as_bytes());
+    }
+    let (mut length, mut scans) = (0, 0);
+    while let Scanned::Incomplete(missing) = scan(&frame[..length]) {
+        length = frame.len().min((length + missing).next_multiple_of(PIECE));
+        scans += 1;
+    }
+    assert_eq!(length, frame.len());
+    let pieces = frame.len().div_ceil(PIECE);
+    assert!(scans < 100, "{scans} scans of {pieces} pieces");
 }
 
 #[test]
