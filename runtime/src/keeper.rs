@@ -59,6 +59,8 @@ type Start = Arc<dyn Fn(Watched) -> AbortHandle + Send + Sync>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// Not started yet.
+    New,
     Running,
     /// Ended unasked, and to be started again at this moment.
     Down(Instant),
@@ -94,7 +96,7 @@ impl Keeper {
             tasks.push(Kept {
                 name,
                 start: Some(Arc::new(start)),
-                state: State::Down(Instant::now()),
+                state: State::New,
                 run: 0,
                 abort: None,
                 started: Instant::now(),
@@ -139,7 +141,7 @@ impl Keeper {
             match task.state {
                 State::Down(at) if at <= now => due.push((index, task.name)),
                 State::Down(at) => next = Some(next.map_or(at, |next| next.min(at))),
-                State::Running | State::Done => {}
+                State::New | State::Running | State::Done => {}
             }
         }
         for (index, task) in due {
@@ -151,13 +153,14 @@ impl Keeper {
         next
     }
 
-    /// Starts a task that is down. Nothing is locked while the runtime takes it: one that shuts
+    /// Starts a task that is new or down. Nothing is locked while the runtime takes it: one that shuts
     /// down drops it at once, which comes back here.
     fn start(self: &Arc<Self>, index: usize) -> bool {
         let (start, run) = {
             let mut tasks = self.lock();
             let task = &mut tasks[index];
-            let (State::Down(_), Some(start)) = (task.state, task.start.clone()) else {
+            let (State::New | State::Down(_), Some(start)) = (task.state, task.start.clone())
+            else {
                 return false;
             };
             task.state = State::Running;

@@ -1,4 +1,4 @@
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use tokio::runtime::Builder;
 
@@ -35,6 +35,36 @@ async fn what_returns_is_done_and_what_panics_is_started_again() {
     assert!(often.load(SeqCst) >= 3);
     keeper.close();
     assert!(keeper.down().is_empty());
+}
+
+/// An operator would be told of an end that never was.
+#[tokio::test]
+async fn a_task_that_is_being_started_for_the_first_time_is_no_restart() {
+    let runtime = tokio::runtime::Handle::current();
+    let is_over = AtomicBool::new(false);
+    for _ in 0..200 {
+        let keeper = Keeper::new();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    // It starts tasks too.
+                    let _entered = runtime.enter();
+                    while !is_over.load(SeqCst) {
+                        keeper.mend();
+                    }
+                });
+            }
+            for _ in 0..100 {
+                keeper.keep(TaskName::Waking, |watched| {
+                    watched.spawn(std::future::pending())
+                });
+            }
+            is_over.store(true, SeqCst);
+        });
+        is_over.store(false, SeqCst);
+        assert_eq!(keeper.restarts(), 0);
+        keeper.close();
+    }
 }
 
 #[test]
