@@ -114,7 +114,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let seats = loops.iter().map(|(_, seat, _)| Arc::clone(seat)).collect();
         let loops = loops.into_iter().enumerate();
         let loops = loops.map(|(index, (spawn, seat, lane))| {
-            keeper.keep(TaskName::Handler(index), move |watched| {
+            let name = lane.spec.name.clone();
+            keeper.keep_loop(index, &name, move |watched| {
                 spawn(watched, Arc::clone(&seat), Arc::clone(&lane))
             })
         });

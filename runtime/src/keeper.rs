@@ -45,6 +45,8 @@ pub(crate) struct Keeper {
 
 struct Kept {
     name: TaskName,
+    /// Whose loop it is, for the log.
+    handler: Option<String>,
     /// How it is started; `None` when it is not to be started again.
     start: Option<Start>,
     state: State,
@@ -90,11 +92,31 @@ impl Keeper {
         name: TaskName,
         start: impl Fn(Watched) -> AbortHandle + Send + Sync + 'static,
     ) -> usize {
+        self.keep_as(name, None, start)
+    }
+
+    /// Keeps the loop of a handler, which the log calls by its name.
+    pub(crate) fn keep_loop(
+        self: &Arc<Self>,
+        index: usize,
+        handler: &str,
+        start: impl Fn(Watched) -> AbortHandle + Send + Sync + 'static,
+    ) -> usize {
+        self.keep_as(TaskName::Handler(index), Some(handler.to_owned()), start)
+    }
+
+    fn keep_as(
+        self: &Arc<Self>,
+        name: TaskName,
+        handler: Option<String>,
+        start: impl Fn(Watched) -> AbortHandle + Send + Sync + 'static,
+    ) -> usize {
         let (first, most) = DELAYS;
         let index = {
             let mut tasks = self.lock();
             tasks.push(Kept {
                 name,
+                handler,
                 start: Some(Arc::new(start)),
                 state: State::New,
                 run: 0,
@@ -139,15 +161,18 @@ impl Keeper {
         let mut next = None::<Instant>;
         for (index, task) in self.lock().iter().enumerate() {
             match task.state {
-                State::Down(at) if at <= now => due.push((index, task.name)),
+                State::Down(at) if at <= now => due.push((index, task.name, task.handler.clone())),
                 State::Down(at) => next = Some(next.map_or(at, |next| next.min(at))),
                 State::New | State::Running | State::Done => {}
             }
         }
-        for (index, task) in due {
+        for (index, task, handler) in due {
             if self.start(index) {
                 self.restarts.fetch_add(1, Relaxed);
-                tracing::error!(target: "redis_push", ?task, "a task had ended unasked and is started again");
+                tracing::error!(
+                    target: "redis_push", ?task, handler,
+                    "a task had ended unasked and is started again"
+                );
             }
         }
         next

@@ -129,6 +129,11 @@ impl Routes {
         wanted
     }
 
+    /// Whether no name is subscribed to. Who listens to the connection needs none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.routes.is_empty()
+    }
+
     pub(crate) fn all_stand(&self, wanted: impl Fn(&Standing) -> bool) -> bool {
         self.routes.iter().all(|route| wanted(&route.standing))
     }

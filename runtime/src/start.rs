@@ -65,21 +65,24 @@ fn explain(
         .filter(|(_, standing)| *standing != Standing::Confirmed)
         .collect();
     let mut text = match timed_out {
-        Some(deadline) => format!("not started within {deadline:?}: "),
-        None => String::from("not started: "),
+        Some(deadline) => format!("not started within {deadline:?}"),
+        None => String::from("not started"),
     };
     let connection = status
         .error
         .as_ref()
         .filter(|_| status.phase == Phase::Connecting);
     if let Some(error) = connection {
-        let _ = write!(text, "{error}; ");
+        let _ = write!(text, ": {error}");
     }
-    let _ = write!(
-        text,
-        "{} of {total} subscriptions not confirmed:",
-        missing.len()
-    );
+    if total > 0 {
+        let separator = if connection.is_some() { ';' } else { ':' };
+        let missing = missing.len();
+        let _ = write!(
+            text,
+            "{separator} {missing} of {total} subscriptions not confirmed:"
+        );
+    }
     const MOST: usize = 20;
     for (subscription, standing) in missing.iter().take(MOST) {
         let _ = write!(text, "\n  {subscription}");

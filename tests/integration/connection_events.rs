@@ -65,7 +65,22 @@ pub(crate) async fn the_end_and_the_return_of_the_connection_are_told(server: Se
     let report = handle.shutdown(Duration::from_secs(5)).await;
     assert_eq!(report.stats.handlers[0].gaps, 0);
     assert_eq!(report.stats.handlers[0].handled, 9);
+    assert_eq!(report.stats.feed.reconnects, 4);
     assert_eq!(noted_down.recv().await, None);
+}
+
+pub(crate) async fn who_asks_for_nothing_is_told_why_there_is_no_connection() {
+    let (mount, _journal) = recorder("events", Subscription::connection());
+    let subscriber = plain("redis://127.0.0.1:1")
+        .start_deadline(Duration::from_millis(100))
+        .handlers([mount]);
+    let error = within("the start", subscriber.start()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("not started within 100ms: ") && text.contains("refused"),
+        "{text}"
+    );
+    assert!(!text.contains("subscriptions"), "{text}");
 }
 
 pub(crate) async fn the_stream_of_the_connection_has_no_gaps(server: Server) {

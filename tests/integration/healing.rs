@@ -9,6 +9,7 @@ use tests::{Server, eventually, within};
 use tokio::sync::watch;
 
 use crate::gated::gated;
+use crate::logs;
 use crate::support::{Journal, Recorder, Seen, new, recorder, start};
 
 const LONG: Duration = Duration::from_secs(10);
@@ -105,8 +106,10 @@ pub(crate) async fn an_idle_handler_whose_loop_is_killed_misses_nothing(server: 
 
 pub(crate) async fn a_handler_whose_loop_is_killed_is_told_exactly_what_it_missed(server: Server) {
     const MESSAGES: u64 = 20;
+    logs::keep();
     let (gate, gated_by) = watch::channel(false);
-    let spec = Spec::new("busy").on(Subscription::channel("a"));
+    let name = format!("killed-{}", server.addr().port());
+    let spec = Spec::new(name.clone()).on(Subscription::channel("a"));
     let (busy, mut journal) = gated(spec, gated_by);
     let (other, mut other_journal) = recorder("other", Subscription::channel("a"));
     let handle = start(server.url(), [busy, other]).await;
@@ -124,6 +127,10 @@ pub(crate) async fn a_handler_whose_loop_is_killed_is_told_exactly_what_it_misse
     kill(&handle, TaskName::Handler(0)).await;
     let gap = journal.gap().await;
     assert_eq!(gap.cause, GapCause::Restarted);
+    eventually("a line in the log that calls it by its name", async || {
+        logs::restarts_of(&name) == 1
+    })
+    .await;
     let Missed::Exactly(missed) = gap.missed else {
         panic!("{gap}");
     };

@@ -212,6 +212,7 @@ fn on_each_link(suite: Suite) -> Suite {
             a_mount_whose_name_lacks_a_param_of_the_message_is_refused,
             state_after_handlers_is_a_mistake_that_start_names,
             what_a_handler_takes_must_come_by_what_it_listens_to,
+            who_asks_for_nothing_is_told_why_there_is_no_connection,
             different_messages_from_one_name_are_refused_with_both_places,
             a_unix_socket_that_is_not_there_is_named,
             what_keeps_credentials_back_is_named,

@@ -189,7 +189,14 @@ impl Feed {
     pub(crate) fn tell_connection(&self, event: ConnectionEvent<'_>) {
         let payload = event.to_payload();
         let mut state = self.lock();
-        let State { routes, wakers, .. } = &mut *state;
+        let State {
+            routes,
+            wakers,
+            live,
+            ..
+        } = &mut *state;
+        // Who asks for nothing else has all there is to lose.
+        *live |= event == ConnectionEvent::Connected && routes.is_empty();
         for ring in routes.connection() {
             ring.append(0, &[], payload.as_bytes(), wakers);
         }
