@@ -109,7 +109,8 @@
 //!   confirmation is the sign that invalidations come this way. Neither asks for a right to the
 //!   keys: who may track is told their names.
 //! - `CLIENT SETINFO` is sent by redis-rs once for each connection; it may be denied, which shows in
-//!   `ACL LOG`. Redis before 7.2 does not know it, and refuses the rule.
+//!   `ACL LOG`. Redis 7.0 does not know it, and refuses the rule.
+//! - Redis before 7.0 has no sharded channels, and refuses the rules for their two commands.
 //! - [`Subscriber::client_name`] adds `+client|setname`, a database in the URL `+select`, and
 //!   [`Subscriber::attach`] `+client|id` and, with `invalidate`, `+client|trackinginfo`.
 //! - Handlers that answer, or take the [`Publisher`], add `+publish` (for sharded channels

@@ -164,7 +164,7 @@ pub(crate) async fn a_prefix_of_a_mount_goes_before_that_of_the_keys(server: Ser
 
 pub(crate) async fn tracking_that_is_denied_is_told_and_asked_for_again(server: RealServer) {
     server
-        .command(&["ACL", "SETUSER", "default", "-client|tracking"])
+        .command(&["ACL", "SETUSER", "default", "-client"])
         .await;
     let (users, mut users_journal) = recorder("users", Subscription::invalidation("user:"));
     let (news, mut news_journal) = recorder("news", Subscription::channel("news"));
@@ -183,7 +183,7 @@ pub(crate) async fn tracking_that_is_denied_is_told_and_asked_for_again(server: 
     server.command(&["PUBLISH", "news", "1"]).await;
     news_journal.message("news", "1").await;
     server
-        .command(&["ACL", "SETUSER", "default", "+client|tracking"])
+        .command(&["ACL", "SETUSER", "default", "+client"])
         .await;
     within("ready", handle.ready()).await;
     users_journal.begins().await;

@@ -56,6 +56,10 @@ use unix_sockets::*;
 use waiting::*;
 use wiring::*;
 
+/// Redis 6.0 and newer, and any Valkey.
+const ANY: (u32, u32) = (6, 0);
+const SHARDED_CHANNELS: (u32, u32) = (7, 0);
+
 fn main() -> ExitCode {
     tests::overheard::listen();
     let suite = Suite::new("integration").bound(Duration::from_secs(60));
@@ -89,12 +93,18 @@ fn main() -> ExitCode {
 fn on_each_link(suite: Suite) -> Suite {
     let suite = over_tls(suite);
     suite
+        .since(SHARDED_CHANNELS)
+        .on_every_server(tests![
+            a_sharded_message_reaches_its_handler_and_no_other,
+            a_prefix_goes_before_sharded_names_too,
+            what_is_mounted_is_told_in_a_table_and_in_the_log,
+        ])
+        .since(ANY)
         .on_every_server(tests![
             a_message_reaches_every_handler_of_its_channel,
             a_handler_sees_only_the_frames_of_its_own_subscription,
             a_channel_that_only_the_glob_matches_is_unmatched_for_any_handler,
             one_handler_may_listen_to_several_names,
-            a_sharded_message_reaches_its_handler_and_no_other,
             a_panic_or_an_error_ends_one_delivery,
             names_and_payloads_may_be_any_bytes,
             what_happens_to_a_key_reaches_its_handler,
@@ -148,11 +158,9 @@ fn on_each_link(suite: Suite) -> Suite {
             a_frozen_server_does_not_hold_the_shutdown_up,
             dropping_the_handle_ends_everything,
             stats_print_as_a_table_and_survive_json,
-            what_is_mounted_is_told_in_a_table_and_in_the_log,
             views_and_the_same_message_go_together_on_one_name,
             a_prefix_goes_before_every_name_of_a_router,
             the_params_of_a_message_are_found_behind_a_prefix,
-            a_prefix_goes_before_sharded_names_too,
             a_router_takes_its_state_out_of_a_larger_one_once,
             a_router_that_is_split_takes_the_state_of_each_subscriber,
             a_delivery_that_takes_too_long_is_dropped_and_the_next_one_comes,

@@ -92,6 +92,10 @@ pub struct Suite {
     bound: Duration,
     variant: Option<(&'static str, fn())>,
     binaries: Vec<ServerBinary>,
+    /// The version from which on a real server can run the tests that are added.
+    since: (u32, u32),
+    /// The real servers that run some.
+    served: Vec<String>,
     wants_real: bool,
     trials: Vec<Trial>,
 }
@@ -110,6 +114,8 @@ impl Suite {
             bound: Duration::from_secs(60),
             variant: None,
             binaries,
+            since: (0, 0),
+            served: Vec::new(),
             wants_real: false,
             trials: Vec::new(),
         }
@@ -118,6 +124,13 @@ impl Suite {
     /// How long the tests that are added from now on may take; 60 seconds otherwise.
     pub fn bound(mut self, bound: Duration) -> Self {
         self.bound = bound;
+        self
+    }
+
+    /// The version of a real server, such as `(7, 0)`, from which on the tests that are added from
+    /// now on can run: what they are about is not in older ones.
+    pub fn since(mut self, version: (u32, u32)) -> Self {
+        self.since = version;
         self
     }
 
@@ -136,7 +149,7 @@ impl Suite {
             self.add(&test, Some("embedded broker"), async move || {
                 run((Server::Broker(broker().await),)).await;
             });
-            for binary in self.binaries.clone() {
+            for binary in self.real_servers() {
                 let (run, name) = (test.run.clone(), binary.name().to_owned());
                 let start =
                     async move || run((Server::Real(RealServer::start(&binary).await),)).await;
@@ -161,7 +174,7 @@ impl Suite {
     pub fn on_real_servers(mut self, tests: Vec<Test<(RealServer,)>>) -> Self {
         self.wants_real = true;
         for test in tests {
-            for binary in self.binaries.clone() {
+            for binary in self.real_servers() {
                 let (run, name) = (test.run.clone(), binary.name().to_owned());
                 self.add(&test, Some(&name), async move || {
                     run((RealServer::start(&binary).await,)).await;
@@ -178,6 +191,17 @@ impl Suite {
             self.add(&test, None, async move || run(()).await);
         }
         self
+    }
+
+    fn real_servers(&mut self) -> Vec<ServerBinary> {
+        let mut binaries = self.binaries.clone();
+        binaries.retain(|binary| binary.version() >= self.since);
+        for name in binaries.iter().map(ServerBinary::name) {
+            if !self.served.iter().any(|served| served == name) {
+                self.served.push(name.to_owned());
+            }
+        }
+        binaries
     }
 
     fn add<A, F, R>(&mut self, test: &Test<A>, server: Option<&str>, start: F)
@@ -208,8 +232,7 @@ impl Suite {
     pub fn run(self) -> ExitCode {
         let arguments = Arguments::from_args();
         if self.wants_real {
-            let names: Vec<_> = self.binaries.iter().map(ServerBinary::name).collect();
-            if names.is_empty() {
+            if self.served.is_empty() {
                 let missing = "none found (REAL_REDIS_BINS, valkey-server or redis-server on PATH)";
                 if std::env::var_os("REQUIRE_REAL_REDIS").is_some_and(|value| value == "1") {
                     eprintln!(
@@ -223,7 +246,7 @@ impl Suite {
                 eprintln!(
                     "{} runs on: embedded broker, {}",
                     self.name,
-                    names.join(", ")
+                    self.served.join(", ")
                 );
             }
         }

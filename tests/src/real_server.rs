@@ -19,6 +19,7 @@ use crate::wait::within;
 pub struct ServerBinary {
     path: PathBuf,
     name: String,
+    version: (u32, u32),
 }
 
 impl ServerBinary {
@@ -52,15 +53,23 @@ impl ServerBinary {
             .split_whitespace()
             .find_map(|word| word.strip_prefix("v="))?;
         let name = format!("{} {version}", path.file_name()?.to_string_lossy());
+        let mut numbers = version.split('.').map(str::parse);
+        let version = (numbers.next()?.ok()?, numbers.next()?.ok()?);
         Some(Self {
             path: path.into(),
             name,
+            version,
         })
     }
 
     /// The file's name and the version that it tells: `redis-server 7.0.15`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The first two numbers of its version.
+    pub fn version(&self) -> (u32, u32) {
+        self.version
     }
 }
 
@@ -179,6 +188,11 @@ impl RealServer {
     /// `redis-server 7.0.15` or the like.
     pub fn name(&self) -> &str {
         &self.binary.name
+    }
+
+    /// Whether it knows sharded channels: before version 7.0 no server did.
+    pub fn has_shards(&self) -> bool {
+        self.binary.version() >= (7, 0)
     }
 
     /// The URL, without credentials.
