@@ -10,6 +10,8 @@ mod payload;
 pub mod plain;
 #[path = "private/takes.rs"]
 mod takes;
+#[path = "private/words.rs"]
+mod words;
 
 pub use std::borrow::Cow;
 

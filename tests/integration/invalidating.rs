@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use redis::{PushInfo, PushKind, Value};
+use redis_push::__private::TaskName;
 use redis_push::{GapCause, Overflow, Spec, Subscription};
 use tests::{RawClient, RealServer, Server};
 use tests::{eventually, within};
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::attaching::{attach, service};
 use crate::gated::gated;
+use crate::healing::kill;
 use crate::support::{Journal, Seen, recorder, start, subscriber};
 
 /// A client that writes keys, and waits until that is done.
@@ -126,6 +128,55 @@ pub(crate) async fn what_was_invalidated_before_the_end_is_told(server: Server) 
     }
     let report = within("the end", handle.shutdown(Duration::from_secs(10))).await;
     assert_eq!(report.stats.handlers[0].handled, keys);
+}
+
+pub(crate) async fn a_shutdown_that_tracks_waits_for_no_server_that_is_silent_or_gone(
+    server: Server,
+) {
+    for is_silent in [true, false] {
+        let (users, mut journal) = recorder("users", Subscription::invalidation("user:"));
+        let handle = start(server.url(), [users]).await;
+        journal.begins().await;
+        set(&mut server.raw().await, &["user:1"]).await;
+        journal.keys(&["user:1"]).await;
+        if is_silent {
+            server.freeze(true);
+            let shutdown = handle.shutdown(Duration::from_millis(500));
+            let report = within("the shutdown", shutdown).await;
+            server.freeze(false);
+            assert_eq!(report.stats.handlers[0].handled, 1);
+        } else {
+            server.stop().await;
+            eventually("the outage to be noticed", async || !handle.is_ready()).await;
+            // Its deadline is longer than a test may take.
+            let shutdown = handle.shutdown(Duration::from_secs(3_600));
+            within("the shutdown", shutdown).await;
+        }
+        journal.ends().await;
+    }
+}
+
+pub(crate) async fn a_killed_supervisor_tracks_again_and_tells_who_listens_to_the_connection(
+    server: Server,
+) {
+    let (users, mut journal) = recorder("users", Subscription::invalidation("user:"));
+    let (events, mut events_journal) = recorder("events", Subscription::connection());
+    let handle = start(server.url(), [users, events]).await;
+    journal.begins().await;
+    events_journal.begins().await;
+    events_journal.message("", "connected").await;
+    for _ in 0..3 {
+        kill(&handle, TaskName::Supervisor).await;
+        journal.lost_connection().await;
+        let Seen::Message(_, end) = events_journal.next().await else {
+            panic!("an end is no gap");
+        };
+        assert!(end.starts_with("disconnected: "), "{end}");
+        events_journal.message("", "connected").await;
+        set(&mut server.raw().await, &["user:1"]).await;
+        journal.keys(&["user:1"]).await;
+    }
+    handle.shutdown(Duration::from_secs(5)).await;
 }
 
 pub(crate) async fn a_mailbox_of_invalidations_has_each_key_once(server: Server) {

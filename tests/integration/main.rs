@@ -113,6 +113,8 @@ fn on_each_link(suite: Suite) -> Suite {
             invalidations_come_back_after_each_lost_connection,
             what_was_invalidated_before_the_end_is_told,
             a_mailbox_of_invalidations_has_each_key_once,
+            a_shutdown_that_tracks_waits_for_no_server_that_is_silent_or_gone,
+            a_killed_supervisor_tracks_again_and_tells_who_listens_to_the_connection,
             a_prefix_of_a_mount_goes_before_that_of_the_keys,
             the_end_and_the_return_of_the_connection_are_told,
             the_stream_of_the_connection_has_no_gaps,

@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use super::NamedParam;
+use super::words::{contains, panic_with, same};
 use crate::extract::{FromPush, Message};
 use crate::source::Source;
 use crate::spec::{MessageType, Spec};
@@ -305,48 +306,6 @@ const fn is_param_of(segments: &[Segment], wanted: &str) -> bool {
         rest = others;
     }
     false
-}
-
-const fn contains(names: &[&str], wanted: &str) -> bool {
-    let mut rest = names;
-    while let [first, others @ ..] = rest {
-        if same(first.as_bytes(), wanted.as_bytes()) {
-            return true;
-        }
-        rest = others;
-    }
-    false
-}
-
-const fn same(mut one: &[u8], mut other: &[u8]) -> bool {
-    while let ([a, one_rest @ ..], [b, other_rest @ ..]) = (one, other) {
-        if *a != *b {
-            return false;
-        }
-        (one, other) = (one_rest, other_rest);
-    }
-    one.is_empty() && other.is_empty()
-}
-
-/// A `const` cannot format: the text is put together by hand.
-#[track_caller]
-const fn panic_with(parts: [&str; 3]) -> ! {
-    let mut text = [0; 256];
-    let mut end = 0;
-    let mut part = 0;
-    while part < parts.len() {
-        let mut at = 0;
-        while at < parts[part].len() && end < text.len() {
-            text[end] = parts[part].as_bytes()[at];
-            (at, end) = (at + 1, end + 1);
-        }
-        part += 1;
-    }
-    match std::str::from_utf8(text.split_at(end).0) {
-        Ok(text) => panic!("{}", text),
-        // A long name was cut within a character.
-        Err(_) => panic!("{}", parts[0]),
-    }
 }
 
 #[track_caller]
