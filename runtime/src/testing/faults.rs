@@ -17,6 +17,19 @@ impl Broker {
     /// Drops all connections at once, and answers how many there were. New ones are accepted.
     ///
     /// What was not yet written to a client is lost to it, as when a server dies.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// # let mut pubsub = client.get_async_pubsub().await?;
+    /// assert_eq!(broker.kill_connections(), 1);
+    /// assert!(pubsub.subscribe("news").await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn kill_connections(&self) -> usize {
         let mut state = self.shared.lock();
         let clients: Vec<_> = state.clients.keys().copied().collect();
@@ -25,6 +38,21 @@ impl Broker {
     }
 
     /// Accepts new connections only to close them, until switched off. Existing ones stay.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// broker.refuse(true);
+    /// assert!(client.get_multiplexed_async_connection().await.is_err());
+    ///
+    /// broker.refuse(false);
+    /// assert!(client.get_multiplexed_async_connection().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn refuse(&self, on: bool) {
         self.shared.lock().refusing = on;
     }
@@ -33,6 +61,27 @@ impl Broker {
     /// black hole.
     ///
     /// What clients send and what is published meanwhile is served afterwards.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// # let mut connection = client.get_multiplexed_async_connection().await?;
+    /// use std::time::Duration;
+    /// use tokio::time::timeout;
+    ///
+    /// broker.pause(true);
+    /// let ping = redis::cmd("PING");
+    /// let answer = timeout(Duration::from_millis(50), ping.exec_async(&mut connection)).await;
+    /// assert!(answer.is_err(), "nothing is answered");
+    ///
+    /// broker.pause(false);
+    /// ping.exec_async(&mut connection).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn pause(&self, on: bool) {
         // Under the lock, so that no command runs any more once this returns.
         let _state = self.shared.lock();
@@ -43,6 +92,20 @@ impl Broker {
     ///
     /// As on a server that reads its data after a restart, HELLO, AUTH, the commands on
     /// subscriptions and PUBLISH work.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// # let mut connection = client.get_multiplexed_async_connection().await?;
+    /// broker.loading(true);
+    /// let error = redis::cmd("PING").exec_async(&mut connection).await.unwrap_err();
+    /// assert_eq!(error.code(), Some("LOADING"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn loading(&self, on: bool) {
         self.shared.lock().loading = on;
     }
@@ -52,6 +115,24 @@ impl Broker {
     /// The subscription is in force at once. Everything that the server sends on that connection
     /// after the confirmation waits behind it, as on a slow line: no message overtakes its
     /// confirmation.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// # let mut pubsub = client.get_async_pubsub().await?;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let delay = Duration::from_millis(20);
+    /// broker.delay_confirmations(delay);
+    /// let asked = Instant::now();
+    /// pubsub.subscribe("news").await?;
+    /// assert!(asked.elapsed() >= delay);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn delay_confirmations(&self, delay: Duration) {
         self.shared.lock().confirmation_delay = delay;
     }
@@ -59,12 +140,40 @@ impl Broker {
     /// Writes in pieces of so many bytes, each flushed by itself. Zero switches it off.
     ///
     /// The network may still join pieces on their way.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// # let mut pubsub = client.get_async_pubsub().await?;
+    /// broker.split_frames(1);
+    /// // The confirmation comes byte by byte.
+    /// pubsub.subscribe("news").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn split_frames(&self, bytes: usize) {
         self.shared.wire.send_modify(|wire| wire.chunk = bytes);
     }
 
     /// Sends raw bytes to every client that is subscribed or tracking, and answers how many those
     /// are. They come between two frames, never within one.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// # let mut pubsub = client.get_async_pubsub().await?;
+    /// pubsub.subscribe("news").await?;
+    /// let clients = broker.inject("this is no RESP\r\n");
+    /// assert_eq!(clients, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn inject(&self, bytes: impl AsRef<[u8]>) -> usize {
         let state = self.shared.lock();
         let clients = state
@@ -79,6 +188,21 @@ impl Broker {
     /// Closes the connection of any client for which more than so many bytes wait, and discards
     /// them, as the server does with its `client-output-buffer-limit`. `None`, which is how a
     /// broker starts, lets queues grow as far as memory goes.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// # let mut pubsub = client.get_async_pubsub().await?;
+    /// pubsub.subscribe("news").await?;
+    /// broker.limit_output(Some(1_000));
+    /// broker.publish("news", "x".repeat(1_000_000));
+    /// broker.wait_for_subscribers(0).await;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn limit_output(&self, bytes: Option<usize>) {
         let mut state = self.shared.lock();
         state.output_limit = bytes;
@@ -93,6 +217,20 @@ impl Broker {
     ///
     /// The name is taken literally. As when a server's rights are changed, the connections that
     /// are subscribed to it are closed.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// # let mut pubsub = client.get_async_pubsub().await?;
+    /// broker.deny("secret");
+    /// assert!(pubsub.subscribe("secret").await.is_err());
+    /// assert!(pubsub.subscribe("news").await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn deny(&self, name: impl AsRef<[u8]>) {
         let mut state = self.shared.lock();
         let name = Bytes::copy_from_slice(name.as_ref());
@@ -107,12 +245,40 @@ impl Broker {
     }
 
     /// Takes back a [`deny`](Broker::deny).
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// # let mut pubsub = client.get_async_pubsub().await?;
+    /// broker.deny("secret");
+    /// broker.allow("secret");
+    /// pubsub.subscribe("secret").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn allow(&self, name: impl AsRef<[u8]>) {
         self.shared.lock().denied.remove(name.as_ref());
     }
 
     /// Asks new connections for this password of the default user, or for none. Connections that
     /// exist stay authenticated.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// broker.set_password(Some("hunter2"));
+    /// let mut connection = client.get_multiplexed_async_connection().await?;
+    /// let error = redis::cmd("PING").exec_async(&mut connection).await.unwrap_err();
+    /// assert_eq!(error.code(), Some("NOAUTH"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_password(&self, password: Option<&str>) {
         self.shared.lock().password =
             password.map(|password| Bytes::copy_from_slice(password.as_bytes()));
@@ -120,6 +286,19 @@ impl Broker {
 
     /// Adds a user beside the default one, or changes its password. Users may do everything; they
     /// matter once the default user has a [password](Broker::set_password).
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// broker.set_user("ann", "hunter2");
+    /// let url = broker.url().replace("//", "//ann:hunter2@");
+    /// let client = redis::Client::open(url)?;
+    /// client.get_multiplexed_async_connection().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_user(&self, name: &str, password: &str) {
         let entry = (
             Bytes::copy_from_slice(name.as_bytes()),
@@ -133,6 +312,18 @@ impl Broker {
     ///
     /// Keys, settings and faults outlast the stop; subscriptions do not. On Linux the port stays
     /// reserved for this broker.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// broker.stop().await;
+    /// assert!(client.get_multiplexed_async_connection().await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn stop(&self) {
         let running = self.lock_running().take();
         if let Some(running) = running {
@@ -145,6 +336,19 @@ impl Broker {
     /// # Errors
     ///
     /// When another process has taken the port.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// broker.stop().await;
+    /// broker.start_again().await?;
+    /// client.get_multiplexed_async_connection().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn start_again(&self) -> io::Result<()> {
         let mut running = self.lock_running();
         if running.is_none() {
@@ -160,6 +364,17 @@ impl Broker {
     /// # Errors
     ///
     /// As [`start_again`](Broker::start_again).
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// broker.restart().await?;
+    /// assert_eq!(broker.connections(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn restart(&self) -> io::Result<()> {
         self.stop().await;
         self.start_again().await

@@ -92,6 +92,16 @@ impl Broker {
     /// # Panics
     ///
     /// Outside a tokio runtime with I/O and time enabled.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// assert_ne!(broker.addr().port(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn start() -> io::Result<Self> {
         let shared = Arc::new(Shared::new());
         let socket = listener::bound(0)?;
@@ -111,11 +121,36 @@ impl Broker {
     }
 
     /// The URL for the redis crate: `redis://127.0.0.1:PORT/`, without credentials.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// let client = redis::Client::open(broker.url())?;
+    /// let connection = client.get_multiplexed_async_connection().await?;
+    /// assert_eq!(broker.connections(), 1);
+    /// # drop(connection);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn url(&self) -> String {
         format!("redis://{}/", self.addr)
     }
 
     /// The address that the broker listens on. It stays the same over a restart.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// let before = broker.addr();
+    /// broker.restart().await?;
+    /// assert_eq!(broker.addr(), before);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -123,6 +158,20 @@ impl Broker {
     /// Publishes a message, and answers how many subscriptions it was sent to.
     ///
     /// As PUBLISH does, it counts a client twice that has both the channel and a matching pattern.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// # let mut pubsub = client.get_async_pubsub().await?;
+    /// pubsub.psubscribe("news.*").await?;
+    /// pubsub.subscribe("news.eu").await?;
+    /// assert_eq!(broker.publish("news.eu", "rain"), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn publish(&self, channel: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> usize {
         self.shared
             .lock()
@@ -130,6 +179,17 @@ impl Broker {
     }
 
     /// Publishes a message on a sharded channel, and answers how many clients it was sent to.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// // Nobody is subscribed.
+    /// assert_eq!(broker.publish_shard("orders", "42"), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn publish_shard(&self, channel: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> usize {
         self.shared
             .lock()
@@ -142,12 +202,39 @@ impl Broker {
     /// # Panics
     ///
     /// When a letter stands for no class of events.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// # let mut connection = client.get_multiplexed_async_connection().await?;
+    /// broker.set_key_events("KEA");
+    ///
+    /// let name = "notify-keyspace-events";
+    /// let setting: (String, String) =
+    ///     redis::cmd("CONFIG").arg("GET").arg(name).query_async(&mut connection).await?;
+    /// assert_eq!(setting.1, "AKE");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_key_events(&self, classes: &str) {
         let classes = Classes::parse(classes.as_bytes()).expect("letters of `Ag$lshzxeKEtmdn`");
         self.shared.lock().keys.events = classes;
     }
 
     /// The number of open connections.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// assert_eq!(broker.connections(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn connections(&self) -> usize {
         self.shared.lock().clients.len()
     }
@@ -156,6 +243,22 @@ impl Broker {
     /// none has.
     ///
     /// It has no bound of its own: put a `tokio::time::timeout` around it. Cancel safe.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// # let mut pubsub = client.get_async_pubsub().await?;
+    /// tokio::spawn(async move {
+    ///     pubsub.subscribe("news").await?;
+    ///     std::future::pending::<redis::RedisResult<()>>().await
+    /// });
+    /// broker.wait_for_subscribers(1).await;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait_for_subscribers(&self, n: usize) {
         self.wait_until(n, |state| {
             state
@@ -171,6 +274,22 @@ impl Broker {
     /// channel; with `n = 0`, until none is.
     ///
     /// It has no bound of its own: put a `tokio::time::timeout` around it. Cancel safe.
+    ///
+    /// ```
+    /// # use redis_push::testing::Broker;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// # let mut pubsub = client.get_async_pubsub().await?;
+    /// pubsub.psubscribe("news.*").await?;
+    /// broker.wait_for_subscribers_of("news.*", 1).await;
+    ///
+    /// drop(pubsub);
+    /// broker.wait_for_subscribers_of("news.*", 0).await;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait_for_subscribers_of(&self, name: impl AsRef<[u8]>, n: usize) {
         let name = name.as_ref();
         let count = |state: &State| {
