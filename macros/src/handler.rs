@@ -128,13 +128,13 @@ impl PushHandler {
         let named = self.function.params().map(|param| {
             let (text, span) = (&param.name, param.span);
             let (ty, via) = (with_lifetime(param.ty, "'static"), via(param.inside));
-            let method = quote_spanned!(span=> __takes.param::<#ty, __p::#via>);
+            let method = quote_spanned!(placed(span)=> __takes.param::<#ty, __p::#via>);
             let names = closed_at(span, quote!(#text, &[#(#listened),*]));
             quote!(#method #names;)
         });
         let ordered = self.args.ordered_by.iter().map(|key| {
             let params = &listened;
-            let method = quote_spanned!(key.span()=> __takes.is_ordered_by);
+            let method = quote_spanned!(placed(key.span())=> __takes.is_ordered_by);
             let names = closed_at(key.span(), quote!(#key, &[#(#params),*]));
             quote!(#method #names;)
         });

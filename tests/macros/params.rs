@@ -72,3 +72,32 @@ async fn where_the_name_cannot_be_seen_it_is_the_only_param() {
     deliver(on_only {}, &seen, by, "only.x", "").await.unwrap();
     assert_eq!(*seen.lock().unwrap(), ["Some(7)", "None"]);
 }
+
+macro_rules! made {
+    ($message:ident, $field:ident, $handler:ident, $param:ident, $key:ident, $ty:ty, $($options:tt)*) => {
+        #[derive(redis_push::PushMessage)]
+        #[push(channel = "made.{id}", codec = text)]
+        struct $message {
+            id: $ty,
+            $field: $ty,
+        }
+
+        #[redis_push::push_handler($($options)*, workers = 2, ordered_by = $key)]
+        async fn $handler(redis_push::Param($param): redis_push::Param<$ty>, text: &str) {
+            println!("{} {text}", $param);
+        }
+    };
+}
+
+made!(Made, value, on_made, id, id, u64, channel = "made.{id}");
+
+/// What a token is called must not depend on who wrote the token beside it.
+#[test]
+fn names_may_come_in_through_a_macro() {
+    let by = <Made as redis_push::PushMessage>::SUBSCRIPTIONS[0].clone();
+    let push = redis_push::OwnedPush::new(by, "made.7", "8");
+    let made = <Made as redis_push::FromPush<'_, ()>>::from_push(push.as_push(), &()).unwrap();
+    assert_eq!((made.id, made.value), (7, 8));
+    let mounts: Vec<redis_push::Mount<()>> = redis_push::handlers![on_made];
+    assert_eq!(mounts.len(), 1);
+}
