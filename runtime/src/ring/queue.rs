@@ -1,3 +1,5 @@
+mod missed;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -31,15 +33,6 @@ pub(super) struct Queue {
 pub(super) struct Position {
     pub(super) batch: u64,
     pub(super) push: u64,
-}
-
-/// What lies before a reader.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Ahead {
-    /// How many pushes were dropped between the reader and the batch.
-    pub(super) missed: u64,
-    pub(super) episode: u64,
-    pub(super) opened: SystemTime,
 }
 
 impl Queue {
@@ -136,49 +129,6 @@ impl Queue {
         last.episode < episode || (self.sealed.is_empty() && self.tail_is_empty())
     }
 
-    /// What lies before a reader at `position`.
-    pub(super) fn peek(&self, position: Position) -> Option<Ahead> {
-        let batch = self.batch(position.batch.max(self.base))?;
-        let mailbox = self.mailbox.as_ref().filter(|_| batch.is_empty());
-        Some(Ahead {
-            missed: self.missed(position),
-            episode: batch.episode,
-            opened: mailbox
-                .and_then(|mailbox| mailbox.opened())
-                .unwrap_or(batch.opened),
-        })
-    }
-
-    /// How many pushes were dropped before a reader at `position` could have them: those up to the
-    /// next one that is here, or up to the end.
-    pub(super) fn missed(&self, position: Position) -> u64 {
-        let next = match self.batch(position.batch.max(self.base)) {
-            Some(batch) => batch.first.max(self.oldest),
-            None => self.end(),
-        };
-        next.saturating_sub(position.push)
-    }
-
-    /// How many pushes are dropped of all that a reader at `position` has yet to pass.
-    pub(super) fn missing(&self, position: Position) -> u64 {
-        let first = usize::try_from(position.batch.saturating_sub(self.base)).unwrap_or(usize::MAX);
-        let sealed = self.sealed.iter().skip(first);
-        let here = sealed.map(|batch| batch.len() - batch.index_of(self.oldest));
-        let open = self.end() - self.tail.first;
-        let ahead = here.sum::<usize>() as u64 + open - self.dropped_of_tail();
-        (self.end() - position.push.min(self.end())).saturating_sub(ahead)
-    }
-
-    /// How many pushes at the front of the tail are dropped.
-    fn dropped_of_tail(&self) -> u64 {
-        self.tail.index_of(self.oldest) as u64
-    }
-
-    /// Lets a reader pass what was dropped at the end.
-    pub(super) fn pass(&self, position: &mut Position) {
-        position.push = position.push.max(self.end());
-    }
-
     /// Gives the next batch to a reader, and how many pushes at its front have been dropped.
     pub(super) fn take(&mut self, position: &mut Position) -> Option<(Arc<Batch>, usize)> {
         let number = position.batch.max(self.base);
@@ -230,13 +180,6 @@ impl Queue {
                 .mailbox
                 .as_ref()
                 .map_or(0, |mailbox| mailbox.len() as u64)
-    }
-
-    /// How many pushes have no number because they took the place of an older one.
-    pub(super) fn superseded(&self) -> u64 {
-        self.mailbox
-            .as_ref()
-            .map_or(0, |mailbox| mailbox.superseded())
     }
 
     /// How many bytes of memory it holds, used or not.

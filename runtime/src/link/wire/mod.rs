@@ -1,6 +1,7 @@
 //! The link that reads the socket itself.
 
 mod patience;
+mod resp;
 mod scan;
 mod tap;
 

@@ -1,5 +1,6 @@
-//! Finds frames in a stream of RESP3, and reads those that are pushes.
+//! Reads the pushes among the frames of a stream.
 
+use super::resp::{Element, Step, Stop, bulk, element, header, skip, skip_attribute};
 use crate::raw::Incoming;
 use crate::subscription::Kind;
 
@@ -16,43 +17,6 @@ pub(super) enum Scanned<'a> {
     Other(usize),
     /// No RESP3, as far as this is concerned: the connection cannot go on.
     Unknown,
-}
-
-/// Why there is no frame.
-enum Stop {
-    /// At least so many bytes are missing.
-    Incomplete(usize),
-    Unknown,
-}
-
-type Step<T> = Result<T, Stop>;
-
-/// The bytes of the shortest frame there is: `_\r\n`.
-const SHORTEST: usize = 3;
-
-impl Stop {
-    /// Counts the frames that are to come behind the one that this is about.
-    ///
-    /// Without that, each read in the middle of an array of many would be a scan of all of it.
-    fn before(self, frames: u64) -> Self {
-        match self {
-            Self::Incomplete(missing) => {
-                let frames = usize::try_from(frames).unwrap_or(usize::MAX);
-                Self::Incomplete(missing.saturating_add(frames.saturating_mul(SHORTEST)))
-            }
-            Self::Unknown => Self::Unknown,
-        }
-    }
-}
-
-/// An element of a push.
-#[derive(Clone, Copy, Debug)]
-enum Element<'a> {
-    Text(&'a [u8]),
-    Int,
-    Nil,
-    /// Any other, by its bytes.
-    Other(&'a [u8]),
 }
 
 /// Looks at the frame that starts with the first of `bytes`.
@@ -92,19 +56,8 @@ fn plain_message(bytes: &[u8]) -> Step<Option<Scanned<'_>>> {
     Ok(Some(Scanned::Lifted(message, next)))
 }
 
-/// The bulk string that starts at `at`, if one does, and where the next element begins.
-#[inline]
-fn bulk(bytes: &[u8], at: usize) -> Step<Option<(&[u8], usize)>> {
-    if *bytes.get(at).ok_or(Stop::Incomplete(1))? != b'$' {
-        return Ok(None);
-    }
-    let (length, start) = header(bytes, at)?;
-    let Ok(length) = usize::try_from(length) else {
-        return Ok(None);
-    };
-    let next = after_bulk(bytes, start, length)?;
-    Ok(Some((&bytes[start..next - 2], next)))
-}
+/// No push that is known here has more elements.
+const MOST_ELEMENTS: usize = 4;
 
 fn frame(bytes: &[u8]) -> Step<Scanned<'_>> {
     // An attribute says something about the frame behind it, which is what counts.
@@ -119,8 +72,7 @@ fn frame(bytes: &[u8]) -> Step<Scanned<'_>> {
     if count <= 0 {
         return Ok(Scanned::Shared(Incoming::Unknown { kind: "" }, at));
     }
-    // No push that is known here has more elements.
-    let mut elements = [Element::Nil; 4];
+    let mut elements = [Element::Nil; MOST_ELEMENTS];
     let count = usize::try_from(count).map_err(|_| Stop::Unknown)?;
     for index in 0..count {
         let rest = (count - index - 1) as u64;
@@ -135,7 +87,7 @@ fn frame(bytes: &[u8]) -> Step<Scanned<'_>> {
     let Some((Element::Text(name), rest)) = elements.split_first() else {
         return Ok(Scanned::Other(at));
     };
-    let is_too_long = count > 4;
+    let is_too_long = count > MOST_ELEMENTS;
     Ok(match push(name, rest).filter(|_| !is_too_long) {
         Some(push @ (Incoming::Subscribed { .. } | Incoming::Unsubscribed { .. })) => {
             Scanned::Shared(push, at)
@@ -228,125 +180,4 @@ fn array_of_texts(bytes: &[u8]) -> Option<Vec<&[u8]>> {
         at = next;
     }
     Some(texts)
-}
-
-fn element(bytes: &[u8], at: usize) -> Step<(Element<'_>, usize)> {
-    match bytes.get(at).ok_or(Stop::Incomplete(1))? {
-        b'$' => {
-            let (length, start) = header(bytes, at)?;
-            let Ok(length) = usize::try_from(length) else {
-                return Ok((Element::Nil, start));
-            };
-            let next = after_bulk(bytes, start, length)?;
-            Ok((Element::Text(&bytes[start..next - 2]), next))
-        }
-        b'+' => {
-            let next = line(bytes, at)?;
-            Ok((Element::Text(&bytes[at + 1..next - 2]), next))
-        }
-        b':' => Ok((Element::Int, line(bytes, at)?)),
-        b'_' => Ok((Element::Nil, line(bytes, at)?)),
-        // The nulls of RESP2, which redis-rs reads as well.
-        b'*' | b'~' if bytes.get(at + 1) == Some(&b'-') && header(bytes, at)?.0 < 0 => {
-            Ok((Element::Nil, header(bytes, at)?.1))
-        }
-        _ => {
-            let next = skip(bytes, at)?;
-            Ok((Element::Other(&bytes[at..next]), next))
-        }
-    }
-}
-
-/// The end of the frame that starts at `at`, however deep it is nested.
-fn skip(bytes: &[u8], at: usize) -> Step<usize> {
-    skip_many(bytes, at, 1)
-}
-
-fn skip_attribute(bytes: &[u8], at: usize) -> Step<usize> {
-    let (pairs, next) = header(bytes, at)?;
-    let pairs = u64::try_from(pairs).map_err(|_| Stop::Unknown)?;
-    skip_many(bytes, next, pairs.saturating_mul(2))
-}
-
-fn skip_many(bytes: &[u8], mut at: usize, mut frames: u64) -> Step<usize> {
-    while frames > 0 {
-        frames -= 1;
-        let (inner, next) = opened(bytes, at).map_err(|stop| stop.before(frames))?;
-        frames = frames.saturating_add(inner);
-        at = next;
-    }
-    Ok(at)
-}
-
-/// How many frames belong to the one that starts at `at`, and where the first of them begins.
-fn opened(bytes: &[u8], at: usize) -> Step<(u64, usize)> {
-    Ok(match bytes.get(at).ok_or(Stop::Incomplete(1))? {
-        b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(' => (0, line(bytes, at)?),
-        b'$' | b'!' | b'=' => {
-            let (length, start) = header(bytes, at)?;
-            match usize::try_from(length) {
-                Ok(length) => (0, after_bulk(bytes, start, length)?),
-                Err(_) => (0, start),
-            }
-        }
-        kind @ (b'*' | b'~' | b'>' | b'%' | b'|') => {
-            let (count, next) = header(bytes, at)?;
-            let count = u64::try_from(count).unwrap_or(0);
-            let inner = match kind {
-                b'%' => count.saturating_mul(2),
-                // An attribute stands before a frame and is none.
-                b'|' => count.saturating_mul(2).saturating_add(1),
-                _ => count,
-            };
-            (inner, next)
-        }
-        _ => return Err(Stop::Unknown),
-    })
-}
-
-fn after_bulk(bytes: &[u8], start: usize, length: usize) -> Step<usize> {
-    let end = start.checked_add(length).ok_or(Stop::Unknown)?;
-    let next = end.checked_add(2).ok_or(Stop::Unknown)?;
-    match bytes.get(end..next) {
-        Some(b"\r\n") => Ok(next),
-        Some(_) => Err(Stop::Unknown),
-        None => Err(Stop::Incomplete(next - bytes.len())),
-    }
-}
-
-/// The number in the line that starts at `at`, behind its first byte, and where the next begins.
-#[inline]
-fn header(bytes: &[u8], at: usize) -> Step<(i64, usize)> {
-    let line = bytes.get(at + 1..).ok_or(Stop::Incomplete(1))?;
-    let (is_negative, digits) = match line.strip_prefix(b"-") {
-        Some(digits) => (true, digits),
-        None => (false, line),
-    };
-    let mut number: i64 = 0;
-    for (count, byte) in digits.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => {
-                number = number
-                    .checked_mul(10)
-                    .and_then(|number| number.checked_add(i64::from(byte - b'0')))
-                    .ok_or(Stop::Unknown)?;
-            }
-            b'\r' if count > 0 => {
-                let next = at + 1 + usize::from(is_negative) + count + 2;
-                return match bytes.get(next - 1).ok_or(Stop::Incomplete(1))? {
-                    b'\n' => Ok((if is_negative { -number } else { number }, next)),
-                    _ => Err(Stop::Unknown),
-                };
-            }
-            _ => return Err(Stop::Unknown),
-        }
-    }
-    Err(Stop::Incomplete(1))
-}
-
-/// Where the line behind the one at `at` begins.
-fn line(bytes: &[u8], at: usize) -> Step<usize> {
-    let rest = &bytes[at..];
-    let end = rest.windows(2).position(|pair| pair == b"\r\n");
-    end.map(|end| at + end + 2).ok_or(Stop::Incomplete(1))
 }
