@@ -178,32 +178,28 @@ impl Args {
                 errors.on(&listen.name, format!("`{name}` is in the list twice"));
             }
         }
-        for (number, name) in [
-            (&self.buffer, "buffer"),
-            (&self.buffer_bytes, "buffer_bytes"),
-            (&self.workers, "workers"),
-        ] {
-            if let Some(number) = number
-                && number.base10_parse::<usize>().is_err()
-            {
-                errors.on(number, format!("expected `{}`", example(name)));
-            }
-        }
-        for (number, text) in [
+        for (number, name, at_least) in [
             (
                 &self.buffer,
+                "buffer",
                 "nothing could wait: a buffer holds at least `buffer = 1`",
             ),
             (
                 &self.buffer_bytes,
+                "buffer_bytes",
                 "nothing could wait: a buffer holds at least `buffer_bytes = 1`",
             ),
-            (&self.workers, "a handler needs at least one worker"),
+            (
+                &self.workers,
+                "workers",
+                "a handler needs at least one worker",
+            ),
         ] {
-            if let Some(number) = number
-                && number.base10_parse::<usize>().is_ok_and(|count| count == 0)
-            {
-                errors.on(number, text);
+            let Some(number) = number else { continue };
+            match number.base10_parse::<usize>() {
+                Ok(0) => errors.on(number, at_least),
+                Ok(_) => {}
+                Err(_) => errors.on(number, format!("expected `{}`", example(name))),
             }
         }
         self.validate_connection(errors);

@@ -65,7 +65,7 @@ use proc_macro::TokenStream;
 /// | `channel = "orders.{id}"` | listens to every channel of that form: a template with params |
 /// | `pattern = "orders.*"` | listens to what a glob matches, by the server's rules |
 /// | `shard = "orders"` | listens to one sharded channel; the name is taken as it is |
-/// | `keyspace = "user:{id}"` | listens to what happens to the keys of that form; the handler takes a `KeyEvent`, or the event's name as text |
+/// | `keyspace = "user:{id}"` | listens to what happens to the keys of that form, in every database; the handler takes a `KeyEvent`, or the event's name as text |
 /// | `invalidate = "user:"` | listens to changes of the keys that begin so, for a cache to forget them; the handler takes an `Invalidation` |
 /// | `connection` | listens to the connection: the handler takes a `ConnectionEvent` |
 /// | `channel = ["orders", "refunds"]` | listens to each of a list; so do the other kinds |

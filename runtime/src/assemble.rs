@@ -114,8 +114,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let seats = loops.iter().map(|(_, seat, _)| Arc::clone(seat)).collect();
         let loops = loops.into_iter().enumerate();
         let loops = loops.map(|(index, (spawn, seat, lane))| {
-            let name = lane.spec.name.clone();
-            keeper.keep_loop(index, &name, move |watched| {
+            keeper.keep_loop(index, lane.spec.name.clone(), move |watched| {
                 spawn(watched, Arc::clone(&seat), Arc::clone(&lane))
             })
         });

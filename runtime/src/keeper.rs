@@ -1,6 +1,7 @@
 //! Keeps the subscriber's own tasks running: one that ends unasked is noticed, counted and started
 //! again.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,7 +47,7 @@ pub(crate) struct Keeper {
 struct Kept {
     name: TaskName,
     /// Whose loop it is, for the log.
-    handler: Option<String>,
+    handler: Option<Cow<'static, str>>,
     /// How it is started; `None` when it is not to be started again.
     start: Option<Start>,
     state: State,
@@ -99,16 +100,16 @@ impl Keeper {
     pub(crate) fn keep_loop(
         self: &Arc<Self>,
         index: usize,
-        handler: &str,
+        handler: Cow<'static, str>,
         start: impl Fn(Watched) -> AbortHandle + Send + Sync + 'static,
     ) -> usize {
-        self.keep_as(TaskName::Handler(index), Some(handler.to_owned()), start)
+        self.keep_as(TaskName::Handler(index), Some(handler), start)
     }
 
     fn keep_as(
         self: &Arc<Self>,
         name: TaskName,
-        handler: Option<String>,
+        handler: Option<Cow<'static, str>>,
         start: impl Fn(Watched) -> AbortHandle + Send + Sync + 'static,
     ) -> usize {
         let (first, most) = DELAYS;
@@ -170,7 +171,7 @@ impl Keeper {
             if self.start(index) {
                 self.restarts.fetch_add(1, Relaxed);
                 tracing::error!(
-                    target: "redis_push", ?task, handler,
+                    target: "redis_push", ?task, handler = handler.as_deref(),
                     "a task had ended unasked and is started again"
                 );
             }
@@ -178,8 +179,8 @@ impl Keeper {
         next
     }
 
-    /// Starts a task that is new or down. Nothing is locked while the runtime takes it: one that shuts
-    /// down drops it at once, which comes back here.
+    /// Starts a task that is new or down. Nothing is locked while the runtime takes it: one that
+    /// shuts down drops it at once, which comes back here.
     fn start(self: &Arc<Self>, index: usize) -> bool {
         let (start, run) = {
             let mut tasks = self.lock();

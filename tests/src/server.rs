@@ -187,8 +187,10 @@ impl Server {
         match self {
             Self::Broker(broker) => within(&what, broker.wait_for_subscribers_of(name, n)).await,
             Self::Real(server) => {
-                let questions = ["NUMSUB", "SHARDNUMSUB"];
-                let questions = &questions[..1 + usize::from(server.has_shards())];
+                let questions: &[_] = match server.has_shards() {
+                    true => &["NUMSUB", "SHARDNUMSUB"],
+                    false => &["NUMSUB"],
+                };
                 let enough = async || {
                     let mut sum = 0;
                     for question in questions {

@@ -135,9 +135,10 @@ impl Publisher {
     /// # Errors
     ///
     /// When the message cannot be written ([`Error::is_encode`]), there is no connection
-    /// ([`Error::is_connection`], [`Error::is_auth`], [`Error::is_tls`]; for a moment after an
-    /// attempt has failed there is no other), the server refuses it ([`Error::is_denied`]), or there
-    /// is no answer ([`Error::is_connection`], [`Error::is_timeout`]).
+    /// ([`Error::is_connection`], [`Error::is_auth`], [`Error::is_tls`]; for up to two seconds after
+    /// attempts have failed there is no other, and the error is that of the last one), the server
+    /// refuses it ([`Error::is_denied`]), or there is no answer ([`Error::is_connection`],
+    /// [`Error::is_timeout`]).
     ///
     /// # Cancel safety
     ///

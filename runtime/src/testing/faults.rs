@@ -370,8 +370,11 @@ impl Broker {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let broker = Broker::start().await?;
+    /// # let client = redis::Client::open(broker.url())?;
+    /// # let mut pubsub = client.get_async_pubsub().await?;
     /// broker.restart().await?;
-    /// assert_eq!(broker.connections(), 0);
+    /// assert!(pubsub.subscribe("news").await.is_err(), "it was dropped");
+    /// client.get_async_pubsub().await?.subscribe("news").await?;
     /// # Ok(())
     /// # }
     /// ```
