@@ -1,9 +1,6 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use crate::extract::Rejection;
-use crate::handler::Fault;
-
 /// A span in which a handler may have missed messages.
 ///
 /// Told in the handler's own stream: after everything that came before the gap and before anything
@@ -103,41 +100,4 @@ impl fmt::Display for Gap {
         let Self { cause, missed, .. } = self;
         write!(f, "{cause}: {missed} missed in {lasted:.3?}")
     }
-}
-
-/// What can be an argument of a gap handler.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be used as a gap handler argument",
-    label = "no `FromGap` for this type",
-    note = "a gap handler takes the `Gap` and `State<T>`; messages go to the push handler"
-)]
-pub trait FromGap<'p, S>: Sized {
-    /// Takes the argument from a gap.
-    ///
-    /// # Errors
-    ///
-    /// A [`Rejection`] counts as a failed run of the gap handler: it is tried again.
-    fn from_gap(gap: &'p Gap, state: &'p S) -> Result<Self, Rejection>;
-}
-
-impl<'p, S> FromGap<'p, S> for Gap {
-    fn from_gap(gap: &'p Gap, _state: &'p S) -> Result<Self, Rejection> {
-        Ok(gap.clone())
-    }
-}
-
-impl<'p, S> FromGap<'p, S> for &'p Gap {
-    fn from_gap(gap: &'p Gap, _state: &'p S) -> Result<Self, Rejection> {
-        Ok(gap)
-    }
-}
-
-/// What `#[gap_handler]` makes of a function.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a gap handler for the state `{S}`",
-    label = "annotate it with `#[gap_handler]`"
-)]
-pub trait GapHandler<S>: Send + Sync + 'static {
-    /// Brings the handler's data up to date after a gap.
-    fn handle(&self, gap: &Gap, state: &S) -> impl Future<Output = Result<(), Fault>> + Send;
 }

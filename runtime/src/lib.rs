@@ -139,74 +139,39 @@
 //! - `testing` adds `testing::Broker`, an in-process RESP3 server for tests and examples. It is
 //!   no Redis.
 
-mod access;
-mod assemble;
-mod attempt;
-mod backoff;
-mod batch;
-mod codec;
-#[cfg(feature = "collect")]
-mod collect;
-mod conflict;
-mod credentials;
+mod broadcast;
+mod config;
+mod connection;
 mod delivery;
+mod dispatch;
 mod error;
 mod extract;
 mod failure;
-mod feed;
 mod gap;
-mod gate;
-mod handle;
 mod handler;
 mod health;
-mod keeper;
-mod limits;
 mod link;
-mod log;
 mod message;
-#[cfg(all(test, shuttle))]
-mod model;
-mod mount;
-#[cfg(feature = "msgpack")]
-mod msgpack;
-mod order;
-mod outcome;
-mod part;
-mod pool;
 mod publish;
-mod pulse;
 mod push;
-mod raw;
-mod ring;
 mod router;
-mod routes;
-mod seat;
-mod settings;
-mod shutdown;
-mod source;
-mod spec;
-mod start;
-mod stats;
+mod session;
 mod subscriber;
 mod subscription;
-mod supervisor;
-mod sync;
-mod template;
-mod tls;
-mod unfilled;
-mod wiring;
-mod worker;
+mod tasks;
+mod telemetry;
+mod util;
 
 #[cfg(feature = "testing")]
 pub mod testing;
 
 #[cfg(feature = "__bench")]
 #[doc(hidden)]
-#[path = "bench.rs"]
+#[path = "bench/mod.rs"]
 pub mod __bench;
 
 #[doc(hidden)]
-#[path = "private.rs"]
+#[path = "macro_support/mod.rs"]
 pub mod __private;
 
 #[cfg(feature = "__fuzz")]
@@ -218,31 +183,23 @@ pub use bytes::Bytes;
 pub use redis;
 pub use redis_push_macros::{PushMessage, gap_handler, handlers, push_handler};
 
-pub use codec::Codec;
-pub use credentials::Credentials;
-pub use error::{Error, Result};
+pub use broadcast::Overflow;
+pub use connection::{Credentials, Endpoint, Tls};
+pub use error::{BoxError, Error, Fault, Rejection, Result};
+#[cfg(feature = "msgpack")]
+pub use extract::MsgPack;
 pub use extract::{
-    AnyState, BoxError, ChannelName, ConnectionEvent, FromPush, FromRef, Invalidation, Json,
-    KeyEvent, MatchedPattern, Message, Param, Rejection, State, Text,
+    AnyState, ChannelName, FromGap, FromPush, FromRef, Invalidation, Json, KeyEvent,
+    MatchedPattern, Param, State, Text,
 };
 pub use failure::{Failure, FailureHook, FailureKind, FailureSink};
-pub use gap::{FromGap, Gap, GapCause, GapHandler, Missed};
-pub use handle::{Handle, ShutdownReport};
-pub use handler::{Fault, Handler, IntoAnswer, IntoOutcome};
+pub use gap::{Gap, GapCause, Missed};
+pub use handler::{GapHandler, Handler, IntoAnswer, IntoOutcome, Spec};
 pub use health::{Health, HealthChanges, HealthReason, NotConfirmed, Stall};
-pub use link::Endpoint;
-pub use message::PushMessage;
-pub use mount::Mount;
-#[cfg(feature = "msgpack")]
-pub use msgpack::MsgPack;
-pub use publish::{Answer, Publish, Publishable, Publisher, Publishing, ToPayload};
-pub use push::{OwnedPush, Push};
-pub use raw::RawPush;
-pub use router::Router;
-pub use spec::{Overflow, Spec};
-pub use stats::{FailureStats, FeedStats, HandlerStats, Stats};
-pub use subscriber::Subscriber;
-pub use subscription::{Kind, Subscription};
-pub use template::TemplateError;
-pub use tls::Tls;
-pub use wiring::{HandlerWiring, SubscriptionWiring, Wiring};
+pub use message::{Codec, Message, PushMessage, ToPayload};
+pub use publish::{Answer, Publish, Publishable, Publisher, Publishing};
+pub use push::{ConnectionEvent, OwnedPush, Push, RawPush};
+pub use router::{HandlerWiring, Mount, Router, SubscriptionWiring, Wiring};
+pub use subscriber::{Handle, ShutdownReport, Subscriber};
+pub use subscription::{Kind, Subscription, TemplateError};
+pub use telemetry::{FailureStats, FeedStats, HandlerStats, Stats};

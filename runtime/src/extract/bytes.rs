@@ -1,6 +1,8 @@
 use bytes::Bytes;
 
-use super::{FromPush, Message, Rejection};
+use super::FromPush;
+use crate::error::Rejection;
+use crate::message::Message;
 use crate::push::Push;
 
 impl<'p, S> FromPush<'p, S> for &'p [u8] {

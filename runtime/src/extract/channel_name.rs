@@ -1,4 +1,5 @@
-use super::{FromPush, Rejection};
+use super::FromPush;
+use crate::error::Rejection;
 use crate::push::Push;
 
 /// The name of the channel that the push was published on.

@@ -1,6 +1,7 @@
-use super::{FromPush, Message, Rejection};
+use super::FromPush;
+use crate::error::Rejection;
+use crate::message::{Message, Source};
 use crate::push::Push;
-use crate::source::Source;
 use crate::subscription::Kind;
 
 /// A key whose value may have changed, or all of them: what a cache is to forget.

@@ -1,7 +1,9 @@
 use serde::Deserialize;
 use serde_json::error::Category;
 
-use super::{FromPush, Message, Rejection};
+use super::FromPush;
+use crate::error::Rejection;
+use crate::message::Message;
 use crate::push::Push;
 
 /// The payload, read as JSON.

@@ -1,6 +1,8 @@
-use super::{FromPush, Message, Rejection};
-use crate::push::{Escaped, Push};
-use crate::source::Source;
+use super::FromPush;
+use crate::error::Rejection;
+use crate::message::{Message, Source};
+use crate::push::Push;
+use crate::util::Escaped;
 
 /// What has happened to a key.
 ///

@@ -3,32 +3,37 @@
 mod bytes;
 mod channel_name;
 mod connection_event;
+mod from_gap;
+mod from_text;
 mod invalidation;
 mod json;
 mod key_event;
 mod matched_pattern;
+#[cfg(feature = "msgpack")]
+mod msgpack;
 mod optional;
 mod param;
 mod publisher;
-mod rejection;
 mod state;
 mod text;
 
 pub use channel_name::ChannelName;
-pub use connection_event::ConnectionEvent;
+pub use from_gap::FromGap;
+pub use from_text::{Borrowed, Copied, FromText, Parsed, param};
 pub use invalidation::Invalidation;
 pub use json::Json;
 pub(crate) use json::{Reader as JsonReader, read as read_json};
 pub use key_event::KeyEvent;
 pub use matched_pattern::MatchedPattern;
+#[cfg(feature = "msgpack")]
+pub use msgpack::{MsgPack, MsgPackCodec};
 pub use param::Param;
-pub use rejection::{BoxError, Rejection};
 pub use state::{AnyState, FromRef, State};
 pub use text::Text;
 
+use crate::error::Rejection;
+use crate::message::Message;
 use crate::push::Push;
-use crate::source::Source;
-use crate::subscription::Subscription;
 
 /// What can be an argument of a push handler.
 ///
@@ -78,57 +83,4 @@ pub trait FromPush<'p, S>: Sized {
     /// A [`Rejection`] ends the delivery before the handler's body runs: it is counted `rejected`,
     /// or `unmatched` where the push was not meant for this handler.
     fn from_push(push: Push<'p>, state: &'p S) -> Result<Self, Rejection>;
-}
-
-/// What the macros ask of a handler's message at compile time.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Message {
-    /// What the type itself says that it is published on; empty for a payload of any channel.
-    pub subscriptions: &'static [Subscription],
-    /// The names of the fields, for options that name one.
-    pub fields: &'static [&'static str],
-    /// How the payload is read, such as `json`; empty where the type does not say.
-    pub codec: &'static str,
-    /// The name of the type, where it names its channel: two of them do not go together on one.
-    pub(crate) type_name: Option<fn() -> &'static str>,
-    pub(crate) source: Source,
-}
-
-impl Message {
-    /// A payload of any channel.
-    pub const PAYLOAD: Self = Self::payload("");
-
-    /// A payload of any channel, and how it is read, as the [wiring](crate::Wiring) is to say it:
-    /// `json`, `text`, `bytes` or a word of your own.
-    #[must_use]
-    pub const fn payload(codec: &'static str) -> Self {
-        Self {
-            subscriptions: &[],
-            fields: &[],
-            codec,
-            type_name: None,
-            source: Source::Channel,
-        }
-    }
-
-    /// What not every channel carries, or none.
-    pub(crate) const fn from_source(source: Source) -> Self {
-        Self {
-            source,
-            ..Self::PAYLOAD
-        }
-    }
-
-    /// A [`PushMessage`](crate::PushMessage), which names its channels.
-    #[must_use]
-    pub const fn of<T: crate::PushMessage>() -> Self {
-        Self {
-            subscriptions: T::SUBSCRIPTIONS,
-            fields: T::FIELDS,
-            codec: T::CODEC,
-            type_name: Some(std::any::type_name::<T>),
-            source: Source::Channel,
-        }
-    }
 }

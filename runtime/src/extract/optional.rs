@@ -1,4 +1,6 @@
-use super::{FromPush, Message, Rejection};
+use super::FromPush;
+use crate::error::Rejection;
+use crate::message::Message;
 use crate::push::Push;
 
 /// `None` where `T` is rejected, for whatever reason; take `Result<T, Rejection>` to see the

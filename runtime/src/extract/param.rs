@@ -1,7 +1,8 @@
 use std::str::FromStr;
 
-use super::{BoxError, FromPush, Rejection};
-use crate::__private::{Parsed, param};
+use super::FromPush;
+use super::from_text::{Parsed, param};
+use crate::error::{BoxError, Rejection};
 use crate::push::Push;
 
 /// A param of the channel's name, beside whatever the payload is taken as.

@@ -1,4 +1,5 @@
-use super::{FromPush, Rejection};
+use super::FromPush;
+use crate::error::Rejection;
 use crate::publish::Publisher;
 use crate::push::Push;
 

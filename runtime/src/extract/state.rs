@@ -1,5 +1,7 @@
-use super::{FromPush, Rejection};
-use crate::gap::{FromGap, Gap};
+use super::FromPush;
+use super::from_gap::FromGap;
+use crate::error::Rejection;
+use crate::gap::Gap;
 use crate::push::Push;
 
 /// Shared data, cloned out of the subscriber's state for each delivery.

@@ -1,6 +1,8 @@
 use std::str::FromStr;
 
-use super::{BoxError, FromPush, Message, Rejection};
+use super::FromPush;
+use crate::error::{BoxError, Rejection};
+use crate::message::Message;
 use crate::push::Push;
 
 /// The payload, read as text and parsed by [`FromStr`]: `Text<u32>`, `Text<IpAddr>`, `Text<String>`.

@@ -1,21 +1,22 @@
 //! What becomes of deliveries that did not end well: an owned copy, a bounded queue, a hook.
 
+mod hook;
 mod queue;
+mod report;
 mod sink;
-mod task;
 
-pub use sink::FailureSink;
-
+pub(crate) use hook::{BoxedHook, boxed, run};
 pub(crate) use queue::Failures;
-pub(crate) use task::{BoxedHook, boxed, run};
+pub(crate) use report::Report;
+pub use sink::FailureSink;
 
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::extract::BoxError;
-use crate::handler::{Fault, IntoOutcome};
-use crate::outcome::Outcome;
-use crate::push::{Escaped, OwnedPush};
+use crate::error::{BoxError, Fault};
+use crate::handler::{IntoOutcome, Outcome};
+use crate::push::OwnedPush;
+use crate::util::Escaped;
 
 /// A delivery that did not end well, as [`Subscriber::on_failure`](crate::Subscriber::on_failure)
 /// is told of it.

@@ -1,18 +1,15 @@
 use std::collections::VecDeque;
-use std::sync::atomic::{
-    AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 use tokio::sync::Notify;
 
 use super::{Failure, FailureKind};
-use crate::handler::Fault;
-use crate::outcome::Outcome;
+use crate::error::Fault;
+use crate::handler::{Outcome, Spec};
 use crate::push::Push;
-use crate::spec::Spec;
-use crate::stats::FailureStats;
+use crate::telemetry::FailureStats;
+use crate::util::{Mutex, MutexGuard};
 
 /// Where handlers leave what did not end well, for the hook. Without a hook it costs nothing.
 #[derive(Clone, Debug, Default)]
@@ -166,7 +163,7 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic in here (memory, or a `Drop` of an error) leaves a whole queue behind.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

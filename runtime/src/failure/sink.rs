@@ -5,10 +5,9 @@ use redis::Pipeline;
 use tokio::time::{Instant, sleep};
 
 use super::{Failure, FailureHook};
-use crate::backoff::Backoff;
-use crate::error::{Error, Result};
-use crate::extract::BoxError;
-use crate::link::{Endpoint, NotDone, Refusal, Side};
+use crate::connection::{Endpoint, NotDone, Refusal, Side};
+use crate::error::{BoxError, Error, Result};
+use crate::util::Backoff;
 
 /// Writes failures to a capped stream or list of a Redis server, for
 /// [`Subscriber::on_failure`](crate::Subscriber::on_failure).
@@ -43,6 +42,7 @@ enum Form {
 
 /// How long one try may take, the connecting included, and for how long it is tried again.
 const TRY: Duration = Duration::from_secs(2);
+
 const PATIENCE: Duration = Duration::from_secs(6);
 
 impl FailureSink {

@@ -18,5 +18,5 @@ pub fn wire(bytes: &[u8]) {
     let seed = bytes.iter().fold(bytes.len() as u64, |seed, byte| {
         seed.wrapping_mul(31).wrapping_add(u64::from(*byte))
     });
-    crate::link::wire::differential::compare(bytes, &mut fastrand::Rng::with_seed(seed));
+    crate::link::compare(bytes, &mut fastrand::Rng::with_seed(seed));
 }

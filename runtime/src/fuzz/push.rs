@@ -1,8 +1,7 @@
 use redis::{PushInfo, PushKind, Value, VerbatimFormat};
 
-use crate::link::convert::incoming;
-use crate::link::wire::scanned;
-use crate::raw::RawPush;
+use crate::link::{incoming, scanned};
+use crate::push::RawPush;
 
 /// Checks the conversion of a push of redis-rs, and that the wire link's scanner makes the same of
 /// the same push.

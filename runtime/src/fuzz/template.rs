@@ -1,4 +1,4 @@
-use crate::template::{Segment, Template};
+use crate::subscription::{Segment, Template};
 use crate::testing::matches_glob;
 
 /// Checks the parser and the matcher of templates.

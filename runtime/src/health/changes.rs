@@ -3,7 +3,8 @@ use std::sync::Weak;
 
 use tokio::sync::watch;
 
-use super::{Health, Vitals};
+use super::Health;
+use super::monitor::{Published, Vitals};
 
 /// The changes of a subscriber's [`Health`], as
 /// [`Handle::watch_health`](crate::Handle::watch_health) gives them.
@@ -12,13 +13,6 @@ use super::{Health, Vitals};
 pub struct HealthChanges {
     receiver: watch::Receiver<Published>,
     vitals: Weak<Vitals>,
-}
-
-/// What was last published, and whether it was the last word.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Published {
-    pub(super) health: Health,
-    pub(super) is_last: bool,
 }
 
 impl HealthChanges {

@@ -1,14 +1,13 @@
 //! How a subscriber is: what it says, how that is found out, and what follows from it.
 
 mod changes;
-mod deaf;
-mod vitals;
+mod exit_if_deaf;
+mod monitor;
 mod watchdog;
 
 pub use changes::HealthChanges;
-
-pub(crate) use deaf::Deadline;
-pub(crate) use vitals::{Parts, Vitals};
+pub(crate) use exit_if_deaf::Deadline;
+pub(crate) use monitor::{Parts, Vitals};
 
 use std::fmt;
 use std::time::Duration;

@@ -1,10 +1,9 @@
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{Ordering::Acquire, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::Vitals;
-use crate::mount::Lane;
-use crate::outcome::{Counters, add};
+use super::monitor::Vitals;
+use crate::delivery::{Counters, Lane, add};
 
 /// What the watchdog has seen of each handler, and how often it looks.
 ///
@@ -126,7 +125,7 @@ impl Vitals {
             self.tick.touch();
             self.parts.keeper.mend();
             let stalled = watch.look(&self.parts.lanes, Instant::now());
-            *self.stalls.lock().unwrap_or_else(PoisonError::into_inner) = stalled;
+            *self.stalls.lock() = stalled;
             self.publish();
             tokio::select! {
                 () = tokio::time::sleep(watch.pause) => {}

@@ -5,14 +5,15 @@ use std::time::Duration;
 use redis::PushInfo;
 use redis::aio::ConnectionManager;
 use tokio::sync::Mutex;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 
-use super::connection::{Connection, client_id};
-use super::convert::incoming;
+use super::push_info::incoming;
+use crate::connection::{Connection, client_id};
+use crate::dispatch::Feed;
 use crate::error::Error;
-use crate::feed::Feed;
 use crate::gap::Missed;
-use crate::raw::Incoming;
+use crate::push::Incoming;
 
 /// The link over a manager of the user's and a receiver of the channel that it pushes into.
 pub(crate) struct Attached {
@@ -42,7 +43,7 @@ impl Attached {
     }
 
     /// The user's manager, for commands that are no subscriptions.
-    pub(super) fn manager(&self) -> ConnectionManager {
+    pub(crate) fn manager(&self) -> ConnectionManager {
         self.manager.clone()
     }
 

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 
+use crate::util::Mutex;
 use tokio::task::AbortHandle;
 
 /// What a test does to the task that reads a connection.
@@ -14,7 +14,7 @@ impl Fault {
     /// Ends the driver, where it is ours; else what redis-rs calls panics with the next push.
     #[cfg(feature = "testing")]
     pub(crate) fn strike(&self) -> bool {
-        let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
+        let driver = self.driver.lock();
         match &*driver {
             Some(driver) => driver.abort(),
             None => self.is_due.store(true, Relaxed),
@@ -31,7 +31,7 @@ impl Fault {
     }
 
     pub(super) fn drives(&self, driver: AbortHandle) {
-        let mut slot = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.driver.lock();
         *slot = Some(driver);
     }
 }

@@ -5,16 +5,14 @@ use std::time::Duration;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncConnectionConfig, ConnectionAddr, PushInfo, RedisConnectionInfo};
 
-use super::connection::Connection;
-use super::convert::incoming;
-use super::driven::greet;
+use super::driver::greet;
 use super::fault::Fault;
-use super::server::Server;
-use super::tls;
-use crate::attempt::caught;
+use super::push_info::incoming;
+use crate::connection::{Connection, Server, tls};
+use crate::dispatch::Feed;
 use crate::error::Error;
-use crate::feed::Feed;
-use crate::raw::Incoming;
+use crate::push::Incoming;
+use crate::util::caught;
 
 /// The default link: one `ConnectionManager` for each generation, with the feed as its push
 /// sender.
@@ -33,13 +31,9 @@ pub(crate) struct Manager {
 }
 
 impl Manager {
-    pub(super) fn new(server: Arc<Server>) -> Self {
+    pub(crate) fn new(server: Arc<Server>) -> Self {
         let fault = Arc::default();
         Self { server, fault }
-    }
-
-    pub(super) fn server(&self) -> &Arc<Server> {
-        &self.server
     }
 
     #[cfg(feature = "testing")]

@@ -2,40 +2,28 @@
 //! publisher, this is the only place that names types of redis-rs.
 
 mod attached;
-mod client;
-mod connection;
-pub(crate) mod convert;
-mod dial;
-mod driven;
-mod endpoint;
+mod driver;
 mod fault;
 mod manager;
-mod refusal;
-mod server;
-mod side;
-mod tls;
-mod tracking;
-pub(crate) mod wire;
+mod push_info;
+mod wire;
 
 pub(crate) use attached::{Attached, Forwarding};
-pub(crate) use client::{Options, Target};
-pub(crate) use connection::Connection;
-#[cfg(feature = "__bench")]
-pub(crate) use convert::incoming;
-pub use endpoint::Endpoint;
 #[cfg(feature = "testing")]
 pub(crate) use fault::Fault;
 pub(crate) use manager::Manager;
-pub(crate) use side::{NotDone, Refusal, Side};
-pub(crate) use tracking::Fence;
+#[cfg(any(feature = "__bench", feature = "__fuzz"))]
+pub(crate) use push_info::incoming;
 pub(crate) use wire::Wire;
+#[cfg(feature = "__fuzz")]
+pub(crate) use wire::{compare, scanned};
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::connection::Connection;
+use crate::dispatch::Feed;
 use crate::error::Error;
-use crate::feed::Feed;
-use crate::publish::Publisher;
 
 /// The ways to a server.
 pub(crate) enum Link {
@@ -53,15 +41,6 @@ impl Link {
         match self {
             Self::Attached(link) => Some(link.forwarding()),
             Self::Manager(_) | Self::Wire(_) => None,
-        }
-    }
-
-    /// What publishes for the handlers: beside the link, unless the connection is the user's.
-    pub(crate) fn publisher(&self) -> Publisher {
-        match self {
-            Self::Manager(link) => Publisher::own(Side::new(Arc::clone(link.server()))),
-            Self::Wire(link) => Publisher::own(Side::new(Arc::clone(link.server()))),
-            Self::Attached(link) => Publisher::over(link.manager()),
         }
     }
 

@@ -1,6 +1,5 @@
-use super::outgoing::{Outgoing, Publishable};
-use crate::error::Result;
-use crate::extract::BoxError;
+use super::command::{Outgoing, Publishable};
+use crate::error::{BoxError, Result};
 use crate::push::Push;
 
 /// An answer: a handler that returns it publishes the message, on the channel of its type.

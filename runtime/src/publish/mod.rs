@@ -1,11 +1,9 @@
 //! The other direction: messages, from values to the server.
 
 mod answer;
-mod outgoing;
-mod payload;
+mod command;
 mod publisher;
 
 pub use answer::{Answer, Publish};
-pub use outgoing::Publishable;
-pub use payload::ToPayload;
+pub use command::Publishable;
 pub use publisher::{Publisher, Publishing};

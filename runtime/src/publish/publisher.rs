@@ -8,10 +8,10 @@ use redis::aio::ConnectionLike;
 use redis::{FromRedisValue, Pipeline, RedisError, Value};
 use tokio::time::timeout;
 
-use super::outgoing::{Outgoing, Publishable};
-use super::payload::ToPayload;
+use super::command::{Outgoing, Publishable};
+use crate::connection::{Endpoint, NotDone, Refusal, Side};
 use crate::error::{Error, Result};
-use crate::link::{Endpoint, NotDone, Refusal, Side};
+use crate::message::ToPayload;
 use crate::subscription::Kind;
 
 /// Publishes messages: what it writes, a handler of the same type reads.

@@ -10,13 +10,12 @@ use redis::{Parser, PushInfo, PushKind, Value};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::runtime::Runtime;
 
-use super::patience::Patience;
+use super::backpressure::Patience;
 use super::tap::Tap;
-use crate::feed::Feed;
-use crate::link::convert::incoming;
-use crate::raw::RawPush;
-use crate::routes::Routes;
-use crate::settings::Settings;
+use crate::config::Settings;
+use crate::dispatch::{Feed, Routes};
+use crate::link::push_info::incoming;
+use crate::push::RawPush;
 
 /// A stream that comes in pieces.
 struct Pieces {

@@ -1,22 +1,27 @@
 //! The link that reads the socket itself.
 
-mod patience;
+mod backpressure;
+#[cfg(any(test, feature = "__fuzz"))]
+mod differential;
 mod resp;
 mod scan;
 mod tap;
+
+#[cfg(feature = "__fuzz")]
+pub(crate) use differential::compare;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{AsyncConnectionConfig, RedisConnectionInfo};
 
-use super::connection::Connection;
-use super::driven::greet;
-use super::fault::Fault;
-use super::server::Server;
+use crate::connection::{Connection, Server};
+use crate::dispatch::Feed;
 use crate::error::Error;
-use crate::feed::Feed;
-use patience::Patience;
+use crate::link::driver::greet;
+use crate::link::fault::Fault;
+
+use backpressure::Patience;
 use tap::Tap;
 
 /// A connection of redis-rs over a stream of ours, which lifts the pushes out before redis-rs
@@ -32,17 +37,13 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(server: Arc<Server>, wait: Duration) -> Self {
+    pub(crate) fn new(server: Arc<Server>, wait: Duration) -> Self {
         let fault = Arc::default();
         Self {
             server,
             wait,
             fault,
         }
-    }
-
-    pub(super) fn server(&self) -> &Arc<Server> {
-        &self.server
     }
 
     #[cfg(feature = "testing")]
@@ -85,7 +86,7 @@ impl Wire {
 
 /// The push that stands at the front of some bytes, and how long it is.
 #[cfg(feature = "__fuzz")]
-pub(crate) fn scanned(bytes: &[u8]) -> Option<(crate::raw::RawPush, usize)> {
+pub(crate) fn scanned(bytes: &[u8]) -> Option<(crate::push::RawPush, usize)> {
     match scan::scan(bytes) {
         scan::Scanned::Lifted(push, taken) | scan::Scanned::Shared(push, taken) => {
             Some((push.to_raw(), taken))
@@ -94,7 +95,5 @@ pub(crate) fn scanned(bytes: &[u8]) -> Option<(crate::raw::RawPush, usize)> {
     }
 }
 
-#[cfg(any(test, feature = "__fuzz"))]
-pub(crate) mod differential;
 #[cfg(test)]
 mod tests;

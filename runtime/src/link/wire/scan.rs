@@ -1,7 +1,7 @@
 //! Reads the pushes among the frames of a stream.
 
 use super::resp::{Element, Step, Stop, bulk, element, header, skip, skip_attribute};
-use crate::raw::Incoming;
+use crate::push::Incoming;
 use crate::subscription::Kind;
 
 /// What stands at the front of some bytes.

@@ -6,10 +6,10 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::patience::Patience;
+use super::backpressure::Patience;
 use super::scan::{Scanned, scan};
-use crate::feed::Feed;
-use crate::raw::Incoming;
+use crate::dispatch::Feed;
+use crate::push::Incoming;
 
 /// A stream that lifts pushes out of what the server sends, and passes the rest on.
 ///
@@ -38,6 +38,7 @@ pub(super) struct Tap<S> {
 }
 
 const READ: usize = 64 * 1024;
+
 /// How often the socket is read before other tasks get their turn.
 const READS_AT_ONCE: usize = 4;
 

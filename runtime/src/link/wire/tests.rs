@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 
+use super::backpressure::Patience;
 use super::differential::{Tapped, compare, expected, parsed, tapped};
-use super::patience::Patience;
 use super::scan::{Scanned, scan};
 use super::tap::Tap;
-use crate::feed::Feed;
-use crate::raw::RawPush;
-use crate::ring::Ring;
-use crate::routes::Routes;
-use crate::settings::Settings;
-use crate::spec::Budget;
+use crate::broadcast::{Budget, Ring};
+use crate::config::Settings;
+use crate::dispatch::{Feed, Routes};
+use crate::push::RawPush;
 use crate::subscription::Subscription;
 
 fn text(random: &mut fastrand::Rng) -> Vec<u8> {

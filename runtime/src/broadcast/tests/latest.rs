@@ -1,0 +1,98 @@
+//! A mailbox against a plain list.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::since;
+use crate::broadcast::Ring;
+use crate::broadcast::budget::{Budget, Overflow};
+use crate::broadcast::state::Item;
+use crate::gap::GapCause;
+
+/// What a mailbox of one reader should be: the newest number of each channel, in a plain list.
+fn run_mailbox(seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let budget = Budget {
+        messages: random.usize(1..=8),
+        overflow: Overflow::Latest,
+        ..Budget::default()
+    };
+    let ring = Arc::new(Ring::new(2, budget));
+    let mut receiver = ring.subscribe();
+    let mut wakers = Vec::new();
+    for name in 0..2 {
+        ring.confirm(name, 1, since(GapCause::Initial), &mut wakers);
+    }
+    let mut slots: Vec<((u32, u8), u32)> = Vec::new();
+    let (mut received, mut superseded, mut dropped, mut unread_drops) = (0, 0, 0, 0);
+    let (mut delivered, mut is_told) = (0, false);
+    for number in 0..random.u32(1..200) {
+        if random.u32(0..10) > 0 {
+            let key = (random.u32(0..2), random.u8(0..8));
+            let payload = [number.to_be_bytes().to_vec(), vec![0; random.usize(0..50)]];
+            ring.append(key.0, &[key.1], &payload.concat(), &mut wakers);
+            received += 1;
+            match slots.iter_mut().find(|(slot, _)| *slot == key) {
+                Some((_, newest)) => {
+                    *newest = number;
+                    superseded += 1;
+                }
+                None => slots.push((key, number)),
+            }
+            if slots.len() > budget.messages {
+                slots.remove(0);
+                dropped += 1;
+                unread_drops += 1;
+            }
+            continue;
+        }
+        let waker = Waker::noop();
+        let polled = pin!(receiver.recv()).poll(&mut Context::from_waker(waker));
+        let Poll::Ready(Some(Item { gap, missed, batch })) = polled else {
+            assert!(slots.is_empty() && is_told, "what is there is given");
+            continue;
+        };
+        assert_eq!(missed, std::mem::take(&mut unread_drops), "drops are exact");
+        assert_eq!(
+            gap.is_some(),
+            missed > 0 || !is_told,
+            "what is superseded is no gap"
+        );
+        is_told = true;
+        let Some((batch, skip)) = batch else {
+            assert!(slots.is_empty());
+            continue;
+        };
+        assert_eq!((batch.len(), skip), (1, 0), "one at a time");
+        for (index, (key, number)) in (skip..).zip(slots.drain(..1)) {
+            let payload = &batch.bytes()[batch.payload(index)];
+            assert_eq!(
+                payload[..4],
+                number.to_be_bytes(),
+                "the newest, in order of coming"
+            );
+            assert_eq!(batch.channel(index), [key.1]);
+            assert_eq!(batch.subscription(index), key.0 as usize);
+            delivered += 1;
+        }
+        receiver.done(batch);
+    }
+    let backlog = receiver.meter().backlog();
+    assert_eq!(backlog.superseded, superseded);
+    assert_eq!(backlog.end + superseded, received);
+    let queued = slots.len() as u64;
+    assert_eq!(
+        received,
+        delivered + superseded + dropped + queued,
+        "nothing is lost untold"
+    );
+}
+
+#[test]
+fn a_mailbox_agrees_with_a_plain_list_over_ten_thousand_random_schedules() {
+    for seed in 0..10_000 {
+        let outcome = std::panic::catch_unwind(|| run_mailbox(seed));
+        assert!(outcome.is_ok(), "the schedule of seed {seed} fails");
+    }
+}

@@ -1,0 +1,76 @@
+//! How much memory a ring holds.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::{since, take};
+use crate::broadcast::Ring;
+use crate::broadcast::budget::Budget;
+use crate::gap::GapCause;
+
+#[test]
+fn a_large_push_leaves_no_large_memory_behind() {
+    const LARGE: usize = 4 * 1024 * 1024;
+    let ring = Arc::new(Ring::new(1, Budget::default()));
+    let mut receiver = ring.subscribe();
+    let mut wakers = Vec::new();
+    ring.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    for payload in [&[0; LARGE][..], b"small"] {
+        ring.append(0, b"", payload, &mut wakers);
+        assert_eq!(ring.lock().queue.memory() > LARGE, payload.len() == LARGE);
+        let batch = take(&mut receiver).expect("a batch is there");
+        receiver.done(batch);
+    }
+}
+
+/// Fills a ring of the default budget beside a stuck handler, which holds the batch it is at:
+/// messages of 100 bytes that come in a burst, and then so many that another handler takes one by
+/// one. Returns how many messages wait for the stuck one, and how much memory they hold.
+fn memory_of_a_full_ring(burst: usize, one_by_one: usize) -> (usize, usize) {
+    let ring = Arc::new(Ring::new(1, Budget::default()));
+    let mut stuck = ring.subscribe();
+    let mut other = ring.subscribe();
+    let mut wakers = Vec::new();
+    let append = |wakers: &mut Vec<Waker>| {
+        ring.append(0, b"", &[b'x'; 100], wakers);
+        wakers.clear();
+    };
+    ring.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    append(&mut wakers);
+    let at_work = take(&mut stuck).expect("a batch is there");
+    for _ in 0..burst {
+        append(&mut wakers);
+    }
+    for _ in 0..one_by_one {
+        append(&mut wakers);
+        while let Some(batch) = take(&mut other) {
+            other.done(batch);
+        }
+    }
+    let backlog = stuck.meter().backlog();
+    let messages = usize::try_from(backlog.end - 1 - backlog.missed).unwrap();
+    (messages, ring.lock().queue.memory() + at_work.capacity())
+}
+
+#[test]
+fn a_full_ring_of_small_messages_holds_less_than_four_times_their_size() {
+    let full = Budget::default().messages;
+    for (burst, one_by_one) in [
+        (full, 0),
+        (2 * full, 0),
+        (0, 2 * full),
+        // Memory of large batches is not kept for small ones.
+        (full, full),
+        (full, full / 2),
+    ] {
+        let (messages, bytes) = memory_of_a_full_ring(burst, one_by_one);
+        assert_eq!(messages, full, "the ring is full");
+        let times = bytes as f64 / (messages * 100) as f64;
+        println!("{burst} at once, {one_by_one} one by one: {times:.2} times their size");
+        // Four times is what is asked for; the allocator takes something for each batch as well.
+        assert!(
+            times < 3.0,
+            "{times:.2} times the size of {messages} messages"
+        );
+    }
+}

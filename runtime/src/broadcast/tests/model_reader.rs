@@ -1,0 +1,92 @@
+//! What the models of the channel and of the dispatcher share.
+
+use std::time::SystemTime;
+
+use crate::broadcast::{Break, Budget, Item, Receiver};
+use crate::gap::{GapCause, Missed};
+use crate::push::Batch;
+use crate::util::model::block_on;
+
+/// What one reader has been given.
+pub(crate) struct Reader {
+    pub(crate) receiver: Receiver,
+    /// The number of the next push.
+    pub(crate) position: u64,
+    pub(crate) missed: u64,
+    pub(crate) gaps: Vec<GapCause>,
+}
+
+impl Reader {
+    pub(crate) fn new(receiver: Receiver) -> Self {
+        Self {
+            receiver,
+            position: 0,
+            missed: 0,
+            gaps: Vec::new(),
+        }
+    }
+
+    /// Reads until this many pushes are accounted for.
+    pub(crate) fn read_to(mut self, count: u64) -> Self {
+        while self.position < count {
+            assert!(self.read(), "the ring is open");
+        }
+        assert_eq!(self.position, count);
+        self
+    }
+
+    pub(crate) fn read_to_the_end(mut self) -> Self {
+        while self.read() {}
+        self
+    }
+
+    /// Reads what comes next, and checks that each push is the one behind the last one.
+    pub(crate) fn read(&mut self) -> bool {
+        let Some(Item { gap, missed, batch }) = block_on(self.receiver.recv()) else {
+            return false;
+        };
+        assert!(missed == 0 || gap.is_some(), "what was missed is told");
+        if let Some(gap) = &gap {
+            let told = match gap.missed {
+                Missed::Exactly(told) | Missed::AtLeast(told) => told,
+                _ => 0,
+            };
+            assert_eq!(told, missed, "{gap:?}");
+            self.gaps.push(gap.cause);
+        }
+        self.position += missed;
+        self.missed += missed;
+        if let Some((batch, skip)) = batch {
+            for index in skip..batch.len() {
+                assert_eq!(number(&batch, index), self.position, "order, no duplicate");
+                self.position += 1;
+            }
+            self.receiver.done(batch);
+        }
+        true
+    }
+}
+
+/// The payload of the push with this number.
+pub(crate) fn payload(number: u64) -> [u8; 8] {
+    number.to_be_bytes()
+}
+
+fn number(batch: &Batch, index: usize) -> u64 {
+    u64::from_be_bytes(batch.bytes()[batch.payload(index)].try_into().unwrap())
+}
+
+pub(crate) fn holds(messages: usize) -> Budget {
+    Budget {
+        messages,
+        ..Budget::default()
+    }
+}
+
+pub(crate) fn since(cause: GapCause) -> Break {
+    Break {
+        cause,
+        missed: Missed::Unknown,
+        since: SystemTime::now(),
+    }
+}

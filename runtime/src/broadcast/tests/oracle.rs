@@ -1,0 +1,259 @@
+//! The ring against a plain model of it, the oracle.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::task::{Context, Poll, Wake, Waker};
+
+use super::since;
+use crate::broadcast::Ring;
+use crate::broadcast::budget::{Budget, Overflow};
+use crate::broadcast::receiver::Receiver;
+use crate::broadcast::state::Item;
+use crate::gap::{GapCause, Missed};
+use crate::push::Batch;
+
+/// What the ring should be: every message in one list.
+struct Model {
+    budget: Budget,
+    messages: Vec<Message>,
+    oldest: usize,
+    readers: Vec<Reader>,
+}
+
+#[derive(Clone, Copy)]
+struct Message {
+    weight: usize,
+    episode: u64,
+    /// Whether there was no room for it.
+    is_refused: bool,
+}
+
+struct Reader {
+    receiver: Receiver,
+    position: usize,
+    missed: u64,
+    told: u64,
+    /// Whether it found nothing when it last looked.
+    waits: bool,
+    woken: Arc<Flag>,
+}
+
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+impl Model {
+    fn append(&mut self, weight: usize, episode: u64) {
+        self.forget_what_all_have();
+        let (held, bytes) = self.held();
+        let no_room =
+            held > 0 && (held >= self.budget.messages || bytes + weight > self.budget.bytes);
+        let is_refused = no_room && self.budget.overflow == Overflow::DropNewest;
+        self.messages.push(Message {
+            weight,
+            episode,
+            is_refused,
+        });
+        let Budget {
+            messages: most,
+            bytes: most_bytes,
+            ..
+        } = self.budget;
+        self.drop_while(|held, bytes| held > most || bytes > most_bytes);
+    }
+
+    fn shed(&mut self, bytes: usize) {
+        self.forget_what_all_have();
+        let goal = self.held().1.saturating_sub(bytes);
+        self.drop_while(|_, bytes| bytes > goal);
+    }
+
+    fn drop_while(&mut self, is_over: impl Fn(usize, usize) -> bool) {
+        while let (held, bytes) = self.held()
+            && held > 1
+            && is_over(held, bytes)
+        {
+            self.oldest = self.next_from(self.oldest) + 1;
+        }
+    }
+
+    fn forget_what_all_have(&mut self) {
+        let read_by_all = self.readers.iter().map(|reader| reader.position).min();
+        self.oldest = self.oldest.max(read_by_all.unwrap_or(0));
+    }
+
+    /// How many messages are held, and how many bytes.
+    fn held(&self) -> (usize, usize) {
+        let held = self.messages[self.oldest..].iter();
+        let held = held.filter(|message| !message.is_refused);
+        held.fold((0, 0), |(count, bytes), message| {
+            (count + 1, bytes + message.weight)
+        })
+    }
+
+    /// The first message from there on that is held, or the end.
+    fn next_from(&self, position: usize) -> usize {
+        let from = position.max(self.oldest);
+        let mut rest = self.messages[from..].iter();
+        rest.position(|message| !message.is_refused)
+            .map_or(self.messages.len(), |index| from + index)
+    }
+
+    /// Whether every reader that found nothing has been woken since.
+    fn nobody_sleeps(&self) -> bool {
+        let mut waiting = self.readers.iter().filter(|reader| reader.waits);
+        waiting.all(|reader| reader.woken.0.load(SeqCst))
+    }
+
+    /// Polls a reader and compares what it is given; `None` if it has to wait or is at the end.
+    fn read(&mut self, index: usize, episode: u64) -> Option<()> {
+        let next_held = self.next_from(self.readers[index].position);
+        let reader = &mut self.readers[index];
+        let Some(Item { gap, missed, batch }) = poll(reader) else {
+            assert_eq!(reader.position, self.messages.len(), "nothing is held back");
+            assert_eq!(reader.told, episode, "no gap is held back");
+            return None;
+        };
+        let expected = next_held - reader.position;
+        assert_eq!(missed, expected as u64, "lag is exact");
+        reader.missed += missed;
+        reader.position += expected;
+        let next = match &batch {
+            Some(_) => self.messages[reader.position].episode,
+            None => episode,
+        };
+        match &gap {
+            Some(gap) if next != reader.told => {
+                assert_ne!(gap.cause, GapCause::Lagged);
+                let lost = matches!(gap.missed, Missed::AtLeast(n) if n == missed);
+                assert!(lost || missed == 0 || reader.told == 0, "{gap:?}");
+                assert!(gap.since <= gap.until);
+            }
+            Some(gap) => {
+                assert_eq!(gap.cause, GapCause::Lagged);
+                assert_eq!(gap.missed, Missed::Exactly(missed));
+            }
+            None => assert!(next == reader.told && missed == 0, "a gap is told"),
+        }
+        reader.told = next;
+        if let Some((batch, skip)) = batch {
+            for index in skip..batch.len() {
+                let number = u32::from_be_bytes(
+                    batch.bytes()[batch.payload(index)][..4].try_into().unwrap(),
+                );
+                assert_eq!(number as usize, reader.position, "order, and no duplicate");
+                assert_eq!(self.messages[reader.position].episode, batch.episode);
+                reader.position += 1;
+            }
+            reader.receiver.done(batch);
+        }
+        Some(())
+    }
+}
+
+fn poll(reader: &mut Reader) -> Option<Item> {
+    let waker = Waker::from(Arc::clone(&reader.woken));
+    let polled = pin!(reader.receiver.recv()).poll(&mut Context::from_waker(&waker));
+    match polled {
+        Poll::Ready(item) => item,
+        Poll::Pending => None,
+    }
+}
+
+fn run(seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let budget = Budget {
+        messages: random.usize(1..=200),
+        bytes: random.usize(100..=8_000),
+        overflow: match random.bool() {
+            true => Overflow::DropOldest,
+            false => Overflow::DropNewest,
+        },
+    };
+    let ring = Arc::new(Ring::new(1, budget));
+    let readers = (0..random.usize(1..=4))
+        .map(|_| Reader {
+            receiver: ring.subscribe(),
+            position: 0,
+            missed: 0,
+            told: 0,
+            waits: false,
+            woken: Arc::default(),
+        })
+        .collect();
+    let mut model = Model {
+        budget,
+        messages: Vec::new(),
+        oldest: 0,
+        readers,
+    };
+    let mut generation = 0;
+    let mut wakers = Vec::new();
+    for step in 0..random.usize(1..40) {
+        match random.u32(0..11) {
+            _ if step == 0 => generation += 1,
+            0 => generation += 1,
+            10 => {
+                let bytes = random.usize(1..2_000);
+                ring.shed(bytes);
+                model.shed(bytes);
+            }
+            1..=4 => {
+                for _ in 0..random.usize(1..60) {
+                    let number = u32::try_from(model.messages.len()).unwrap();
+                    let mut payload = number.to_be_bytes().to_vec();
+                    payload.resize(random.usize(4..100), 0);
+                    ring.append(0, b"", &payload, &mut wakers);
+                    wakers.drain(..).for_each(Waker::wake);
+                    let weight = payload.len() + Batch::ENTRY_BYTES;
+                    let episode = ring.lock().episodes.current();
+                    model.append(weight, episode);
+                    assert!(model.nobody_sleeps(), "no lost wake-up");
+                }
+            }
+            _ => {
+                let reader = random.usize(0..model.readers.len());
+                let episode = ring.lock().episodes.current();
+                model.readers[reader].woken.0.store(false, SeqCst);
+                let waits = model.read(reader, episode).is_none();
+                model.readers[reader].waits = waits;
+            }
+        }
+        for reader in &model.readers {
+            let rest = &model.messages[reader.position..];
+            let gone = rest.iter().enumerate().filter(|(index, message)| {
+                message.is_refused || reader.position + index < model.oldest
+            });
+            let backlog = reader.receiver.meter().backlog();
+            assert_eq!(
+                backlog.missed,
+                reader.missed + gone.count() as u64,
+                "what is gone is counted at once"
+            );
+        }
+        // A confirmation of the same generation again is a fence and changes nothing.
+        ring.confirm(0, generation, since(GapCause::ConnectionLost), &mut wakers);
+        wakers.drain(..).for_each(Waker::wake);
+    }
+    ring.close(&mut wakers);
+    let episode = ring.lock().episodes.current();
+    for reader in 0..model.readers.len() {
+        while model.read(reader, episode).is_some() {}
+    }
+    let state = ring.lock();
+    assert!(state.queue.end() == model.messages.len() as u64);
+}
+
+#[test]
+fn agrees_with_a_plain_model_over_ten_thousand_random_schedules() {
+    for seed in 0..10_000 {
+        let outcome = std::panic::catch_unwind(|| run(seed));
+        assert!(outcome.is_ok(), "the schedule of seed {seed} fails");
+    }
+}

@@ -1,0 +1,110 @@
+use std::fmt;
+use std::sync::Arc;
+
+use redis::Client;
+
+use super::credentials::{Credentials, Provider};
+use super::lazy::Side;
+use super::options::{Options, Target};
+use super::server::Server;
+use super::tls::Tls;
+use crate::error::{BoxError, Result};
+
+/// A server that commands are sent to, by a [`Publisher`](crate::Publisher) or a
+/// [`FailureSink`](crate::FailureSink).
+///
+/// Both take a URL or a client of redis-rs as it is; this is for what neither can say.
+///
+/// ```no_run
+/// use redis_push::{Endpoint, Publisher, Tls};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let tls = Tls::new().root_certificate(std::fs::read("ca.pem")?);
+/// let publisher = Publisher::new(Endpoint::new("rediss://redis.internal:6380/").tls(tls))?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Endpoint {
+    target: Target,
+    options: Options,
+}
+
+impl Endpoint {
+    /// The server at a URL, in the forms that [`Subscriber::new`](crate::Subscriber::new) takes.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self::to(Target::Url(url.into()))
+    }
+
+    fn to(target: Target) -> Self {
+        let options = Options::default();
+        Self { target, options }
+    }
+
+    /// Sets whom a `rediss://` connection trusts, as [`Subscriber::tls`](crate::Subscriber::tls).
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.options.tls = Some(tls);
+        self
+    }
+
+    /// Asks for the user name and the password before each attempt to connect, as
+    /// [`Subscriber::credentials`](crate::Subscriber::credentials).
+    #[must_use]
+    pub fn credentials<F, R, E>(mut self, provider: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = std::result::Result<Credentials, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.options.credentials = Some(Provider::new(provider));
+        self
+    }
+
+    /// Names each connection, as [`Subscriber::client_name`](crate::Subscriber::client_name).
+    #[must_use]
+    pub fn client_name(mut self, name: impl Into<String>) -> Self {
+        self.options.client_name = Some(name.into());
+        self
+    }
+
+    /// The server, for a link. With `reads_socket`, TLS must be done by this crate.
+    pub(crate) fn into_server(self, reads_socket: bool) -> Result<Server> {
+        self.target.into_server(self.options, reads_socket)
+    }
+
+    /// A connection for commands, which carries no pushes.
+    pub(crate) fn into_side(self) -> Result<Side> {
+        Ok(Side::new(Arc::new(self.into_server(false)?)))
+    }
+}
+
+impl From<&str> for Endpoint {
+    fn from(url: &str) -> Self {
+        Self::new(url)
+    }
+}
+
+impl From<&String> for Endpoint {
+    fn from(url: &String) -> Self {
+        Self::new(url)
+    }
+}
+
+impl From<String> for Endpoint {
+    fn from(url: String) -> Self {
+        Self::new(url)
+    }
+}
+
+impl From<Client> for Endpoint {
+    fn from(client: Client) -> Self {
+        Self::to(Target::Client(Box::new(client)))
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A URL may hold a password.
+        f.debug_struct("Endpoint").finish_non_exhaustive()
+    }
+}

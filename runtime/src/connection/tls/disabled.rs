@@ -1,0 +1,28 @@
+//! A build without TLS.
+
+use std::error::Error as StdError;
+use tokio::net::TcpStream;
+
+use super::NOT_BUILT_IN;
+use super::config::Tls;
+use super::error::{Connected, Trouble};
+use crate::error::Error;
+
+/// There is none.
+pub(super) enum Connector {}
+
+impl Connector {
+    pub(super) fn new(_tls: &Tls, _name: &str) -> Result<Self, Error> {
+        Err(Error::config(NOT_BUILT_IN))
+    }
+
+    pub(super) async fn connect(&self, _stream: TcpStream) -> Connected {
+        match *self {}
+    }
+}
+
+pub(super) fn trouble(_error: &(dyn StdError + 'static)) -> Option<Trouble> {
+    None
+}
+
+pub(super) fn prepare_redis_rs() {}

@@ -1,0 +1,165 @@
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{
+    self, AlertDescription, CertificateError, ClientConfig, InvalidMessage, RootCertStore,
+};
+
+use super::accept_any::Unchecked;
+use super::config::{Identity, Tls};
+use super::error::{Connected, Trouble, unusable};
+use crate::error::Error;
+
+/// TLS by rustls.
+pub(super) struct Connector {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl Connector {
+    pub(super) fn new(tls: &Tls, name: &str) -> Result<Self, Error> {
+        let name = ServerName::try_from(name.to_owned()).map_err(|_| {
+            Error::config(format!("`{name}` is no name that a certificate can hold"))
+        })?;
+        let provider = provider();
+        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(refused)?;
+        let config = match tls.accepts_any {
+            true => config
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Unchecked::new(&provider))),
+            false => config.with_root_certificates(roots(&tls.roots)?),
+        };
+        let mut config = match &tls.identity {
+            Some(identity) => {
+                let (chain, key) = read(identity)?;
+                config.with_client_auth_cert(chain, key).map_err(refused)?
+            }
+            None => config.with_no_client_auth(),
+        };
+        // A resumed session would not show its certificate again.
+        config.resumption = Resumption::disabled();
+        Ok(Self {
+            connector: Arc::new(config).into(),
+            name,
+        })
+    }
+
+    pub(super) async fn connect(&self, stream: TcpStream) -> Connected {
+        let stream = self.connector.connect(self.name.clone(), stream).await?;
+        Ok(Box::new(stream))
+    }
+}
+
+/// The process's crypto provider where the program has set one, else ring.
+fn provider() -> Arc<CryptoProvider> {
+    CryptoProvider::get_default()
+        .cloned()
+        .unwrap_or_else(|| Arc::new(ring::default_provider()))
+}
+
+/// redis-rs panics without a provider for the process, if more than one is compiled in.
+pub(super) fn prepare_redis_rs() {
+    if CryptoProvider::get_default().is_none() {
+        // Somebody else may have been quicker.
+        let _ = ring::default_provider().install_default();
+    }
+}
+
+fn roots(given: &[Vec<u8>]) -> Result<RootCertStore, Error> {
+    let mut store = RootCertStore::empty();
+    for pem in given {
+        let problem = || unusable("`Tls::root_certificate` was given no certificate");
+        let mut count = 0;
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|_| problem())?;
+            store.add(certificate).map_err(refused)?;
+            count += 1;
+        }
+        if count == 0 {
+            return Err(problem());
+        }
+    }
+    if given.is_empty() {
+        let found = rustls_native_certs::load_native_certs();
+        for error in &found.errors {
+            tracing::warn!(target: "redis_push", %error, "a certificate of the system cannot be read");
+        }
+        store.add_parsable_certificates(found.certs);
+        if store.is_empty() {
+            return Err(Error::config(
+                "the system trusts no certificate authority at all: install its certificates (on \
+                 Debian, the package `ca-certificates`), or use `Tls::root_certificate`",
+            ));
+        }
+    }
+    Ok(store)
+}
+
+type Chain = Vec<CertificateDer<'static>>;
+
+fn read(identity: &Identity) -> Result<(Chain, PrivateKeyDer<'static>), Error> {
+    let chain: Chain = CertificateDer::pem_slice_iter(&identity.certificate)
+        .collect::<Result<_, _>>()
+        .unwrap_or_default();
+    if chain.is_empty() {
+        return Err(unusable(
+            "`Tls::client_certificate` was given no certificate",
+        ));
+    }
+    let key = PrivateKeyDer::from_pem_slice(&identity.key)
+        .map_err(|_| unusable("`Tls::client_certificate` was given no private key"))?;
+    Ok((chain, key))
+}
+
+fn refused(error: rustls::Error) -> Error {
+    Error::config(format!("the TLS options cannot be used: {error}")).caused_by(error)
+}
+
+/// The name in rustls's `DnsName("redis.internal")`.
+fn bare(presented: &str) -> String {
+    let quoted = presented.split('"').nth(1);
+    quoted.unwrap_or(presented).to_owned()
+}
+
+pub(super) fn trouble(error: &(dyn StdError + 'static)) -> Option<Trouble> {
+    use AlertDescription as Alert;
+    use CertificateError as Certificate;
+
+    Some(match error.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(error) => match error {
+            Certificate::UnknownIssuer => Trouble::UnknownAuthority,
+            Certificate::Expired | Certificate::ExpiredContext { .. } => Trouble::Expired,
+            Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
+                Trouble::NotYetValid
+            }
+            Certificate::NotValidForName => Trouble::OtherName(Vec::new()),
+            Certificate::NotValidForNameContext { presented, .. } => {
+                Trouble::OtherName(presented.iter().map(|name| bare(name)).collect())
+            }
+            other => Trouble::BadCertificate(other.to_string()),
+        },
+        rustls::Error::InvalidMessage(
+            InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
+        ) => Trouble::NotTls,
+        rustls::Error::AlertReceived(Alert::CertificateRequired) => Trouble::WantsCertificate,
+        rustls::Error::AlertReceived(
+            Alert::AccessDenied
+            | Alert::BadCertificate
+            | Alert::CertificateExpired
+            | Alert::CertificateRevoked
+            | Alert::CertificateUnknown
+            | Alert::DecryptError
+            | Alert::UnknownCA
+            | Alert::UnsupportedCertificate,
+        ) => Trouble::RefusesCertificate,
+        _ => return None,
+    })
+}

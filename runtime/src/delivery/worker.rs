@@ -1,0 +1,154 @@
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Release;
+use std::time::Duration;
+
+use super::context::Lane;
+use super::counters::add;
+use super::executor::Hands;
+use crate::failure::Report;
+use crate::gap::Gap;
+use crate::handler::{Handler, Outcome};
+use crate::push::{Batch, Push};
+use crate::util::{Backoff, Ended, Limit, Timer, attempt, attempt_within, is_harmless};
+
+/// Runs a handler for one push after the other, and counts how each delivery ended.
+pub(crate) struct Worker<S, H> {
+    handler: Arc<H>,
+    state: Arc<S>,
+    pub(crate) lane: Arc<Lane>,
+    /// Which of the lane's workers it is; `None` for the handler's own loop.
+    number: Option<usize>,
+    limit: Limit,
+    timer: Timer,
+}
+
+impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
+    pub(crate) fn new(handler: Arc<H>, state: Arc<S>, lane: Arc<Lane>) -> Self {
+        Self {
+            handler,
+            state,
+            lane,
+            number: None,
+            limit: Limit::default(),
+            timer: Timer::default(),
+        }
+    }
+
+    /// Another one for the same handler, with counters of its own.
+    pub(crate) fn numbered(&self, number: usize) -> Self {
+        let (handler, state) = (Arc::clone(&self.handler), Arc::clone(&self.state));
+        Self {
+            number: Some(number),
+            ..Self::new(handler, state, Arc::clone(&self.lane))
+        }
+    }
+
+    #[inline]
+    pub(crate) async fn handle(&mut self, batch: &Arc<Batch>, index: usize) {
+        let Self {
+            handler,
+            state,
+            lane,
+            timer,
+            ..
+        } = self;
+        let spec = &lane.spec;
+        let counters = match self.number {
+            None => &lane.counters,
+            Some(number) => &lane.workers[number],
+        };
+        let push =
+            Push::new(batch, index, &spec.subscriptions).answered_by(lane.publisher.as_ref());
+        add(&counters.position, 1);
+        if !push.is_of_template() {
+            return counters.record(Outcome::Unmatched);
+        }
+        counters.running.store(1, Release);
+        let mut handling = pin!(Some(handler.handle(push, state)));
+        let handling = handling.as_mut();
+        let ended = match spec.timeout {
+            None => attempt(handling).await,
+            Some(limit) => attempt_within(limit, timer, handling).await,
+        };
+        let outcome = match &ended {
+            Ended::Returned(result) => Outcome::of(result),
+            Ended::Panicked => Outcome::Panicked,
+            Ended::TimedOut => Outcome::TimedOut,
+        };
+        counters.running.store(0, Release);
+        counters.record(outcome);
+        if !matches!(outcome, Outcome::Handled | Outcome::Unmatched) {
+            let fault = match ended {
+                Ended::Returned(result) => result.err(),
+                Ended::Panicked | Ended::TimedOut => None,
+            };
+            // The words and the destructors of an error are the user's code.
+            is_harmless(|| {
+                self.limit.report(|suppressed| {
+                    Report::new(spec, push, outcome, fault.as_ref()).log(suppressed);
+                });
+            });
+            is_harmless(|| lane.failures.tell(spec, push, outcome, fault));
+        }
+    }
+
+    /// Accounts for a delivery that ended in a panic outside of the handler.
+    pub(crate) fn give_up(&self) {
+        if let Some(number) = self.number {
+            let counters = &self.lane.workers[number];
+            if counters.running.swap(0, Release) > 0 {
+                counters.record(Outcome::Panicked);
+            }
+        }
+    }
+
+    /// Tells the handler of a gap until it has taken it: what it keeps up to date by its messages
+    /// is wrong until then.
+    async fn tell_gap(&mut self, gap: &Gap) {
+        let Lane { spec, counters, .. } = &*self.lane;
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
+        // Until it has succeeded: one that fails again and again keeps its messages waiting as one
+        // that hangs does.
+        counters.telling.store(1, Release);
+        loop {
+            let mut telling = pin!(Some(self.handler.handle_gap(gap, &self.state)));
+            let told = attempt(telling.as_mut()).await;
+            let mut problem = String::from("it panicked");
+            match told {
+                Ended::Returned(Ok(())) => return counters.telling.store(0, Release),
+                Ended::Returned(Err(fault)) => {
+                    is_harmless(|| problem = fault.to_string());
+                }
+                Ended::Panicked | Ended::TimedOut => {}
+            }
+            add(&counters.gap_failures, 1);
+            let delay = backoff.next();
+            tracing::error!(
+                target: "redis_push", handler = &*spec.name,
+                problem,
+                ?delay,
+                "the gap handler failed; no message is delivered before it succeeds"
+            );
+            tokio::time::sleep(delay).await;
+        }
+    }
+}
+
+/// A handler's own loop is its only worker.
+impl<S: Send + Sync + 'static, H: Handler<S>> Hands for Worker<S, H> {
+    fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
+    #[inline]
+    async fn deliver(&mut self, batch: &Arc<Batch>, index: usize) {
+        self.handle(batch, index).await;
+    }
+
+    async fn tell(&mut self, gap: &Gap) {
+        self.tell_gap(gap).await;
+    }
+
+    async fn rest(&mut self) {}
+}

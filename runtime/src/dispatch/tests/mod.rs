@@ -1,0 +1,3 @@
+//! The dispatcher under a model checker.
+
+mod model;

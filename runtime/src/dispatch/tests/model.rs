@@ -1,0 +1,200 @@
+//! How the feed gathers wake-ups depends on the clock, and so a schedule cannot be repeated exactly:
+//! where the waking task takes part, schedules are random.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use shuttle::thread;
+
+use crate::broadcast::tests::model_reader::{Reader, holds, payload};
+use crate::broadcast::{Budget, Ring};
+use crate::config::Settings;
+use crate::dispatch::Feed;
+use crate::dispatch::table::Routes;
+use crate::gap::{GapCause, Missed};
+use crate::push::Incoming;
+use crate::subscription::{Kind, Subscription};
+use crate::util::model::{block_on, check, check_some};
+
+/// A feed with one connected channel, whose rings have these budgets, and a reader of each.
+fn live<const N: usize>(budgets: [Budget; N]) -> (Arc<Feed>, [Reader; N]) {
+    let mut routes = Routes::default();
+    let readers = budgets.map(|budget| {
+        let ring = Arc::new(Ring::new(1, budget));
+        routes.add(&ring, &[Subscription::channel("c")]);
+        Reader::new(ring.subscribe())
+    });
+    let feed = Arc::new(Feed::new(routes, &Settings::default()));
+    feed.open(1);
+    feed.accept(
+        1,
+        &Incoming::Subscribed {
+            kind: Kind::Channel,
+            name: b"c",
+        },
+    );
+    (feed, readers)
+}
+
+fn message(payload: &[u8]) -> Incoming<'_> {
+    Incoming::Message {
+        kind: Kind::Channel,
+        name: b"c",
+        channel: b"c",
+        payload,
+    }
+}
+
+/// Brings pushes one by one, as the manager link does.
+fn accept(feed: &Feed, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        feed.accept(1, &message(&payload(number)));
+    }
+}
+
+/// Brings pushes many at a time and waits for a full ring, as the wire link does.
+fn take_in(feed: &Feed, numbers: std::ops::Range<u64>) {
+    let mut numbers = numbers.peekable();
+    while numbers.peek().is_some() {
+        let mut full = None;
+        feed.intake(1, |intake| {
+            while let Some(number) = numbers.peek() {
+                if let Err(ring) = intake.push_or_wait(&message(&payload(*number))) {
+                    full = Some(ring);
+                    break;
+                }
+                numbers.next();
+            }
+        });
+        if let Some(ring) = full {
+            block_on(poll_fn(|cx| match ring.has_room_or_wakes(cx.waker()) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }));
+        }
+    }
+}
+
+fn reads<const N: usize>(readers: [Reader; N], count: u64) -> [thread::JoinHandle<Reader>; N] {
+    readers.map(|reader| thread::spawn(move || reader.read_to(count)))
+}
+
+fn none_missed<const N: usize>(readers: [thread::JoinHandle<Reader>; N]) {
+    for reader in readers {
+        assert_eq!(reader.join().unwrap().missed, 0);
+    }
+}
+
+/// The task that wakes handlers late, until it is aborted.
+fn keeps_waking(feed: &Arc<Feed>) -> shuttle::future::JoinHandle<()> {
+    shuttle::future::spawn(Arc::clone(feed).keep_waking())
+}
+
+#[test]
+fn wake_ups_that_are_gathered_all_come() {
+    check_some(|| {
+        let (feed, readers) = live([holds(64), holds(65)]);
+        let readers = reads(readers, 4);
+        let waking = keeps_waking(&feed);
+        accept(&feed, 0..4);
+        none_missed(readers);
+        waking.abort();
+    });
+}
+
+#[test]
+fn a_task_that_gathers_wake_ups_and_ends_leaves_nobody_asleep() {
+    check_some(|| {
+        let (feed, readers) = live([holds(64), holds(65)]);
+        let readers = reads(readers, 4);
+        let waking = keeps_waking(&feed);
+        let ending = thread::spawn(move || waking.abort());
+        accept(&feed, 0..4);
+        none_missed(readers);
+        ending.join().unwrap();
+    });
+}
+
+#[test]
+fn who_else_wakes_takes_nobodys_wake_up_away() {
+    check_some(|| {
+        let (feed, readers) = live([holds(64), holds(65)]);
+        let readers = reads(readers, 4);
+        let waking = keeps_waking(&feed);
+        let supervisor = Arc::clone(&feed);
+        let supervisor = thread::spawn(move || {
+            supervisor.interrupt(Missed::AtMost(1));
+            supervisor.deny(&Subscription::channel("other"), &Arc::from("no"));
+        });
+        accept(&feed, 0..4);
+        none_missed(readers);
+        supervisor.join().unwrap();
+        waking.abort();
+    });
+}
+
+#[test]
+fn pushes_that_come_many_at_a_time_wait_for_the_fullest_ring() {
+    check(1, || {
+        let (feed, readers) = live([holds(1), holds(64)]);
+        let readers = reads(readers, 3);
+        take_in(&feed, 0..3);
+        none_missed(readers);
+    });
+}
+
+#[test]
+fn a_close_between_pushes_ends_every_reader() {
+    check_some(|| {
+        let (feed, readers) = live([holds(64), holds(65)]);
+        let readers = readers.map(|reader| thread::spawn(|| reader.read_to_the_end()));
+        let waking = keeps_waking(&feed);
+        let closing = Arc::clone(&feed);
+        let closing = thread::spawn(move || closing.close());
+        accept(&feed, 0..3);
+        let ends = readers.map(|reader| reader.join().unwrap());
+        assert!(ends.iter().all(|reader| reader.missed == 0));
+        closing.join().unwrap();
+        waking.abort();
+    });
+}
+
+#[test]
+fn a_push_of_the_connection_before_is_nobodys() {
+    check(2, || {
+        let (feed, readers) = live([holds(64)]);
+        let readers = reads(readers, 2);
+        let late = Arc::clone(&feed);
+        let late = thread::spawn(move || {
+            late.accept(0, &message(b"a stale one"));
+        });
+        accept(&feed, 0..2);
+        none_missed(readers);
+        late.join().unwrap();
+    });
+}
+
+#[test]
+fn a_new_connection_is_told_behind_what_the_old_one_brought() {
+    check_some(|| {
+        let (feed, readers) = live([holds(64), holds(65)]);
+        let readers = reads(readers, 3);
+        let waking = keeps_waking(&feed);
+        accept(&feed, 0..2);
+        feed.end(Missed::Unknown);
+        feed.open(2);
+        let confirmed = Incoming::Subscribed {
+            kind: Kind::Channel,
+            name: b"c",
+        };
+        feed.accept(2, &confirmed);
+        feed.accept(2, &message(&payload(2)));
+        for reader in readers {
+            let reader = reader.join().unwrap();
+            assert_eq!(reader.missed, 0);
+            assert_eq!(reader.gaps, [GapCause::Initial, GapCause::ConnectionLost]);
+        }
+        waking.abort();
+    });
+}

@@ -1,0 +1,61 @@
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use crate::error::{BoxError, Rejection};
+
+/// What text is turned into. `Via` keeps the ways apart.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be filled from text",
+    label = "no `FromStr` for this type",
+    note = "implement `std::str::FromStr` for `{Self}`, or take a `&str`, a `Cow<str>` or a `String`"
+)]
+pub trait FromText<'p, Via>: Sized {
+    /// Takes the value from the text of a param, or of a payload.
+    fn from_text(text: &'p str) -> Result<Self, BoxError>;
+}
+
+/// Marks what borrows from the text.
+#[derive(Debug)]
+pub enum Borrowed {}
+
+/// Marks a `Cow` that may not borrow from it.
+#[derive(Debug)]
+pub enum Copied {}
+
+/// Marks what is parsed from the text.
+#[derive(Debug)]
+pub enum Parsed {}
+
+/// The value of a param, by whichever way its type takes.
+pub fn param<'p, T: FromText<'p, Via>, Via>(name: &str, text: &'p str) -> Result<T, Rejection> {
+    T::from_text(text).map_err(|error| {
+        let wanted = std::any::type_name::<T>();
+        let reason = format!("the param `{name}` of the channel name is no `{wanted}`");
+        Rejection::caused_by(reason, error)
+    })
+}
+
+impl<'p> FromText<'p, Borrowed> for &'p str {
+    fn from_text(text: &'p str) -> Result<Self, BoxError> {
+        Ok(text)
+    }
+}
+
+impl<'p> FromText<'p, Borrowed> for Cow<'p, str> {
+    fn from_text(text: &'p str) -> Result<Self, BoxError> {
+        Ok(Cow::Borrowed(text))
+    }
+}
+
+impl FromText<'_, Copied> for Cow<'static, str> {
+    fn from_text(text: &str) -> Result<Self, BoxError> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<'p, T: FromStr<Err: Into<BoxError>>> FromText<'p, Parsed> for T {
+    fn from_text(text: &'p str) -> Result<Self, BoxError> {
+        text.parse().map_err(Into::into)
+    }
+}

@@ -1,0 +1,51 @@
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::queue::{Failures, Told};
+use super::{Failure, FailureHook};
+use crate::error::BoxError;
+use crate::util::{Limit, caught};
+
+/// A hook, under a type that a subscriber can hold. One box a failure: failures are rare.
+pub(crate) type BoxedHook = Arc<dyn Fn(Failure) -> Telling + Send + Sync>;
+
+type Telling = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
+
+pub(crate) fn boxed(hook: impl FailureHook) -> BoxedHook {
+    let hook = Arc::new(hook);
+    Arc::new(move |failure| {
+        let hook = Arc::clone(&hook);
+        Box::pin(async move { hook.tell(failure).await })
+    })
+}
+
+/// Tells the hook of one failure after another, until the queue is closed and empty.
+pub(crate) async fn run(failures: Failures, hook: BoxedHook) {
+    failures.take_over();
+    let mut limit = Limit::default();
+    while let Some(failure) = failures.next().await {
+        let name = failure.handler().to_owned();
+        let told = match caught(hook(failure)).await {
+            Some(Ok(())) => Told::Well,
+            Some(Err(error)) => {
+                limit.report(|suppressed| {
+                    tracing::error!(
+                        target: "redis_push", handler = name, %error, suppressed,
+                        "a failure could not be told"
+                    );
+                });
+                Told::Failed
+            }
+            None => {
+                limit.report(|suppressed| {
+                    tracing::error!(
+                        target: "redis_push", handler = name, suppressed,
+                        "the failure hook panicked"
+                    );
+                });
+                Told::Panicked
+            }
+        };
+        failures.ended(told);
+    }
+}

@@ -1,0 +1,146 @@
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::subscription::Kind;
+use crate::util::Escaped;
+
+/// A push as it came off the connection, of whatever kind, asked for or not.
+///
+/// [`Handle::pushes`](crate::Handle::pushes) gives these out. Names and payloads are bytes: Redis
+/// does not say what is in them.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RawPush {
+    /// A message, with the name by which it was subscribed: the channel itself, or the pattern.
+    Message {
+        /// How it was subscribed.
+        kind: Kind,
+        /// The subscribed name.
+        name: Bytes,
+        /// The channel it was published on.
+        channel: Bytes,
+        /// What was published.
+        payload: Bytes,
+    },
+    /// The server has confirmed a subscription.
+    Subscribed {
+        /// How it is subscribed.
+        kind: Kind,
+        /// The subscribed name.
+        name: Bytes,
+    },
+    /// The server has ended a subscription.
+    Unsubscribed {
+        /// How it was subscribed.
+        kind: Kind,
+        /// The name.
+        name: Bytes,
+    },
+    /// Keys that the client tracks have changed; `None` stands for all of them.
+    Invalidated(Option<Vec<Bytes>>),
+    /// The connection has ended. It comes from the client, not from the server.
+    Disconnected,
+    /// A push of a kind that is not known here.
+    Unknown {
+        /// The kind, as the server names it.
+        kind: String,
+    },
+    /// A push of a known kind that is not formed as it should be.
+    Malformed {
+        /// The kind, as the server names it.
+        kind: String,
+    },
+}
+
+impl fmt::Debug for RawPush {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = |f: &mut fmt::Formatter<'_>, what, kind: &Kind, name: &Bytes| {
+            write!(f, "{what}({kind} {:?})", Escaped(name))
+        };
+        match self {
+            Self::Message {
+                kind,
+                channel,
+                payload,
+                ..
+            } => {
+                // Payloads are the user's data: they stay out of logs.
+                named(f, "Message", kind, channel)?;
+                write!(f, "[{} bytes]", payload.len())
+            }
+            Self::Subscribed { kind, name } => named(f, "Subscribed", kind, name),
+            Self::Unsubscribed { kind, name } => named(f, "Unsubscribed", kind, name),
+            Self::Invalidated(Some(keys)) => write!(f, "Invalidated({} keys)", keys.len()),
+            Self::Invalidated(None) => f.write_str("Invalidated(all)"),
+            Self::Disconnected => f.write_str("Disconnected"),
+            Self::Unknown { kind } => write!(f, "Unknown({:?})", Escaped(kind.as_bytes())),
+            Self::Malformed { kind } => write!(f, "Malformed({:?})", Escaped(kind.as_bytes())),
+        }
+    }
+}
+
+/// A push, borrowed from what the link read: what the feed takes.
+#[derive(Debug)]
+pub(crate) enum Incoming<'a> {
+    Message {
+        kind: Kind,
+        name: &'a [u8],
+        channel: &'a [u8],
+        payload: &'a [u8],
+    },
+    Subscribed {
+        kind: Kind,
+        name: &'a [u8],
+    },
+    Unsubscribed {
+        kind: Kind,
+        name: &'a [u8],
+    },
+    Invalidated(Option<Vec<&'a [u8]>>),
+    Disconnected,
+    Unknown {
+        kind: &'a str,
+    },
+    Malformed {
+        kind: &'a str,
+    },
+}
+
+impl Incoming<'_> {
+    pub(crate) fn to_raw(&self) -> RawPush {
+        let copy = Bytes::copy_from_slice;
+        match *self {
+            Self::Message {
+                kind,
+                name,
+                channel,
+                payload,
+            } => RawPush::Message {
+                kind,
+                name: copy(name),
+                channel: copy(channel),
+                payload: copy(payload),
+            },
+            Self::Subscribed { kind, name } => RawPush::Subscribed {
+                kind,
+                name: copy(name),
+            },
+            Self::Unsubscribed { kind, name } => RawPush::Unsubscribed {
+                kind,
+                name: copy(name),
+            },
+            Self::Invalidated(ref keys) => RawPush::Invalidated(
+                keys.as_ref()
+                    .map(|keys| keys.iter().map(|key| copy(key)).collect()),
+            ),
+            Self::Disconnected => RawPush::Disconnected,
+            Self::Unknown { kind } => RawPush::Unknown {
+                kind: kind.to_owned(),
+            },
+            Self::Malformed { kind } => RawPush::Malformed {
+                kind: kind.to_owned(),
+            },
+        }
+    }
+}

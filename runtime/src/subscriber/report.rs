@@ -1,0 +1,36 @@
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::telemetry::Stats;
+
+/// What a shutdown has done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// The final counts.
+    pub stats: Stats,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl ShutdownReport {
+    /// How many messages had arrived and were not delivered.
+    #[must_use]
+    pub fn cancelled(&self) -> u64 {
+        self.stats
+            .handlers
+            .iter()
+            .map(|handler| handler.cancelled)
+            .sum()
+    }
+}
+
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stats, took } = self;
+        writeln!(f, "{stats}")?;
+        write!(f, "shut down in {took:.3?}, {} cancelled", self.cancelled())
+    }
+}

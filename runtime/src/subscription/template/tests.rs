@@ -1,0 +1,76 @@
+use super::*;
+
+fn capture<'c, const N: usize>(
+    template: &str,
+    channel: &'c str,
+    names: [&str; N],
+) -> Option<[&'c str; N]> {
+    Template::parse(template).unwrap().capture(channel, names)
+}
+
+#[test]
+fn params_take_what_stands_between_the_literals() {
+    let both = ["venue", "symbol"];
+    let found = capture("quotes.{symbol}@{venue}.eu", "quotes.ACME@XETR.eu", both);
+    assert_eq!(found, Some(["XETR", "ACME"]));
+    assert_eq!(capture("{a}-{b}", "x-y-z", ["a", "b"]), Some(["x", "y-z"]));
+    assert_eq!(capture("{a}-end", "x-end-end", ["a"]), Some(["x-end"]));
+    assert_eq!(capture("{a}--{b}", "---x", ["a", "b"]), Some(["-", "x"]));
+    assert_eq!(capture("{a}--{b}", "---", ["a", "b"]), None);
+    assert_eq!(capture("ö{a}ü{b}", "öéüß", ["a", "b"]), Some(["é", "ß"]));
+}
+
+#[test]
+fn params_stop_at_separators_and_the_rest_does_not() {
+    assert_eq!(capture("quotes.{symbol}", "quotes.a.b", ["symbol"]), None);
+    assert_eq!(capture("quotes.{symbol}", "quotes.", ["symbol"]), None);
+    assert_eq!(
+        capture("quotes.{path*}", "quotes.a:b/c", ["path"]),
+        Some(["a:b/c"])
+    );
+    assert_eq!(capture("quotes.{path*}", "quotes.", ["path"]), None);
+    assert_eq!(capture("a.{x}.b", "a.1.c.b", ["x"]), None);
+}
+
+#[test]
+fn the_glob_escapes_what_the_server_would_read() {
+    let glob = |text| Template::parse(text).unwrap().glob();
+    assert_eq!(glob("quotes.{symbol}.{venue*}"), "quotes.*.*");
+    assert_eq!(glob(r"a*b?[c]\{x}"), r"a\*b\?\[c\]\\*");
+    assert_eq!(glob("{{tag}}.{x}"), "{tag}.*");
+}
+
+#[test]
+fn a_prefix_is_literal_text() {
+    let prefixed = |text| Template::parse(text).unwrap().prefixed("{a}*:");
+    let template = prefixed("quotes.{symbol}");
+    assert_eq!(template.to_string(), "{{a}}*:quotes.{symbol}");
+    assert_eq!(template.glob(), r"{a}\*:quotes.*");
+    assert_eq!(
+        template.capture("{a}*:quotes.ACME", ["symbol"]),
+        Some(["ACME"])
+    );
+    assert_eq!(template.capture("quotes.ACME", ["symbol"]), None);
+    let template = prefixed("{symbol}.x");
+    assert_eq!(template, Template::parse("{{a}}*:{symbol}.x").unwrap());
+}
+
+#[test]
+fn a_template_prints_as_it_was_written() {
+    for text in ["quotes.{symbol}", "{{tag}}:{a}/{b*}", "plain"] {
+        assert_eq!(Template::parse(text).unwrap().to_string(), text);
+    }
+}
+
+#[test]
+fn mistakes_are_named() {
+    let problem = |text| Template::parse(text).unwrap_err().to_string();
+    assert!(problem("").contains("empty"));
+    assert!(problem("a{b").contains("not closed"));
+    assert!(problem("a}b").contains("not opened"));
+    assert!(problem("{a}{b}").contains("literal text"));
+    assert!(problem("{a}.{a}").contains("twice"));
+    assert!(problem("{a b}").contains("not a name"));
+    assert!(problem("{}").contains("not a name"));
+    assert!(problem("{a*}.b").contains("takes the rest"));
+}

@@ -1,0 +1,4 @@
+mod stats;
+mod table;
+
+pub use stats::{FailureStats, FeedStats, HandlerStats, Stats};

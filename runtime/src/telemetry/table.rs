@@ -1,0 +1,121 @@
+use std::fmt;
+
+use super::stats::{FailureStats, FeedStats, HandlerStats, Stats};
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns: Vec<_> = COLUMNS
+            .iter()
+            .filter(|column| column.always || self.handlers.iter().any(|h| (column.count)(h) > 0))
+            .map(|Column { name, count, .. }| {
+                let cells = self.handlers.iter().map(|h| count(h).to_string());
+                column(std::iter::once((*name).to_owned()).chain(cells))
+            })
+            .collect();
+        let names = self.handlers.iter().map(|h| h.handler.clone());
+        let (names, width) = column(std::iter::once("handler".to_owned()).chain(names));
+        for (row, name) in names.iter().enumerate() {
+            write!(f, "{name:<width$}")?;
+            for (cells, width) in &columns {
+                write!(f, "  {:>width$}", cells[row])?;
+            }
+            writeln!(f)?;
+        }
+        let FeedStats {
+            pushes,
+            unrouted,
+            unknown,
+            malformed,
+            stale,
+            overflowed,
+            oversized,
+            reconnects,
+        } = self.feed;
+        write!(
+            f,
+            "{pushes} pushes, {reconnects} reconnects; unrouted {unrouted}, unknown {unknown}, \
+             malformed {malformed}, stale {stale}"
+        )?;
+        for (count, what) in [
+            (overflowed, "overflowed"),
+            (oversized, "oversized"),
+            (self.restarts, "restarts"),
+        ] {
+            if count > 0 {
+                write!(f, ", {what} {count}")?;
+            }
+        }
+        if self.failures != FailureStats::default() {
+            write!(f, "\n{}", self.failures)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for FailureStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            told,
+            failed,
+            panicked,
+            dropped,
+            queued,
+        } = self;
+        write!(
+            f,
+            "{told} failures told; hook failed {failed}, panicked {panicked}, dropped {dropped}, \
+             queued {queued}"
+        )
+    }
+}
+
+/// A column of the table: what is rarely anything else than 0 is only shown when it is.
+struct Column {
+    name: &'static str,
+    count: fn(&HandlerStats) -> u64,
+    always: bool,
+}
+
+const COLUMNS: &[Column] = &[
+    Column::always("received", |h| h.received),
+    Column::always("handled", |h| h.handled),
+    Column::rare("failed", |h| h.failed),
+    Column::rare("panicked", |h| h.panicked),
+    Column::rare("timed out", |h| h.timed_out),
+    Column::rare("rejected", |h| h.rejected),
+    Column::rare("unmatched", |h| h.unmatched),
+    Column::always("dropped", |h| h.dropped),
+    Column::rare("superseded", |h| h.superseded),
+    Column::rare("cancelled", |h| h.cancelled),
+    Column::always("queued", |h| h.queued + h.running),
+    Column::always("gaps", |h| h.gaps),
+    Column::rare("gap failures", |h| h.gap_failures),
+    Column::rare("stalls", |h| h.stalls),
+];
+
+impl Column {
+    const fn always(name: &'static str, count: fn(&HandlerStats) -> u64) -> Self {
+        let always = true;
+        Self {
+            name,
+            count,
+            always,
+        }
+    }
+
+    const fn rare(name: &'static str, count: fn(&HandlerStats) -> u64) -> Self {
+        let always = false;
+        Self {
+            name,
+            count,
+            always,
+        }
+    }
+}
+
+/// Cells and how wide the widest is.
+fn column(cells: impl Iterator<Item = String>) -> (Vec<String>, usize) {
+    let cells: Vec<_> = cells.collect();
+    let width = cells.iter().map(|cell| cell.chars().count()).max();
+    (cells, width.unwrap_or(0))
+}

@@ -1,0 +1,159 @@
+//! One client's connection: its bytes become commands, its outbox becomes bytes.
+
+use std::sync::Arc;
+
+use bytes::Buf;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::client::ClientId;
+use super::commands;
+use super::outbox::Outbox;
+use super::reply::Frames;
+use super::request::{Parser, ProtocolError};
+use super::state::Shared;
+
+/// How much is read at once. One read is one turn of the broker: the changes that its commands
+/// make are invalidated together.
+const READ: usize = 16 * 1024;
+
+/// Serves a connection until the client leaves or is dropped. Whoever drops this future drops
+/// the connection.
+pub(super) async fn serve(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    id: ClientId,
+    outbox: Arc<Outbox>,
+) {
+    let _registered = Registered {
+        shared: &shared,
+        id,
+    };
+    let (reader, writer) = stream.into_split();
+    let reading = async {
+        if read(&shared, reader, id).await.is_some() {
+            outbox.finish();
+            // The client gets what is queued for it: the writer ends the connection.
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = outbox.closed() => {}
+        _ = write(&shared, writer, &outbox) => {}
+        () = reading => {}
+    }
+}
+
+/// Takes the client out of the state, however its task ends.
+struct Registered<'a> {
+    shared: &'a Shared,
+    id: ClientId,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().disconnect(self.id);
+    }
+}
+
+/// Why the broker closes a connection by itself.
+struct Leaving;
+
+/// Runs the client's commands; `None` when the client has gone.
+async fn read(
+    shared: &Shared,
+    mut reader: impl AsyncRead + Unpin,
+    id: ClientId,
+) -> Option<Leaving> {
+    let mut wire = shared.wire.subscribe();
+    let mut parser = Parser::default();
+    loop {
+        wire.wait_for(|wire| !wire.paused).await.ok()?;
+        let buffer = parser.buffer();
+        let room = buffer.capacity() - buffer.len();
+        if (&mut reader)
+            .take(room.min(READ) as u64)
+            .read_buf(buffer)
+            .await
+            .ok()?
+            == 0
+        {
+            return None;
+        }
+        // What was read in the moment before a pause is not answered before its end.
+        while !turn(shared, &mut parser, id)? {
+            wire.wait_for(|wire| !wire.paused).await.ok()?;
+        }
+        if shared.lock().clients.get(&id)?.leaving {
+            return Some(Leaving);
+        }
+    }
+}
+
+/// Runs all complete requests under one lock; false when the broker is paused, `None` when the
+/// client was dropped.
+fn turn(shared: &Shared, parser: &mut Parser, id: ClientId) -> Option<bool> {
+    let mut state = shared.lock();
+    if shared.wire.borrow().paused {
+        return Some(false);
+    }
+    let first_deadline = state.keys.next_deadline();
+    state.expire();
+    loop {
+        let client = state.clients.get_mut(&id)?;
+        if client.leaving {
+            break;
+        }
+        match parser.next(client.authenticated) {
+            Ok(Some(arguments)) => commands::run(&mut state, id, &arguments),
+            Ok(None) => break,
+            Err(ProtocolError(reason)) => {
+                let mut reply = Frames::new(client.protocol);
+                reply.error(format!("ERR Protocol error: {reason}"));
+                client.outbox.append(&reply.bytes);
+                client.leaving = true;
+            }
+        }
+    }
+    state.flush_invalidations();
+    let deadline = state.keys.next_deadline();
+    if deadline.is_some() && deadline != first_deadline {
+        shared.deadline.notify_one();
+    }
+    Some(true)
+}
+
+/// Writes the outbox until it is finished or the client has gone.
+async fn write(
+    shared: &Shared,
+    mut writer: impl AsyncWrite + Unpin,
+    outbox: &Outbox,
+) -> Option<()> {
+    let mut wire = shared.wire.subscribe();
+    while let Some(mut bytes) = outbox.next().await {
+        while bytes.has_remaining() {
+            let chunk = wire.wait_for(|wire| !wire.paused).await.ok()?.chunk;
+            let end = if chunk == 0 {
+                bytes.len()
+            } else {
+                chunk.min(bytes.len())
+            };
+            tokio::select! {
+                biased;
+                // A write may have to wait for the client to read; a pause does not wait for that.
+                changed = wire.changed() => changed.ok()?,
+                written = writer.write(&bytes[..end]) => {
+                    let written = written.ok().filter(|written| *written > 0)?;
+                    bytes.advance(written);
+                    outbox.written(written);
+                    if chunk != 0 {
+                        writer.flush().await.ok()?;
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+        }
+    }
+    writer.shutdown().await.ok()
+}

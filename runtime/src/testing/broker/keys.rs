@@ -1,0 +1,119 @@
+//! Keys, their deadlines, and the events that changes to them cause.
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::client::ClientId;
+use super::events::Class;
+use super::state::State;
+
+/// How many databases SELECT can choose from, as in the server's default configuration.
+pub(super) const DATABASES: usize = 16;
+
+// The order of an event and an invalidation is the server's: a change invalidates before it is
+// told, an expiry is told first. (Invalidations by prefix come later still: see `tracking`.)
+impl State {
+    pub(super) fn set(
+        &mut self,
+        by: ClientId,
+        db: usize,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+    ) {
+        let (key, value) = (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
+        let is_new = self.keys.get(db, &key).is_none();
+        self.keys.insert(db, &key, value, deadline);
+        if is_new {
+            self.notify(Class::New, "new", db, &key);
+        }
+        self.invalidate(Some(by), &key);
+        self.notify(Class::String, "set", db, &key);
+    }
+
+    pub(super) fn delete(&mut self, by: ClientId, db: usize, key: &Bytes) -> bool {
+        if self.keys.remove(db, key).is_none() {
+            return false;
+        }
+        self.invalidate(Some(by), key);
+        self.notify(Class::Generic, "del", db, key);
+        true
+    }
+
+    /// Sets or takes away a key's deadline. One that is past deletes the key.
+    pub(super) fn set_deadline(
+        &mut self,
+        by: ClientId,
+        db: usize,
+        key: &Bytes,
+        deadline: Option<Instant>,
+    ) -> bool {
+        if deadline.is_some_and(|time| time <= Instant::now()) {
+            return self.delete(by, db, key);
+        }
+        let Some(entry) = self.keys.remove(db, key) else {
+            return false;
+        };
+        self.keys
+            .insert(db, &Bytes::copy_from_slice(key), entry.value, deadline);
+        self.invalidate(Some(by), key);
+        self.notify(
+            Class::Generic,
+            if deadline.is_some() {
+                "expire"
+            } else {
+                "persist"
+            },
+            db,
+            key,
+        );
+        true
+    }
+
+    /// Empties one database, or all. No key event tells of it, only the invalidation of everything.
+    pub(super) fn flush(&mut self, by: ClientId, db: Option<usize>) {
+        for (index, keys) in self.keys.databases.iter_mut().enumerate() {
+            if db.is_none_or(|db| db == index) {
+                keys.clear();
+            }
+        }
+        self.keys
+            .deadlines
+            .retain(|(_, index, _)| db.is_some_and(|db| db != *index));
+        self.invalidate_everything(by);
+    }
+
+    /// Deletes the keys whose deadline has come.
+    pub(super) fn expire(&mut self) {
+        if self.keys.deadlines.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some((_, db, key)) = self
+            .keys
+            .deadlines
+            .first()
+            .filter(|(time, ..)| *time <= now)
+            .cloned()
+        {
+            self.keys.remove(db, &key);
+            self.notify(Class::Expired, "expired", db, &key);
+            self.invalidate(None, &key);
+        }
+    }
+
+    /// Publishes a key event on the channels that are switched on.
+    pub(super) fn notify(&mut self, class: Class, event: &str, db: usize, key: &[u8]) {
+        let events = self.keys.events;
+        if !events.holds(class) {
+            return;
+        }
+        if events.holds(Class::Keyspace) {
+            let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
+            self.publish(&channel, event.as_bytes());
+        }
+        if events.holds(Class::Keyevent) {
+            self.publish(format!("__keyevent@{db}__:{event}").as_bytes(), key);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+use std::collections::{BTreeSet, HashMap};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::events::Classes;
+use super::keys::DATABASES;
+
+/// The databases and the deadlines of the keys in them.
+#[derive(Default)]
+pub(super) struct Keyspace {
+    pub(super) databases: [HashMap<Bytes, Entry>; DATABASES],
+    pub(super) deadlines: BTreeSet<(Instant, usize, Bytes)>,
+    pub(super) events: Classes,
+}
+
+pub(super) struct Entry {
+    pub(super) value: Bytes,
+    pub(super) deadline: Option<Instant>,
+}
+
+impl Keyspace {
+    pub(super) fn get(&self, db: usize, key: &[u8]) -> Option<&Bytes> {
+        self.databases[db].get(key).map(|entry| &entry.value)
+    }
+
+    /// The key's deadline, if the key exists, if it has one.
+    pub(super) fn deadline(&self, db: usize, key: &[u8]) -> Option<Option<Instant>> {
+        self.databases[db].get(key).map(|entry| entry.deadline)
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(time, ..)| *time)
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        db: usize,
+        key: &Bytes,
+        value: Bytes,
+        deadline: Option<Instant>,
+    ) {
+        self.remove(db, key);
+        self.databases[db].insert(key.clone(), Entry { value, deadline });
+        self.deadlines
+            .extend(deadline.map(|time| (time, db, key.clone())));
+    }
+
+    pub(super) fn remove(&mut self, db: usize, key: &Bytes) -> Option<Entry> {
+        let entry = self.databases[db].remove(key)?;
+        if let Some(time) = entry.deadline {
+            self.deadlines.remove(&(time, db, key.clone()));
+        }
+        Some(entry)
+    }
+}

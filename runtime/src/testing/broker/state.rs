@@ -1,0 +1,155 @@
+//! Everything the broker knows, behind one lock: like the server it stands in for, it does one
+//! thing at a time, so that every client sees the same order.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Notify, watch};
+
+use super::client::ClientId;
+use super::keyspace::Keyspace;
+use super::outbox::Outbox;
+use super::reply::Protocol;
+use super::subscriptions::{Kind, Subscriptions};
+use super::tracking_table::{Tracking, TrackingTable};
+
+/// What the public handle, the listener and the tasks of the connections share.
+pub(super) struct Shared {
+    state: Mutex<State>,
+    /// Woken when a key's deadline comes before all others.
+    pub(super) deadline: Notify,
+    pub(super) wire: watch::Sender<Wire>,
+}
+
+/// The faults that the tasks of the connections act on.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Wire {
+    pub(super) paused: bool,
+    /// The size of one write; zero leaves it to the socket.
+    pub(super) chunk: usize,
+}
+
+impl Shared {
+    pub(super) fn new() -> Self {
+        Self {
+            state: Mutex::new(State::new()),
+            deadline: Notify::new(),
+            wire: watch::Sender::new(Wire::default()),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) struct State {
+    pub(super) clients: HashMap<ClientId, Client>,
+    last_id: ClientId,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) keys: Keyspace,
+    pub(super) tracking: TrackingTable,
+    /// The default user's password; without one every connection counts as authenticated.
+    pub(super) password: Option<Bytes>,
+    pub(super) users: HashMap<Bytes, Bytes>,
+    pub(super) denied: BTreeSet<Bytes>,
+    pub(super) refusing: bool,
+    pub(super) loading: bool,
+    pub(super) confirmation_delay: Duration,
+    pub(super) output_limit: Option<usize>,
+    /// The client whose command is running. Pushes to it wait for the end of its reply.
+    pub(super) running: Option<Running>,
+    /// Changes with every subscription and connection; `wait_for_subscribers` looks again then.
+    pub(super) changed: watch::Sender<()>,
+}
+
+/// The client whose command is running, and what was pushed to it meanwhile.
+pub(super) struct Running {
+    pub(super) id: ClientId,
+    pub(super) messages: Vec<u8>,
+    /// Invalidations come after messages, whichever was caused first.
+    pub(super) invalidations: Vec<u8>,
+}
+
+pub(super) struct Client {
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) protocol: Protocol,
+    pub(super) authenticated: bool,
+    pub(super) name: Bytes,
+    pub(super) db: usize,
+    /// Subscribed names by kind; `State::subscriptions` holds the same the other way round.
+    pub(super) names: [BTreeSet<Bytes>; Kind::COUNT],
+    pub(super) tracking: Option<Tracking>,
+    /// Closed once the replies so far are written.
+    pub(super) leaving: bool,
+}
+
+impl Client {
+    pub(super) fn is_subscribed(&self) -> bool {
+        self.names.iter().any(|names| !names.is_empty())
+    }
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            clients: HashMap::new(),
+            last_id: 0,
+            subscriptions: Subscriptions::default(),
+            keys: Keyspace::default(),
+            tracking: TrackingTable::default(),
+            password: None,
+            users: HashMap::new(),
+            denied: BTreeSet::new(),
+            refusing: false,
+            loading: false,
+            confirmation_delay: Duration::ZERO,
+            output_limit: None,
+            running: None,
+            changed: watch::Sender::new(()),
+        }
+    }
+
+    /// Registers a new connection.
+    pub(super) fn connect(&mut self, outbox: Arc<Outbox>) -> ClientId {
+        outbox.set_limit(self.output_limit);
+        self.last_id += 1;
+        let client = Client {
+            outbox,
+            protocol: Protocol::Resp2,
+            authenticated: self.password.is_none(),
+            name: Bytes::new(),
+            db: 0,
+            names: Default::default(),
+            tracking: None,
+            leaving: false,
+        };
+        self.clients.insert(self.last_id, client);
+        self.changed.send_replace(());
+        self.last_id
+    }
+
+    /// Forgets a connection and all it was subscribed to, and has its socket closed.
+    pub(super) fn disconnect(&mut self, id: ClientId) {
+        self.unsubscribe_everything(id);
+        self.stop_tracking(id);
+        if let Some(client) = self.clients.remove(&id) {
+            client.outbox.close();
+        }
+        self.changed.send_replace(());
+    }
+
+    /// Pushes a message's frame to a client, behind the reply of the command that it runs.
+    pub(super) fn push(&mut self, id: ClientId, frame: &[u8]) {
+        match &mut self.running {
+            Some(running) if running.id == id => running.messages.extend_from_slice(frame),
+            _ => {
+                if let Some(client) = self.clients.get(&id) {
+                    client.outbox.append(frame);
+                }
+            }
+        }
+    }
+}
