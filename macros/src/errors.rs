@@ -1,7 +1,11 @@
+//! Collects the errors of one macro call, and suggests the word that a misspelt one was meant to
+//! be.
+
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 
-/// The mistakes found so far: all of them are told at once.
+/// The errors found so far. They are reported together, so that the user can fix all of them at
+/// once.
 #[derive(Default)]
 pub(crate) struct Errors {
     found: Option<syn::Error>,
@@ -15,16 +19,18 @@ impl Errors {
         }
     }
 
+    /// Adds an error with the caret at `span`.
     pub(crate) fn at(&mut self, span: Span, text: impl std::fmt::Display) {
         self.add(syn::Error::new(span, text));
     }
 
+    /// Adds an error with the caret under all of `tokens`.
     pub(crate) fn on(&mut self, tokens: impl ToTokens, text: impl std::fmt::Display) {
         self.add(syn::Error::new_spanned(tokens, text));
     }
 
-    /// Keeps the value, or the error.
-    pub(crate) fn take<T>(&mut self, result: syn::Result<T>) -> Option<T> {
+    /// Returns the value, or adds the error and returns `None`.
+    pub(crate) fn handle<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.add(error)).ok()
     }
 
@@ -32,7 +38,7 @@ impl Errors {
         self.found.is_none()
     }
 
-    /// One `compile_error!` for each mistake.
+    /// Returns one `compile_error!` per error.
     pub(crate) fn into_tokens(self) -> TokenStream {
         self.found
             .map(syn::Error::into_compile_error)
@@ -40,17 +46,19 @@ impl Errors {
     }
 }
 
-/// The known word that `word` was probably meant to be.
+/// Returns the known word that is closest to `word`, if one is close enough to be a suggestion.
 pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let close = |known: &str| distance(word, known) <= word.len().max(known.len()).div_ceil(3);
+    let is_close =
+        |known: &str| edit_distance(word, known) <= word.len().max(known.len()).div_ceil(3);
     known
         .into_iter()
-        .filter(|known| close(known))
-        .min_by_key(|known| distance(word, known))
+        .filter(|known| is_close(known))
+        .min_by_key(|known| edit_distance(word, known))
 }
 
-/// How many characters must be changed, added or taken away to turn one word into the other.
-fn distance(one: &str, other: &str) -> usize {
+/// Returns the Levenshtein distance: how many characters must be changed, inserted or deleted to
+/// turn one word into the other.
+fn edit_distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.chars().count()).collect();
     for (i, a) in one.chars().enumerate() {
         let mut diagonal = row[0];
@@ -69,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_word_is_proposed_if_one_is_near() {
+    fn the_nearest_word_is_suggested_if_one_is_close() {
         let known = ["channel", "pattern", "shard", "buffer", "buffer_bytes"];
         assert_eq!(nearest("chanel", known), Some("channel"));
         assert_eq!(nearest("bufer", known), Some("buffer"));
@@ -78,9 +86,9 @@ mod tests {
     }
 
     #[test]
-    fn distance_counts_single_changes() {
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("same", "same"), 0);
+    fn the_distance_counts_single_edits() {
+        assert_eq!(edit_distance("", "abc"), 3);
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+        assert_eq!(edit_distance("same", "same"), 0);
     }
 }

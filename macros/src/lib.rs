@@ -1,38 +1,29 @@
-//! The macros of `redis-push`, which re-exports them: use them from there.
+//! Procedural macros for `redis-push`.
 //!
-//! - [`macro@push_handler`] makes an async function a handler of pushes.
-//! - [`macro@gap_handler`] makes an async function a handler of gaps.
-//! - [`handlers!`] mounts handlers by their names.
-//! - [`derive@PushMessage`] makes a type a message that names its channel.
+//! The crate `redis-push` re-exports them; use them from there.
 //!
-//! What they write could be written by hand with the public types of `redis-push`.
+//! - [`macro@push_handler`] turns an async function into a handler of pushes.
+//! - [`macro@gap_handler`] turns an async function into a handler of gaps.
+//! - [`handlers!`] mounts handlers by name.
+//! - [`derive@PushMessage`] turns a type into a message that names its channel.
+//!
+//! The macros are a convenience: the same code can be written by hand with the public types of
+//! `redis-push`.
 
-mod args;
-mod codec;
-mod decode;
-mod duration;
-mod encode;
+mod ast;
+mod attr;
 mod errors;
-mod fallback;
-mod gap_handler;
-mod handler;
-mod impls;
-mod listen;
-mod message;
-mod mount;
-mod overflow;
-mod serde_attrs;
-mod signature;
+mod expand;
 #[cfg(test)]
 mod snapshots;
 mod spans;
-mod template;
-mod types;
-mod wire;
 
 use proc_macro::TokenStream;
 
-/// Makes an async function a handler: what it listens to, and how its arguments are taken.
+/// Turns an async function into a push handler.
+///
+/// The options say what the handler listens to. Each argument is extracted from the push or from
+/// the state, by its type.
 ///
 /// ```
 /// use redis_push::{ChannelName, Json, Mount, State, handlers, push_handler};
@@ -54,46 +45,48 @@ use proc_macro::TokenStream;
 /// let mounts: Vec<Mount<Db>> = handlers![on_order];
 /// ```
 ///
-/// The function stays as it is: a unit test calls it. One that is never mounted is the compiler's
-/// warning `function on_order is never used`.
+/// The macro does not change the function, so a unit test can call it. If a handler is never
+/// mounted, the compiler warns: `function on_order is never used`.
 ///
 /// # Options
 ///
 /// | option | meaning |
 /// | --- | --- |
 /// | `channel = "orders"` | listens to one channel |
-/// | `channel = "orders.{id}"` | listens to every channel of that form: a template with params |
-/// | `pattern = "orders.*"` | listens to what a glob matches, by the server's rules |
-/// | `shard = "orders"` | listens to one sharded channel; the name is taken as it is |
-/// | `keyspace = "user:{id}"` | listens to what happens to the keys of that form, in every database; the handler takes a `KeyEvent`, or the event's name as text |
-/// | `invalidate = "user:"` | listens to changes of the keys that begin so, for a cache to forget them; the handler takes an `Invalidation` |
-/// | `connection` | listens to the connection: the handler takes a `ConnectionEvent` |
-/// | `channel = ["orders", "refunds"]` | listens to each of a list; so do the other kinds |
-/// | `buffer = 1024` | how many messages may wait for the handler (default 65,536) |
-/// | `buffer_bytes = 65536` | how many bytes of them (default 8 MiB) |
-/// | `overflow = "latest"` | what goes when the buffer is full: `"drop_oldest"` (the default), `"drop_newest"`, or `"latest"`, which keeps the newest message of each channel only |
-/// | `timeout = "5s"` | how long one delivery may take (`ms`, `s`, `m`, `h`); then it is dropped and counted `timed_out` |
-/// | `workers = 4` | how many deliveries may run at once (default 1) |
-/// | `ordered_by = symbol` | the param of the channel, or field of the payload, whose messages stay in order among several workers; in quotes where the name in the payload is no identifier |
-/// | `stall_limit = "30s"` | how long one delivery may go on before the handler is named as stalled |
-/// | `required` | lets the subscriber be ready only while this handler is not stalled |
-/// | `on_gap = resync` | the [`gap_handler`](macro@gap_handler) that is told what was missed |
-/// | `state = App` | takes the arguments from this state only |
-/// | `crate = path` | where `redis_push` is, if it is renamed or re-exported |
+/// | `channel = "orders.{id}"` | listens to every channel that matches a template with params |
+/// | `pattern = "orders.*"` | listens to every channel that matches a glob, by the rules of the server |
+/// | `shard = "orders"` | listens to one sharded channel; the name is used unchanged |
+/// | `keyspace = "user:{id}"` | listens to events of the keys that match a template, in every database; the handler takes a `KeyEvent`, or the event's name as text |
+/// | `invalidate = "user:"` | listens to changes of the keys with this prefix, so that a cache can drop them; the handler takes an `Invalidation` |
+/// | `connection` | listens to events of the connection; the handler takes a `ConnectionEvent` |
+/// | `channel = ["orders", "refunds"]` | listens to each entry of a list; the other kinds, except `connection`, take lists too |
+/// | `buffer = 1024` | the number of messages that can wait for the handler (default 65,536) |
+/// | `buffer_bytes = 65536` | the number of bytes that these messages can have in total (default 8 MiB) |
+/// | `overflow = "latest"` | which message is dropped when the buffer is full: `"drop_oldest"` (the default), `"drop_newest"`, or `"latest"`, which keeps only the newest message of each channel |
+/// | `timeout = "5s"` | how long one delivery can take (`ms`, `s`, `m`, `h`); after that it is cancelled and counted as `timed_out` |
+/// | `workers = 4` | how many deliveries can run at once (default 1) |
+/// | `ordered_by = symbol` | the param of the channel, or the field of the payload, whose equal values are delivered in order although there are several workers; in quotes if the name in the payload is not an identifier |
+/// | `stall_limit = "30s"` | how long one delivery can run before the handler is reported as stalled |
+/// | `required` | makes the subscriber not ready while this handler is stalled |
+/// | `on_gap = resync` | the [`gap_handler`](macro@gap_handler) that runs when messages may have been missed |
+/// | `state = App` | takes the arguments from this state type only |
+/// | `crate = path` | the path of `redis_push`, if the crate is renamed or re-exported |
 ///
-/// Of the options that say what to listen to one is set, or none: the handler then listens to what
-/// its message type names. One that is set goes before the type's; a template must then have the
-/// params that the type is filled from.
+/// At most one option can say what to listen to. Without one, the handler listens to what its
+/// message type names. With one, it overrides the message type; a template must then contain the
+/// params that the message type is filled from.
 ///
-/// In a template, whose params are named like fields and arguments (`{type}` for `r#type`), `{name}`
-/// takes one or more characters other than `.`, `:` and `/`; `{name*}`, at
-/// the end, takes the rest; `{{` and `}}` are braces. In a `channel` without params `*` has no
-/// meaning, so it is refused. `invalidate` takes the beginning of the keys, without params.
+/// In a template, `{name}` matches one or more characters other than `.`, `:` and `/`. `{name*}`
+/// matches the rest of the name and must be last. `{{` and `}}` are literal braces. A param has the
+/// name of the field or argument that it fills; for the raw identifier `r#type` this is `{type}`.
 ///
-/// ## Each of them
+/// In a `channel` without params, `*` would have no special meaning and is refused. `invalidate`
+/// takes a key prefix, which has no params.
 ///
-/// What to listen to: a channel, a template, a list, a pattern, a sharded channel, keys by what
-/// happens to them or to forget them, the connection.
+/// ## Examples of options
+///
+/// Each kind of name to listen to: a channel, a template, a list, a pattern, a sharded channel, key
+/// events, invalidations and the connection.
 ///
 /// ```
 /// use redis_push::{ChannelName, ConnectionEvent, Invalidation, KeyEvent, MatchedPattern, Param};
@@ -143,7 +136,8 @@ use proc_macro::TokenStream;
 /// # let _ = redis_push::handlers![on_connection] as Vec<redis_push::Mount<()>>;
 /// ```
 ///
-/// How much may wait, what goes when it is more, how many run, and for how long.
+/// Limits: how many messages can wait, which are dropped, and how many deliveries run at once and
+/// for how long.
 ///
 /// ```
 /// use redis_push::{Bytes, PushMessage, push_handler};
@@ -166,7 +160,12 @@ use proc_macro::TokenStream;
 ///     Ok(())
 /// }
 ///
-/// #[push_handler(channel = "frames", buffer = 64, buffer_bytes = 67108864, overflow = "drop_newest")]
+/// #[push_handler(
+///     channel = "frames",
+///     buffer = 64,
+///     buffer_bytes = 67108864,
+///     overflow = "drop_newest",
+/// )]
 /// async fn on_frame(frame: Bytes) {
 ///     println!("{} bytes", frame.len());
 /// }
@@ -177,7 +176,7 @@ use proc_macro::TokenStream;
 /// #     as Vec<redis_push::Mount<()>>;
 /// ```
 ///
-/// What is told of gaps, and whose state it is.
+/// A gap handler, and a handler for one state type.
 ///
 /// ```
 /// use redis_push::{Gap, State, gap_handler, push_handler};
@@ -191,7 +190,7 @@ use proc_macro::TokenStream;
 ///     # drop::<App>(app);
 /// }
 ///
-/// // An extractor that is written for one state asks for it here.
+/// // `state` is needed for an extractor that is implemented for one state type only.
 /// #[push_handler(channel = "changes", on_gap = reload, state = App, crate = redis_push)]
 /// async fn on_change(key: &str, State(app): State<App>) {
 ///     println!("{key}");
@@ -202,26 +201,30 @@ use proc_macro::TokenStream;
 ///
 /// # Arguments
 ///
-/// An argument is of any type that is `FromPush`, in any order, and at most one is the message: a
-/// `#[derive(PushMessage)]` type, `Json<T>`, `Text<T>`, `Bytes`, `&[u8]`, `&str`,
-/// `KeyEvent`, `Invalidation` or `ConnectionEvent`, or an `Option` or `Result<_, Rejection>` of one.
-/// They may borrow from the push, which lives as long as the call:
-/// elided lifetimes and named ones (`async fn on_x<'a>(text: &'a str, name: ChannelName<'a>)`) both
-/// do. Type parameters and `impl Trait` do not: nothing would say what they are.
+/// Arguments can have any type that implements `FromPush`, in any order. At most one of them is the
+/// message: a `#[derive(PushMessage)]` type, `Json<T>`, `Text<T>`, `Bytes`, `&[u8]`, `&str`,
+/// `KeyEvent`, `Invalidation` or `ConnectionEvent`, or an `Option` or `Result<_, Rejection>` of one
+/// of these.
 ///
-/// `Param(id): Param<u64>` takes what `{id}` stands for in the channel's name: the argument is named
-/// like the param, which is checked here.
+/// Arguments can borrow from the push, which lives as long as the call. Elided and named lifetimes
+/// both work: `async fn on_x<'a>(text: &'a str, name: ChannelName<'a>)`. Type parameters and
+/// `impl Trait` do not, because handlers are mounted by name and nothing would determine the types.
 ///
-/// What an argument needs of the state is checked where the handler is mounted. An extractor of
-/// your own that is written for one state needs `state = App` here; so does a handler that takes
-/// something from a state and is to be collected (the feature `collect` of `redis-push`, which
-/// finds handlers without a list).
+/// `Param(id): Param<u64>` takes the value of `{id}` in the channel name. The argument must have
+/// the name of the param; the macro checks this.
 ///
-/// # Returns
+/// What an argument requires of the state is checked where the handler is mounted. A handler needs
+/// `state = App` in two cases: if it takes an extractor of yours that is implemented for one state
+/// type only, and if it takes something from the state and is collected by the feature `collect` of
+/// `redis-push`, which finds handlers without a list.
 ///
-/// `()`, or `Result<(), E>` with an `E` that converts into `BoxError`: an error is counted and
-/// logged, and the handler lives on. `Publish<T>` answers: the message is published on the channel
-/// of its type. So do `Option<Publish<T>>`, where it is there, and a `Result` of either.
+/// # Return types
+///
+/// A handler returns `()`, or `Result<(), E>` where `E` converts into `BoxError`. An error is
+/// counted and logged, and the handler continues with the next message.
+///
+/// To answer, a handler returns `Publish<T>`: the message is published on the channel of its type.
+/// `Option<Publish<T>>` answers if there is a value. A `Result` of either is possible too.
 ///
 /// ```
 /// use redis_push::{Mount, Publish, PushMessage, handlers, push_handler};
@@ -259,8 +262,8 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// becomes the same function, and beside it a type of its name that `handlers!` can mount. In
-/// terms of the public types:
+/// becomes the same function and a type with the same name, which `handlers!` mounts. Written with
+/// the public types of `redis-push`, the type is:
 ///
 /// ```
 /// # use redis_push::{Fault, FromPush, Handler, Json, Push, Spec, Subscription};
@@ -285,19 +288,21 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// A constant beside it checks each argument where it is written, mounted or not. As the type has
-/// the function's name, no other type or module beside it may have it.
+/// The expansion also contains a constant that checks each argument at its own position, whether
+/// the handler is mounted or not. Because the type has the name of the function, no other type or
+/// module in the same scope can have that name.
 #[proc_macro_attribute]
 pub fn push_handler(args: TokenStream, item: TokenStream) -> TokenStream {
-    handler::expand(args.into(), item.into()).into()
+    expand::handler::expand(args.into(), item.into()).into()
 }
 
-/// Makes an async function a handler of gaps, for `on_gap` of a
+/// Turns an async function into a gap handler, for the option `on_gap` of a
 /// [`push_handler`](macro@push_handler).
 ///
-/// It runs once before the first message, with the cause `Initial`, and after every span in which
-/// messages may have been missed: the place to load what the messages keep up to date. A run that
-/// fails is repeated with backoff before any further delivery.
+/// A gap is a period in which messages may have been missed. The gap handler runs after each gap,
+/// and once before the first message, with the cause `Initial`. It is the place to load the data
+/// that the messages keep up to date. If it fails, it runs again, with backoff, before any further
+/// message is delivered.
 ///
 /// ```
 /// use redis_push::{Gap, Mount, State, gap_handler, handlers, push_handler};
@@ -326,15 +331,17 @@ pub fn push_handler(args: TokenStream, item: TokenStream) -> TokenStream {
 /// let mounts: Vec<Mount<Cache>> = handlers![on_change];
 /// ```
 ///
-/// Arguments are `Gap` or `&Gap`, `State<T>`, and what is `FromGap`; there is no message to take.
-/// The return type is that of a push handler. The options are `state = App` and `crate = path`, as
-/// there.
+/// Arguments can be `Gap` or `&Gap`, `State<T>`, and any other type that implements `FromGap`.
+/// There is no message to take. The return type is `()` or `Result<(), E>`, as for a push handler.
+/// The options are `state = App` and `crate = path`, with the same meaning as there.
 #[proc_macro_attribute]
 pub fn gap_handler(args: TokenStream, item: TokenStream) -> TokenStream {
-    gap_handler::expand(args.into(), item.into()).into()
+    expand::gap_handler::expand(args.into(), item.into()).into()
 }
 
-/// Mounts handlers: a `Vec<Mount<S>>` for `Subscriber::handlers`, of which `S` is inferred.
+/// Creates a `Vec<Mount<S>>` from handlers, for `Subscriber::handlers`.
+///
+/// The state type `S` is inferred.
 ///
 /// ```
 /// use redis_push::{Mount, Subscription, handlers, push_handler};
@@ -361,16 +368,17 @@ pub fn gap_handler(args: TokenStream, item: TokenStream) -> TokenStream {
 /// assert_eq!(mounts.len(), 2);
 /// ```
 ///
-/// An element is a handler's path, or the path with methods of `Mount` behind it. Any other
-/// expression is taken for a `Mount` as it is: `Mount::new(MyHandler { .. })`. The list may be
-/// empty. `handlers![crate = path; a, b]` says where `redis_push` is.
+/// An element is the path of a handler, optionally followed by calls of methods of `Mount`. Any
+/// other expression must be a `Mount` itself, such as `Mount::new(MyHandler { .. })`. The list can
+/// be empty. `handlers![crate = path; a, b]` sets the path of `redis_push`.
 #[proc_macro]
 pub fn handlers(elements: TokenStream) -> TokenStream {
-    mount::expand(elements.into()).into()
+    expand::handlers::expand(elements.into()).into()
 }
 
-/// Makes a type a message: it names its channel, a handler takes it as an argument, and a
-/// `Publisher` publishes it.
+/// Implements `PushMessage` and the traits to receive and publish a type.
+///
+/// The type names its channel. A handler takes it as an argument, and a `Publisher` publishes it.
 ///
 /// ```
 /// use redis_push::{Mount, PushMessage, handlers, push_handler};
@@ -391,48 +399,50 @@ pub fn handlers(elements: TokenStream) -> TokenStream {
 /// let mounts: Vec<Mount<()>> = handlers![on_quote];
 /// ```
 ///
-/// The type needs no serde derive, and the crate no serde; only a type that holds itself, such as a
-/// `Vec` of its own kind, needs serde's derives beside this one.
+/// The type needs no serde derive, and your crate does not need to depend on serde. The exception
+/// is a type that contains itself, such as in a `Vec` of its own type: it needs serde's derives in
+/// addition to this one.
 ///
-/// # Where it is published
+/// # Channels
 ///
-/// `#[push(..)]` takes one of these, and `crate = path` where `redis_push` is renamed:
+/// `#[push(..)]` takes one of the options `channel`, `pattern` and `shard`, and any of the others.
+/// `crate = path` sets the path of `redis_push`, if the crate is renamed or re-exported.
 ///
 /// | option | meaning |
 /// | --- | --- |
 /// | `channel = "orders"` | one channel |
-/// | `channel = "orders.{id}"` | a template: the field `id` is in the channel's name |
-/// | `pattern = "orders.*"` | a glob, by the server's rules; no params |
-/// | `shard = "{orders}.eu"` | one sharded channel; the name is taken as it is |
-/// | `channel = ["orders", "refunds"]` | each of a list, with the same params; published on the first |
-/// | `codec = json` | how the payload is written: see [below](#the-payload) |
-/// | `tag = "type"` | an enum's variant is named in this field, as by `#[serde(tag = "type")]` |
-/// | `receive_only` | the type is not to be published, so nothing need be writable |
+/// | `channel = "orders.{id}"` | a template: the field `id` is part of the channel name |
+/// | `pattern = "orders.*"` | a glob, by the rules of the server; without params |
+/// | `shard = "{orders}.eu"` | one sharded channel; the name is used unchanged |
+/// | `channel = ["orders", "refunds"]` | each channel of a list, with the same params; messages are published on the first |
+/// | `codec = json` | the encoding of the payload: see [below](#payload) |
+/// | `tag = "type"` | the field of the payload that names the variant of an enum, as in `#[serde(tag = "type")]` |
+/// | `receive_only` | the type cannot be published, so its fields need not be serializable |
 ///
-/// `Quote::template()` of the trait is the text of its (first) channel. Where that has params, the
-/// type gets a function `Quote::channel_for("ACME")`: the name of the channel with these, in the order
-/// of the template.
+/// The trait's function `Quote::template()` returns the text of the first channel. If that channel
+/// has params, the derive adds a function to the type: `Quote::channel_for("ACME")` returns the
+/// name of the channel with these params, in the order of the template.
 ///
 /// # Fields
 ///
-/// A field that a param names is filled from the channel: `&str` and `Cow<str>` borrow its text,
-/// every other type is parsed by `FromStr`. In the payload a field of that name is ignored
-/// (`deny_unknown_fields` refuses it, like any other). A channel that is not of the template is
-/// counted `unmatched`, whatever its payload.
+/// A field with the name of a param is filled from the channel name. `&str` and `Cow<str>` borrow
+/// its text; every other type is parsed by `FromStr`. A field of that name in the payload is
+/// ignored, or refused if the type has `deny_unknown_fields`. If a channel does not match the
+/// template, the message is counted as `unmatched`, whatever its payload.
 ///
-/// All other fields are in the payload. A type without such fields does not look at the payload at
-/// all, and publishes an empty one. Structs, tuple structs and enums are read and written as serde
-/// does it; params need a struct with named fields. Lifetimes and type parameters are allowed.
+/// All other fields are in the payload. If there are none, the payload is not read, and an empty
+/// one is published. Structs, tuple structs and enums are read and written as by serde's derives;
+/// params need a struct with named fields. The type can have lifetimes and type parameters.
 ///
-/// # The payload
+/// # Payload
 ///
-/// | codec | the payload is |
+/// | codec | payload |
 /// | --- | --- |
 /// | `json` | JSON; the default |
-/// | `text` | the text of the one field that is not in the channel's name, by `FromStr` and `Display`; `&str` and `Cow<str>` borrow. An enum is parsed as a whole |
-/// | `bytes` | the bytes of the one such field: `&[u8]`, `Cow<[u8]>`, `Vec<u8>` or `Bytes` |
+/// | `text` | the text of the one field that is not in the channel name, by `FromStr` and `Display`; `&str` and `Cow<str>` borrow. An enum is parsed as a whole |
+/// | `bytes` | the bytes of the one field that is not in the channel name: `&[u8]`, `Cow<[u8]>`, `Vec<u8>` or `Bytes` |
 /// | `msgpack` | MessagePack; needs the feature `msgpack` |
-/// | `path::to::MyCodec` | what a `Codec` of your own makes of it |
+/// | `path::to::MyCodec` | whatever your own `Codec` reads and writes |
 ///
 /// ```
 /// use redis_push::PushMessage;
@@ -455,29 +465,42 @@ pub fn handlers(elements: TokenStream) -> TokenStream {
 /// # Ok::<(), redis_push::Error>(())
 /// ```
 ///
-/// What is published is read again as the same value, with three exceptions of JSON: a number with
-/// a fraction may come back with another last digit (serde_json's feature `float_roundtrip` mends
-/// that), one that is infinite or no number does not come back, and an `Option` in an `Option` comes
-/// back as `None` where it was `Some(None)`.
+/// A published message is received as an equal value, with three exceptions in JSON:
 ///
-/// A type with a `channel` or a `shard` can be published when its fields can be written: by serde's
-/// `Serialize`, or for `text` by `Display`. (One with a `pattern` names no channel; it goes out by
-/// `publish_to`.) That is asked only where it is published, so a type that is only received needs
-/// nothing. A param is written by `Display`; one whose text could not be read back (it is empty, or
-/// has a separator in it) is an error of the publish.
+/// - The last digit of a fractional number can change. The feature `float_roundtrip` of serde_json
+///   prevents this.
+/// - A number that is infinite or NaN is not received.
+/// - `Some(None)` in an `Option<Option<T>>` is received as `None`.
 ///
-/// A borrowed text should be a `Cow<'a, str>`: `&'a str` refuses a JSON string with an escape in
-/// it. What mentions a lifetime of the type gets `#[serde(borrow)]` by itself; serde borrows in a
-/// `Cow` that is the field's own type, and copies in an `Option<Cow<'a, str>>`.
+/// ## Requirements for publishing
 ///
-/// # Serde's attributes
+/// A type with a `channel` or a `shard` can be published if its fields can be written: by serde's
+/// `Serialize`, or by `Display` with `codec = text`. A type with a `pattern` names no single
+/// channel and is published with `publish_to`. The compiler checks these requirements only where
+/// the type is published, so a type that is only received does not need them.
 ///
-/// `#[serde(..)]` on the type, its variants and its fields is honoured: `rename`, `rename_all`,
-/// `alias`, `default`, `borrow`, `flatten`, `with`, `deserialize_with`, `serialize_with`, `skip`,
-/// `skip_serializing_if`, `tag`, `content`, `untagged`, `transparent`, `deny_unknown_fields` and
-/// others. A `with` whose module only reads needs `receive_only`, or `deserialize_with` instead. On a field that a param fills it has
-/// no effect. A `default` of the type needs the type's own `Default`, as in serde. What cannot be
-/// carried is refused on the type: `from`, `try_from`, `into`, `remote`, `crate` and `bound`.
+/// A param is written by `Display`. If its text could not be read back, because it is empty or
+/// contains a separator, publishing fails with an error.
+///
+/// ## Borrowing
+///
+/// Prefer `Cow<'a, str>` to `&'a str` for text in JSON: `&'a str` rejects a JSON string with an
+/// escape in it. The derive adds `#[serde(borrow)]` to each field whose type mentions a lifetime of
+/// the message. Serde then borrows in a field of the type `Cow<'a, str>`, and copies in one of the
+/// type `Option<Cow<'a, str>>`.
+///
+/// # Serde attributes
+///
+/// The derive honors `#[serde(..)]` on the type, its variants and its fields: `rename`,
+/// `rename_all`, `alias`, `default`, `borrow`, `flatten`, `with`, `deserialize_with`,
+/// `serialize_with`, `skip`, `skip_serializing_if`, `tag`, `content`, `untagged`, `transparent`,
+/// `deny_unknown_fields` and others.
+///
+/// - On a field that a param fills, these attributes have no effect.
+/// - If the module of a `with` can only deserialize, use `deserialize_with` instead, or
+///   `receive_only`.
+/// - `default` on the type needs an implementation of `Default` for the type, as in serde.
+/// - `from`, `try_from`, `into`, `remote`, `crate` and `bound` on the type are refused.
 ///
 /// ```
 /// use redis_push::PushMessage;
@@ -494,5 +517,5 @@ pub fn handlers(elements: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_derive(PushMessage, attributes(push, serde))]
 pub fn push_message(input: TokenStream) -> TokenStream {
-    message::expand(input.into()).into()
+    expand::message::expand(input.into()).into()
 }

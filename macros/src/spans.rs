@@ -1,28 +1,42 @@
-//! Where generated tokens are said to stand: carets go by it.
+//! Spans of generated tokens. rustc draws the carets of its errors from them.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
-/// The spans of the first and the last token, for a caret under all of them.
+/// Returns the spans of the first and the last token, so that a caret can cover all of them.
 pub(crate) fn ends(tokens: impl ToTokens) -> (Span, Span) {
     let mut spans = tokens
         .into_token_stream()
         .into_iter()
         .map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::call_site);
-    (placed(first), placed(spans.last().unwrap_or(first)))
+    (located_at(first), located_at(spans.last().unwrap_or(first)))
 }
 
-/// A span at that place whose tokens count as the macro's: lints of the user's crate leave them
-/// alone.
-pub(crate) fn placed(span: Span) -> Span {
+/// Returns a span with the user's location and the macro's hygiene.
+///
+/// The compiler treats tokens with such a span as macro output, so the lints of the user's crate
+/// skip them.
+pub(crate) fn located_at(span: Span) -> Span {
     Span::call_site().located_at(span)
 }
 
-/// The tokens in parentheses whose span is that of the last token they speak of: a caret then
-/// reaches up to it.
-pub(crate) fn closed_at(last: Span, tokens: TokenStream) -> TokenTree {
+/// Puts the tokens in parentheses that have the span of `last`.
+///
+/// A caret that starts before the parentheses then extends to `last`.
+pub(crate) fn parenthesized(tokens: TokenStream, last: Span) -> TokenTree {
     let mut group = Group::new(Delimiter::Parenthesis, tokens);
     group.set_span(last);
     TokenTree::Group(group)
+}
+
+/// Moves the tokens to `span`; tokens inside brackets keep their own.
+pub(crate) fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
+    tokens
+        .into_iter()
+        .map(|mut token| {
+            token.set_span(span);
+            token
+        })
+        .collect()
 }

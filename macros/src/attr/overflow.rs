@@ -1,9 +1,11 @@
+//! The option `overflow`.
+
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::LitStr;
 use syn::parse::{Parse, ParseStream};
 
-/// What goes when a buffer is full: `"drop_oldest"`, `"drop_newest"` or `"latest"`.
+/// Which messages a full buffer drops: `"drop_oldest"`, `"drop_newest"` or `"latest"`.
 pub(crate) enum Overflow {
     DropOldest,
     DropNewest,

@@ -1,3 +1,5 @@
+//! The option `codec`.
+
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::Path;
@@ -5,14 +7,14 @@ use syn::parse::{Parse, ParseStream};
 
 use crate::errors::{Errors, nearest};
 
-/// `codec = …`: how a message's payload is written.
+/// The encoding of a message's payload.
 pub(crate) enum Codec {
     Json,
     Text(Path),
     Bytes(Path),
     MsgPack(Path),
-    /// A type of the user's.
-    Own(Path),
+    /// A type that implements the trait `Codec`.
+    Custom(Path),
 }
 
 impl Parse for Codec {
@@ -24,13 +26,13 @@ impl Parse for Codec {
             Some("text") => Self::Text(path),
             Some("bytes") => Self::Bytes(path),
             Some("msgpack") => Self::MsgPack(path),
-            _ => Self::Own(path),
+            _ => Self::Custom(path),
         })
     }
 }
 
-/// What goes by a name of ours.
-const KNOWN: [&str; 4] = ["json", "text", "bytes", "msgpack"];
+/// The names of the built-in codecs.
+const BUILT_IN: [&str; 4] = ["json", "text", "bytes", "msgpack"];
 
 impl Codec {
     pub(crate) fn validate(&self, errors: &mut Errors) {
@@ -42,13 +44,13 @@ impl Codec {
                 "`codec = msgpack` needs the feature `msgpack` of `redis-push`",
             );
         }
-        // A builtin that is nearly one, rather than a type in lower case that is not there.
-        if let Self::Own(path) = self
+        // A path in lower case is more likely a misspelt built-in codec than a type.
+        if let Self::Custom(path) = self
             && let Some(ident) = path.get_ident()
         {
             let name = ident.to_string();
             let is_type = name.starts_with(|first: char| first.is_uppercase());
-            if !is_type && let Some(near) = nearest(&name, KNOWN) {
+            if !is_type && let Some(near) = nearest(&name, BUILT_IN) {
                 errors.on(
                     path,
                     format!("unknown codec `{name}`; did you mean `{near}`?"),
@@ -57,30 +59,30 @@ impl Codec {
         }
     }
 
-    /// What wiring tables call it.
+    /// Returns the name that wiring tables show.
     pub(crate) fn label(&self) -> String {
         match self {
             Self::Json => String::from("json"),
             Self::Text(_) => String::from("text"),
             Self::Bytes(_) => String::from("bytes"),
             Self::MsgPack(_) => String::from("msgpack"),
-            Self::Own(path) => path.to_token_stream().to_string().replace(' ', ""),
+            Self::Custom(path) => path.to_token_stream().to_string().replace(' ', ""),
         }
     }
 
-    /// Where the whole payload is one value of a field's, the attribute's word for it.
-    pub(crate) fn of_one_field(&self) -> Option<&Path> {
+    /// Returns the name as the user wrote it, for a codec whose payload is the value of one field.
+    pub(crate) fn single_field(&self) -> Option<&Path> {
         match self {
             Self::Text(path) | Self::Bytes(path) => Some(path),
-            Self::Json | Self::MsgPack(_) | Self::Own(_) => None,
+            Self::Json | Self::MsgPack(_) | Self::Custom(_) => None,
         }
     }
 
-    /// The type that implements it, for one that goes through `Codec`.
+    /// Returns the type that implements the trait `Codec`. JSON, text and bytes have none.
     pub(crate) fn path(&self) -> Option<TokenStream> {
         match self {
             Self::MsgPack(_) => Some(quote!(__p::MsgPackCodec)),
-            Self::Own(path) => Some(path.to_token_stream()),
+            Self::Custom(path) => Some(path.to_token_stream()),
             Self::Json | Self::Text(_) | Self::Bytes(_) => None,
         }
     }
@@ -96,15 +98,18 @@ mod tests {
         let mut errors = Errors::default();
         let codec: Codec = syn::parse_str("msgpack").unwrap();
         codec.validate(&mut errors);
-        let told = errors.into_tokens().to_string();
-        assert!(told.contains("needs the feature `msgpack`"), "{told}");
+        let reported = errors.into_tokens().to_string();
+        assert!(
+            reported.contains("needs the feature `msgpack`"),
+            "{reported}"
+        );
     }
 
     #[test]
-    fn paths_are_codecs_of_the_users() {
+    fn a_path_is_a_custom_codec() {
         let codec: Codec = syn::parse_str("codecs::Cbor").unwrap();
         assert_eq!(codec.label(), "codecs::Cbor");
         let codec: Codec = syn::parse_str("text").unwrap();
-        assert!(codec.path().is_none() && codec.of_one_field().is_some());
+        assert!(codec.path().is_none() && codec.single_field().is_some());
     }
 }

@@ -1,9 +1,11 @@
-use proc_macro2::TokenStream;
+//! The value of `timeout` and `stall_limit`.
+
+use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote};
 use syn::LitStr;
 use syn::parse::{Parse, ParseStream};
 
-/// A span of time as a person writes it: `"5s"`, `"250ms"`, `"2m"`.
+/// A span of time: a whole number and a unit, such as `"5s"`, `"250ms"`, `"2m"`.
 pub(crate) struct Duration {
     text: LitStr,
     millis: u64,
@@ -13,14 +15,17 @@ impl Parse for Duration {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let text: LitStr = input.parse()?;
         match millis(&text.value()) {
-            Some(0) => Err(syn::Error::new(text.span(), "this is no time at all")),
+            Some(0) => Err(syn::Error::new(
+                text.span(),
+                "the time must be greater than zero",
+            )),
             Some(millis) => Ok(Self { text, millis }),
             None => Err(syn::Error::new(text.span(), "expected a span of time")),
         }
     }
 }
 
-/// `None` for what is no number with a unit.
+/// Returns `None` if the text is not a number with a unit.
 fn millis(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
@@ -37,16 +42,9 @@ fn millis(text: &str) -> Option<u64> {
 
 impl ToTokens for Duration {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let millis = proc_macro2::Literal::u64_suffixed(self.millis);
-        let mut millis = quote!(#millis);
-        // An error about the value belongs where it is written.
-        millis = millis
-            .into_iter()
-            .map(|mut token| {
-                token.set_span(self.text.span());
-                token
-            })
-            .collect();
+        let mut millis = Literal::u64_suffixed(self.millis);
+        // The compiler's errors about the value then point at the user's text.
+        millis.set_span(self.text.span());
         tokens.extend(quote!(::core::time::Duration::from_millis(#millis)));
     }
 }

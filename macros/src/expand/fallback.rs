@@ -1,21 +1,24 @@
-//! What is emitted beside an error, so that one mistake is one error: the names that the rest of
-//! the crate uses are there, and hold no checks.
+//! What is generated beside an error: the names that the rest of the crate uses, without any
+//! checks. One mistake is then one error.
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::DeriveInput;
 
-use crate::args::Args;
-use crate::signature::Function;
+use super::glue::handler_type;
+use crate::ast::Function;
+use crate::ast::generics::impl_params;
+use crate::attr::Args;
 
-/// The handler type of a function whose signature is wrong.
+/// Returns a push handler that does nothing.
 pub(crate) fn push_handler(args: &Args, function: &Function) -> TokenStream {
     if function.is_method() {
         return TokenStream::new();
     }
-    let krate = args.krate();
-    let (cfgs, name, marker) = (&function.cfgs, function.name(), marker(function));
+    let (krate, cfgs, name) = (args.krate(), &function.cfgs, function.name());
+    let handler_type = handler_type(function);
     quote! {
-        #marker
+        #handler_type
         #(#cfgs)*
         const _: () = {
             use #krate::__private as __p;
@@ -31,15 +34,15 @@ pub(crate) fn push_handler(args: &Args, function: &Function) -> TokenStream {
     }
 }
 
-/// The gap handler type of a function whose signature is wrong.
+/// Returns a gap handler that does nothing.
 pub(crate) fn gap_handler(args: &Args, function: &Function) -> TokenStream {
     if function.is_method() {
         return TokenStream::new();
     }
-    let krate = args.krate();
-    let (cfgs, name, marker) = (&function.cfgs, function.name(), marker(function));
+    let (krate, cfgs, name) = (args.krate(), &function.cfgs, function.name());
+    let handler_type = handler_type(function);
     quote! {
-        #marker
+        #handler_type
         #(#cfgs)*
         const _: () = {
             use #krate::__private as __p;
@@ -52,38 +55,12 @@ pub(crate) fn gap_handler(args: &Args, function: &Function) -> TokenStream {
     }
 }
 
-/// The type that has a function's name.
-///
-/// Its `struct` is a token of the macro's, so that the compiler's warning for a handler that is
-/// never mounted is told once, for the function.
-pub(crate) fn marker(function: &Function) -> TokenStream {
-    let Function { cfgs, vis, .. } = function;
-    let name = function.name();
-    quote! {
-        #(#cfgs)*
-        #[doc(hidden)]
-        #[allow(non_camel_case_types)]
-        #vis struct #name {}
-    }
-}
-
-/// The trait impls of a message type whose attributes are wrong.
-pub(crate) fn message(args: &Args, input: &syn::DeriveInput) -> TokenStream {
+/// Returns the trait impls of a message type that is never received.
+pub(crate) fn message(args: &Args, input: &DeriveInput) -> TokenStream {
     let krate = args.krate();
     let name = &input.ident;
     let (_, ty_generics, where_clause) = input.generics.split_for_impl();
-    let params = input.generics.params.iter().map(|param| match param {
-        syn::GenericParam::Type(param) => {
-            let (name, bounds) = (&param.ident, &param.bounds);
-            quote!(#name: #bounds)
-        }
-        syn::GenericParam::Const(param) => {
-            let (name, ty) = (&param.ident, &param.ty);
-            quote!(const #name: #ty)
-        }
-        syn::GenericParam::Lifetime(param) => quote!(#param),
-    });
-    let params: Vec<_> = params.collect();
+    let params: Vec<_> = impl_params(&input.generics).collect();
     let publishable = (!args.receive_only).then(|| {
         quote! {
             impl<#(#params),*> __p::ToPayload for #name #ty_generics #where_clause {
@@ -105,7 +82,9 @@ pub(crate) fn message(args: &Args, input: &syn::DeriveInput) -> TokenStream {
                 const SUBSCRIPTIONS: &'static [__p::Subscription] =
                     &[__p::Subscription::from_static(__p::Kind::Channel, "")];
             }
-            impl<'__p, #(#params,)* __S> __p::FromPush<'__p, __S> for #name #ty_generics #where_clause {
+            impl<'__p, #(#params,)* __S> __p::FromPush<'__p, __S> for #name #ty_generics
+            #where_clause
+            {
                 const MESSAGE: ::core::option::Option<__p::Message> =
                     ::core::option::Option::Some(__p::Message::of::<Self>());
                 fn from_push(_: __p::Push<'__p>, _: &'__p __S) -> __p::Taken<Self> {

@@ -1,4 +1,4 @@
-//! The user's `#[serde(..)]` attributes: what is carried to the wire type, and what cannot be.
+//! The user's `#[serde(..)]` attributes: which of them can be forwarded to generated types.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
@@ -8,30 +8,32 @@ use syn::{Attribute, Expr, ExprLit, Lit, Path, Token};
 
 use crate::errors::{Errors, nearest};
 
-/// One option of a `#[serde(..)]`, as it is written.
+/// One option in the parentheses of a `#[serde(..)]`.
 #[derive(Clone)]
-struct Attr {
+struct SerdeOption {
     name: Ident,
     tokens: TokenStream,
     value: Option<Expr>,
 }
 
-/// The options of the type.
+/// The options of a type.
 pub(crate) struct Container {
-    options: Vec<Attr>,
+    options: Vec<SerdeOption>,
 }
 
-/// What a container says of a payload whose fields are missing.
-pub(crate) enum Missing {
-    /// `#[serde(default)]`
+/// Where the values of missing fields come from.
+pub(crate) enum ContainerDefault {
+    /// `#[serde(default)]`: the trait `Default`.
     Trait,
-    /// `#[serde(default = "path")]`
+    /// `#[serde(default = "path")]`: a function.
     Path(Path),
 }
 
+/// The options of a type that cannot be forwarded. The first three make serde read or write another
+/// type; the others are set by our derive itself.
 const REFUSED: [&str; 6] = ["from", "try_from", "into", "remote", "crate", "bound"];
 
-/// The options of serde, wherever they stand.
+/// All options of serde, on types, variants and fields.
 const KNOWN: [&str; 30] = [
     "alias",
     "borrow",
@@ -65,16 +67,19 @@ const KNOWN: [&str; 30] = [
     "with",
 ];
 
-/// Tells of an option that is probably a known one, misspelt. serde would tell of it as well, once
-/// for each of the types that it is carried to. What is not like any known one is left to serde.
-pub(crate) fn validate_words(attributes: &[Attribute], errors: &mut Errors) {
+/// Reports options that are probably misspelt, with the correct name.
+///
+/// serde reports unknown options itself, but once for each generated type that they are forwarded
+/// to. Options that resemble no known one are left to serde.
+pub(crate) fn validate_options(attributes: &[Attribute], errors: &mut Errors) {
     for option in options(attributes) {
         let name = option.name.unraw().to_string();
         if KNOWN.contains(&&*name) {
             validate_case(&name, option.value.as_ref(), errors);
             continue;
         }
-        // Short words are near to too many, and a new option of serde's may be near to an old one.
+        // A short word is close to too many others, and a future option of serde may be close to a
+        // known one.
         if let Some(near) = nearest(&name, KNOWN)
             && name.len() > 4
             && name.len().abs_diff(near.len()) <= 2
@@ -87,7 +92,7 @@ pub(crate) fn validate_words(attributes: &[Attribute], errors: &mut Errors) {
     }
 }
 
-/// What `rename_all` may be.
+/// The values of `rename_all`.
 const CASES: [&str; 8] = [
     "lowercase",
     "UPPERCASE",
@@ -126,8 +131,8 @@ impl Container {
                 errors.on(
                     &option.name,
                     format!(
-                        "a push message cannot carry `#[serde({name})]`; take `Json<{ident}>` in the \
-                         handler, or write `FromPush` by hand"
+                        "a push message cannot carry `#[serde({name})]`; take `Json<{ident}>` in \
+                         the handler, or write `FromPush` by hand"
                     ),
                 );
             }
@@ -135,50 +140,57 @@ impl Container {
         if let Some(option) = self.option("default")
             && let Some(value) = &option.value
         {
-            errors.take(path(value));
+            errors.handle(path(value));
         }
     }
 
-    /// What the type says of missing fields.
-    pub(crate) fn default(&self) -> Option<Missing> {
+    /// Returns where the values of missing fields come from, if the type has a `default`.
+    pub(crate) fn default(&self) -> Option<ContainerDefault> {
         let option = self.option("default")?;
         match &option.value {
-            Some(value) => path(value).ok().map(Missing::Path),
-            None => Some(Missing::Trait),
+            Some(value) => path(value).ok().map(ContainerDefault::Path),
+            None => Some(ContainerDefault::Trait),
         }
     }
 
-    /// Whether fields have other names in the payload than they are written with, or more of them.
+    /// Whether `rename_all` gives the fields other names in the payload.
     pub(crate) fn renames_fields(&self) -> bool {
         self.option("rename_all").is_some()
     }
 
-    fn option(&self, name: &str) -> Option<&Attr> {
+    fn option(&self, name: &str) -> Option<&SerdeOption> {
         self.options.iter().find(|option| option.name == name)
     }
 
-    /// The options but `default`, for a type that has a `Default` of its own making.
+    /// Returns the options without `default`, for a type with a generated `Default`.
     pub(crate) fn without_default(&self) -> TokenStream {
-        let options = self
-            .options
-            .iter()
-            .filter(|option| option.name != "default");
-        joined(options)
+        joined(
+            self.options
+                .iter()
+                .filter(|option| option.name != "default"),
+        )
     }
 
+    /// Returns all options.
     pub(crate) fn all(&self) -> TokenStream {
         joined(&self.options)
     }
 
-    /// How serde shall call the type in its errors, if the user does not say it.
+    /// Returns the option `expecting`, by which serde's errors name the type; `None` if the user
+    /// has set it.
     pub(crate) fn expecting(&self, text: &str) -> Option<TokenStream> {
-        let says = self.option("expecting").is_some();
-        (!says).then(|| quote!(expecting = #text,))
+        match self.option("expecting") {
+            Some(_) => None,
+            None => Some(quote!(expecting = #text,)),
+        }
     }
 }
 
-/// The options of a field or a variant, and `borrow` where serde needs it to be told.
-pub(crate) fn carried(attributes: &[Attribute], borrows: bool) -> Option<TokenStream> {
+/// Returns the attribute that forwards the options of a field or a variant.
+///
+/// It adds `borrow` if the type of the field `borrows`: serde borrows without it only for `&str`
+/// and `&[u8]`.
+pub(crate) fn forwarded(attributes: &[Attribute], borrows: bool) -> Option<TokenStream> {
     let options = options(attributes);
     let has = |name: &str| options.iter().any(|option| option.name == name);
     let skipped = has("skip") || has("skip_deserializing");
@@ -187,17 +199,16 @@ pub(crate) fn carried(attributes: &[Attribute], borrows: bool) -> Option<TokenSt
     (borrow.is_some() || !options.is_empty()).then(|| quote!(#[serde(#borrow #all)]))
 }
 
-/// Whether a field is written by the `Serialize` of its type.
-pub(crate) fn writes_by_serde(attributes: &[Attribute]) -> bool {
-    const NOT: [&str; 4] = ["skip", "skip_serializing", "with", "serialize_with"];
-    let options = options(attributes);
-    !options
+/// Whether a field or a variant is written by the `Serialize` impls of its types.
+pub(crate) fn uses_serialize(attributes: &[Attribute]) -> bool {
+    const WITHOUT: [&str; 4] = ["skip", "skip_serializing", "with", "serialize_with"];
+    !options(attributes)
         .iter()
-        .any(|option| NOT.iter().any(|not| option.name == not))
+        .any(|option| WITHOUT.iter().any(|without| option.name == without))
 }
 
-/// The name that a field has in the payload; `None` where its own fields stand there instead.
-pub(crate) fn name_on_the_wire(attributes: &[Attribute], name: String) -> Option<String> {
+/// Returns the name that a field has in the payload; `None` if it has several or is flattened.
+pub(crate) fn payload_name(attributes: &[Attribute], name: String) -> Option<String> {
     let mut name = Some(name);
     for option in options(attributes) {
         if option.name == "flatten" {
@@ -217,13 +228,14 @@ pub(crate) fn name_on_the_wire(attributes: &[Attribute], name: String) -> Option
     name
 }
 
-fn joined<'o>(options: impl IntoIterator<Item = &'o Attr>) -> TokenStream {
+fn joined<'o>(options: impl IntoIterator<Item = &'o SerdeOption>) -> TokenStream {
     let tokens = options.into_iter().map(|option| &option.tokens);
     quote!(#(#tokens,)*)
 }
 
-/// Reads what it can; what it cannot read, serde's own derive will refuse.
-fn options(attributes: &[Attribute]) -> Vec<Attr> {
+/// Parses the options of all serde attributes. Those that do not parse are left to serde's own
+/// derive, which refuses them.
+fn options(attributes: &[Attribute]) -> Vec<SerdeOption> {
     let mut found = Vec::new();
     for attribute in attributes {
         if attribute.path().is_ident("serde")
@@ -242,7 +254,7 @@ fn options(attributes: &[Attribute]) -> Vec<Attr> {
     found
 }
 
-fn option(input: ParseStream<'_>) -> syn::Result<Attr> {
+fn option(input: ParseStream<'_>) -> syn::Result<SerdeOption> {
     let name = input.call(Ident::parse_any)?;
     let mut tokens = name.to_token_stream();
     let mut value = None;
@@ -256,7 +268,7 @@ fn option(input: ParseStream<'_>) -> syn::Result<Attr> {
             .parse::<proc_macro2::TokenTree>()?
             .to_tokens(&mut tokens);
     }
-    Ok(Attr {
+    Ok(SerdeOption {
         name,
         tokens,
         value,

@@ -1,17 +1,17 @@
+//! The expansion of `#[push_handler]`.
+
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
-use crate::args::{self, Args};
+use super::fallback;
+use super::glue::{Returns, bounds, call, handler_type, import_handler, probed_state, state};
+use crate::ast::Function;
+use crate::ast::types::{readable, text_conversion, with_lifetime};
+use crate::attr::{Args, Listen, PUSH_HANDLER};
 use crate::errors::Errors;
-use crate::fallback;
-use crate::impls::{Ending, bounds, call, probed_state, state};
-use crate::listen::Listen;
-use crate::mount::named_type;
-use crate::signature::Function;
-use crate::spans::{closed_at, ends, placed};
-use crate::types::{readable, via, with_lifetime};
+use crate::spans::{ends, located_at, parenthesized};
 
-/// `#[push_handler]`: an async function and what it listens to.
+/// An async function that handles pushes, and its options.
 struct PushHandler {
     args: Args,
     function: Function,
@@ -19,20 +19,21 @@ struct PushHandler {
 
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let args = Args::from_syn(args, args::PUSH_HANDLER, &mut errors);
+    let args = Args::from_syn(args, PUSH_HANDLER, &mut errors);
     let function = Function::from_syn("push_handler", item.clone());
-    let Some(function) = errors.take(function) else {
+    let Some(function) = errors.handle(function) else {
         let errors = errors.into_tokens();
         return quote!(#item #errors);
     };
     let handler = PushHandler { args, function };
     handler.validate(&mut errors);
-    let made = match errors.is_empty() {
-        true => handler.expand(),
-        false => fallback::push_handler(&handler.args, &handler.function),
+    let expansion = if errors.is_empty() {
+        handler.expand()
+    } else {
+        fallback::push_handler(&handler.args, &handler.function)
     };
     let errors = errors.into_tokens();
-    quote!(#item #errors #made)
+    quote!(#item #errors #expansion)
 }
 
 impl PushHandler {
@@ -40,14 +41,14 @@ impl PushHandler {
         self.args.validate(errors);
         self.function.validate(errors);
         let params = self.args.params();
-        for (name, ty) in self.function.plain_arguments() {
+        for (name, ty) in self.function.scalar_arguments() {
             if params.contains(&&*name) {
-                let written = readable(ty);
+                let ty_text = readable(ty);
                 errors.on(
                     ty,
                     format!(
-                        "for what `{{{name}}}` stands for in the channel's name write `Param({name}): \
-                         Param<{written}>`"
+                        "to take `{{{name}}}` from the channel's name, write `Param({name}): \
+                         Param<{ty_text}>`"
                     ),
                 );
             }
@@ -58,23 +59,23 @@ impl PushHandler {
         let Self { args, function } = self;
         let (krate, cfgs, name) = (args.krate(), &function.cfgs, function.name());
         let deprecated = function.deprecated.then(|| quote!(#[allow(deprecated)]));
-        let marker = fallback::marker(function);
-        let (checks, subscriptions) = self.takes();
+        let handler_type = handler_type(function);
+        let checks = self.argument_checks();
         let (gap_import, gap_bound, handle_gap) = self.on_gap();
         let (params, state) = state(args);
         let bounds = bounds(args, function, &quote!(__p::FromPush), gap_bound);
-        let spec = self.spec(&subscriptions);
-        let call = call(function, quote!(__p::arg(__push, __state)), Ending::Answer);
+        let spec = self.spec();
+        let call = call(function, quote!(__p::arg(__push, __state)), Returns::Answer);
         let own_state = args.state.iter();
         let collect =
             cfg!(feature = "collect").then(|| quote!(__p::collect!(#name #(, #own_state)*);));
-        let handle = quote_spanned! {placed(name.span())=>
+        let handle = quote_spanned! {located_at(name.span())=>
             async fn handle(&self, __push: __p::Push<'_>, __state: &#state) -> __p::Handled {
                 #call
             }
         };
         quote! {
-            #marker
+            #handler_type
             #(#cfgs)*
             #deprecated
             const _: () = {
@@ -91,73 +92,74 @@ impl PushHandler {
         }
     }
 
-    /// The check of the arguments, and what the handler listens to.
-    fn takes(&self) -> (TokenStream, TokenStream) {
+    /// Returns the constant that checks the arguments, each at its own type.
+    ///
+    /// A constant is evaluated whether the handler is mounted or not. The runtime's `Takes` has a
+    /// `const fn` for each rule, and their panics are the errors.
+    fn argument_checks(&self) -> TokenStream {
         let state = probed_state(&self.args);
-        let extracted = self.function.arguments_and_params();
-        let extracted = extracted.filter(|(_, param)| param.is_none());
-        let checks = extracted.map(|(ty, _)| {
-            let written = readable(ty);
-            let probe = with_lifetime(ty, "'static");
-            let (first, last) = ends(ty);
-            let method = quote_spanned!(first=> __takes.arg::<#probe>);
-            let written = closed_at(last, quote!(#written));
-            quote!(#method #written;)
-        });
-        let (kind, end, subscriptions) = match self.args.strictest() {
-            Some(strictest) => {
-                let kind = strictest.takes();
-                let each = self.args.listen.iter().map(Listen::expand);
-                (kind, quote!(__takes), quote!(#(.on(#each))*))
-            }
-            None => {
-                // It adds what the message type names.
-                (quote!(OWN), quote!(__takes.listens()), TokenStream::new())
-            }
-        };
-        let listen = self.args.listen.iter();
-        let fills = listen
+        let channel_params = self.args.params();
+        let extracted: Vec<_> = self
+            .function
+            .arguments_and_params()
+            .filter(|(_, param)| param.is_none())
+            .map(|(ty, _)| {
+                let text = readable(ty);
+                let probe = with_lifetime(ty, "'static");
+                let (first, last) = ends(ty);
+                let method = quote_spanned!(first=> __takes.arg::<#probe>);
+                let argument = parenthesized(quote!(#text), last);
+                quote!(#method #argument;)
+            })
+            .collect();
+        let fills = self
+            .args
+            .listen
+            .iter()
             .filter(|listen| !listen.params().is_empty())
             .map(|listen| {
                 let (params, (first, last)) = (listen.params(), ends(&listen.name));
-                let names = closed_at(last, quote!(&[#(#params),*]));
                 let method = quote_spanned!(first=> __takes.fills);
-                quote!(#method #names;)
+                let argument = parenthesized(quote!(&[#(#params),*]), last);
+                quote!(#method #argument;)
             });
-        let listened = self.args.params();
-        let named = self.function.params().map(|param| {
-            let (text, span) = (&param.name, param.span);
-            let (ty, via) = (with_lifetime(param.ty, "'static"), via(param.inside));
-            let method = quote_spanned!(placed(span)=> __takes.param::<#ty, __p::#via>);
-            let names = closed_at(span, quote!(#text, &[#(#listened),*]));
-            quote!(#method #names;)
+        let params = self.function.params().map(|param| {
+            let (name, span) = (&param.name, param.span);
+            let (ty, via) = (
+                with_lifetime(param.ty, "'static"),
+                text_conversion(param.inner),
+            );
+            let method = quote_spanned!(located_at(span)=> __takes.param::<#ty, __p::#via>);
+            let arguments = parenthesized(quote!(#name, &[#(#channel_params),*]), span);
+            quote!(#method #arguments;)
         });
-        let ordered = self.args.ordered_by.iter().map(|key| {
-            let params = &listened;
-            let method = quote_spanned!(placed(key.span())=> __takes.is_ordered_by);
-            let names = closed_at(key.span(), quote!(#key, &[#(#params),*]));
-            quote!(#method #names;)
+        let ordered_by = self.args.ordered_by.iter().map(|key| {
+            let method = quote_spanned!(located_at(key.span())=> __takes.is_ordered_by);
+            let arguments = parenthesized(quote!(#key, &[#(#channel_params),*]), key.span());
+            quote!(#method #arguments;)
         });
-        // A handler without arguments has nothing to change in it.
-        let mut extracted = self.function.arguments_and_params();
-        let mutable = extracted
-            .any(|(_, param)| param.is_none())
-            .then(|| quote!(mut));
-        let checks = quote! {
+        let (rules, end) = match self.args.strictest() {
+            Some(listen) => (listen.argument_rules(), quote!(__takes)),
+            // The handler listens to what its message type names.
+            None => (quote!(OWN), quote!(__takes.listens())),
+        };
+        // Only `arg` changes the value; without it, `mut` would be a warning.
+        let mutable = (!extracted.is_empty()).then(|| quote!(mut));
+        quote! {
             const __TAKES: __p::Takes<#state> = {
-                let #mutable __takes = __p::Takes::<#state>::#kind;
-                #(#checks)*
+                let #mutable __takes = __p::Takes::<#state>::#rules;
+                #(#extracted)*
                 #(#fills)*
-                #(#named)*
-                #(#ordered)*
+                #(#params)*
+                #(#ordered_by)*
                 #end
             };
-        };
-        (checks, subscriptions)
+        }
     }
 
-    fn spec(&self, subscriptions: &TokenStream) -> TokenStream {
+    fn spec(&self) -> TokenStream {
         let label = self.function.label();
+        let subscriptions = self.args.listen.iter().map(Listen::subscription);
         let buffer = self.args.buffer.iter();
         let buffer_bytes = self.args.buffer_bytes.iter();
         let overflow = self.args.overflow.iter();
@@ -170,7 +172,7 @@ impl PushHandler {
         quote! {
             fn spec(&self) -> __p::Spec {
                 __TAKES.spec(#label, ::core::file!(), ::core::line!())
-                    #subscriptions
+                    #(.on(#subscriptions))*
                     #(.buffer(#buffer))*
                     #(.buffer_bytes(#buffer_bytes))*
                     #(.overflow(#overflow))*
@@ -184,13 +186,13 @@ impl PushHandler {
         }
     }
 
-    /// The import of the gap handler's type, its bound, and the method that calls it.
+    /// Returns the import of the gap handler's type, its bound, and the method that calls it.
     fn on_gap(&self) -> (TokenStream, Option<TokenStream>, TokenStream) {
         let Some(path) = &self.args.on_gap else {
             return Default::default();
         };
         let (_, state) = state(&self.args);
-        let import = named_type(path, "gap_handler");
+        let import = import_handler(path, "gap_handler");
         let handle_gap = quote_spanned! {ends(path).0=>
             async fn handle_gap(&self, __gap: &__p::Gap, __state: &#state) -> __p::Handled {
                 __p::GapHandler::handle(&__Handler {}, __gap, __state).await

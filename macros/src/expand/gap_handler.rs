@@ -1,15 +1,17 @@
+//! The expansion of `#[gap_handler]`.
+
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
-use crate::args::{self, Args};
+use super::fallback;
+use super::glue::{Returns, bounds, call, handler_type, probed_state, state};
+use crate::ast::Function;
+use crate::ast::types::with_lifetime;
+use crate::attr::{Args, GAP_HANDLER};
 use crate::errors::Errors;
-use crate::fallback;
-use crate::impls::{Ending, bounds, call, probed_state, state};
-use crate::signature::Function;
-use crate::spans::{ends, placed};
-use crate::types::with_lifetime;
+use crate::spans::{ends, located_at};
 
-/// `#[gap_handler]`: an async function that is told of gaps.
+/// An async function that handles gaps, and its options.
 struct GapHandler {
     args: Args,
     function: Function,
@@ -17,20 +19,21 @@ struct GapHandler {
 
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let args = Args::from_syn(args, args::GAP_HANDLER, &mut errors);
+    let args = Args::from_syn(args, GAP_HANDLER, &mut errors);
     let function = Function::from_syn("gap_handler", item.clone());
-    let Some(function) = errors.take(function) else {
+    let Some(function) = errors.handle(function) else {
         let errors = errors.into_tokens();
         return quote!(#item #errors);
     };
     let handler = GapHandler { args, function };
     handler.function.validate(&mut errors);
-    let made = match errors.is_empty() {
-        true => handler.expand(),
-        false => fallback::gap_handler(&handler.args, &handler.function),
+    let expansion = if errors.is_empty() {
+        handler.expand()
+    } else {
+        fallback::gap_handler(&handler.args, &handler.function)
     };
     let errors = errors.into_tokens();
-    quote!(#item #errors #made)
+    quote!(#item #errors #expansion)
 }
 
 impl GapHandler {
@@ -38,22 +41,22 @@ impl GapHandler {
         let Self { args, function } = self;
         let (krate, cfgs, name) = (args.krate(), &function.cfgs, function.name());
         let deprecated = function.deprecated.then(|| quote!(#[allow(deprecated)]));
-        let marker = fallback::marker(function);
+        let handler_type = handler_type(function);
         let (params, state) = state(args);
         let bounds = bounds(args, function, &quote!(__p::FromGap), None);
-        let checks = self.checks();
+        let checks = self.argument_checks();
         let call = call(
             function,
             quote!(__p::gap_arg(__gap, __state)),
-            Ending::Outcome,
+            Returns::Outcome,
         );
-        let handle = quote_spanned! {placed(name.span())=>
+        let handle = quote_spanned! {located_at(name.span())=>
             async fn handle(&self, __gap: &__p::Gap, __state: &#state) -> __p::Handled {
                 #call
             }
         };
         quote! {
-            #marker
+            #handler_type
             #(#cfgs)*
             #deprecated
             const _: () = {
@@ -66,7 +69,8 @@ impl GapHandler {
         }
     }
 
-    fn checks(&self) -> impl Iterator<Item = TokenStream> {
+    /// Returns a check for each argument, which fails at its type.
+    fn argument_checks(&self) -> impl Iterator<Item = TokenStream> {
         let state = probed_state(&self.args);
         self.function.arguments().map(move |ty| {
             let probe = with_lifetime(ty, "'static");

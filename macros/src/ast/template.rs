@@ -1,10 +1,12 @@
+//! Channel templates, such as `orders.{id}`.
+
 use proc_macro2::TokenStream;
 use quote::quote;
 
-/// A channel name with params, by the rules of the runtime's templates.
+/// A channel name with params, parsed by the rules of the runtime's templates.
 ///
-/// The macros cannot link the crate that uses them, so the parser is here again; a test holds the
-/// two together.
+/// The runtime depends on this crate, so this crate cannot use the runtime's parser and has a
+/// second one. A test checks that the two agree.
 #[derive(Debug)]
 pub(crate) struct Template {
     segments: Vec<Segment>,
@@ -13,18 +15,20 @@ pub(crate) struct Template {
 #[derive(Debug, PartialEq)]
 enum Segment {
     Literal(String),
+    /// `{name}`: text without a separator.
     Param(String),
+    /// `{name*}`: the rest of the channel name.
     Rest(String),
 }
 
 impl Template {
-    /// Reads a template; the error says what is wrong with it.
+    /// Parses a template. The error is a sentence that names the template and the problem.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         Self::segments(text)
             .map(|segments| Self { segments })
             .map_err(|problem| {
                 let text = text.escape_debug();
-                format!("`{text}` is no channel template: {problem}")
+                format!("`{text}` is not a channel template: {problem}")
             })
     }
 
@@ -69,12 +73,12 @@ impl Template {
         Ok(segments)
     }
 
-    /// The names of the params, in their order.
+    /// Returns the names of the params, in their order.
     pub(crate) fn params(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().filter_map(Segment::name)
     }
 
-    /// The whole name, where there is no param in it.
+    /// Returns the whole name if it has no params.
     pub(crate) fn as_literal(&self) -> Option<&str> {
         match &*self.segments {
             [Segment::Literal(text)] => Some(text),
@@ -82,15 +86,15 @@ impl Template {
         }
     }
 
-    /// The literal text that it begins with.
-    pub(crate) fn lead(&self) -> &str {
+    /// Returns the literal text before the first param.
+    pub(crate) fn prefix(&self) -> &str {
         match self.segments.first() {
             Some(Segment::Literal(text)) => text,
             _ => "",
         }
     }
 
-    /// Whether the literal text has a sign that would be a wildcard in a pattern.
+    /// Whether the literal text contains a character that would be a wildcard in a pattern.
     pub(crate) fn has_wildcard(&self) -> bool {
         self.segments.iter().any(|segment| match segment {
             Segment::Literal(text) => text.contains(['*', '?', '[']),
@@ -98,6 +102,7 @@ impl Template {
         })
     }
 
+    /// Returns the pattern to subscribe to: `*` for each param, and escaped literal text.
     fn glob(&self) -> String {
         let mut glob = String::new();
         for segment in &self.segments {
@@ -116,7 +121,7 @@ impl Template {
         glob
     }
 
-    /// The arguments of `Subscription::from_segments`.
+    /// Returns the arguments of `Subscription::from_segments`.
     pub(crate) fn expand(&self) -> (String, Vec<TokenStream>) {
         let segments = self.segments.iter().map(|segment| {
             let (kind, text) = match segment {
@@ -131,6 +136,7 @@ impl Template {
 }
 
 impl Segment {
+    /// Parses what stands in braces. `after` is the text that follows them.
     fn param(name: &str, after: &str) -> Result<Self, String> {
         let bare = name.strip_suffix('*').unwrap_or(name);
         let mut chars = bare.chars();
@@ -141,15 +147,17 @@ impl Segment {
                     let plain = &name["r#".len()..];
                     format!("a param goes without the `r#`: `{{{plain}}}`")
                 }
-                _ => format!("`{{{name}}}` is no name for a param"),
+                _ => format!("`{{{name}}}` is not a name for a param"),
             });
         }
-        match name.ends_with('*') {
-            true if !after.is_empty() => Err(format!(
+        if !name.ends_with('*') {
+            Ok(Self::Param(bare.to_owned()))
+        } else if after.is_empty() {
+            Ok(Self::Rest(bare.to_owned()))
+        } else {
+            Err(format!(
                 "`{{{name}}}` takes the rest, so nothing can follow it"
-            )),
-            true => Ok(Self::Rest(bare.to_owned())),
-            false => Ok(Self::Param(bare.to_owned())),
+            ))
         }
     }
 

@@ -1,0 +1,198 @@
+//! Types as tokens: rewritten for the places where generated code names them, and recognized by how
+//! they are written.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::visit_mut::{self, VisitMut};
+use syn::{GenericArgument, Lifetime, PathArguments, PathSegment, Type};
+
+/// The primitive types. A generated type of the same name would hide them in its module.
+const PRIMITIVES: [&str; 17] = [
+    "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64",
+    "i128", "isize", "f32", "f64",
+];
+
+/// Replaces every lifetime except `'static` with `name`, elided ones too.
+pub(crate) fn with_lifetime(ty: &Type, name: &str) -> Type {
+    let mut ty = ty.clone();
+    SetLifetimes(Lifetime::new(name, Span::call_site())).visit_type_mut(&mut ty);
+    ty
+}
+
+/// Replaces every lifetime with `name`, `'static` too.
+pub(crate) fn with_every_lifetime(ty: &Type, name: &str) -> Type {
+    let mut ty = with_lifetime(ty, name);
+    SetStatic(Lifetime::new(name, Span::call_site())).visit_type_mut(&mut ty);
+    ty
+}
+
+struct SetStatic(Lifetime);
+
+impl VisitMut for SetStatic {
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident == "static" {
+            *lifetime = self.0.clone();
+        }
+    }
+}
+
+struct SetLifetimes(Lifetime);
+
+impl VisitMut for SetLifetimes {
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident != "static" {
+            lifetime.ident = format_ident!("{}", self.0.ident, span = lifetime.ident.span());
+        }
+    }
+
+    fn visit_type_reference_mut(&mut self, reference: &mut syn::TypeReference) {
+        reference.lifetime.get_or_insert_with(|| self.0.clone());
+        visit_mut::visit_type_reference_mut(self, reference);
+    }
+
+    // The lifetimes in `fn(&T)` and `Fn(&T)` are bound by those types themselves.
+    fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
+    fn visit_parenthesized_generic_arguments_mut(
+        &mut self,
+        _: &mut syn::ParenthesizedGenericArguments,
+    ) {
+    }
+}
+
+/// Replaces `Self` with `self_type`.
+pub(crate) fn without_self(ty: &Type, self_type: &Type) -> Type {
+    let mut ty = ty.clone();
+    SetSelf(self_type).visit_type_mut(&mut ty);
+    ty
+}
+
+struct SetSelf<'a>(&'a Type);
+
+impl VisitMut for SetSelf<'_> {
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        match ty {
+            Type::Path(path) if path.qself.is_none() && path.path.is_ident("Self") => {
+                *ty = self.0.clone();
+            }
+            _ => visit_mut::visit_type_mut(self, ty),
+        }
+    }
+}
+
+/// Returns the runtime's marker for how text becomes a value of this type: `Borrowed` for `&str`
+/// and `Cow<str>`, `Copied` for `Cow<'static, str>`, otherwise `Parsed`.
+pub(crate) fn text_conversion(ty: &Type) -> TokenStream {
+    if !borrows(ty) {
+        quote!(Parsed)
+    } else if is_static_cow(ty) {
+        quote!(Copied)
+    } else {
+        quote!(Borrowed)
+    }
+}
+
+fn borrows(ty: &Type) -> bool {
+    match ty {
+        Type::Reference(_) => true,
+        Type::Group(group) => borrows(&group.elem),
+        _ => last_segment(ty).is_some_and(|last| last.ident == "Cow"),
+    }
+}
+
+fn is_static_cow(ty: &Type) -> bool {
+    matches!(
+        first_argument(ty),
+        Some(GenericArgument::Lifetime(lifetime)) if lifetime.ident == "static"
+    )
+}
+
+/// Whether the type is written as an `Option`.
+pub(crate) fn is_option(ty: &Type) -> bool {
+    last_segment(ty).is_some_and(|last| last.ident == "Option")
+}
+
+/// Whether the name is that of a primitive type.
+pub(crate) fn is_primitive(name: &Ident) -> bool {
+    PRIMITIVES.iter().any(|primitive| name == primitive)
+}
+
+/// Returns the `T` of a `Param<T>`.
+pub(crate) fn inner_of_param(ty: &Type) -> Option<&Type> {
+    match first_argument(ty) {
+        Some(GenericArgument::Type(inner)) if last_segment(ty)?.ident == "Param" => Some(inner),
+        _ => None,
+    }
+}
+
+pub(crate) fn is_unit(ty: &Type) -> bool {
+    matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())
+}
+
+fn last_segment(ty: &Type) -> Option<&PathSegment> {
+    match ty {
+        Type::Path(path) => path.path.segments.last(),
+        _ => None,
+    }
+}
+
+/// The first argument in the angle brackets of the last path segment.
+fn first_argument(ty: &Type) -> Option<&GenericArgument> {
+    match &last_segment(ty)?.arguments {
+        PathArguments::AngleBracketed(arguments) => arguments.args.first(),
+        _ => None,
+    }
+}
+
+/// Returns where the type contains an `impl Trait`, if it does.
+pub(crate) fn impl_trait_span(ty: &Type) -> Option<Span> {
+    let mut visitor = FindImplTrait(None);
+    visitor.visit_type_mut(&mut ty.clone());
+    visitor.0
+}
+
+struct FindImplTrait(Option<Span>);
+
+impl VisitMut for FindImplTrait {
+    fn visit_type_impl_trait_mut(&mut self, found: &mut syn::TypeImplTrait) {
+        self.0.get_or_insert(found.impl_token.span);
+    }
+}
+
+/// Formats a type or a path with the spacing of hand-written code.
+pub(crate) fn readable(ty: &impl ToTokens) -> String {
+    let mut text = String::new();
+    for word in ty.to_token_stream().to_string().split(' ') {
+        let open = text.ends_with(['<', '&', ':', '(', '[', '\'']) || text.is_empty();
+        let tight = word.starts_with(['<', '>', ',', ':', ')', ']', ';', '(']);
+        if !open && !tight {
+            text.push(' ');
+        }
+        text.push_str(word);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syn::parse_quote;
+
+    fn replaced(ty: Type) -> String {
+        readable(&with_lifetime(&ty, "'p"))
+    }
+
+    #[test]
+    fn every_lifetime_of_an_argument_becomes_that_of_the_delivery() {
+        assert_eq!(replaced(parse_quote!(&str)), "&'p str");
+        assert_eq!(replaced(parse_quote!(&'a [u8])), "&'p [u8]");
+        assert_eq!(replaced(parse_quote!(Json<Alert<'_>>)), "Json<Alert<'p>>");
+        assert_eq!(
+            replaced(parse_quote!(Cow<'static, str>)),
+            "Cow<'static, str>"
+        );
+        assert_eq!(
+            replaced(parse_quote!(State<fn(&u8) -> &u8>)),
+            "State<fn(&u8) -> &u8>"
+        );
+    }
+}

@@ -1,0 +1,310 @@
+//! The option list of one attribute.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{LitInt, LitStr, Path, Token, Type};
+
+use super::codec::Codec;
+use super::duration::Duration;
+use super::listen::{Listen, Target};
+use super::overflow::Overflow;
+use super::value::{Names, end_of_option, example, is_flag, skip_option, value, word};
+use crate::errors::{Errors, nearest};
+
+/// The options in the parentheses of `#[push_handler]`, `#[gap_handler]` or `#[push]`.
+#[derive(Default)]
+pub(crate) struct Args {
+    /// The names to listen to, all of one kind; empty if the attribute has none.
+    pub(crate) listen: Vec<Listen>,
+    pub(crate) codec: Option<Codec>,
+    pub(crate) tag: Option<LitStr>,
+    pub(crate) receive_only: bool,
+    pub(crate) buffer: Option<LitInt>,
+    pub(crate) buffer_bytes: Option<LitInt>,
+    pub(crate) overflow: Option<Overflow>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) workers: Option<LitInt>,
+    pub(crate) ordered_by: Option<LitStr>,
+    pub(crate) stall_limit: Option<Duration>,
+    pub(crate) required: bool,
+    pub(crate) on_gap: Option<Path>,
+    pub(crate) state: Option<Type>,
+    krate: Option<Path>,
+    /// The keys so far, to refuse one that is set twice.
+    seen: Vec<Ident>,
+}
+
+/// The options of `#[push_handler]`.
+pub(crate) const PUSH_HANDLER: &[&str] = &[
+    "channel",
+    "pattern",
+    "shard",
+    "keyspace",
+    "invalidate",
+    "connection",
+    "buffer",
+    "buffer_bytes",
+    "overflow",
+    "timeout",
+    "workers",
+    "ordered_by",
+    "stall_limit",
+    "required",
+    "on_gap",
+    "state",
+    "crate",
+];
+
+/// The options of `#[gap_handler]`.
+pub(crate) const GAP_HANDLER: &[&str] = &["state", "crate"];
+
+/// The options of `#[push]`, the attribute of the message derive.
+pub(crate) const PUSH: &[&str] = &[
+    "channel",
+    "pattern",
+    "shard",
+    "codec",
+    "tag",
+    "receive_only",
+    "crate",
+];
+
+impl Args {
+    /// Parses the options in `known`. An error in one does not stop the parser from reading the
+    /// others.
+    pub(crate) fn from_syn(tokens: TokenStream, known: &[&str], errors: &mut Errors) -> Self {
+        let mut args = Self::default();
+        args.extend(tokens, known, errors);
+        args
+    }
+
+    /// Parses the options of another attribute of the same name.
+    pub(crate) fn extend(&mut self, tokens: TokenStream, known: &[&str], errors: &mut Errors) {
+        let options = |input: ParseStream<'_>| {
+            while !input.is_empty() {
+                let option = self
+                    .option(input, known, errors)
+                    .and_then(|()| end_of_option(input));
+                if let Err(error) = option {
+                    errors.add(error);
+                    skip_option(input);
+                }
+            }
+            Ok(())
+        };
+        let parsed = options.parse2(tokens);
+        errors.handle(parsed);
+    }
+
+    fn option(
+        &mut self,
+        input: ParseStream<'_>,
+        known: &[&str],
+        errors: &mut Errors,
+    ) -> syn::Result<()> {
+        let key = key(input, known)?;
+        let name = key.to_string();
+        let fail = |text| Err(syn::Error::new(key.span(), text));
+        if self.seen.contains(&key) {
+            return fail(format!("`{name}` is already set"));
+        }
+        self.seen.push(key.clone());
+        let has_value = input.peek(Token![=]);
+        if is_flag(&name) {
+            if has_value {
+                return fail(format!("`{name}` takes no value: it is there or it is not"));
+            }
+            self.set_flag(&key, errors);
+            return Ok(());
+        }
+        if !has_value {
+            return fail(format!("`{name}` needs a value: `{}`", example(&name)));
+        }
+        input.parse::<Token![=]>()?;
+        self.set_value(&key, input, errors)
+    }
+
+    fn set_flag(&mut self, key: &Ident, errors: &mut Errors) {
+        match &*key.to_string() {
+            "required" => self.required = true,
+            "receive_only" => self.receive_only = true,
+            _ => self.listen_to([Listen::connection(key)], errors),
+        }
+    }
+
+    fn set_value(
+        &mut self,
+        key: &Ident,
+        input: ParseStream<'_>,
+        errors: &mut Errors,
+    ) -> syn::Result<()> {
+        let name = key.to_string();
+        match &*name {
+            "buffer" => self.buffer = Some(value(input, &name)?),
+            "buffer_bytes" => self.buffer_bytes = Some(value(input, &name)?),
+            "overflow" => self.overflow = Some(value(input, &name)?),
+            "timeout" => self.timeout = Some(value(input, &name)?),
+            "workers" => self.workers = Some(value(input, &name)?),
+            "ordered_by" => self.ordered_by = Some(word(input, &name)?),
+            "stall_limit" => self.stall_limit = Some(value(input, &name)?),
+            "on_gap" => self.on_gap = Some(value(input, &name)?),
+            "state" => self.state = Some(value(input, &name)?),
+            "codec" => self.codec = Some(value(input, &name)?),
+            "tag" => self.tag = Some(value(input, &name)?),
+            "crate" => self.krate = Some(value(input, &name)?),
+            _ => {
+                let Names(names) = value(input, &name)?;
+                let listens: Vec<_> = names
+                    .into_iter()
+                    .filter_map(|name| errors.handle(Listen::from_syn(key, name)))
+                    .collect();
+                self.listen_to(listens, errors);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the names of one option, or reports that another option has set them already.
+    fn listen_to(&mut self, listens: impl IntoIterator<Item = Listen>, errors: &mut Errors) {
+        let mut listens = listens.into_iter().peekable();
+        match (self.listen.first(), listens.peek()) {
+            (Some(first), Some(listen)) => listen.refuse_after(first, errors),
+            _ => self.listen.extend(listens),
+        }
+    }
+
+    pub(crate) fn validate(&self, errors: &mut Errors) {
+        self.validate_names(errors);
+        self.validate_numbers(errors);
+        self.validate_connection(errors);
+        self.validate_order(errors);
+    }
+
+    fn validate_names(&self, errors: &mut Errors) {
+        for (index, listen) in self.listen.iter().enumerate() {
+            let mut before = self.listen[..index].iter();
+            if before.any(|other| other.name.value() == listen.name.value()) {
+                let name = listen.name.value();
+                errors.on(&listen.name, format!("`{name}` is in the list twice"));
+            }
+        }
+    }
+
+    fn validate_numbers(&self, errors: &mut Errors) {
+        for (number, name, at_least) in [
+            (
+                &self.buffer,
+                "buffer",
+                "nothing could wait: a buffer holds at least `buffer = 1`",
+            ),
+            (
+                &self.buffer_bytes,
+                "buffer_bytes",
+                "nothing could wait: a buffer holds at least `buffer_bytes = 1`",
+            ),
+            (
+                &self.workers,
+                "workers",
+                "a handler needs at least one worker",
+            ),
+        ] {
+            let Some(number) = number else { continue };
+            match number.base10_parse::<usize>() {
+                Ok(0) => errors.on(number, at_least),
+                Ok(_) => {}
+                Err(_) => errors.on(number, format!("expected `{}`", example(name))),
+            }
+        }
+    }
+
+    /// Refuses the options that have no meaning for connection events.
+    fn validate_connection(&self, errors: &mut Errors) {
+        let is_connection = |listen: &Listen| matches!(listen.target, Target::Connection);
+        if !self.listen.iter().any(is_connection) {
+            return;
+        }
+        if let Some(gap) = &self.on_gap {
+            errors.on(
+                gap,
+                "events of the connection have no gaps; `on_gap` goes on the handlers whose \
+                 messages may be missed",
+            );
+        }
+        if let Some(workers) = &self.workers {
+            errors.on(
+                workers,
+                "events of the connection are delivered in order, by one worker",
+            );
+        }
+    }
+
+    fn validate_order(&self, errors: &mut Errors) {
+        let has_one_worker = self.workers.as_ref().is_none_or(|workers| {
+            workers
+                .base10_parse::<usize>()
+                .is_ok_and(|count| count == 1)
+        });
+        if let Some(key) = &self.ordered_by
+            && has_one_worker
+        {
+            errors.on(
+                key,
+                "one worker keeps everything in order; `ordered_by` goes with `workers = 4`, or \
+                 the like",
+            );
+        }
+    }
+
+    /// Returns the params that all of the channels have, in the order of the first channel.
+    pub(crate) fn params(&self) -> Vec<&str> {
+        let Some((first, others)) = self.listen.split_first() else {
+            return Vec::new();
+        };
+        let mut params = first.params();
+        params.retain(|param| others.iter().all(|other| other.params().contains(param)));
+        params
+    }
+
+    /// Returns the entry with the strictest rules for arguments: an exact name if there is one,
+    /// because its pushes carry no matched pattern.
+    pub(crate) fn strictest(&self) -> Option<&Listen> {
+        let exact = self.listen.iter().find(|listen| !listen.is_pattern());
+        exact.or(self.listen.first())
+    }
+
+    /// Returns the path of `redis_push`.
+    pub(crate) fn krate(&self) -> TokenStream {
+        match &self.krate {
+            Some(path) => path.to_token_stream(),
+            None => quote!(::redis_push),
+        }
+    }
+}
+
+/// Parses the name of an option.
+fn key(input: ParseStream<'_>, known: &[&str]) -> syn::Result<Ident> {
+    if let Ok(name) = input.fork().parse::<LitStr>() {
+        let text = format!("say what the name is: `channel = {}`", name.token());
+        return Err(input.error(text));
+    }
+    let key = input.call(Ident::parse_any).map_err(|error| {
+        let text = "expected an option, such as `channel = \"…\"`";
+        syn::Error::new(error.span(), text)
+    })?;
+    let name = key.to_string();
+    if known.contains(&&*name) {
+        return Ok(key);
+    }
+    let text = match nearest(&name, known.iter().copied()) {
+        Some(near) => format!("unknown option `{name}`; did you mean `{near}`?"),
+        None => format!("unknown option `{name}`; the options are {}", quoted(known)),
+    };
+    Err(syn::Error::new(key.span(), text))
+}
+
+fn quoted(names: &[&str]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}

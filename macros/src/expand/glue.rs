@@ -1,0 +1,135 @@
+//! Code that the impls of push handlers and gap handlers share.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::Path;
+
+use crate::ast::Function;
+use crate::ast::types::{text_conversion, with_lifetime};
+use crate::attr::Args;
+use crate::spans::{ends, located_at, parenthesized, respanned};
+
+/// Returns the type that has a handler's name, and that `handlers!` mounts.
+///
+/// Its `struct` token has the macro's span. The compiler's warning for a handler that is never
+/// mounted then appears once, for the function.
+pub(crate) fn handler_type(function: &Function) -> TokenStream {
+    let Function { cfgs, vis, .. } = function;
+    let name = function.name();
+    quote! {
+        #(#cfgs)*
+        #[doc(hidden)]
+        #[allow(non_camel_case_types)]
+        #vis struct #name {}
+    }
+}
+
+/// Returns code that imports the type of the handler at `path` as `__Handler`, and checks that the
+/// function has the attribute.
+///
+/// For a function without the attribute `__p::plain` provides the type, so that the check can fail
+/// with a sentence. The value of the name is used first: if there is no such function at all, the
+/// error of the import is enough.
+pub(crate) fn import_handler(path: &Path, attribute: &str) -> TokenStream {
+    let kind = attribute.replace('_', " ");
+    let name = path
+        .segments
+        .last()
+        .map(|segment| segment.ident.to_string())
+        .unwrap_or_default();
+    let text = format!("`{name}` is not a {kind}; annotate it with `#[{attribute}]`");
+    let (first, last) = ends(path);
+    let alias = format_ident!("__Handler", span = first);
+    let check = quote_spanned!(first=> ::core::assert!);
+    let condition = parenthesized(quote!(__Handler::IS_HANDLER, #text), last);
+    quote! {
+        use __p::plain::*;
+        use #path as #alias;
+        const _: () = {
+            let _ = #alias;
+            #check #condition
+        };
+    }
+}
+
+/// Returns the generics of the impl, and the type of its state.
+pub(crate) fn state(args: &Args) -> (TokenStream, TokenStream) {
+    match &args.state {
+        Some(state) => (TokenStream::new(), quote!(#state)),
+        None => (quote!(<__S: ::core::marker::Sync>), quote!(__S)),
+    }
+}
+
+/// Returns the type of state that arguments are checked against where they are written.
+///
+/// A handler without `state = ..` does not know its state, so a stand-in takes its place.
+pub(crate) fn probed_state(args: &Args) -> TokenStream {
+    match &args.state {
+        Some(state) => quote!(#state),
+        None => quote!(__p::AnyState),
+    }
+}
+
+/// Returns the `where` clause of the impl: what each argument needs of the state, and `more`.
+///
+/// `for<'__p>` stops the compiler from reporting here, a second time, what the check of the
+/// arguments reports.
+pub(crate) fn bounds(
+    args: &Args,
+    function: &Function,
+    extractor: &TokenStream,
+    more: Option<TokenStream>,
+) -> TokenStream {
+    let (_, state) = state(args);
+    let bounds = function
+        .arguments_and_params()
+        .map(|(ty, param)| match param {
+            Some(param) => {
+                let ty = with_lifetime(param.ty, "'__p");
+                let via = text_conversion(param.inner);
+                quote!(for<'__p> #ty: __p::NamedParam<'__p, __p::#via>)
+            }
+            None => {
+                let ty = with_lifetime(ty, "'__p");
+                quote!(for<'__p> #ty: #extractor<'__p, #state>)
+            }
+        })
+        .chain(more);
+    quote!(where #(#bounds),*)
+}
+
+/// What the return value of a function can be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Returns {
+    /// An answer to publish, or an outcome: for a push handler.
+    Answer,
+    /// Success or failure only: for a gap handler.
+    Outcome,
+}
+
+/// Returns the call of the function, which takes each argument by `extract` and converts the return
+/// value.
+pub(crate) fn call(function: &Function, extract: TokenStream, returns: Returns) -> TokenStream {
+    let name = function.name();
+    let arguments = function.arguments_and_params().map(|(ty, param)| {
+        let extract = match param {
+            Some(param) => {
+                let (name, via) = (&param.name, text_conversion(param.inner));
+                let ty = with_lifetime(param.ty, "'_");
+                quote!(__p::param_arg::<#ty, __p::#via>(#name, __push))
+            }
+            None => extract.clone(),
+        };
+        respanned(extract, ends(ty).0)
+    });
+    let arguments = quote_spanned!(located_at(name.span())=> (#(#arguments?),*).await);
+    let (first, last) = function.return_span();
+    let called = parenthesized(quote!(#name #arguments), last);
+    let returned_type = function.returned_type().map(|ty| quote!(::<#ty>));
+    if returns == Returns::Answer && function.returns_something() {
+        let answer = quote_spanned!(first=> __p::answer #returned_type);
+        return quote!(__p::send(#answer #called, __push).await);
+    }
+    let outcome = quote_spanned!(first=> __p::outcome #returned_type);
+    quote!(#outcome #called)
+}

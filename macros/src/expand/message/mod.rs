@@ -1,0 +1,115 @@
+//! The expansion of `#[derive(PushMessage)]`.
+//!
+//! A message is received by its `FromPush` impl and published by its `ToPayload` and `Publishable`
+//! impls; `PushMessage` names its subscriptions. The steps, one per module:
+//!
+//! - `model` parses the type and its attributes into a [`Message`], and `validate` checks it.
+//! - `bounds` lists what the impls require of the types of the fields.
+//! - `mirror` generates types that serde reads and writes in place of the user's type, so that the
+//!   user's type needs no serde derive.
+//! - `decode` and `encode` generate the impls.
+//!
+//! # Dependencies
+//!
+//! `lib.rs` calls [`expand`], and [`attr`](crate::attr) parses the options. A module here imports
+//! only from those listed before it; `decode` and `encode` do not import each other.
+//!
+//! # Invariants
+//!
+//! - Each field comes from exactly one place: the channel name if a param has its name, otherwise
+//!   the payload. Decoding and encoding make the same choice, in [`Message::is_param`].
+//! - The payload looks as serde's derives on the user's type would write it, without the fields
+//!   that params fill. Serde's attributes are forwarded for that, not interpreted.
+//! - The channel is matched before the payload is read. A channel that does not match the template
+//!   is counted as unmatched, whatever its payload.
+//! - What only publishing needs is required only where something is published. A type that is only
+//!   received need not be writable.
+
+mod bounds;
+mod decode;
+mod encode;
+mod mirror;
+mod model;
+mod validate;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::Field;
+
+use self::model::Message;
+use super::fallback;
+use crate::attr::{Listen, serde};
+use crate::errors::Errors;
+
+pub(crate) fn expand(input: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let Some(original) = errors.handle(syn::parse2(input)) else {
+        return errors.into_tokens();
+    };
+    let message = Message::from_syn(original, &mut errors);
+    message.validate(&mut errors);
+    let expansion = if errors.is_empty() {
+        impls(&message)
+    } else {
+        fallback::message(&message.args, &message.original)
+    };
+    let errors = errors.into_tokens();
+    quote!(#errors #expansion)
+}
+
+fn impls(message: &Message) -> TokenStream {
+    let krate = message.args.krate();
+    let push_message = push_message(message);
+    let decode = decode::impls(message);
+    let encode = encode::impls(message);
+    quote! {
+        #[allow(deprecated, nonstandard_style, single_use_lifetimes)]
+        const _: () = {
+            use #krate::__private as __p;
+            #push_message
+            #decode
+            #encode
+        };
+    }
+}
+
+/// Returns the impl that describes the message.
+fn push_message(message: &Message) -> TokenStream {
+    let name = &message.original.ident;
+    let (impl_generics, ty_generics, where_clause) = message.original.generics.split_for_impl();
+    let subscriptions = message.args.listen.iter().map(Listen::subscription);
+    let fields = payload_names(message);
+    let codec = message.args.codec.as_ref().map(|codec| {
+        let label = codec.label();
+        quote!(const CODEC: &'static str = #label;)
+    });
+    quote! {
+        impl #impl_generics __p::PushMessage for #name #ty_generics #where_clause {
+            const SUBSCRIPTIONS: &'static [__p::Subscription] = &[#(#subscriptions),*];
+            const FIELDS: &'static [&'static str] = &[#(#fields),*];
+            #codec
+        }
+    }
+}
+
+/// Returns the params, and the other fields by their names in the payload.
+///
+/// It returns nothing if those names are not known here. The check of `ordered_by`, which is what
+/// they are for, then accepts every name.
+fn payload_names(message: &Message) -> Vec<String> {
+    if message.container.renames_fields() {
+        return Vec::new();
+    }
+    let payload_name = |(name, field): (String, &Field)| {
+        if message.is_param(&name) {
+            Some(name)
+        } else {
+            serde::payload_name(&field.attrs, name)
+        }
+    };
+    message
+        .fields()
+        .map(payload_name)
+        .collect::<Option<Vec<_>>>()
+        .unwrap_or_default()
+}

@@ -1,0 +1,162 @@
+//! The rules for a message type and its options.
+
+use syn::{Data, DeriveInput, Fields};
+
+use super::model::Message;
+use crate::attr::serde::validate_options;
+use crate::attr::{Codec, Listen};
+use crate::errors::{Errors, nearest};
+
+impl Message {
+    pub(super) fn validate(&self, errors: &mut Errors) {
+        let DeriveInput {
+            ident,
+            data,
+            generics,
+            ..
+        } = &self.original;
+        self.args.validate(errors);
+        if self.args.listen.is_empty() && errors.is_empty() {
+            errors.on(
+                ident,
+                format!(
+                    "say where `{ident}` is published: `#[push(channel = \"orders.{{id}}\")]` (or \
+                     `pattern`, `shard`); for a payload of any channel take `Json<{ident}>` in the \
+                     handler"
+                ),
+            );
+        }
+        if let Some(param) = generics.const_params().next() {
+            errors.on(
+                param,
+                format!("push message `{ident}` cannot be generic over a const"),
+            );
+        }
+        if let Data::Union(union) = data {
+            errors.on(union.union_token, "a union cannot be a push message");
+        }
+        self.validate_attributes(errors);
+        self.container.validate(ident, errors);
+        if let Some(tag) = &self.args.tag
+            && !matches!(data, Data::Enum(_))
+        {
+            errors.on(
+                tag,
+                format!("`tag` names the variants of an enum, and `{ident}` is not an enum"),
+            );
+        }
+        self.validate_params(errors);
+        self.validate_codec(errors);
+    }
+
+    fn validate_attributes(&self, errors: &mut Errors) {
+        for field in self.all_fields() {
+            for attribute in field.attrs.iter().filter(|a| a.path().is_ident("push")) {
+                errors.on(attribute, "`#[push(..)]` goes on the type");
+            }
+            validate_options(&field.attrs, errors);
+        }
+        validate_options(&self.original.attrs, errors);
+        if let Data::Enum(data) = &self.original.data {
+            for variant in &data.variants {
+                validate_options(&variant.attrs, errors);
+            }
+        }
+    }
+
+    fn validate_params(&self, errors: &mut Errors) {
+        let known: Vec<_> = self.fields().map(|(name, _)| name).collect();
+        for listen in &self.args.listen {
+            self.validate_params_of(listen, &known, errors);
+        }
+        let common = self.args.params();
+        for listen in &self.args.listen {
+            let mut params = listen.params().into_iter();
+            let is_field = |param: &str| known.iter().any(|field| field == param);
+            if let Some(param) = params.find(|param| !common.contains(param) && is_field(param)) {
+                errors.on(
+                    &listen.name,
+                    format!(
+                        "`{{{param}}}` is not in every channel of the list: the field could not be \
+                         filled"
+                    ),
+                );
+            }
+        }
+    }
+
+    fn validate_params_of(&self, listen: &Listen, known: &[String], errors: &mut Errors) {
+        let ident = &self.original.ident;
+        let without_named_fields = match &self.original.data {
+            Data::Struct(data) if !matches!(data.fields, Fields::Unnamed(_)) => None,
+            Data::Struct(_) => Some("tuple struct"),
+            Data::Enum(_) | Data::Union(_) => Some("enum"),
+        };
+        for name in listen.literal_braces() {
+            if known.contains(&name) {
+                errors.on(
+                    &listen.name,
+                    format!(
+                        "`{{{name}}}` is not a param here: sharded channels have no patterns in \
+                         Redis, and the name is taken as it is"
+                    ),
+                );
+            }
+        }
+        for param in listen.params() {
+            if let Some(kind) = without_named_fields {
+                errors.on(
+                    &listen.name,
+                    format!(
+                        "`{{{param}}}` has no field in the {kind} `{ident}`: params fill the \
+                         fields of a struct with named fields"
+                    ),
+                );
+            } else if !known.iter().any(|field| field == param) {
+                let hint = match nearest(param, known.iter().map(String::as_str)) {
+                    Some(near) => format!("; did you mean `{{{near}}}`?"),
+                    None => String::new(),
+                };
+                errors.on(
+                    &listen.name,
+                    format!("`{{{param}}}` has no field `{param}` in `{ident}`{hint}"),
+                );
+            }
+        }
+    }
+
+    fn validate_codec(&self, errors: &mut Errors) {
+        let Some(codec) = &self.args.codec else {
+            return;
+        };
+        codec.validate(errors);
+        let Some(codec_name) = codec.single_field() else {
+            return;
+        };
+        let ident = &self.original.ident;
+        if self.struct_fields().is_none() {
+            // Text is the exception: an enum is parsed and displayed as a whole.
+            if matches!(codec, Codec::Bytes(_)) {
+                errors.on(
+                    codec_name,
+                    format!(
+                        "`codec = bytes` takes a struct with one field, and `{ident}` is not a \
+                         struct"
+                    ),
+                );
+            }
+            return;
+        }
+        let count = self.payload_fields().count();
+        if count != 1 {
+            errors.on(
+                codec_name,
+                format!(
+                    "with `codec = {}` the payload is one value: `{ident}` must have one field \
+                     that is not in the channel's name, and has {count}",
+                    codec.label()
+                ),
+            );
+        }
+    }
+}
