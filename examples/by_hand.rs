@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use redis_push::{
-    Fault, FromPush, Gap, Handler, Message, Mount, Publishable, Publisher, Push, PushMessage,
-    Rejection, Spec, Subscriber, Subscription, ToPayload,
+    Fault, FromPush, Gap, Handler, MessageDescriptor, Mount, Publishable, Publisher, Push,
+    PushMessage, Rejection, Spec, Subscriber, Subscription, ToPayload,
 };
 
 /// `#[derive(PushMessage)] #[push(channel = "example.parcels", codec = text)]` would write what
@@ -39,7 +39,7 @@ impl PushMessage for Parcel<'_> {
 
 /// How a handler takes it. What borrows from the push lives as long as the delivery.
 impl<'p, S> FromPush<'p, S> for Parcel<'p> {
-    const MESSAGE: Option<Message> = Some(Message::of::<Self>());
+    const MESSAGE: Option<MessageDescriptor> = Some(MessageDescriptor::of::<Self>());
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         let text = std::str::from_utf8(push.payload())

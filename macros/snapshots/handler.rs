@@ -8,17 +8,17 @@ async fn on_number(Json(number): Json<u32>) {
 struct on_number {}
 const _: () = {
     use ::redis_push::__private as __p;
-    const __TAKES: __p::Takes<__p::AnyState> = {
-        let mut __takes = __p::Takes::<__p::AnyState>::EXACT;
-        __takes.arg::<Json<u32>>("Json<u32>");
-        __takes
+    const __CHECKS: __p::ArgumentChecks<__p::AnyState> = {
+        let mut __checks = __p::ArgumentChecks::<__p::AnyState>::EXACT;
+        __checks.arg::<Json<u32>>("Json<u32>");
+        __checks
     };
     impl<__S: ::core::marker::Sync> __p::Handler<__S> for on_number
     where
         for<'__p> Json<u32>: __p::FromPush<'__p, __S>,
     {
         fn spec(&self) -> __p::Spec {
-            __TAKES
+            __CHECKS
                 .spec("on_number", ::core::file!(), ::core::line!())
                 .on(__p::Subscription::from_static(__p::Kind::Channel, "numbers"))
         }

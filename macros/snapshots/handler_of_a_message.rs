@@ -8,12 +8,12 @@ pub async fn on_quote(quote: Quote<'_>, State(db): State<Db>, channel: ChannelNa
 pub struct on_quote {}
 const _: () = {
     use ::redis_push::__private as __p;
-    const __TAKES: __p::Takes<__p::AnyState> = {
-        let mut __takes = __p::Takes::<__p::AnyState>::OWN;
-        __takes.arg::<Quote<'static>>("Quote<'_>");
-        __takes.arg::<State<Db>>("State<Db>");
-        __takes.arg::<ChannelName<'static>>("ChannelName<'_>");
-        __takes.listens()
+    const __CHECKS: __p::ArgumentChecks<__p::AnyState> = {
+        let mut __checks = __p::ArgumentChecks::<__p::AnyState>::OWN;
+        __checks.arg::<Quote<'static>>("Quote<'_>");
+        __checks.arg::<State<Db>>("State<Db>");
+        __checks.arg::<ChannelName<'static>>("ChannelName<'_>");
+        __checks.listens()
     };
     impl<__S: ::core::marker::Sync> __p::Handler<__S> for on_quote
     where
@@ -22,7 +22,7 @@ const _: () = {
         for<'__p> ChannelName<'__p>: __p::FromPush<'__p, __S>,
     {
         fn spec(&self) -> __p::Spec {
-            __TAKES.spec("on_quote", ::core::file!(), ::core::line!())
+            __CHECKS.spec("on_quote", ::core::file!(), ::core::line!())
         }
         async fn handle(&self, __push: __p::Push<'_>, __state: &__S) -> __p::Handled {
             __p::send(

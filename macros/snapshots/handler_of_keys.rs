@@ -13,11 +13,11 @@ async fn on_connection(event: ConnectionEvent<'_>) {
 struct forget {}
 const _: () = {
     use ::redis_push::__private as __p;
-    const __TAKES: __p::Takes<__p::AnyState> = {
-        let mut __takes = __p::Takes::<__p::AnyState>::INVALIDATION;
-        __takes.arg::<Invalidation<'static>>("Invalidation<'_>");
-        __takes.arg::<State<Cache>>("State<Cache>");
-        __takes
+    const __CHECKS: __p::ArgumentChecks<__p::AnyState> = {
+        let mut __checks = __p::ArgumentChecks::<__p::AnyState>::INVALIDATION;
+        __checks.arg::<Invalidation<'static>>("Invalidation<'_>");
+        __checks.arg::<State<Cache>>("State<Cache>");
+        __checks
     };
     impl<__S: ::core::marker::Sync> __p::Handler<__S> for forget
     where
@@ -25,7 +25,7 @@ const _: () = {
         for<'__p> State<Cache>: __p::FromPush<'__p, __S>,
     {
         fn spec(&self) -> __p::Spec {
-            __TAKES
+            __CHECKS
                 .spec("forget", ::core::file!(), ::core::line!())
                 .on(__p::Subscription::from_static(__p::Kind::Invalidation, "user:"))
                 .on(__p::Subscription::from_static(__p::Kind::Invalidation, "item:"))
@@ -42,17 +42,17 @@ const _: () = {
 struct on_connection {}
 const _: () = {
     use ::redis_push::__private as __p;
-    const __TAKES: __p::Takes<__p::AnyState> = {
-        let mut __takes = __p::Takes::<__p::AnyState>::CONNECTION;
-        __takes.arg::<ConnectionEvent<'static>>("ConnectionEvent<'_>");
-        __takes
+    const __CHECKS: __p::ArgumentChecks<__p::AnyState> = {
+        let mut __checks = __p::ArgumentChecks::<__p::AnyState>::CONNECTION;
+        __checks.arg::<ConnectionEvent<'static>>("ConnectionEvent<'_>");
+        __checks
     };
     impl<__S: ::core::marker::Sync> __p::Handler<__S> for on_connection
     where
         for<'__p> ConnectionEvent<'__p>: __p::FromPush<'__p, __S>,
     {
         fn spec(&self) -> __p::Spec {
-            __TAKES
+            __CHECKS
                 .spec("on_connection", ::core::file!(), ::core::line!())
                 .on(__p::Subscription::from_static(__p::Kind::Connection, ""))
         }

@@ -18,7 +18,7 @@ async fn on_order(Param(region): Param<&str>, body: &[u8]) -> Option<Publish<Rec
 struct on_order {}
 const _: () = {
     use ::redis_push::__private as __p;
-    use __p::plain::*;
+    use __p::stand_in::*;
     use resync as __Handler;
     const _: () = {
         let _ = __Handler;
@@ -27,14 +27,14 @@ const _: () = {
             "`resync` is not a gap handler; annotate it with `#[gap_handler]`"
         )
     };
-    const __TAKES: __p::Takes<App> = {
-        let mut __takes = __p::Takes::<App>::PATTERN;
-        __takes.arg::<&'static [u8]>("&[u8]");
-        __takes.fills(&["region"]);
-        __takes.fills(&["region"]);
-        __takes.param::<Param<&'static str>, __p::Borrowed>("region", &["region"]);
-        __takes.is_ordered_by("region", &["region"]);
-        __takes
+    const __CHECKS: __p::ArgumentChecks<App> = {
+        let mut __checks = __p::ArgumentChecks::<App>::PATTERN;
+        __checks.arg::<&'static [u8]>("&[u8]");
+        __checks.fills(&["region"]);
+        __checks.fills(&["region"]);
+        __checks.param::<Param<&'static str>, __p::Borrowed>("region", &["region"]);
+        __checks.is_ordered_by("region", &["region"]);
+        __checks
     };
     impl __p::Handler<App> for on_order
     where
@@ -43,7 +43,7 @@ const _: () = {
         __Handler: __p::GapHandler<App>,
     {
         fn spec(&self) -> __p::Spec {
-            __TAKES
+            __CHECKS
                 .spec("on_order", ::core::file!(), ::core::line!())
                 .on({
                     const __SEGMENTS: &[__p::Segment] = &[

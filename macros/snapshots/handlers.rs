@@ -4,7 +4,7 @@ const _: () = {
     ::redis_push::__private::mounts([
         {
             use ::redis_push::__private as __p;
-            use __p::plain::*;
+            use __p::stand_in::*;
             use on_order as __Handler;
             const _: () = {
                 let _ = __Handler;
@@ -17,7 +17,7 @@ const _: () = {
         },
         {
             use ::redis_push::__private as __p;
-            use __p::plain::*;
+            use __p::stand_in::*;
             use alerts::on_alert as __Handler;
             const _: () = {
                 let _ = __Handler;

@@ -33,8 +33,8 @@ const _: () = {
     where
         '__p: 'a,
     {
-        const MESSAGE: ::core::option::Option<__p::Message> = ::core::option::Option::Some(
-            __p::Message::of::<Self>(),
+        const MESSAGE: ::core::option::Option<__p::MessageDescriptor> = ::core::option::Option::Some(
+            __p::MessageDescriptor::of::<Self>(),
         );
         fn from_push(__push: __p::Push<'__p>, _: &'__p __S) -> __p::Taken<Self> {
             __p::json(__push, "Alert", |__json| __Wire::deserialize(__json))

@@ -23,8 +23,8 @@ const _: () = {
         const CODEC: &'static str = "text";
     }
     impl<'__p, __S> __p::FromPush<'__p, __S> for Temperature {
-        const MESSAGE: ::core::option::Option<__p::Message> = ::core::option::Option::Some(
-            __p::Message::of::<Self>(),
+        const MESSAGE: ::core::option::Option<__p::MessageDescriptor> = ::core::option::Option::Some(
+            __p::MessageDescriptor::of::<Self>(),
         );
         fn from_push(__push: __p::Push<'__p>, _: &'__p __S) -> __p::Taken<Self> {
             let [__0] = __p::params(

@@ -44,8 +44,8 @@ const _: () = {
     where
         T: __p::Deserialize<'__p>,
     {
-        const MESSAGE: ::core::option::Option<__p::Message> = ::core::option::Option::Some(
-            __p::Message::of::<Self>(),
+        const MESSAGE: ::core::option::Option<__p::MessageDescriptor> = ::core::option::Option::Some(
+            __p::MessageDescriptor::of::<Self>(),
         );
         fn from_push(__push: __p::Push<'__p>, _: &'__p __S) -> __p::Taken<Self> {
             __p::coded::<codecs::Cbor, __Whole<_>>(__push, "Wrapped")

@@ -27,8 +27,8 @@ const _: () = {
         SignedOut { user: u64 },
     }
     impl<'__p, __S> __p::FromPush<'__p, __S> for Event {
-        const MESSAGE: ::core::option::Option<__p::Message> = ::core::option::Option::Some(
-            __p::Message::of::<Self>(),
+        const MESSAGE: ::core::option::Option<__p::MessageDescriptor> = ::core::option::Option::Some(
+            __p::MessageDescriptor::of::<Self>(),
         );
         fn from_push(__push: __p::Push<'__p>, _: &'__p __S) -> __p::Taken<Self> {
             __p::json(__push, "Event", |__json| __Wire::deserialize(__json))

@@ -33,8 +33,8 @@ const _: () = {
         ask: f64,
     }
     impl<'__p, __S> __p::FromPush<'__p, __S> for Quote {
-        const MESSAGE: ::core::option::Option<__p::Message> = ::core::option::Option::Some(
-            __p::Message::of::<Self>(),
+        const MESSAGE: ::core::option::Option<__p::MessageDescriptor> = ::core::option::Option::Some(
+            __p::MessageDescriptor::of::<Self>(),
         );
         fn from_push(__push: __p::Push<'__p>, _: &'__p __S) -> __p::Taken<Self> {
             let [__0] = __p::params(

@@ -165,7 +165,7 @@ mod util;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-#[cfg(feature = "__bench")]
+#[cfg(redis_push_internals)]
 #[doc(hidden)]
 #[path = "bench/mod.rs"]
 pub mod __bench;
@@ -174,7 +174,7 @@ pub mod __bench;
 #[path = "macro_support/mod.rs"]
 pub mod __private;
 
-#[cfg(feature = "__fuzz")]
+#[cfg(all(redis_push_internals, feature = "testing"))]
 #[doc(hidden)]
 #[path = "fuzz/mod.rs"]
 pub mod __fuzz;
@@ -196,7 +196,7 @@ pub use failure::{Failure, FailureHook, FailureKind, FailureSink};
 pub use gap::{Gap, GapCause, Missed};
 pub use handler::{GapHandler, Handler, IntoAnswer, IntoOutcome, Spec};
 pub use health::{Health, HealthChanges, HealthReason, NotConfirmed, Stall};
-pub use message::{Codec, Message, PushMessage, ToPayload};
+pub use message::{Codec, MessageDescriptor, PushMessage, ToPayload};
 pub use publish::{Answer, Publish, Publishable, Publisher, Publishing};
 pub use push::{ConnectionEvent, OwnedPush, Push, RawPush};
 pub use router::{HandlerWiring, Mount, Router, SubscriptionWiring, Wiring};

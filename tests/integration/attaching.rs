@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{PushInfo, PushKind, Value};
-use redis_push::__private::TaskName;
 use redis_push::{Credentials, GapCause, Handle, Missed, Mount, Subscriber, Subscription, Tls};
 use tests::Server;
 use tests::{eventually, within};
 use tokio::sync::broadcast;
 
-use crate::healing::kill;
 use crate::support::recorder;
 
 /// What a service has today: a manager, and a broadcast channel as its push sender.
@@ -113,39 +111,6 @@ pub(crate) async fn an_overflow_of_the_services_channel_is_told_as_a_gap(server:
         handle.stats().handlers[0].handled > 0
     })
     .await;
-}
-
-pub(crate) async fn a_killed_forwarding_task_goes_on_without_a_loss(server: Server) {
-    let (manager, sender) = service(&server, 1_000).await;
-    let (mount, mut journal) = recorder("ours", Subscription::channel("ours"));
-    let handle = attach(&manager, &sender, [mount]).await;
-    journal.begins().await;
-    for round in 0..5 {
-        assert!(handle.__kill(TaskName::Forwarding));
-        for number in 0..10 {
-            server.publish("ours", &format!("{round}-{number}")).await;
-        }
-        for number in 0..10 {
-            journal.message("ours", &format!("{round}-{number}")).await;
-        }
-        assert_eq!(handle.stats().restarts, round + 1);
-    }
-    assert_eq!(
-        (handle.stats().gaps(), handle.stats().feed.reconnects),
-        (0, 0)
-    );
-}
-
-pub(crate) async fn a_killed_supervisor_of_an_attached_channel_subscribes_again(server: Server) {
-    let (manager, sender) = service(&server, 1_000).await;
-    let (mount, mut journal) = recorder("ours", Subscription::channel("ours"));
-    let handle = attach(&manager, &sender, [mount]).await;
-    journal.begins().await;
-    kill(&handle, TaskName::Supervisor).await;
-    journal.lost_connection().await;
-    within("ready again", handle.ready()).await;
-    server.publish("ours", "again").await;
-    journal.message("ours", "again").await;
 }
 
 pub(crate) async fn a_closed_push_channel_is_never_called_ready(server: Server) {

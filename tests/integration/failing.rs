@@ -1,10 +1,7 @@
 //! Deliveries that do not end well, and who is told of them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use redis_push::__private::TaskName;
 use redis_push::{
     Failure, FailureKind, FailureSink, Fault, Handle, Handler, Mount, Push, Rejection,
 };
@@ -12,7 +9,6 @@ use redis_push::{FailureHook, Spec, Subscription};
 use tests::{RealServer, Server, eventually, within};
 use tokio::sync::{mpsc, watch};
 
-use crate::healing::kill;
 use crate::support::{over_the_manager, subscriber};
 
 const LONG: Duration = Duration::from_secs(10);
@@ -153,29 +149,6 @@ pub(crate) async fn a_shutdown_lets_the_hook_finish_what_is_queued(server: Serve
     let report = within("the shutdown", shutdown).await;
     let failures = report.stats.failures;
     assert_eq!((failures.dropped, failures.queued), (10, 0));
-}
-
-pub(crate) async fn a_failure_in_hand_when_its_task_is_killed_is_counted(server: Server) {
-    let first = Arc::new(AtomicBool::new(true));
-    let handle = failing(&server, move |_: Failure| {
-        let hangs = first.swap(false, SeqCst);
-        async move {
-            if hangs {
-                std::future::pending::<()>().await;
-            }
-        }
-    })
-    .await;
-    for _ in 0..3 {
-        server.publish("a", "fail").await;
-    }
-    handled(&handle, 3).await;
-    kill(&handle, TaskName::Failures).await;
-    eventually("the others to be told", async || {
-        handle.stats().failures.told == 2
-    })
-    .await;
-    assert_eq!(handle.stats().failures.dropped, 1);
 }
 
 pub(crate) async fn a_sink_writes_to_a_capped_stream_and_a_capped_list(server: RealServer) {

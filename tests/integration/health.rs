@@ -9,8 +9,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::watch;
 
-use crate::gated::gated;
-use crate::healing::gap_gated;
+use crate::gated::{gap_gated, gated};
 use crate::support::{is_wire, recorder, start};
 
 const LONG: Duration = Duration::from_secs(10);

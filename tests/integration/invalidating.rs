@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use redis::{PushInfo, PushKind, Value};
-use redis_push::__private::TaskName;
 use redis_push::{GapCause, Overflow, Spec, Subscription};
 use tests::{RawClient, RealServer, Server};
 use tests::{eventually, within};
@@ -11,7 +10,6 @@ use tokio::sync::watch;
 
 use crate::attaching::{attach, service};
 use crate::gated::gated;
-use crate::healing::kill;
 use crate::support::{Journal, Seen, recorder, start, subscriber};
 
 /// A client that writes keys, and waits until that is done.
@@ -154,29 +152,6 @@ pub(crate) async fn a_shutdown_that_tracks_waits_for_no_server_that_is_silent_or
         }
         journal.ends().await;
     }
-}
-
-pub(crate) async fn a_killed_supervisor_tracks_again_and_tells_who_listens_to_the_connection(
-    server: Server,
-) {
-    let (users, mut journal) = recorder("users", Subscription::invalidation("user:"));
-    let (events, mut events_journal) = recorder("events", Subscription::connection());
-    let handle = start(server.url(), [users, events]).await;
-    journal.begins().await;
-    events_journal.begins().await;
-    events_journal.message("", "connected").await;
-    for _ in 0..3 {
-        kill(&handle, TaskName::Supervisor).await;
-        journal.lost_connection().await;
-        let Seen::Message(_, end) = events_journal.next().await else {
-            panic!("an end is no gap");
-        };
-        assert!(end.starts_with("disconnected: "), "{end}");
-        events_journal.message("", "connected").await;
-        set(&mut server.raw().await, &["user:1"]).await;
-        journal.keys(&["user:1"]).await;
-    }
-    handle.shutdown(Duration::from_secs(5)).await;
 }
 
 pub(crate) async fn a_mailbox_of_invalidations_has_each_key_once(server: Server) {

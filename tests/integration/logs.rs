@@ -17,20 +17,11 @@ pub(crate) fn of_handler(name: &str) -> Vec<HashMap<&'static str, String>> {
 
 /// How many lines were logged about gaps of a handler.
 pub(crate) fn gaps_of(name: &str) -> usize {
-    lines_of(name, "gap")
-}
-
-/// How many lines were logged about tasks of a handler that were started again.
-pub(crate) fn restarts_of(name: &str) -> usize {
-    lines_of(name, "task")
-}
-
-fn lines_of(name: &str, field: &str) -> usize {
     let events = tests::overheard::events("redis_push").into_iter();
     let is_of_handler = |fields: &HashMap<&'static str, String>| {
         fields.get("handler").is_some_and(|handler| handler == name)
     };
     events
-        .filter(|fields| fields.contains_key(field) && is_of_handler(fields))
+        .filter(|fields| fields.contains_key("gap") && is_of_handler(fields))
         .count()
 }

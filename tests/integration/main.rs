@@ -12,7 +12,6 @@ mod credentials;
 mod delivery;
 mod failing;
 mod gated;
-mod healing;
 mod health;
 mod invalidating;
 mod logs;
@@ -39,7 +38,6 @@ use connection_events::*;
 use credentials::*;
 use delivery::*;
 use failing::*;
-use healing::*;
 use health::*;
 use invalidating::*;
 use network::*;
@@ -76,8 +74,6 @@ fn main() -> ExitCode {
             the_services_own_receivers_go_on_beside_handlers,
             a_lost_connection_of_the_services_manager_is_told_and_healed,
             an_overflow_of_the_services_channel_is_told_as_a_gap,
-            a_killed_forwarding_task_goes_on_without_a_loss,
-            a_killed_supervisor_of_an_attached_channel_subscribes_again,
             a_closed_push_channel_is_never_called_ready,
             what_a_manager_does_itself_cannot_be_set_beside_attach,
             answers_of_an_attached_handler_go_over_the_services_manager,
@@ -114,7 +110,6 @@ fn on_each_link(suite: Suite) -> Suite {
             what_was_invalidated_before_the_end_is_told,
             a_mailbox_of_invalidations_has_each_key_once,
             a_shutdown_that_tracks_waits_for_no_server_that_is_silent_or_gone,
-            a_killed_supervisor_tracks_again_and_tells_who_listens_to_the_connection,
             a_prefix_of_a_mount_goes_before_that_of_the_keys,
             the_end_and_the_return_of_the_connection_are_told,
             the_stream_of_the_connection_has_no_gaps,
@@ -178,18 +173,10 @@ fn on_each_link(suite: Suite) -> Suite {
             a_password_that_was_changed_is_asked_for_before_each_attempt,
             a_provider_that_hangs_fails_or_panics_costs_an_attempt_and_no_more,
             passwords_stay_secret_through_every_fault,
-            a_killed_supervisor_is_started_again_and_every_handler_is_told,
-            a_killed_supervisor_ends_no_shutdown,
-            a_killed_waking_task_watchdog_or_keeper_is_started_again,
-            an_idle_handler_whose_loop_is_killed_misses_nothing,
-            a_handler_whose_loop_is_killed_is_told_exactly_what_it_missed,
-            a_gap_that_was_being_told_when_the_loop_was_killed_is_told_again,
-            a_connection_whose_reader_dies_is_built_anew,
             every_failure_is_told_with_its_push_and_its_reason,
             a_hook_that_hangs_keeps_no_handler_waiting_and_drops_are_counted,
             a_hook_that_fails_or_panics_is_told_of_the_next_failure,
             a_shutdown_lets_the_hook_finish_what_is_queued,
-            a_failure_in_hand_when_its_task_is_killed_is_counted,
             a_required_handler_that_stalls_is_named_and_the_others_go_on,
             a_stalled_gap_handler_is_named,
             an_outage_and_a_shutdown_are_told_with_their_reasons,

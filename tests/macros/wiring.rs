@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 
 use redis_push::{
-    Bytes, Gap, Json, Message, PushMessage, Rejection, Subscriber, Subscription, Text, Wiring,
-    gap_handler, handlers, push_handler,
+    Bytes, Gap, Json, MessageDescriptor, PushMessage, Rejection, Subscriber, Subscription, Text,
+    Wiring, gap_handler, handlers, push_handler,
 };
 use redis_push::{ChannelName, FromPush, Push};
 use serde::Deserialize;
@@ -22,7 +22,7 @@ struct Alert<'a> {
 struct Length(usize);
 
 impl<'p, S> FromPush<'p, S> for Length {
-    const MESSAGE: Option<Message> = Some(Message::payload("length"));
+    const MESSAGE: Option<MessageDescriptor> = Some(MessageDescriptor::payload("length"));
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         Ok(Self(push.payload().len()))

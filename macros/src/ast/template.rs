@@ -2,11 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use redis_push_template::{Parser, Piece, Problem, push_escaped};
 
-/// A channel name with params, parsed by the rules of the runtime's templates.
-///
-/// The runtime depends on this crate, so this crate cannot use the runtime's parser and has a
-/// second one. A test checks that the two agree.
+/// A channel name with params. `redis_push_template` holds the grammar, for the runtime too.
 #[derive(Debug)]
 pub(crate) struct Template {
     segments: Vec<Segment>,
@@ -32,43 +30,15 @@ impl Template {
             })
     }
 
-    fn segments(text: &str) -> Result<Vec<Segment>, String> {
+    fn segments(text: &str) -> Result<Vec<Segment>, Problem<'_>> {
         let mut segments = Vec::new();
-        let mut literal = String::new();
-        let mut rest = text;
-        while let Some(next) = rest.chars().next() {
-            if rest.starts_with("{{") || rest.starts_with("}}") {
-                literal.push(next);
-                rest = &rest[2..];
-            } else if next == '}' {
-                return Err("a `}` was not opened; write `}}` for a brace".into());
-            } else if let Some(inner) = rest.strip_prefix('{') {
-                let (name, after) = inner
-                    .split_once('}')
-                    .ok_or("a `{` is not closed; write `{{` for a brace")?;
-                rest = after;
-                if !literal.is_empty() {
-                    segments.push(Segment::Literal(std::mem::take(&mut literal)));
-                } else if !segments.is_empty() {
-                    return Err(format!(
-                        "put literal text between `{{{name}}}` and the param before it"
-                    ));
-                }
-                let param = Segment::param(name, rest)?;
-                if segments.iter().any(|other| other.name() == param.name()) {
-                    return Err(format!("the param `{{{name}}}` is there twice"));
-                }
-                segments.push(param);
-            } else {
-                literal.push(next);
-                rest = &rest[next.len_utf8()..];
+        for piece in Parser::new(text) {
+            match (piece?, segments.last_mut()) {
+                (Piece::Literal(more), Some(Segment::Literal(literal))) => literal.push_str(more),
+                (Piece::Literal(text), _) => segments.push(Segment::Literal(text.to_owned())),
+                (Piece::Param(name), _) => segments.push(Segment::Param(name.to_owned())),
+                (Piece::Rest(name), _) => segments.push(Segment::Rest(name.to_owned())),
             }
-        }
-        if !literal.is_empty() {
-            segments.push(Segment::Literal(literal));
-        }
-        if segments.is_empty() {
-            return Err("it is empty".into());
         }
         Ok(segments)
     }
@@ -107,14 +77,7 @@ impl Template {
         let mut glob = String::new();
         for segment in &self.segments {
             match segment {
-                Segment::Literal(text) => {
-                    for c in text.chars() {
-                        if matches!(c, '*' | '?' | '[' | ']' | '\\') {
-                            glob.push('\\');
-                        }
-                        glob.push(c);
-                    }
-                }
+                Segment::Literal(text) => push_escaped(&mut glob, text),
                 Segment::Param(_) | Segment::Rest(_) => glob.push('*'),
             }
         }
@@ -136,31 +99,6 @@ impl Template {
 }
 
 impl Segment {
-    /// Parses what stands in braces. `after` is the text that follows them.
-    fn param(name: &str, after: &str) -> Result<Self, String> {
-        let bare = name.strip_suffix('*').unwrap_or(name);
-        let mut chars = bare.chars();
-        let starts_well = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_');
-        if !starts_well || !chars.all(|c| c.is_alphanumeric() || c == '_') {
-            return Err(match bare.strip_prefix("r#") {
-                Some(plain) if !plain.is_empty() => {
-                    let plain = &name["r#".len()..];
-                    format!("a param goes without the `r#`: `{{{plain}}}`")
-                }
-                _ => format!("`{{{name}}}` is not a name for a param"),
-            });
-        }
-        if !name.ends_with('*') {
-            Ok(Self::Param(bare.to_owned()))
-        } else if after.is_empty() {
-            Ok(Self::Rest(bare.to_owned()))
-        } else {
-            Err(format!(
-                "`{{{name}}}` takes the rest, so nothing can follow it"
-            ))
-        }
-    }
-
     fn name(&self) -> Option<&str> {
         match self {
             Self::Literal(_) => None,

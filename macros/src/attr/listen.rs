@@ -80,7 +80,7 @@ impl Listen {
     }
 
     /// Returns the rules that arguments of the handler must meet, as the name of a constant of the
-    /// runtime's `Takes`.
+    /// runtime's `ArgumentChecks`.
     pub(crate) fn argument_rules(&self) -> TokenStream {
         match self.target {
             _ if self.key == "keyspace" => quote!(KEYS),

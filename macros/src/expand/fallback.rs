@@ -85,8 +85,8 @@ pub(crate) fn message(args: &Args, input: &DeriveInput) -> TokenStream {
             impl<'__p, #(#params,)* __S> __p::FromPush<'__p, __S> for #name #ty_generics
             #where_clause
             {
-                const MESSAGE: ::core::option::Option<__p::Message> =
-                    ::core::option::Option::Some(__p::Message::of::<Self>());
+                const MESSAGE: ::core::option::Option<__p::MessageDescriptor> =
+                    ::core::option::Option::Some(__p::MessageDescriptor::of::<Self>());
                 fn from_push(_: __p::Push<'__p>, _: &'__p __S) -> __p::Taken<Self> {
                     ::core::result::Result::Err(__p::Rejection::new(""))
                 }

@@ -27,7 +27,7 @@ pub(crate) fn handler_type(function: &Function) -> TokenStream {
 /// Returns code that imports the type of the handler at `path` as `__Handler`, and checks that the
 /// function has the attribute.
 ///
-/// For a function without the attribute `__p::plain` provides the type, so that the check can fail
+/// For a function without the attribute `__p::stand_in` provides the type, so that the check can fail
 /// with a sentence. The value of the name is used first: if there is no such function at all, the
 /// error of the import is enough.
 pub(crate) fn import_handler(path: &Path, attribute: &str) -> TokenStream {
@@ -43,7 +43,7 @@ pub(crate) fn import_handler(path: &Path, attribute: &str) -> TokenStream {
     let check = quote_spanned!(first=> ::core::assert!);
     let condition = parenthesized(quote!(__Handler::IS_HANDLER, #text), last);
     quote! {
-        use __p::plain::*;
+        use __p::stand_in::*;
         use #path as #alias;
         const _: () = {
             let _ = #alias;

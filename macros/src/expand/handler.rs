@@ -94,7 +94,7 @@ impl PushHandler {
 
     /// Returns the constant that checks the arguments, each at its own type.
     ///
-    /// A constant is evaluated whether the handler is mounted or not. The runtime's `Takes` has a
+    /// A constant is evaluated whether the handler is mounted or not. The runtime's `ArgumentChecks` has a
     /// `const fn` for each rule, and their panics are the errors.
     fn argument_checks(&self) -> TokenStream {
         let state = probed_state(&self.args);
@@ -107,7 +107,7 @@ impl PushHandler {
                 let text = readable(ty);
                 let probe = with_lifetime(ty, "'static");
                 let (first, last) = ends(ty);
-                let method = quote_spanned!(first=> __takes.arg::<#probe>);
+                let method = quote_spanned!(first=> __checks.arg::<#probe>);
                 let argument = parenthesized(quote!(#text), last);
                 quote!(#method #argument;)
             })
@@ -119,7 +119,7 @@ impl PushHandler {
             .filter(|listen| !listen.params().is_empty())
             .map(|listen| {
                 let (params, (first, last)) = (listen.params(), ends(&listen.name));
-                let method = quote_spanned!(first=> __takes.fills);
+                let method = quote_spanned!(first=> __checks.fills);
                 let argument = parenthesized(quote!(&[#(#params),*]), last);
                 quote!(#method #argument;)
             });
@@ -129,25 +129,25 @@ impl PushHandler {
                 with_lifetime(param.ty, "'static"),
                 text_conversion(param.inner),
             );
-            let method = quote_spanned!(located_at(span)=> __takes.param::<#ty, __p::#via>);
+            let method = quote_spanned!(located_at(span)=> __checks.param::<#ty, __p::#via>);
             let arguments = parenthesized(quote!(#name, &[#(#channel_params),*]), span);
             quote!(#method #arguments;)
         });
         let ordered_by = self.args.ordered_by.iter().map(|key| {
-            let method = quote_spanned!(located_at(key.span())=> __takes.is_ordered_by);
+            let method = quote_spanned!(located_at(key.span())=> __checks.is_ordered_by);
             let arguments = parenthesized(quote!(#key, &[#(#channel_params),*]), key.span());
             quote!(#method #arguments;)
         });
         let (rules, end) = match self.args.strictest() {
-            Some(listen) => (listen.argument_rules(), quote!(__takes)),
+            Some(listen) => (listen.argument_rules(), quote!(__checks)),
             // The handler listens to what its message type names.
-            None => (quote!(OWN), quote!(__takes.listens())),
+            None => (quote!(OWN), quote!(__checks.listens())),
         };
         // Only `arg` changes the value; without it, `mut` would be a warning.
         let mutable = (!extracted.is_empty()).then(|| quote!(mut));
         quote! {
-            const __TAKES: __p::Takes<#state> = {
-                let #mutable __takes = __p::Takes::<#state>::#rules;
+            const __CHECKS: __p::ArgumentChecks<#state> = {
+                let #mutable __checks = __p::ArgumentChecks::<#state>::#rules;
                 #(#extracted)*
                 #(#fills)*
                 #(#params)*
@@ -171,7 +171,7 @@ impl PushHandler {
         let required = self.args.required.then(|| quote!(.required()));
         quote! {
             fn spec(&self) -> __p::Spec {
-                __TAKES.spec(#label, ::core::file!(), ::core::line!())
+                __CHECKS.spec(#label, ::core::file!(), ::core::line!())
                     #(.on(#subscriptions))*
                     #(.buffer(#buffer))*
                     #(.buffer_bytes(#buffer_bytes))*

@@ -9,15 +9,16 @@ use std::time::SystemTime;
 
 use redis::{PushInfo, PushKind, Value};
 
-use crate::broadcast::{Break, Budget, Item, Receiver};
+use crate::broadcast::{Budget, GapStart, Received, Receiver};
 use crate::config::Settings;
-use crate::delivery::{Lane, Seat};
-use crate::dispatch::Feed;
+use crate::delivery::{HandlerContext, LoopState};
+use crate::dispatch::Dispatcher;
 use crate::failure::Failures;
 use crate::gap::{GapCause, Missed};
 use crate::handler::Handler;
 use crate::link::incoming;
-use crate::subscriber::Rings;
+use crate::push::Extensions;
+use crate::subscriber::Broadcasts;
 use crate::subscription::{Kind, Subscription};
 
 /// A message as redis-rs hands it over.
@@ -37,58 +38,58 @@ pub fn convert(push: &PushInfo) {
 
 /// Routes from channels to a ring each.
 #[derive(Debug)]
-pub struct Routes(crate::dispatch::Routes);
+pub struct RoutingTable(crate::dispatch::RoutingTable);
 
-impl Routes {
+impl RoutingTable {
     /// Makes a route for each channel.
     pub fn new(channels: impl IntoIterator<Item = String>) -> Self {
-        let mut routes = crate::dispatch::Routes::default();
+        let mut routes = crate::dispatch::RoutingTable::default();
         for channel in channels {
-            let ring = Arc::new(crate::broadcast::Ring::new(1, Budget::default()));
-            routes.add(&ring, &[Subscription::channel(channel)]);
+            let shared = Arc::new(crate::broadcast::Shared::new(1, Budget::default()));
+            routes.add(&shared, &[Subscription::channel(channel)]);
         }
         Self(routes)
     }
 
     /// Looks a channel up: how many rings there are.
     #[must_use]
-    pub fn rings(&self, channel: &str) -> usize {
+    pub fn broadcasts(&self, channel: &str) -> usize {
         let route = self.0.get(Kind::Channel, channel.as_bytes());
-        route.map_or(0, |route| route.rings.len())
+        route.map_or(0, |route| route.broadcasts.len())
     }
 }
 
 /// A ring and its readers.
 #[derive(Debug)]
-pub struct Ring {
-    ring: Arc<crate::broadcast::Ring>,
+pub struct Shared {
+    shared: Arc<crate::broadcast::Shared>,
     readers: Vec<Receiver>,
     wakers: Vec<Waker>,
 }
 
-impl Ring {
+impl Shared {
     /// Makes a ring with so many readers, who wait.
     #[must_use]
     pub fn new(readers: usize) -> Self {
-        let ring = Arc::new(crate::broadcast::Ring::new(1, Budget::default()));
+        let shared = Arc::new(crate::broadcast::Shared::new(1, Budget::default()));
         let mut all = Self {
-            readers: (0..readers).map(|_| ring.subscribe()).collect(),
-            ring,
+            readers: (0..readers).map(|_| shared.subscribe()).collect(),
+            shared,
             wakers: Vec::new(),
         };
-        let before = Break {
+        let before = GapStart {
             cause: GapCause::Initial,
             missed: Missed::Exactly(0),
             since: SystemTime::now(),
         };
-        all.ring.confirm(0, 1, before, &mut all.wakers);
+        all.shared.confirm(0, 1, before, &mut all.wakers);
         all.take();
         all
     }
 
     /// Appends a push, and wakes.
     pub fn append(&mut self, payload: &[u8]) {
-        self.ring.append(0, &[], payload, &mut self.wakers);
+        self.shared.append(0, &[], payload, &mut self.wakers);
         self.wakers.drain(..).for_each(Waker::wake);
     }
 
@@ -96,7 +97,7 @@ impl Ring {
     pub fn take(&mut self) -> usize {
         let mut given = 0;
         for reader in &mut self.readers {
-            while let Poll::Ready(Some(Item { batch, .. })) = poll(reader.recv()) {
+            while let Poll::Ready(Some(Received { batch, .. })) = poll(reader.recv()) {
                 if let Some((batch, skip)) = batch {
                     given += batch.len() - skip;
                     reader.done(batch);
@@ -109,8 +110,8 @@ impl Ring {
 
 /// The feed, and handlers whose loops are run by hand.
 pub struct Way {
-    feed: Arc<Feed>,
-    lanes: Vec<Arc<Lane>>,
+    dispatcher: Arc<Dispatcher>,
+    contexts: Vec<Arc<HandlerContext>>,
     loops: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
@@ -121,33 +122,45 @@ impl Way {
     ///
     /// When a handler listens to nothing.
     pub fn new<H: Handler<()>>(handlers: impl IntoIterator<Item = H>) -> Self {
-        let mut rings = Rings::default();
-        let mut lanes = Vec::new();
+        let mut broadcasts = Broadcasts::default();
+        let mut contexts = Vec::new();
         let mut loops: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = Vec::new();
         for handler in handlers {
             let spec = handler.spec();
-            let ring = rings.for_spec(&spec).expect("it listens to something");
-            let receiver = ring.subscribe();
-            let lane = Arc::new(Lane::new(spec, Failures::default(), None));
-            lanes.push(Arc::clone(&lane));
-            let delivering =
-                crate::delivery::run(Arc::new(handler), Seat::new(receiver), Arc::new(()), lane);
+            let shared = broadcasts.for_spec(&spec).expect("it listens to something");
+            let receiver = shared.subscribe();
+            let context = Arc::new(HandlerContext::new(
+                spec,
+                Failures::default(),
+                Extensions::default(),
+            ));
+            contexts.push(Arc::clone(&context));
+            let delivering = crate::delivery::run(
+                Arc::new(handler),
+                LoopState::new(receiver),
+                Arc::new(()),
+                context,
+            );
             loops.push(Box::pin(delivering));
         }
-        let feed = Arc::new(Feed::new(rings.routes, &Settings::default()));
-        feed.open(1);
-        for subscription in feed.subscriptions(|_| true) {
+        let dispatcher = Arc::new(Dispatcher::new(broadcasts.routes, &Settings::default()));
+        dispatcher.open(1);
+        for subscription in dispatcher.subscriptions(|_| true) {
             let (kind, name) = subscription.key();
-            feed.accept(1, &crate::push::Incoming::Subscribed { kind, name });
+            dispatcher.accept(1, &crate::push::Incoming::Subscribed { kind, name });
         }
-        let mut way = Self { feed, lanes, loops };
+        let mut way = Self {
+            dispatcher,
+            contexts,
+            loops,
+        };
         way.deliver();
         way
     }
 
     /// Brings a push, as the manager link does.
     pub fn push(&self, push: &PushInfo) {
-        self.feed.accept(1, &incoming(push));
+        self.dispatcher.accept(1, &incoming(push));
     }
 
     /// Lets every handler handle what there is.
@@ -160,14 +173,16 @@ impl Way {
     /// How many pushes the handlers have handled.
     #[must_use]
     pub fn handled(&self) -> u64 {
-        let lanes = self.lanes.iter();
-        lanes.map(|lane| lane.counters.handled.load(Acquire)).sum()
+        let contexts = self.contexts.iter();
+        contexts
+            .map(|context| context.counters.handled.load(Acquire))
+            .sum()
     }
 
     /// How many batches the first handler was given.
     #[must_use]
     pub fn batches(&self) -> u64 {
-        self.lanes[0].counters.batches.load(Acquire)
+        self.contexts[0].counters.batches.load(Acquire)
     }
 }
 

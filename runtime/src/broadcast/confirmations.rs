@@ -1,8 +1,9 @@
+use crate::util::clock;
 use std::time::SystemTime;
 
 /// Which of a ring's subscriptions are live on the current connection.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(super) struct Confirmations {
     generation: u64,
     /// When the last push before this generation was heard.
     since: SystemTime,
@@ -10,14 +11,14 @@ pub(super) struct Names {
     off_since: Option<SystemTime>,
     /// Whether one of them has been confirmed in this generation.
     live: bool,
-    states: Vec<State>,
+    states: Vec<NameState>,
     unsettled: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Neither confirmed nor denied yet.
-    Open,
+enum NameState {
+    /// Neither confirmed nor denied on this connection.
+    Pending,
     Confirmed,
     /// Denied, or ended by the server, and nothing heard by it since then.
     Off(SystemTime),
@@ -34,14 +35,14 @@ pub(super) enum Confirmed {
     More,
 }
 
-impl Names {
+impl Confirmations {
     pub(super) fn new(count: usize) -> Self {
         Self {
             generation: 0,
-            since: SystemTime::now(),
+            since: clock::wall(),
             off_since: None,
             live: false,
-            states: vec![State::Open; count],
+            states: vec![NameState::Pending; count],
             unsettled: count,
         }
     }
@@ -53,9 +54,9 @@ impl Names {
         }
         // A name that was never live in the generation that ended has been off for longer.
         let off = self.states.iter().filter_map(|state| match state {
-            State::Confirmed => None,
-            State::Open => Some(self.since),
-            State::Off(since) => Some(*since),
+            NameState::Confirmed => None,
+            NameState::Pending => Some(self.since),
+            NameState::Off(since) => Some(*since),
         });
         *self = Self {
             generation,
@@ -66,7 +67,7 @@ impl Names {
     }
 
     pub(super) fn confirm(&mut self, index: usize) -> Confirmed {
-        let before = self.set(index, State::Confirmed);
+        let before = self.set(index, NameState::Confirmed);
         if !std::mem::replace(&mut self.live, true) {
             let since = self
                 .off_since
@@ -75,16 +76,16 @@ impl Names {
             return Confirmed::First(since);
         }
         match before {
-            State::Off(since) => Confirmed::Again(since),
-            State::Open | State::Confirmed => Confirmed::More,
+            NameState::Off(since) => Confirmed::Again(since),
+            NameState::Pending | NameState::Confirmed => Confirmed::More,
         }
     }
 
     /// Notes that a name is denied, or was ended by the server, and that nothing has come by it
     /// since `since`.
     pub(super) fn turn_off(&mut self, index: usize, since: SystemTime) {
-        if !matches!(self.states[index], State::Off(_)) {
-            self.set(index, State::Off(since));
+        if !matches!(self.states[index], NameState::Off(_)) {
+            self.set(index, NameState::Off(since));
         }
     }
 
@@ -93,9 +94,9 @@ impl Names {
         self.unsettled == 0
     }
 
-    fn set(&mut self, index: usize, state: State) -> State {
+    fn set(&mut self, index: usize, state: NameState) -> NameState {
         let before = std::mem::replace(&mut self.states[index], state);
-        if before == State::Open {
+        if before == NameState::Pending {
             self.unsettled -= 1;
         }
         before

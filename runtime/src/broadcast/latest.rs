@@ -2,13 +2,14 @@ use std::collections::{HashMap, VecDeque};
 use std::time::SystemTime;
 
 use crate::push::Batch;
+use crate::util::clock;
 
 /// The newest push of each channel, in the order in which the channels first came.
 ///
 /// It stands before the tail batch of a queue whose overflow is `latest`, and becomes that batch
 /// when a reader takes it.
 #[derive(Debug, Default)]
-pub(super) struct Mailbox {
+pub(super) struct LatestQueue {
     slots: VecDeque<Slot>,
     /// Where a channel's slot is, counted from the first slot since the mailbox was last emptied.
     /// Channel names are chosen by publishers, so the hash has a secret.
@@ -32,7 +33,7 @@ impl Slot {
     }
 }
 
-impl Mailbox {
+impl LatestQueue {
     /// Puts a push into its channel's slot, and returns by how many bytes more and fewer the
     /// mailbox is counted.
     pub(super) fn put(
@@ -50,7 +51,7 @@ impl Mailbox {
             self.superseded += 1;
             return (slot.weight(), before);
         }
-        self.opened.get_or_insert_with(SystemTime::now);
+        self.opened.get_or_insert_with(clock::wall);
         places.insert(channel.into(), self.dropped + self.slots.len());
         let slot = Slot {
             subscription,

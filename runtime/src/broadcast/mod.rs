@@ -10,9 +10,9 @@ mod state;
 
 pub(crate) use budget::Budget;
 pub use budget::Overflow;
-pub(crate) use receiver::{Meter, Receiver};
-pub(crate) use segments::Break;
-pub(crate) use state::{Appended, Item};
+pub(crate) use receiver::{BacklogMeter, Receiver};
+pub(crate) use segments::GapStart;
+pub(crate) use state::{Appended, Received};
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -21,11 +21,11 @@ use std::time::SystemTime;
 use crate::gap::{GapCause, Missed};
 use crate::push::Batch;
 
-use crate::util::{Mutex, MutexGuard};
-use confirmations::{Confirmed, Names};
+use crate::util::{Mutex, MutexGuard, clock};
+use confirmations::{Confirmations, Confirmed};
 use queue::{Position, Queue};
-use segments::Episodes;
-use state::{Backlog, Reader, State, Wait};
+use segments::Segments;
+use state::{Backlog, ChannelState, Reader, Wait};
 
 /// A bounded queue of batches that every handler with the same subscriptions and the same budget
 /// reads, each from its own position.
@@ -33,18 +33,18 @@ use state::{Backlog, Reader, State, Wait};
 /// The feed appends and never waits: what a reader is too slow for is dropped, counted in
 /// messages, and told to that reader alone.
 #[derive(Debug)]
-pub(crate) struct Ring {
-    state: Mutex<State>,
+pub(crate) struct Shared {
+    state: Mutex<ChannelState>,
 }
 
-impl Ring {
+impl Shared {
     /// Builds the ring of a list of `names` subscriptions.
     pub(crate) fn new(names: usize, budget: Budget) -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(ChannelState {
                 queue: Queue::new(budget),
-                episodes: Episodes::default(),
-                names: Names::new(names),
+                segments: Segments::default(),
+                confirmations: Confirmations::new(names),
                 readers: Vec::new(),
                 closed: false,
                 wait: Wait::default(),
@@ -65,8 +65,8 @@ impl Ring {
         state.readers.push(Reader {
             position,
             missed: 0,
-            told: 0,
-            heard: SystemTime::now(),
+            reported: 0,
+            heard: clock::wall(),
             waker: None,
             left: None,
         });
@@ -107,7 +107,7 @@ impl Ring {
     /// Whether there is room again; if not, `waker` is woken when there is.
     ///
     /// An eighth of the budget has to be free, so that not each batch wakes the link.
-    pub(crate) fn has_room_or_wakes(&self, waker: &Waker) -> bool {
+    pub(crate) fn poll_room(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
         let has_room = state.queue.is_within(7) || state.closed;
         state.wait.feeder = (!has_room).then(|| waker.clone());
@@ -115,9 +115,9 @@ impl Ring {
     }
 
     /// Gives up waiting for the readers of this ring until half of it is free.
-    pub(crate) fn give_up(&self) {
+    pub(crate) fn stop_waiting(&self) {
         let mut state = self.lock();
-        state.wait.is_given_up = true;
+        state.wait.is_abandoned = true;
         state.wait.feeder = None;
     }
 
@@ -149,22 +149,22 @@ impl Ring {
         &self,
         index: usize,
         generation: u64,
-        before: Break,
+        before: GapStart,
         wakers: &mut Vec<Waker>,
     ) {
         let mut state = self.lock();
-        state.names.enter(generation, before.since);
-        match state.names.confirm(index) {
-            Confirmed::First(since) if state.episodes.current() > 0 => {
-                state.begin_episode(Break { since, ..before });
+        state.confirmations.enter(generation, before.since);
+        match state.confirmations.confirm(index) {
+            Confirmed::First(since) if state.segments.current() > 0 => {
+                state.begin_segment(GapStart { since, ..before });
             }
             // Whatever connections there were before, this ring has had nothing to lose yet.
-            Confirmed::First(since) => state.begin_episode(Break {
+            Confirmed::First(since) => state.begin_segment(GapStart {
                 cause: GapCause::Initial,
                 missed: Missed::Exactly(0),
                 since,
             }),
-            Confirmed::Again(since) => state.begin_episode(Break {
+            Confirmed::Again(since) => state.begin_segment(GapStart {
                 cause: GapCause::Resubscribed,
                 missed: Missed::Unknown,
                 since,
@@ -180,21 +180,21 @@ impl Ring {
         &self,
         index: usize,
         generation: u64,
-        before: Break,
+        before: GapStart,
         since: SystemTime,
         wakers: &mut Vec<Waker>,
     ) {
         let mut state = self.lock();
-        state.names.enter(generation, before.since);
-        state.names.turn_off(index, since);
+        state.confirmations.enter(generation, before.since);
+        state.confirmations.turn_off(index, since);
         state.settled(wakers);
     }
 
     /// Tells a break on a connection that goes on, such as a lag before the feed.
-    pub(crate) fn interrupt(&self, before: Break, wakers: &mut Vec<Waker>) {
+    pub(crate) fn interrupt(&self, before: GapStart, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
-        if state.episodes.current() > 0 {
-            state.begin_episode(before);
+        if state.segments.current() > 0 {
+            state.begin_segment(before);
             state.wake(wakers);
         }
     }
@@ -212,7 +212,7 @@ impl Ring {
         reader: usize,
         done: &mut Option<Arc<Batch>>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Item>> {
+    ) -> Poll<Option<Received>> {
         let mut state = self.lock();
         if let Some(batch) = done.take() {
             state.queue.recycle(batch);
@@ -241,7 +241,7 @@ impl Ring {
         self.lock().backlog(reader)
     }
 
-    fn standing(&self, reader: usize) -> (u64, SystemTime) {
+    fn position(&self, reader: usize) -> (u64, SystemTime) {
         let Reader {
             position,
             missed,
@@ -264,7 +264,7 @@ impl Ring {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ChannelState> {
         // Nothing in here runs foreign code, so a poisoned ring is still a whole one.
         self.state.lock()
     }

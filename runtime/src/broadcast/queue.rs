@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::budget::{Budget, Overflow};
-use super::latest::Mailbox;
+use super::latest::LatestQueue;
 use crate::push::Batch;
 
 /// A growing queue of batches, and what must go when it outgrows its budget.
@@ -20,7 +20,7 @@ pub(super) struct Queue {
     base: u64,
     tail: Arc<Batch>,
     /// What the tail is made of when a reader takes it, where only the newest of a channel counts.
-    mailbox: Option<Box<Mailbox>>,
+    latest: Option<Box<LatestQueue>>,
     /// The sequence number of the oldest push that is still here, if there is one.
     oldest: u64,
     held: usize,
@@ -42,7 +42,7 @@ impl Queue {
             sealed: VecDeque::new(),
             base: 0,
             tail: Arc::new(Batch::new()),
-            mailbox: (budget.overflow == Overflow::Latest).then(Box::default),
+            latest: (budget.overflow == Overflow::Latest).then(Box::default),
             oldest: 0,
             held: 0,
             held_bytes: 0,
@@ -52,17 +52,18 @@ impl Queue {
 
     /// Appends a push and drops what the budget has no room for. Returns the time, if this push
     /// made it read the clock.
+    #[inline]
     pub(super) fn append(
         &mut self,
         subscription: u32,
         channel: &[u8],
         payload: &[u8],
     ) -> Option<SystemTime> {
-        if let Some(mailbox) = &mut self.mailbox {
-            let (more, fewer) = mailbox.put(subscription, channel, payload);
+        if let Some(latest) = &mut self.latest {
+            let (more, fewer) = latest.put(subscription, channel, payload);
             self.held_bytes = self.held_bytes + more - fewer;
             self.held += usize::from(fewer == 0);
-            let opened = mailbox.opened().filter(|_| mailbox.len() == 1);
+            let opened = latest.opened().filter(|_| latest.len() == 1);
             self.keep_within_budget();
             return opened;
         }
@@ -74,7 +75,7 @@ impl Queue {
         }
         if self.tail.len() >= self.most_in_batch() || self.tail.bytes().len() >= MOST_BYTES_IN_BATCH
         {
-            self.seal(self.tail.episode);
+            self.seal(self.tail.segment);
         }
         let tail = Arc::get_mut(&mut self.tail).expect("an open batch has been given to nobody");
         let opens = tail.is_empty();
@@ -101,8 +102,8 @@ impl Queue {
     }
 
     /// Whether a newer push takes the place of an older one: room is then nothing to wait for.
-    pub(super) fn is_mailbox(&self) -> bool {
-        self.mailbox.is_some()
+    pub(super) fn keeps_latest(&self) -> bool {
+        self.latest.is_some()
     }
 
     pub(super) fn held_bytes(&self) -> usize {
@@ -116,17 +117,17 @@ impl Queue {
     }
 
     /// Lets what is appended from now on belong to `episode`.
-    pub(super) fn begin_episode(&mut self, episode: u64) {
-        self.seal(episode);
+    pub(super) fn begin_segment(&mut self, segment: u64) {
+        self.seal(segment);
     }
 
     /// Whether nothing has been appended in `episode`.
-    pub(super) fn ends_before(&self, episode: u64) -> bool {
+    pub(super) fn ends_before(&self, segment: u64) -> bool {
         let last = match self.sealed.back() {
             Some(last) if self.tail_is_empty() => last,
             _ => &self.tail,
         };
-        last.episode < episode || (self.sealed.is_empty() && self.tail_is_empty())
+        last.segment < segment || (self.sealed.is_empty() && self.tail_is_empty())
     }
 
     /// Gives the next batch to a reader, and how many pushes at its front have been dropped.
@@ -134,11 +135,11 @@ impl Queue {
         let number = position.batch.max(self.base);
         self.batch(number)?;
         if number == self.tail_number() {
-            if let Some(mailbox) = &mut self.mailbox {
+            if let Some(latest) = &mut self.latest {
                 let tail = Arc::get_mut(&mut self.tail);
-                mailbox.give_first(tail.expect("an open batch has been given to nobody"));
+                latest.give_first(tail.expect("an open batch has been given to nobody"));
             }
-            self.seal_tail(self.tail.episode);
+            self.seal_tail(self.tail.segment);
         }
         let batch = Arc::clone(self.batch(number)?);
         let from = position.push.max(self.oldest).max(batch.first);
@@ -175,11 +176,7 @@ impl Queue {
 
     /// The sequence number behind the newest push.
     pub(super) fn end(&self) -> u64 {
-        self.tail.end()
-            + self
-                .mailbox
-                .as_ref()
-                .map_or(0, |mailbox| mailbox.len() as u64)
+        self.tail.end() + self.latest.as_ref().map_or(0, |latest| latest.len() as u64)
     }
 
     /// How many bytes of memory it holds, used or not.
@@ -210,10 +207,7 @@ impl Queue {
         self.held -= 1;
         if front.is_empty() {
             // The oldest one is still in the mailbox, which the tail will be made of.
-            let weight = self
-                .mailbox
-                .as_mut()
-                .map_or(0, |mailbox| mailbox.drop_first());
+            let weight = self.latest.as_mut().map_or(0, |latest| latest.drop_first());
             self.held_bytes -= weight;
             self.move_tail();
             return;
@@ -241,7 +235,7 @@ impl Queue {
 
     /// Leaves out a number: that push is dropped, and counted by everyone who has yet to pass it.
     fn skip(&mut self) {
-        self.seal(self.tail.episode);
+        self.seal(self.tail.segment);
         self.move_tail();
     }
 
@@ -253,15 +247,15 @@ impl Queue {
     }
 
     /// Closes the tail, if there is something in it, and opens another.
-    fn seal(&mut self, episode: u64) {
-        if let Some(mailbox) = &mut self.mailbox {
+    fn seal(&mut self, segment: u64) {
+        if let Some(latest) = &mut self.latest {
             let tail = Arc::get_mut(&mut self.tail);
-            mailbox.empty_into(tail.expect("an open batch has been given to nobody"));
+            latest.empty_into(tail.expect("an open batch has been given to nobody"));
         }
-        self.seal_tail(episode);
+        self.seal_tail(segment);
     }
 
-    fn seal_tail(&mut self, episode: u64) {
+    fn seal_tail(&mut self, segment: u64) {
         let first = self.tail.end();
         // A large push says nothing of the next one.
         let expected = self.tail.expects_next().min(2 * MOST_BYTES_IN_BATCH);
@@ -272,7 +266,7 @@ impl Queue {
         }
         Arc::get_mut(&mut self.tail)
             .expect("an empty batch has been given to nobody")
-            .reopen(first, episode, expected);
+            .reopen(first, segment, expected);
     }
 
     fn tail_number(&self) -> u64 {
@@ -289,11 +283,7 @@ impl Queue {
     }
 
     fn tail_is_empty(&self) -> bool {
-        self.tail.is_empty()
-            && self
-                .mailbox
-                .as_ref()
-                .is_none_or(|mailbox| mailbox.is_empty())
+        self.tail.is_empty() && self.latest.as_ref().is_none_or(|latest| latest.is_empty())
     }
 }
 
@@ -305,7 +295,7 @@ const MOST_BYTES_IN_BATCH: usize = 32 * 1024;
 pub(super) struct Ahead {
     /// How many pushes were dropped between the reader and the batch.
     pub(super) missed: u64,
-    pub(super) episode: u64,
+    pub(super) segment: u64,
     pub(super) opened: SystemTime,
 }
 
@@ -313,12 +303,12 @@ impl Queue {
     /// What lies before a reader at `position`.
     pub(super) fn peek(&self, position: Position) -> Option<Ahead> {
         let batch = self.batch(position.batch.max(self.base))?;
-        let mailbox = self.mailbox.as_ref().filter(|_| batch.is_empty());
+        let latest = self.latest.as_ref().filter(|_| batch.is_empty());
         Some(Ahead {
             missed: self.missed(position),
-            episode: batch.episode,
-            opened: mailbox
-                .and_then(|mailbox| mailbox.opened())
+            segment: batch.segment,
+            opened: latest
+                .and_then(|latest| latest.opened())
                 .unwrap_or(batch.opened),
         })
     }
@@ -355,8 +345,6 @@ impl Queue {
 
     /// How many pushes have no number because they took the place of an older one.
     pub(super) fn superseded(&self) -> u64 {
-        self.mailbox
-            .as_ref()
-            .map_or(0, |mailbox| mailbox.superseded())
+        self.latest.as_ref().map_or(0, |latest| latest.superseded())
     }
 }

@@ -2,22 +2,22 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::Ring;
-use super::state::{Backlog, Item};
+use super::Shared;
+use super::state::{Backlog, Received};
 use crate::push::Batch;
 
 /// A handler's own end of a ring. Dropping it frees what only it still held.
 #[derive(Debug)]
 pub(crate) struct Receiver {
-    ring: Arc<Ring>,
+    shared: Arc<Shared>,
     reader: usize,
     done: Option<Arc<Batch>>,
 }
 
 impl Receiver {
-    pub(super) fn new(ring: Arc<Ring>, reader: usize) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, reader: usize) -> Self {
         Self {
-            ring,
+            shared,
             reader,
             done: None,
         }
@@ -26,13 +26,13 @@ impl Receiver {
     /// Waits for what comes next; `None` once the ring is closed and empty.
     ///
     /// Cancel safe: what is not returned is still there.
-    pub(crate) async fn recv(&mut self) -> Option<Item> {
-        poll_fn(|cx| self.ring.poll(self.reader, &mut self.done, cx)).await
+    pub(crate) async fn recv(&mut self) -> Option<Received> {
+        poll_fn(|cx| self.shared.poll(self.reader, &mut self.done, cx)).await
     }
 
     /// How many pushes it was given, and when the last one's batch was opened.
-    pub(crate) fn standing(&self) -> (u64, SystemTime) {
-        self.ring.standing(self.reader)
+    pub(crate) fn position(&self) -> (u64, SystemTime) {
+        self.shared.position(self.reader)
     }
 
     /// Gives a batch back when it has been delivered, so that its memory is used again.
@@ -41,9 +41,9 @@ impl Receiver {
     }
 
     /// A view of the backlog that outlives the receiver.
-    pub(crate) fn meter(&self) -> Meter {
-        Meter {
-            ring: Arc::clone(&self.ring),
+    pub(crate) fn meter(&self) -> BacklogMeter {
+        BacklogMeter {
+            shared: Arc::clone(&self.shared),
             reader: self.reader,
         }
     }
@@ -51,19 +51,19 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.ring.unsubscribe(self.reader);
+        self.shared.unsubscribe(self.reader);
     }
 }
 
 /// Reads how much lies before one receiver.
 #[derive(Debug)]
-pub(crate) struct Meter {
-    ring: Arc<Ring>,
+pub(crate) struct BacklogMeter {
+    shared: Arc<Shared>,
     reader: usize,
 }
 
-impl Meter {
+impl BacklogMeter {
     pub(crate) fn backlog(&self) -> Backlog {
-        self.ring.backlog(self.reader)
+        self.shared.backlog(self.reader)
     }
 }

@@ -2,10 +2,11 @@ use std::collections::VecDeque;
 use std::time::SystemTime;
 
 use crate::gap::{Gap, GapCause, Missed};
+use crate::util::clock;
 
 /// What is known of a break in the stream when the stream begins again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Break {
+pub(crate) struct GapStart {
     pub(crate) cause: GapCause,
     pub(crate) missed: Missed,
     /// When the last push before it was known to have arrived.
@@ -17,36 +18,36 @@ pub(crate) struct Break {
 /// Episode 0 is the time before the first confirmation. The log keeps what some reader has yet to
 /// be told.
 #[derive(Debug, Default)]
-pub(super) struct Episodes {
-    log: VecDeque<Episode>,
+pub(super) struct Segments {
+    log: VecDeque<Segment>,
     current: u64,
 }
 
 #[derive(Debug)]
-struct Episode {
+struct Segment {
     number: u64,
-    before: Break,
+    before: GapStart,
     /// When its first subscription was confirmed, later when the last one was.
     live: SystemTime,
 }
 
-impl Episodes {
+impl Segments {
     pub(super) fn current(&self) -> u64 {
         self.current
     }
 
     /// Begins an episode behind a break. One that nobody has seen anything of (`unseen`) is made
     /// one with it: a connection that flaps while a handler is busy is one gap.
-    pub(super) fn begin(&mut self, before: Break, unseen: bool) -> u64 {
+    pub(super) fn begin(&mut self, before: GapStart, unseen: bool) -> u64 {
         let mut before = before;
         if unseen && let Some(last) = self.log.pop_back() {
             before = merge(&last.before, &before);
         }
         self.current += 1;
-        self.log.push_back(Episode {
+        self.log.push_back(Segment {
             number: self.current,
             before,
-            live: SystemTime::now(),
+            live: clock::wall(),
         });
         self.current
     }
@@ -54,19 +55,19 @@ impl Episodes {
     /// Says that every subscription of the current episode is confirmed or denied.
     pub(super) fn settle(&mut self) {
         if let Some(last) = self.log.back_mut() {
-            last.live = SystemTime::now();
+            last.live = clock::wall();
         }
     }
 
     /// The gap between the episodes `told` and `next`, with `lagged` pushes dropped beside it.
-    pub(super) fn gap(&self, told: u64, next: u64, lagged: u64) -> Gap {
+    pub(super) fn gap(&self, reported: u64, next: u64, lagged: u64) -> Gap {
         let mut between = self
             .log
             .iter()
-            .filter(|episode| episode.number > told && episode.number <= next);
+            .filter(|segment| segment.number > reported && segment.number <= next);
         let first = between.next().expect("an episode that was not told yet");
-        let (before, live) = between.fold((first.before, first.live), |(before, _), episode| {
-            (merge(&before, &episode.before), episode.live)
+        let (before, live) = between.fold((first.before, first.live), |(before, _), segment| {
+            (merge(&before, &segment.before), segment.live)
         });
         let missed = match (before.missed, lagged) {
             (missed, 0) => missed,
@@ -82,11 +83,11 @@ impl Episodes {
     }
 
     /// Forgets what every reader has been told: all up to `told`.
-    pub(super) fn forget(&mut self, told: u64) {
+    pub(super) fn forget(&mut self, reported: u64) {
         while self
             .log
             .front()
-            .is_some_and(|episode| episode.number <= told && episode.number < self.current)
+            .is_some_and(|segment| segment.number <= reported && segment.number < self.current)
         {
             self.log.pop_front();
         }
@@ -94,7 +95,7 @@ impl Episodes {
 }
 
 /// Two breaks with nothing heard between them are one.
-fn merge(first: &Break, second: &Break) -> Break {
+fn merge(first: &GapStart, second: &GapStart) -> GapStart {
     let missed = match (first.missed, second.missed) {
         (Missed::Exactly(0), missed) => missed,
         (Missed::Exactly(a), Missed::Exactly(b)) => Missed::Exactly(a + b),
@@ -107,7 +108,7 @@ fn merge(first: &Break, second: &Break) -> Break {
         (GapCause::ConnectionLost, _) => GapCause::ConnectionLost,
         (_, cause) => cause,
     };
-    Break {
+    GapStart {
         cause,
         missed,
         since: first.since,

@@ -2,11 +2,12 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::SystemTime;
 
-use super::confirmations::Names;
+use super::confirmations::Confirmations;
 use super::queue::{Position, Queue};
-use super::segments::{Break, Episodes};
+use super::segments::{GapStart, Segments};
 use crate::gap::{Gap, GapCause, Missed};
 use crate::push::Batch;
+use crate::util::clock;
 
 /// What an append did, beside appending.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,7 +34,7 @@ pub(crate) struct Backlog {
 ///
 /// They come together so that a handler which needs long for each gap still gets messages.
 #[derive(Debug)]
-pub(crate) struct Item {
+pub(crate) struct Received {
     pub(crate) gap: Option<Gap>,
     /// How many pushes the ring has dropped before the batch: the gap says it.
     #[cfg(test)]
@@ -44,10 +45,10 @@ pub(crate) struct Item {
 
 /// What a ring guards: the queue, what is known of the wire, and where each reader stands.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct ChannelState {
     pub(super) queue: Queue,
-    pub(super) episodes: Episodes,
-    pub(super) names: Names,
+    pub(super) segments: Segments,
+    pub(super) confirmations: Confirmations,
     pub(super) readers: Vec<Reader>,
     pub(super) closed: bool,
     pub(super) wait: Wait,
@@ -61,7 +62,7 @@ pub(super) struct Wait {
     /// How many batches readers have taken: a sign that they are at work.
     pub(super) taken: u64,
     /// Nobody took one for too long: not to be waited for before half of the ring is free.
-    pub(super) is_given_up: bool,
+    pub(super) is_abandoned: bool,
 }
 
 #[derive(Debug)]
@@ -70,7 +71,7 @@ pub(super) struct Reader {
     /// How many pushes it has passed that were dropped before it came to them.
     pub(super) missed: u64,
     /// The last episode whose beginning this reader was told.
-    pub(super) told: u64,
+    pub(super) reported: u64,
     /// When the last batch it was given was opened.
     pub(super) heard: SystemTime,
     pub(super) waker: Option<Waker>,
@@ -78,7 +79,7 @@ pub(super) struct Reader {
     pub(super) left: Option<Backlog>,
 }
 
-impl State {
+impl ChannelState {
     pub(super) fn append(
         &mut self,
         index: u32,
@@ -86,7 +87,7 @@ impl State {
         payload: &[u8],
         wakers: &mut Vec<Waker>,
     ) -> Appended {
-        if self.closed || self.episodes.current() == 0 {
+        if self.closed || self.segments.current() == 0 {
             return Appended::default();
         }
         let opened = self.queue.append(index, channel, payload);
@@ -98,40 +99,40 @@ impl State {
     }
 
     pub(super) fn should_wait_for(&self, bytes: usize) -> bool {
-        let may_wait = !self.wait.is_given_up && !self.closed && !self.queue.is_mailbox();
+        let may_wait = !self.wait.is_abandoned && !self.closed && !self.queue.keeps_latest();
         may_wait && self.queue.is_full_for(bytes)
     }
 
     /// What the reader is to be given, if there is something.
-    pub(super) fn next(&mut self, reader: usize) -> Option<Item> {
+    pub(super) fn next(&mut self, reader: usize) -> Option<Received> {
         let Reader {
             mut position,
-            told,
+            reported,
             heard,
             ..
         } = self.readers[reader];
         let ahead = self.queue.peek(position);
-        let episode = match &ahead {
-            Some(ahead) => ahead.episode,
-            None => self.episodes.current(),
+        let segment = match &ahead {
+            Some(ahead) => ahead.segment,
+            None => self.segments.current(),
         };
         let must_hold =
-            episode == self.episodes.current() && !self.names.are_settled() && !self.closed;
-        if episode != told && must_hold {
+            segment == self.segments.current() && !self.confirmations.are_settled() && !self.closed;
+        if segment != reported && must_hold {
             return None;
         }
         let missed = match &ahead {
             Some(ahead) => ahead.missed,
             None => self.queue.missed(position),
         };
-        let gap = if episode != told {
-            Some(self.episodes.gap(told, episode, missed))
+        let gap = if segment != reported {
+            Some(self.segments.gap(reported, segment, missed))
         } else {
             (missed > 0).then(|| Gap {
                 cause: GapCause::Lagged,
                 missed: Missed::Exactly(missed),
                 since: heard,
-                until: ahead.map_or_else(SystemTime::now, |ahead| ahead.opened),
+                until: ahead.map_or_else(clock::wall, |ahead| ahead.opened),
             })
         };
         let batch = self.queue.take(&mut position);
@@ -143,17 +144,17 @@ impl State {
         }
         let reader = &mut self.readers[reader];
         let was_last = self.queue.is_first(reader.position.batch);
-        let was_told = std::mem::replace(&mut reader.told, episode);
+        let was_told = std::mem::replace(&mut reader.reported, segment);
         reader.position = position;
         reader.missed += missed;
         if let Some((batch, _)) = &batch {
             reader.heard = batch.opened;
         }
         // Only a reader that was behind the others can have freed something.
-        if was_last || was_told != episode {
+        if was_last || was_told != segment {
             self.release();
         }
-        Some(Item {
+        Some(Received {
             gap,
             #[cfg(test)]
             missed,
@@ -174,23 +175,23 @@ impl State {
     /// Notes that a batch was taken, and hands out the feeder if there is room for it now.
     pub(super) fn take_feeder(&mut self) -> Option<Waker> {
         self.wait.taken += 1;
-        if self.wait.is_given_up && self.queue.is_within(4) {
-            self.wait.is_given_up = false;
+        if self.wait.is_abandoned && self.queue.is_within(4) {
+            self.wait.is_abandoned = false;
         }
         self.wait.feeder.take_if(|_| self.queue.is_within(7))
     }
 
-    pub(super) fn begin_episode(&mut self, before: Break) {
-        let current = self.episodes.current();
+    pub(super) fn begin_segment(&mut self, before: GapStart) {
+        let current = self.segments.current();
         let unseen = self.queue.ends_before(current)
-            && self.readers.iter().all(|reader| reader.told < current);
-        let episode = self.episodes.begin(before, unseen);
-        self.queue.begin_episode(episode);
+            && self.readers.iter().all(|reader| reader.reported < current);
+        let segment = self.segments.begin(before, unseen);
+        self.queue.begin_segment(segment);
     }
 
     pub(super) fn settled(&mut self, wakers: &mut Vec<Waker>) {
-        if self.names.are_settled() {
-            self.episodes.settle();
+        if self.confirmations.are_settled() {
+            self.segments.settle();
             self.wake(wakers);
         }
     }
@@ -203,8 +204,8 @@ impl State {
     pub(super) fn release(&mut self) {
         let here = || self.readers.iter().filter(|reader| reader.left.is_none());
         let batch = here().map(|reader| reader.position.batch).min();
-        let told = here().map(|reader| reader.told).min();
+        let reported = here().map(|reader| reader.reported).min();
         self.queue.release_before(batch.unwrap_or(u64::MAX));
-        self.episodes.forget(told.unwrap_or(u64::MAX));
+        self.segments.forget(reported.unwrap_or(u64::MAX));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use redis::Client;
 
 use super::credentials::{Credentials, Provider};
-use super::lazy::Side;
+use super::lazy::LazyConnection;
 use super::options::{Options, Target};
 use super::server::Server;
 use super::tls::Tls;
@@ -73,8 +73,8 @@ impl Endpoint {
     }
 
     /// A connection for commands, which carries no pushes.
-    pub(crate) fn into_side(self) -> Result<Side> {
-        Ok(Side::new(Arc::new(self.into_server(false)?)))
+    pub(crate) fn into_lazy(self) -> Result<LazyConnection> {
+        Ok(LazyConnection::new(Arc::new(self.into_server(false)?)))
     }
 }
 

@@ -1,16 +1,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
+use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ConnectionAddr, Pipeline, RedisError, Value};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
+use super::Connection;
 use super::server::Server;
-use super::{Connection, tls};
 use crate::error::Error;
-use crate::util::{Backoff, caught};
+use crate::util::{Backoff, caught, clock};
 use crate::util::{Mutex, MutexGuard};
 
 /// A connection beside the link, for commands only. It is made with the first of them, and anew
@@ -18,12 +18,12 @@ use crate::util::{Mutex, MutexGuard};
 ///
 /// An attempt to connect is nobody's in particular: a caller that has no time for it leaves it to
 /// the next one. After one that has failed, callers are told so for a moment, without another.
-pub(crate) struct Side {
+pub(crate) struct LazyConnection {
     server: Arc<Server>,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<LazyState>>,
 }
 
-struct State {
+struct LazyState {
     kept: Option<Kept>,
     attempt: Option<Attempt>,
     /// Why the last attempt failed, and until when there is no other.
@@ -43,23 +43,23 @@ struct Attempt {
 }
 
 /// Why commands were not carried out, as far as is known.
-pub(crate) enum NotDone {
+pub(crate) enum CommandError {
     /// There is no connection: nothing was sent.
     NotSent(Error),
     /// The server says no.
-    Refused(Refusal),
+    Refused(ServerError),
     /// They were sent, or a part of them, and no answer came.
     Unknown(Error),
 }
 
 /// What a server says when it refuses a command.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct ServerError {
     pub(crate) code: Option<String>,
     pub(crate) text: String,
 }
 
-impl Refusal {
+impl ServerError {
     /// A server that does not know a command repeats its arguments: a payload, perhaps.
     pub(crate) fn of(error: &RedisError) -> Self {
         let text = error.to_string();
@@ -77,9 +77,9 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 /// A connection that has answered nothing for so long is not used again once a caller gives up.
 const SILENCE: Duration = Duration::from_secs(1);
 
-impl Side {
+impl LazyConnection {
     pub(crate) fn new(server: Arc<Server>) -> Self {
-        let state = Mutex::new(State {
+        let state = Mutex::new(LazyState {
             kept: None,
             attempt: None,
             failed: None,
@@ -98,10 +98,10 @@ impl Side {
         commands: &Pipeline,
         (skipped, count): (usize, usize),
         within: Duration,
-    ) -> Result<Vec<Value>, NotDone> {
+    ) -> Result<Vec<Value>, CommandError> {
         let mut is_sent = false;
         let sending = async {
-            let mut connection = self.connection().await.map_err(NotDone::NotSent)?;
+            let mut connection = self.connection().await.map_err(CommandError::NotSent)?;
             is_sent = true;
             let waiting = Waiting::begin(&self.state, &connection);
             let sent = connection.send_all(commands, skipped, count).await;
@@ -112,12 +112,12 @@ impl Side {
                 }
                 Err(error) if error.code().is_some() => {
                     waiting.answered();
-                    Err(NotDone::Refused(Refusal::of(&error)))
+                    Err(CommandError::Refused(ServerError::of(&error)))
                 }
                 Err(error) => {
                     waiting.lost();
                     let text = format!("the connection was lost before the answer: {error}");
-                    Err(NotDone::Unknown(Error::connection(text)))
+                    Err(CommandError::Unknown(Error::connection(text)))
                 }
             }
         };
@@ -125,15 +125,14 @@ impl Side {
         let replies = sent.unwrap_or_else(|_| Err(self.too_late(within, is_sent)))?;
         let replies = replies.into_iter().map(Value::extract_error);
         let replies = replies.collect::<Result<_, _>>();
-        replies.map_err(|error| NotDone::Refused(Refusal::of(&error)))
+        replies.map_err(|error| CommandError::Refused(ServerError::of(&error)))
     }
 
-    fn too_late(&self, within: Duration, was_sent: bool) -> NotDone {
-        let address = self.server.address();
-        let text = format!("the server at {address} did not answer within {within:?}");
+    fn too_late(&self, within: Duration, was_sent: bool) -> CommandError {
+        let text = self.server.silence(within);
         match was_sent {
-            true => NotDone::Unknown(Error::timeout(text)),
-            false => NotDone::NotSent(Error::connection(text)),
+            true => CommandError::Unknown(Error::timeout(text)),
+            false => CommandError::NotSent(Error::connection(text)),
         }
     }
 
@@ -148,7 +147,7 @@ impl Side {
             }
             state.kept = None;
             if let Some((error, until)) = &state.failed
-                && Instant::now() < *until
+                && clock::now() < *until
             {
                 return Err(error.again());
             }
@@ -170,10 +169,9 @@ impl Side {
         let (end, ended) = watch::channel(None);
         let task = tokio::spawn(async move {
             let connecting = caught(server.within(ATTEMPT, connect(&server)));
-            let connected = connecting.await.unwrap_or_else(|| {
-                let text = "redis-rs panicked while it connected";
-                Err(Error::connection(text))
-            });
+            let connected = connecting
+                .await
+                .unwrap_or_else(|| Err(Error::connection("the attempt to connect panicked")));
             let connected = connected.map_err(Arc::new);
             let mut state = lock(&state);
             state.attempt = None;
@@ -187,7 +185,7 @@ impl Side {
                     });
                 }
                 Err(error) => {
-                    let until = Instant::now() + state.backoff.next();
+                    let until = clock::now() + state.backoff.next();
                     state.failed = Some((Arc::clone(error), until));
                 }
             }
@@ -200,7 +198,7 @@ impl Side {
     }
 }
 
-impl Drop for Side {
+impl Drop for LazyConnection {
     fn drop(&mut self) {
         if let Some(attempt) = &lock(&self.state).attempt {
             attempt.task.abort();
@@ -210,23 +208,14 @@ impl Drop for Side {
 
 async fn connect(server: &Server) -> Result<Connection, Error> {
     let greeting = server.greeting(ATTEMPT).await?;
-    let refused = |error| server.refused(Some(&greeting), error);
     if server.tls().is_none() && matches!(server.address(), ConnectionAddr::TcpTls { .. }) {
-        // What its client was given for TLS only redis-rs can read.
-        tls::prepare_redis_rs();
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(ATTEMPT))
-            .set_response_timeout(None);
-        let client = server.client(&greeting)?;
-        let manager = ConnectionManager::new_with_config(client, config).await;
-        return manager.map(Connection::own).map_err(refused);
+        return server.manage(&greeting, ATTEMPT, |config| config).await;
     }
     let stream = server.dial().await?;
     let config = AsyncConnectionConfig::new().set_response_timeout(None);
     let (connection, driver) = MultiplexedConnection::new_with_config(&greeting, stream, config)
         .await
-        .map_err(refused)?;
+        .map_err(|error| server.refused(Some(&greeting), error))?;
     Ok(Connection::driven(connection, tokio::spawn(driver)))
 }
 
@@ -234,20 +223,20 @@ async fn connect(server: &Server) -> Result<Connection, Error> {
 /// nothing has been answered for too long, the next command gets another connection: nobody else
 /// would notice that the server is gone.
 struct Waiting<'s> {
-    state: &'s Mutex<State>,
+    state: &'s Mutex<LazyState>,
     connection: Connection,
     is_over: bool,
 }
 
 impl<'s> Waiting<'s> {
-    fn begin(state: &'s Mutex<State>, connection: &Connection) -> Self {
+    fn begin(state: &'s Mutex<LazyState>, connection: &Connection) -> Self {
         let waiting = Self {
             state,
             connection: connection.clone(),
             is_over: false,
         };
         waiting.with_kept(|kept| {
-            kept.silent_since.get_or_insert_with(Instant::now);
+            kept.silent_since.get_or_insert_with(clock::now);
         });
         waiting
     }
@@ -259,10 +248,10 @@ impl<'s> Waiting<'s> {
 
     fn lost(mut self) {
         self.is_over = true;
-        self.give_up();
+        self.discard();
     }
 
-    fn give_up(&self) {
+    fn discard(&self) {
         let mut state = lock(self.state);
         state
             .kept
@@ -288,15 +277,15 @@ impl Drop for Waiting<'_> {
         self.with_kept(|kept| {
             is_silent = kept
                 .silent_since
-                .is_some_and(|since| since.elapsed() >= SILENCE);
+                .is_some_and(|since| clock::now() - since >= SILENCE);
         });
         if is_silent {
-            self.give_up();
+            self.discard();
         }
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<LazyState>) -> MutexGuard<'_, LazyState> {
     // Nothing in here runs foreign code, so the state is whole.
     state.lock()
 }

@@ -11,7 +11,7 @@ mod tracking;
 
 pub use credentials::Credentials;
 pub use endpoint::Endpoint;
-pub(crate) use lazy::{NotDone, Refusal, Side};
+pub(crate) use lazy::{CommandError, LazyConnection, ServerError};
 pub(crate) use server::Server;
 pub use tls::Tls;
 
@@ -22,7 +22,7 @@ use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use tokio::task::JoinHandle;
 
 use crate::error::Error;
-use crate::subscription::{Fence, Kind, Subscription};
+use crate::subscription::{Kind, Subscription, TrackingFence};
 
 /// A live connection: what the supervisor says to the server over it.
 ///
@@ -131,7 +131,7 @@ impl Connection {
         for (subscription, refusal) in subscriptions.iter().zip(&mut refusals) {
             if subscription.kind() == Kind::Invalidation {
                 let prefix = subscription.name();
-                refusal.take_if(|refusal| tracking::is_told_already(prefix, refusal));
+                refusal.take_if(|refusal| tracking::is_already_tracked(prefix, refusal));
                 if refusal.is_none() {
                     fenced.push((prefix, refusal));
                 }
@@ -139,7 +139,7 @@ impl Connection {
         }
         let commands = fenced
             .iter()
-            .map(|(prefix, _)| tracking::fence(Fence::On, prefix));
+            .map(|(prefix, _)| tracking::fence(TrackingFence::On, prefix));
         let answers = self.each(commands, 0).await?;
         for ((_, refusal), answer) in fenced.into_iter().zip(answers) {
             let needs = |answer| format!("to be sure of it `UNSUBSCRIBE` is needed too: {answer}");
@@ -278,7 +278,7 @@ fn unsubscribe(subscription: &Subscription) -> Cmd {
         Kind::Channel => named("UNSUBSCRIBE", name),
         Kind::Pattern => named("PUNSUBSCRIBE", name),
         Kind::Shard => named("SUNSUBSCRIBE", name),
-        Kind::Invalidation => tracking::fence(Fence::Off, name),
+        Kind::Invalidation => tracking::fence(TrackingFence::Off, name),
         Kind::Connection => unreachable!("the server is not asked for it"),
     }
 }

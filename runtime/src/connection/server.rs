@@ -1,12 +1,14 @@
 use std::time::Duration;
 
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, ConnectionAddr, ConnectionInfo, RedisConnectionInfo, RedisError};
 
 use super::Connection;
 use super::connect_error::refused;
 use super::credentials::{Credentials, Provider};
-use super::tls::Connector;
+use super::tls::{self, Connector};
 use crate::error::Error;
+use crate::util::caught;
 
 /// A server: where it is, what one says to it first, and as whom.
 pub(crate) struct Server {
@@ -30,6 +32,34 @@ impl Server {
     pub(crate) fn client(&self, greeting: &RedisConnectionInfo) -> Result<Client, Error> {
         let info = self.info.clone().set_redis_settings(greeting.clone());
         Client::open(info).map_err(|error| self.refused(Some(greeting), error))
+    }
+
+    /// Connects by a `ConnectionManager`, without retries and timeouts of its own: one that fails a
+    /// command would leave the connection as it is.
+    pub(crate) async fn manage(
+        &self,
+        greeting: &RedisConnectionInfo,
+        timeout: Duration,
+        configure: impl FnOnce(ConnectionManagerConfig) -> ConnectionManagerConfig,
+    ) -> Result<Connection, Error> {
+        if matches!(self.address(), ConnectionAddr::TcpTls { .. }) {
+            // What its client was given for TLS, only redis-rs can read.
+            tls::prepare_redis_rs();
+        }
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(0)
+            .set_connection_timeout(Some(timeout))
+            .set_response_timeout(None);
+        let client = self.client(greeting)?;
+        let connecting = ConnectionManager::new_with_config(client, configure(config));
+        match caught(connecting).await {
+            Some(Ok(manager)) => Ok(Connection::own(manager)),
+            Some(Err(error)) => Err(self.refused(Some(greeting), error)),
+            None => Err(Error::config(
+                "redis-rs panicked while it connected; for TLS of its own it needs a crypto \
+                 provider of the process (`CryptoProvider::install_default`)",
+            )),
+        }
     }
 
     /// What one attempt to connect says first, with the credentials of the moment.
@@ -66,10 +96,15 @@ impl Server {
                     ConnectionAddr::TcpTls { .. } => "; is it the port for TLS?",
                     _ => "",
                 };
-                Err(Error::connection(format!(
-                    "the server at {address} did not answer within {timeout:?}{hint}"
-                )))
+                let silence = self.silence(timeout);
+                Err(Error::connection(format!("{silence}{hint}")))
             })
+    }
+
+    /// Says that no answer has come.
+    pub(super) fn silence(&self, timeout: Duration) -> String {
+        let address = self.address();
+        format!("the server at {address} did not answer within {timeout:?}")
     }
 
     /// Why there is no connection. A `greeting` is what had been said by then.

@@ -7,7 +7,7 @@
 
 use redis::{Cmd, Value};
 
-use crate::subscription::{Fence, Subscription};
+use crate::subscription::{Subscription, TrackingFence};
 
 /// Asks for the invalidations of one prefix, beside those that were asked for before.
 pub(super) fn switch_on(prefix: &str) -> Cmd {
@@ -25,7 +25,7 @@ pub(super) fn switch_off() -> Cmd {
 }
 
 /// Asks for the confirmation that a fence is.
-pub(super) fn fence(fence: Fence, prefix: &str) -> Cmd {
+pub(super) fn fence(fence: TrackingFence, prefix: &str) -> Cmd {
     let mut command = redis::cmd("UNSUBSCRIBE");
     command.arg(fence.name(prefix));
     command
@@ -66,7 +66,7 @@ pub(super) fn not_in(answer: &Value, mut prefixes: Vec<Subscription>) -> Vec<Sub
 ///
 /// It takes no two prefixes of which one begins with the other, and says so: `Prefix 'user:1'
 /// overlaps with an existing prefix 'user:'. …`.
-pub(super) fn is_told_already(prefix: &str, refusal: &str) -> bool {
+pub(super) fn is_already_tracked(prefix: &str, refusal: &str) -> bool {
     let existing = refusal
         .split_once("overlaps with an existing prefix '")
         .and_then(|(_, rest)| rest.rsplit_once("'. Prefixes for a single client"));
@@ -93,9 +93,12 @@ mod tests {
             ("us", "user:", false),
             ("it's'. Prefixes for a single client", "it's", true),
         ] {
-            let told = is_told_already(prefix, &refusal(prefix, existing));
+            let told = is_already_tracked(prefix, &refusal(prefix, existing));
             assert_eq!(told, expected, "{prefix} beside {existing}");
         }
-        assert!(!is_told_already("a", "You can't switch BCAST mode on/off"));
+        assert!(!is_already_tracked(
+            "a",
+            "You can't switch BCAST mode on/off"
+        ));
     }
 }

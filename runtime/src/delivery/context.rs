@@ -1,26 +1,26 @@
 use super::counters::Counters;
-use super::pause::Gate;
+use super::pause::PauseGate;
 use crate::failure::Failures;
 use crate::handler::Spec;
-use crate::publish::Publisher;
+use crate::push::Extensions;
 
 /// What a handler's loop shares with the stats.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(crate) struct HandlerContext {
     pub(crate) spec: Spec,
     /// What the loop counts.
     pub(crate) counters: Counters,
     /// What each worker beside the loop counts; none where the loop delivers by itself.
     pub(crate) workers: Box<[Counters]>,
-    pub(crate) gate: Gate,
+    pub(crate) gate: PauseGate,
     /// Where it leaves deliveries that did not end well.
     pub(crate) failures: Failures,
-    /// What publishes for it.
-    pub(crate) publisher: Option<Publisher>,
+    /// What goes along with each of its pushes.
+    pub(crate) extensions: Extensions,
 }
 
-impl Lane {
-    pub(crate) fn new(spec: Spec, failures: Failures, publisher: Option<Publisher>) -> Self {
+impl HandlerContext {
+    pub(crate) fn new(spec: Spec, failures: Failures, extensions: Extensions) -> Self {
         let beside = match spec.workers {
             1 => 0,
             count => count,
@@ -29,9 +29,9 @@ impl Lane {
             spec,
             counters: Counters::default(),
             workers: (0..beside).map(|_| Counters::default()).collect(),
-            gate: Gate::default(),
+            gate: PauseGate::default(),
             failures,
-            publisher,
+            extensions,
         }
     }
 

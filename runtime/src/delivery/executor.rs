@@ -1,19 +1,19 @@
 use std::sync::Arc;
 
-use super::context::Lane;
+use super::context::HandlerContext;
 use crate::gap::Gap;
 use crate::push::Batch;
 
 /// Who runs a handler: its own loop, or workers beside it.
-pub(crate) trait Hands: Send {
-    fn lane(&self) -> &Lane;
+pub(crate) trait Executor: Send {
+    fn context(&self) -> &HandlerContext;
 
     /// Handles a push, or gives it to one who does.
     fn deliver(&mut self, batch: &Arc<Batch>, index: usize) -> impl Future<Output = ()> + Send;
 
     /// Tells a gap when every delivery before it has ended.
-    fn tell(&mut self, gap: &Gap) -> impl Future<Output = ()> + Send;
+    fn report(&mut self, gap: &Gap) -> impl Future<Output = ()> + Send;
 
     /// Waits until no delivery is under way.
-    fn rest(&mut self) -> impl Future<Output = ()> + Send;
+    fn wait_until_idle(&mut self) -> impl Future<Output = ()> + Send;
 }

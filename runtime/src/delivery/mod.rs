@@ -10,67 +10,71 @@ mod resume;
 mod snapshot;
 mod worker;
 
-pub(crate) use context::Lane;
+pub(crate) use context::HandlerContext;
 pub(crate) use counters::{Counters, add};
-pub(crate) use pause::Gate;
-pub(crate) use resume::{Seat, SharedSeat};
+pub(crate) use pause::PauseGate;
+pub(crate) use resume::{LoopState, SharedLoopState};
 
 use std::sync::Arc;
 
-use crate::broadcast::Item;
+use crate::broadcast::Received;
 use crate::handler::Handler;
 
-use executor::Hands;
-use pool::Pooled;
+use executor::Executor;
+use pool::PoolExecutor;
 use worker::Worker;
 
 /// Delivers to one handler until its ring is closed and empty.
-pub(crate) async fn run<S, H>(handler: Arc<H>, seat: SharedSeat, state: Arc<S>, lane: Arc<Lane>)
-where
+pub(crate) async fn run<S, H>(
+    handler: Arc<H>,
+    loop_state: SharedLoopState,
+    state: Arc<S>,
+    context: Arc<HandlerContext>,
+) where
     S: Send + Sync + 'static,
     H: Handler<S>,
 {
-    let mut seat = seat.lock().await;
-    seat.take_over(&lane).await;
-    let worker = Worker::new(handler, state, lane);
-    match worker.lane.workers.len() {
-        0 => deliver_all(&mut seat, worker).await,
+    let mut loop_state = loop_state.lock().await;
+    loop_state.account_for_last_run(&context).await;
+    let worker = Worker::new(handler, state, context);
+    match worker.context.workers.len() {
+        0 => deliver_all(&mut loop_state, worker).await,
         // In a box, so that a handler without workers does not hold the room for it.
         _ => {
-            let pooled = Pooled::new(worker, &mut seat.workers);
-            Box::pin(deliver_all(&mut seat, pooled)).await;
+            let pooled = PoolExecutor::new(worker, &mut loop_state.workers);
+            Box::pin(deliver_all(&mut loop_state, pooled)).await;
         }
     }
 }
 
-async fn deliver_all(seat: &mut Seat, mut hands: impl Hands) {
-    tell_owed(seat, &mut hands).await;
-    while hands.lane().gate.is_open_or_opens().await
-        && let Some(Item { gap, batch, .. }) = seat.receiver.recv().await
+async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
+    report_owed(loop_state, &mut executor).await;
+    while executor.context().gate.wait_until_open().await
+        && let Some(Received { gap, batch, .. }) = loop_state.receiver.recv().await
     {
         if let Some(gap) = gap {
-            seat.owe(gap, hands.lane());
-            tell_owed(seat, &mut hands).await;
+            loop_state.owe(gap, executor.context());
+            report_owed(loop_state, &mut executor).await;
         }
         if let Some((batch, skip)) = batch {
-            add(&hands.lane().counters.batches, 1);
+            add(&executor.context().counters.batches, 1);
             for index in skip..batch.len() {
-                if !hands.lane().gate.is_open_or_opens().await {
+                if !executor.context().gate.wait_until_open().await {
                     return;
                 }
-                hands.deliver(&batch, index).await;
+                executor.deliver(&batch, index).await;
                 tokio::task::consume_budget().await;
             }
-            seat.receiver.done(batch);
+            loop_state.receiver.done(batch);
         }
     }
-    hands.rest().await;
+    executor.wait_until_idle().await;
 }
 
-async fn tell_owed(seat: &mut Seat, hands: &mut impl Hands) {
-    while let Some(gap) = seat.owed() {
+async fn report_owed(loop_state: &mut LoopState, executor: &mut impl Executor) {
+    while let Some(gap) = loop_state.owed() {
         // Gaps are rare: in a box, so that an idle handler does not hold the room for one.
-        Box::pin(hands.tell(gap)).await;
-        seat.told();
+        Box::pin(executor.report(gap)).await;
+        loop_state.reported();
     }
 }

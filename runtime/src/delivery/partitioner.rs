@@ -9,13 +9,13 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use crate::push::Push;
 
 /// Which pushes are kept in order among each other: those with the same key.
-pub(crate) struct Order {
+pub(crate) struct Partitioner {
     key: Cow<'static, str>,
     /// Publishers choose the keys, so the hash has a secret: nobody can aim at one worker.
     hash: std::collections::hash_map::RandomState,
 }
 
-impl Order {
+impl Partitioner {
     pub(crate) fn by(key: Cow<'static, str>) -> Self {
         Self {
             key,
@@ -167,7 +167,7 @@ mod tests {
     use crate::push::OwnedPush;
     use crate::subscription::Subscription;
 
-    fn places(order: &Order, template: &str, pushes: &[(&str, &str)]) -> Vec<usize> {
+    fn places(order: &Partitioner, template: &str, pushes: &[(&str, &str)]) -> Vec<usize> {
         let subscription = Subscription::template(template).unwrap();
         let place = |(channel, payload): &(&str, &str)| {
             let push = OwnedPush::new(subscription.clone(), channel, payload);
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_key_is_the_param_of_that_name_or_else_the_field() {
-        let order = Order::by("id".into());
+        let order = Partitioner::by("id".into());
         let by_param = places(
             &order,
             "orders.{id}",
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn what_has_no_key_is_one_key() {
-        let order = Order::by("id".into());
+        let order = Partitioner::by("id".into());
         let found = places(
             &order,
             "orders",

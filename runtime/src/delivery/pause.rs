@@ -4,7 +4,7 @@ use tokio::sync::Notify;
 
 /// Where a handler's loop waits while it is paused, and sees that it is over.
 #[derive(Debug, Default)]
-pub(crate) struct Gate {
+pub(crate) struct PauseGate {
     state: AtomicU8,
     changed: Notify,
 }
@@ -16,7 +16,7 @@ const PAUSED: u8 = 1;
 /// The subscriber ends: what is left is not delivered.
 const OVER: u8 = 2;
 
-impl Gate {
+impl PauseGate {
     pub(crate) fn pause(&self) {
         self.change(OPEN, PAUSED);
     }
@@ -46,7 +46,7 @@ impl Gate {
 
     /// Waits while it is paused, and says whether to go on.
     #[inline]
-    pub(crate) async fn is_open_or_opens(&self) -> bool {
+    pub(crate) async fn wait_until_open(&self) -> bool {
         self.state.load(SeqCst) == OPEN || Box::pin(self.opens()).await
     }
 

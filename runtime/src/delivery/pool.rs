@@ -4,9 +4,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::context::Lane;
-use super::executor::Hands;
-use super::partitioner::Order;
+use super::context::HandlerContext;
+use super::executor::Executor;
+use super::partitioner::Partitioner;
 use super::worker::Worker;
 use crate::gap::Gap;
 use crate::handler::Handler;
@@ -14,34 +14,34 @@ use crate::push::{Batch, Push};
 use crate::util::caught;
 
 /// A handler with workers, and the loop that gives them their pushes and tells the gaps.
-pub(crate) struct Pooled<S, H> {
+pub(crate) struct PoolExecutor<S, H> {
     own: Worker<S, H>,
     pool: Pool,
 }
 
-impl<S: Send + Sync + 'static, H: Handler<S>> Pooled<S, H> {
+impl<S: Send + Sync + 'static, H: Handler<S>> PoolExecutor<S, H> {
     pub(crate) fn new(own: Worker<S, H>, tasks: &mut JoinSet<()>) -> Self {
         let pool = Pool::of(&own, tasks);
         Self { own, pool }
     }
 }
 
-impl<S: Send + Sync + 'static, H: Handler<S>> Hands for Pooled<S, H> {
-    fn lane(&self) -> &Lane {
-        &self.own.lane
+impl<S: Send + Sync + 'static, H: Handler<S>> Executor for PoolExecutor<S, H> {
+    fn context(&self) -> &HandlerContext {
+        &self.own.context
     }
 
     async fn deliver(&mut self, batch: &Arc<Batch>, index: usize) {
         self.pool.give(batch, index).await;
     }
 
-    async fn tell(&mut self, gap: &Gap) {
-        self.pool.rest().await;
-        self.own.tell(gap).await;
+    async fn report(&mut self, gap: &Gap) {
+        self.pool.wait_until_idle().await;
+        self.own.report(gap).await;
     }
 
-    async fn rest(&mut self) {
-        self.pool.rest().await;
+    async fn wait_until_idle(&mut self) {
+        self.pool.wait_until_idle().await;
     }
 }
 
@@ -50,9 +50,9 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Hands for Pooled<S, H> {
 /// Without an order they share one queue; with one each has its own, and a key's pushes all go to
 /// the same. Dropping the pool ends them.
 struct Pool {
-    lane: Arc<Lane>,
+    context: Arc<HandlerContext>,
     queues: Vec<UnboundedSender<Job>>,
-    order: Option<Order>,
+    order: Option<Partitioner>,
     /// Bounds the queues: a push is in hand from when it is given until its delivery has ended.
     in_hand: Arc<Semaphore>,
     most: u32,
@@ -78,9 +78,9 @@ impl Pool {
         own: &Worker<S, H>,
         tasks: &mut JoinSet<()>,
     ) -> Self {
-        let lane = Arc::clone(&own.lane);
-        let count = lane.workers.len();
-        let order = lane.spec.ordered_by.clone().map(Order::by);
+        let context = Arc::clone(&own.context);
+        let count = context.workers.len();
+        let order = context.spec.ordered_by.clone().map(Partitioner::by);
         let (queues, receivers): (Vec<_>, Vec<Queue>) = (0..order.as_ref().map_or(1, |_| count))
             .map(|_| {
                 let (sender, receiver) = unbounded_channel();
@@ -94,7 +94,7 @@ impl Pool {
         let workers = workers.collect();
         let most = count.saturating_mul(IN_HAND).min(Semaphore::MAX_PERMITS);
         Self {
-            lane,
+            context,
             queues,
             order,
             in_hand: Arc::new(Semaphore::new(most)),
@@ -106,7 +106,7 @@ impl Pool {
     /// Gives a push to the worker it belongs to, when one of those in hand is done.
     async fn give(&self, batch: &Arc<Batch>, index: usize) {
         let in_hand = Arc::clone(&self.in_hand).acquire_owned().await;
-        let push = Push::new(batch, index, &self.lane.spec.subscriptions);
+        let push = Push::new(batch, index, &self.context.spec.subscriptions);
         let queue = match &self.order {
             Some(order) => order.place(push, self.queues.len()),
             None => 0,
@@ -122,7 +122,7 @@ impl Pool {
     }
 
     /// Waits until nothing is in hand.
-    async fn rest(&self) {
+    async fn wait_until_idle(&self) {
         drop(self.in_hand.acquire_many(self.most).await);
     }
 }
@@ -137,12 +137,12 @@ async fn work<S: Send + Sync + 'static, H: Handler<S>>(mut worker: Worker<S, H>,
     loop {
         // In a statement of its own, so that the queue is free while this worker is not.
         let job = queue.lock().await.recv().await;
-        let Some(job) = job.filter(|_| !worker.lane.gate.is_over()) else {
+        let Some(job) = job.filter(|_| !worker.context.gate.is_over()) else {
             return;
         };
         // Nobody starts a worker again, so it does not end.
         if caught(worker.handle(&job.batch, job.index)).await.is_none() {
-            worker.give_up();
+            worker.record_panic();
         }
         tokio::task::consume_budget().await;
     }

@@ -1,16 +1,20 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Acquire;
 
-use super::{Counters, Lane};
-use crate::broadcast::Meter;
+use super::{Counters, HandlerContext};
+use crate::broadcast::BacklogMeter;
 use crate::telemetry::HandlerStats;
 
 impl HandlerStats {
     /// Reads what a handler counts. What counts the end of something is read before what counts
     /// its beginning, so that nothing seems to end before it began.
-    pub(crate) fn read(lane: &Lane, subscriptions: Vec<String>, meter: &Meter) -> Self {
+    pub(crate) fn read(
+        context: &HandlerContext,
+        subscriptions: Vec<String>,
+        meter: &BacklogMeter,
+    ) -> Self {
         let sum = |counter: fn(&Counters) -> &AtomicU64| {
-            let counts = lane.all_counters().map(|all| counter(all).load(Acquire));
+            let counts = context.all_counters().map(|all| counter(all).load(Acquire));
             counts.sum::<u64>()
         };
         let handled = sum(|all| &all.handled);
@@ -25,7 +29,7 @@ impl HandlerStats {
         let position = sum(|all| &all.position);
         let backlog = meter.backlog();
         Self {
-            handler: lane.spec.name.clone().into_owned(),
+            handler: context.spec.name.clone().into_owned(),
             subscriptions,
             received: backlog.end + backlog.superseded,
             handled,
@@ -43,7 +47,7 @@ impl HandlerStats {
             gaps: sum(|all| &all.gaps),
             gap_failures: sum(|all| &all.gap_failures),
             batches: sum(|all| &all.batches),
-            is_paused: lane.gate.is_paused(),
+            is_paused: context.gate.is_paused(),
             cancelled,
             stalls: sum(|all| &all.stalls),
         }

@@ -3,34 +3,34 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Release;
 use std::time::Duration;
 
-use super::context::Lane;
+use super::context::HandlerContext;
 use super::counters::add;
-use super::executor::Hands;
+use super::executor::Executor;
 use crate::failure::Report;
 use crate::gap::Gap;
 use crate::handler::{Handler, Outcome};
 use crate::push::{Batch, Push};
-use crate::util::{Backoff, Ended, Limit, Timer, attempt, attempt_within, is_harmless};
+use crate::util::{Backoff, Ended, RateLimit, Timer, attempt, attempt_within, runs_without_panic};
 
 /// Runs a handler for one push after the other, and counts how each delivery ended.
 pub(crate) struct Worker<S, H> {
     handler: Arc<H>,
     state: Arc<S>,
-    pub(crate) lane: Arc<Lane>,
+    pub(crate) context: Arc<HandlerContext>,
     /// Which of the lane's workers it is; `None` for the handler's own loop.
     number: Option<usize>,
-    limit: Limit,
+    limit: RateLimit,
     timer: Timer,
 }
 
 impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
-    pub(crate) fn new(handler: Arc<H>, state: Arc<S>, lane: Arc<Lane>) -> Self {
+    pub(crate) fn new(handler: Arc<H>, state: Arc<S>, context: Arc<HandlerContext>) -> Self {
         Self {
             handler,
             state,
-            lane,
+            context,
             number: None,
-            limit: Limit::default(),
+            limit: RateLimit::default(),
             timer: Timer::default(),
         }
     }
@@ -40,7 +40,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         let (handler, state) = (Arc::clone(&self.handler), Arc::clone(&self.state));
         Self {
             number: Some(number),
-            ..Self::new(handler, state, Arc::clone(&self.lane))
+            ..Self::new(handler, state, Arc::clone(&self.context))
         }
     }
 
@@ -49,27 +49,27 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         let Self {
             handler,
             state,
-            lane,
+            context,
             timer,
             ..
         } = self;
-        let spec = &lane.spec;
+        let spec = &context.spec;
         let counters = match self.number {
-            None => &lane.counters,
-            Some(number) => &lane.workers[number],
+            None => &context.counters,
+            Some(number) => &context.workers[number],
         };
-        let push =
-            Push::new(batch, index, &spec.subscriptions).answered_by(lane.publisher.as_ref());
+        let push = Push::new(batch, index, &spec.subscriptions).to_handler(&context.extensions);
         add(&counters.position, 1);
         if !push.is_of_template() {
             return counters.record(Outcome::Unmatched);
         }
         counters.running.store(1, Release);
-        let mut handling = pin!(Some(handler.handle(push, state)));
-        let handling = handling.as_mut();
         let ended = match spec.timeout {
-            None => attempt(handling).await,
-            Some(limit) => attempt_within(limit, timer, handling).await,
+            None => attempt(pin!(handler.handle(push, state))).await,
+            Some(limit) => {
+                let handling = pin!(Some(handler.handle(push, state)));
+                attempt_within(limit, timer, handling).await
+            }
         };
         let outcome = match &ended {
             Ended::Returned(result) => Outcome::of(result),
@@ -84,19 +84,19 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
                 Ended::Panicked | Ended::TimedOut => None,
             };
             // The words and the destructors of an error are the user's code.
-            is_harmless(|| {
+            runs_without_panic(|| {
                 self.limit.report(|suppressed| {
                     Report::new(spec, push, outcome, fault.as_ref()).log(suppressed);
                 });
             });
-            is_harmless(|| lane.failures.tell(spec, push, outcome, fault));
+            runs_without_panic(|| context.failures.report(spec, push, outcome, fault));
         }
     }
 
     /// Accounts for a delivery that ended in a panic outside of the handler.
-    pub(crate) fn give_up(&self) {
+    pub(crate) fn record_panic(&self) {
         if let Some(number) = self.number {
-            let counters = &self.lane.workers[number];
+            let counters = &self.context.workers[number];
             if counters.running.swap(0, Release) > 0 {
                 counters.record(Outcome::Panicked);
             }
@@ -105,20 +105,19 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
 
     /// Tells the handler of a gap until it has taken it: what it keeps up to date by its messages
     /// is wrong until then.
-    async fn tell_gap(&mut self, gap: &Gap) {
-        let Lane { spec, counters, .. } = &*self.lane;
+    async fn report_gap(&mut self, gap: &Gap) {
+        let HandlerContext { spec, counters, .. } = &*self.context;
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
         // Until it has succeeded: one that fails again and again keeps its messages waiting as one
         // that hangs does.
         counters.telling.store(1, Release);
         loop {
-            let mut telling = pin!(Some(self.handler.handle_gap(gap, &self.state)));
-            let told = attempt(telling.as_mut()).await;
+            let reported = attempt(pin!(self.handler.handle_gap(gap, &self.state))).await;
             let mut problem = String::from("it panicked");
-            match told {
+            match reported {
                 Ended::Returned(Ok(())) => return counters.telling.store(0, Release),
                 Ended::Returned(Err(fault)) => {
-                    is_harmless(|| problem = fault.to_string());
+                    runs_without_panic(|| problem = fault.to_string());
                 }
                 Ended::Panicked | Ended::TimedOut => {}
             }
@@ -136,9 +135,9 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
 }
 
 /// A handler's own loop is its only worker.
-impl<S: Send + Sync + 'static, H: Handler<S>> Hands for Worker<S, H> {
-    fn lane(&self) -> &Lane {
-        &self.lane
+impl<S: Send + Sync + 'static, H: Handler<S>> Executor for Worker<S, H> {
+    fn context(&self) -> &HandlerContext {
+        &self.context
     }
 
     #[inline]
@@ -146,9 +145,9 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Hands for Worker<S, H> {
         self.handle(batch, index).await;
     }
 
-    async fn tell(&mut self, gap: &Gap) {
-        self.tell_gap(gap).await;
+    async fn report(&mut self, gap: &Gap) {
+        self.report_gap(gap).await;
     }
 
-    async fn rest(&mut self) {}
+    async fn wait_until_idle(&mut self) {}
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::broadcast::Ring;
+use crate::broadcast::Shared;
 
 /// Keeps what waits in all rings together below a limit.
 ///
@@ -24,8 +24,8 @@ impl Memory {
 
     /// Notes that a push of so many bytes goes into so many rings, and says whether it is time to
     /// look.
-    pub(super) fn is_due(&mut self, bytes: usize, rings: usize) -> bool {
-        let weight = (bytes + crate::push::Batch::ENTRY_BYTES).saturating_mul(rings);
+    pub(super) fn is_due(&mut self, bytes: usize, broadcasts: usize) -> bool {
+        let weight = (bytes + crate::push::Batch::ENTRY_BYTES).saturating_mul(broadcasts);
         match self.unasked.checked_sub(weight) {
             Some(rest) => self.unasked = rest,
             None => self.unasked = 0,
@@ -35,18 +35,21 @@ impl Memory {
 
     /// Lets the fullest rings drop their oldest, until there is room for as much as may come in
     /// before the next look.
-    pub(super) fn shed(&mut self, rings: &[Arc<Ring>]) {
+    pub(super) fn shed(&mut self, broadcasts: &[Arc<Shared>]) {
         let part = Self::part(self.limit);
         let goal = self.limit.saturating_sub(part);
-        let mut held: Vec<usize> = rings.iter().map(|ring| ring.held_bytes()).collect();
+        let mut held: Vec<usize> = broadcasts
+            .iter()
+            .map(|shared| shared.held_bytes())
+            .collect();
         let mut total: usize = held.iter().sum();
         while total > goal {
-            let fullest = (0..rings.len()).max_by_key(|&index| held[index]);
+            let fullest = (0..broadcasts.len()).max_by_key(|&index| held[index]);
             let Some(fullest) = fullest else { break };
-            let (ring, before) = (&rings[fullest], held[fullest]);
+            let (shared, before) = (&broadcasts[fullest], held[fullest]);
             // In steps, so that a ring which is fuller than the others is not emptied for them.
-            ring.shed((before / 16).max(total - goal).min(before.div_ceil(4)));
-            let after = ring.held_bytes();
+            shared.shed((before / 16).max(total - goal).min(before.div_ceil(4)));
+            let after = shared.held_bytes();
             if after >= before {
                 // One push is left, which always may be.
                 held[fullest] = 0;

@@ -5,42 +5,40 @@ mod route;
 mod table;
 mod wakeups;
 
-pub(crate) use table::{
-    Routes, Standing, is_confirmed, is_refused_or_confirmed, needs_subscribing,
-};
+pub(crate) use table::{RoutingTable, SubscriptionState};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::Waker;
 use std::time::SystemTime;
 
 use tokio::sync::{Notify, broadcast, watch};
 
-use crate::broadcast::Break;
+use crate::broadcast::GapStart;
 use crate::config::Settings;
 use crate::gap::{GapCause, Missed};
 use crate::push::{ConnectionEvent, RawPush};
 use crate::subscription::Subscription;
 use crate::telemetry::FeedStats;
 
-use crate::util::{Mutex, MutexGuard};
+use crate::util::{Mutex, MutexGuard, clock};
 use memory_limit::Memory;
+use wakeups::Wakeups;
 
 /// Takes every push of the link and appends it to the rings of those who asked for it.
 ///
 /// Waits for no handler and runs no foreign code: it copies into rings, and wakes.
 #[derive(Debug)]
-pub(crate) struct Feed {
-    state: Mutex<State>,
-    /// Counts what the supervisor should look at: confirmations, denials, ends.
-    news: watch::Sender<u64>,
+pub(crate) struct Dispatcher {
+    state: Mutex<DispatchState>,
+    /// Changed by what the session should look at: confirmations, denials, ends.
+    changed: watch::Sender<()>,
     is_waiting: AtomicBool,
     to_wake: Notify,
 }
 
 #[derive(Debug)]
-struct State {
-    routes: Routes,
+struct DispatchState {
+    routes: RoutingTable,
     generation: u64,
     /// Whether the generation is alive: what comes from any other is discarded.
     open: bool,
@@ -49,41 +47,32 @@ struct State {
     /// Whether a name has been confirmed in this generation.
     live: bool,
     /// What lies between the previous generation and this one.
-    before: Break,
+    before: GapStart,
     last_heard: SystemTime,
-    /// When somebody was last to be woken.
-    last_waking: SystemTime,
     counts: FeedStats,
     memory: Memory,
     max_payload: usize,
     pushes: Option<broadcast::Sender<RawPush>>,
-    /// Kept from push to push so that waking costs no allocation.
-    wakers: Vec<Waker>,
-    /// How many pushes have come since somebody is to be woken.
-    unwoken: u32,
-    /// Whether a ring fills up: then nobody is woken later.
-    is_urgent: bool,
-    /// Whether there is a task that wakes after a moment.
-    wakes_later: bool,
+    wakeups: Wakeups,
 }
 
-/// How many raw pushes a receiver of [`Feed::pushes`] may be behind.
+/// How many raw pushes a receiver of [`Dispatcher::pushes`] may be behind.
 const RAW_PUSHES: usize = 4096;
 
-impl Feed {
-    pub(crate) fn new(routes: Routes, settings: &Settings) -> Self {
-        let now = SystemTime::now();
-        let before = Break {
+impl Dispatcher {
+    pub(crate) fn new(routes: RoutingTable, settings: &Settings) -> Self {
+        let now = clock::wall();
+        let before = GapStart {
             cause: GapCause::Initial,
             missed: Missed::Exactly(0),
             since: now,
         };
         // These are told by us, from the beginning to the end and whatever the server does.
-        for ring in routes.connection() {
-            ring.confirm(0, 0, before, &mut Vec::new());
+        for shared in routes.connection() {
+            shared.confirm(0, 0, before, &mut Vec::new());
         }
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(DispatchState {
                 routes,
                 generation: 0,
                 open: false,
@@ -91,17 +80,13 @@ impl Feed {
                 live: false,
                 before,
                 last_heard: now,
-                last_waking: now,
                 counts: FeedStats::default(),
                 memory: Memory::new(settings.memory_limit),
                 max_payload: settings.max_payload,
                 pushes: None,
-                wakers: Vec::new(),
-                unwoken: 0,
-                is_urgent: false,
-                wakes_later: false,
+                wakeups: Wakeups::new(now),
             }),
-            news: watch::Sender::new(0),
+            changed: watch::Sender::new(()),
             is_waiting: AtomicBool::new(false),
             to_wake: Notify::new(),
         }
@@ -113,7 +98,7 @@ impl Feed {
         state.generation = generation;
         state.open = !state.closed;
         state.live = false;
-        state.routes.forget_standing();
+        state.routes.reset_states();
     }
 
     /// Ends the generation, whatever it still may push. What lies between the last push heard and
@@ -121,10 +106,10 @@ impl Feed {
     pub(crate) fn end(&self, missed: Missed) {
         let mut state = self.lock();
         state.open = false;
-        state.routes.forget_standing();
+        state.routes.reset_states();
         // An attempt that subscribed nothing adds nothing to the break before it.
         if std::mem::take(&mut state.live) {
-            state.before = Break {
+            state.before = GapStart {
                 cause: GapCause::ConnectionLost,
                 missed,
                 since: state.last_heard,
@@ -132,7 +117,7 @@ impl Feed {
             state.counts.reconnects += 1;
         }
         drop(state);
-        self.tell_news();
+        self.notify_changed();
     }
 
     /// Whether the generation is alive as far as the feed has seen.
@@ -147,61 +132,63 @@ impl Feed {
         if !state.open {
             return;
         }
-        state.routes.forget_standing();
+        state.routes.reset_states();
         if let Missed::AtMost(missed) = missed {
             state.counts.overflowed += missed;
         }
-        let before = Break {
+        let before = GapStart {
             cause: GapCause::Lagged,
             missed,
             since: state.last_heard,
         };
-        state.last_heard = SystemTime::now();
-        let State { routes, wakers, .. } = &mut *state;
-        for ring in routes.rings() {
-            ring.interrupt(before, wakers);
+        state.last_heard = clock::wall();
+        let DispatchState {
+            routes, wakeups, ..
+        } = &mut *state;
+        for shared in routes.broadcasts() {
+            shared.interrupt(before, &mut wakeups.wakers);
         }
         self.wake(state);
-        self.tell_news();
+        self.notify_changed();
     }
 
     /// Notes that the server has refused a subscription, and answers whether that is news.
     pub(crate) fn deny(&self, subscription: &Subscription, reason: &Arc<str>) -> bool {
         let mut state = self.lock();
-        let denied = Standing::Denied(Arc::clone(reason));
+        let denied = SubscriptionState::Denied(Arc::clone(reason));
         let (kind, name) = subscription.key();
         let is_news = state
             .routes
             .get(kind, name)
-            .is_some_and(|route| route.standing != denied);
+            .is_some_and(|route| route.state != denied);
         state.turn_off((kind, name), denied);
         self.wake(state);
-        self.tell_news();
+        self.notify_changed();
         is_news
     }
 
     /// Notes that a subscription has ended without a push that says so.
     pub(crate) fn ended(&self, subscription: &Subscription) {
         let mut state = self.lock();
-        state.turn_off(subscription.key(), Standing::Ended);
+        state.turn_off(subscription.key(), SubscriptionState::Ended);
         self.wake(state);
-        self.tell_news();
+        self.notify_changed();
     }
 
     /// Tells who listens to the connection what has become of it.
-    pub(crate) fn tell_connection(&self, event: ConnectionEvent<'_>) {
+    pub(crate) fn publish_connection_event(&self, event: ConnectionEvent<'_>) {
         let payload = event.to_payload();
         let mut state = self.lock();
-        let State {
+        let DispatchState {
             routes,
-            wakers,
+            wakeups,
             live,
             ..
         } = &mut *state;
         // Who asks for nothing else has all there is to lose.
         *live |= event == ConnectionEvent::Connected && routes.is_empty();
-        for ring in routes.connection() {
-            ring.append(0, &[], payload.as_bytes(), wakers);
+        for shared in routes.connection() {
+            shared.append(0, &[], payload.as_bytes(), &mut wakeups.wakers);
         }
         self.wake(state);
     }
@@ -211,9 +198,9 @@ impl Feed {
         let mut state = self.lock();
         let (kind, name) = subscription.key();
         if let Some(route) = state.routes.get_mut(kind, name)
-            && matches!(route.standing, Standing::Denied(_))
+            && matches!(route.state, SubscriptionState::Denied(_))
         {
-            route.standing = Standing::Wanted;
+            route.state = SubscriptionState::Pending;
         }
     }
 
@@ -222,13 +209,13 @@ impl Feed {
         let mut state = self.lock();
         if state.generation == generation && std::mem::take(&mut state.open) {
             drop(state);
-            self.tell_news();
+            self.notify_changed();
         }
     }
 
     /// Notes that the connection has answered something.
     pub(crate) fn heard(&self) {
-        self.lock().last_heard = SystemTime::now();
+        self.lock().last_heard = clock::wall();
     }
 
     /// How many pushes have been taken: a sign of life.
@@ -242,36 +229,45 @@ impl Feed {
         state.open = false;
         state.closed = true;
         state.pushes = None;
-        let State { routes, wakers, .. } = &mut *state;
-        for ring in routes.rings().iter().chain(routes.connection()) {
-            ring.close(wakers);
+        let DispatchState {
+            routes, wakeups, ..
+        } = &mut *state;
+        for shared in routes.broadcasts().iter().chain(routes.connection()) {
+            shared.close(&mut wakeups.wakers);
         }
         self.wake(state);
     }
 
     /// The subscriptions and where they stand on this connection.
-    pub(crate) fn standings(&self) -> Vec<(Subscription, Standing)> {
-        self.lock().routes.standings()
+    pub(crate) fn subscription_states(&self) -> Vec<(Subscription, SubscriptionState)> {
+        self.lock().routes.subscription_states()
     }
 
     /// The subscriptions that `wanted` picks by where they stand.
-    pub(crate) fn subscriptions(&self, wanted: impl Fn(&Standing) -> bool) -> Vec<Subscription> {
+    pub(crate) fn subscriptions(
+        &self,
+        wanted: impl Fn(&SubscriptionState) -> bool,
+    ) -> Vec<Subscription> {
         self.lock().routes.subscriptions(wanted)
     }
 
     /// Whether every subscription stands as `wanted` says.
-    pub(crate) fn all_stand(&self, wanted: impl Fn(&Standing) -> bool) -> bool {
-        self.lock().routes.all_stand(wanted)
+    pub(crate) fn all_are(&self, wanted: impl Fn(&SubscriptionState) -> bool) -> bool {
+        self.lock().routes.all_are(wanted)
     }
 
     /// Whether some subscription stands as `wanted` says.
-    pub(crate) fn any_stands(&self, wanted: impl Fn(&Standing) -> bool) -> bool {
-        !self.all_stand(|standing| !wanted(standing))
+    pub(crate) fn any_is(&self, wanted: impl Fn(&SubscriptionState) -> bool) -> bool {
+        !self.all_are(|state| !wanted(state))
     }
 
     /// Whether some handler has nothing to do.
     pub(crate) fn has_idle_handler(&self) -> bool {
-        self.lock().routes.rings().iter().any(|ring| ring.is_idle())
+        self.lock()
+            .routes
+            .broadcasts()
+            .iter()
+            .any(|shared| shared.is_idle())
     }
 
     /// Says whether the link keeps what it could read back for a full ring.
@@ -285,8 +281,8 @@ impl Feed {
     }
 
     /// A receiver that sees a change whenever a subscription or the generation has changed.
-    pub(crate) fn news(&self) -> watch::Receiver<u64> {
-        self.news.subscribe()
+    pub(crate) fn changed(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     pub(crate) fn stats(&self) -> FeedStats {
@@ -305,12 +301,11 @@ impl Feed {
             .subscribe()
     }
 
-    fn tell_news(&self) {
-        self.news
-            .send_modify(|count| *count = count.wrapping_add(1));
+    fn notify_changed(&self) {
+        self.changed.send_replace(());
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, DispatchState> {
         self.state.lock()
     }
 }

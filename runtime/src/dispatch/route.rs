@@ -1,63 +1,62 @@
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use super::table::Standing;
-use super::{Feed, State};
-use crate::broadcast::{Appended, Break, Ring};
+use super::table::SubscriptionState;
+use super::{DispatchState, Dispatcher};
+use crate::broadcast::{Appended, GapStart, Shared};
 use crate::gap::{GapCause, Missed};
 use crate::push::Incoming;
-use crate::subscription::{Fence, Kind};
-use crate::util::MutexGuard;
+use crate::subscription::{Kind, TrackingFence};
+use crate::util::{MutexGuard, clock};
 
-impl Feed {
+impl Dispatcher {
     /// Takes one push of a generation. Those who wait for it are woken soon, with those who wait
     /// for the pushes right behind it.
     pub(crate) fn accept(&self, generation: u64, push: &Incoming<'_>) {
-        let (state, has_news) = self.take(generation, |intake| intake.push(push));
+        let (state, has_changed) = self.take(generation, |guard| guard.push(push));
         self.wake_soon(state);
-        if has_news {
-            self.tell_news();
+        if has_changed {
+            self.notify_changed();
         }
     }
 
     /// Takes any number of pushes of a generation, under one lock. Those who wait for them are
     /// woken when all are in.
-    pub(crate) fn intake(&self, generation: u64, run: impl FnOnce(&mut Intake<'_>)) {
-        let (state, has_news) = self.take(generation, run);
+    pub(crate) fn dispatch(&self, generation: u64, run: impl FnOnce(&mut DispatchGuard<'_>)) {
+        let (state, has_changed) = self.take(generation, run);
         self.wake(state);
-        if has_news {
-            self.tell_news();
+        if has_changed {
+            self.notify_changed();
         }
     }
 
     fn take(
         &self,
         generation: u64,
-        run: impl FnOnce(&mut Intake<'_>),
-    ) -> (MutexGuard<'_, State>, bool) {
+        run: impl FnOnce(&mut DispatchGuard<'_>),
+    ) -> (MutexGuard<'_, DispatchState>, bool) {
         let mut state = self.lock();
-        let mut intake = Intake {
+        let mut guard = DispatchGuard {
             is_current: state.open && state.generation == generation,
             state: &mut state,
-            has_news: false,
+            has_changed: false,
         };
-        run(&mut intake);
-        let has_news = intake.has_news;
-        (state, has_news)
+        run(&mut guard);
+        let has_changed = guard.has_changed;
+        (state, has_changed)
     }
 }
 
 /// The feed, locked to take pushes.
-pub(crate) struct Intake<'f> {
-    state: &'f mut State,
+pub(crate) struct DispatchGuard<'f> {
+    state: &'f mut DispatchState,
     is_current: bool,
-    has_news: bool,
+    has_changed: bool,
 }
 
-impl Intake<'_> {
+impl DispatchGuard<'_> {
     /// Takes one push, unless it is a message that would make a ring drop another although its
     /// readers are at work: then it answers with that ring.
-    pub(crate) fn push_or_wait(&mut self, push: &Incoming<'_>) -> Result<(), Arc<Ring>> {
+    pub(crate) fn push_or_wait(&mut self, push: &Incoming<'_>) -> Result<(), Arc<Shared>> {
         match *push {
             Incoming::Message {
                 kind,
@@ -95,16 +94,16 @@ impl Intake<'_> {
             }
             Incoming::Subscribed { kind, name } => {
                 state.confirm(kind, name);
-                self.has_news = true;
+                self.has_changed = true;
             }
             Incoming::Unsubscribed { kind, name } => {
                 state.unsubscribed(kind, name);
-                self.has_news = true;
+                self.has_changed = true;
             }
             Incoming::Disconnected => {
                 state.open = false;
                 self.is_current = false;
-                self.has_news = true;
+                self.has_changed = true;
             }
             Incoming::Invalidated(ref keys) => state.invalidate(keys.as_deref()),
             Incoming::Unknown { .. } => state.counts.unknown += 1,
@@ -119,7 +118,7 @@ impl Intake<'_> {
     }
 }
 
-impl State {
+impl DispatchState {
     /// Appends a message to the rings of those who asked for it. With `may_wait` it appends to
     /// none of them, and answers with the one to wait for, where that should be waited for.
     fn deliver(
@@ -129,7 +128,7 @@ impl State {
         channel: &[u8],
         payload: &[u8],
         may_wait: bool,
-    ) -> Result<(), Arc<Ring>> {
+    ) -> Result<(), Arc<Shared>> {
         let Some(route) = self.routes.get(kind, name) else {
             self.counts.unrouted += 1;
             return Ok(());
@@ -143,34 +142,35 @@ impl State {
             Kind::Pattern | Kind::Invalidation => channel,
             Kind::Channel | Kind::Shard | Kind::Connection => &[],
         };
-        let wakers = &mut self.wakers;
+        let wakers = &mut self.wakeups.wakers;
         let mut note = |appended: Appended| {
             if let Some(now) = appended.opened {
                 self.last_heard = now;
             }
-            self.is_urgent |= appended.is_filling;
+            self.wakeups.is_urgent |= appended.is_filling;
         };
-        match &route.rings[..] {
-            [(ring, index)] if may_wait => {
-                match ring.append_or_wait(*index, channel, payload, wakers) {
+        match &route.broadcasts[..] {
+            [(shared, index)] if may_wait => {
+                match shared.append_or_wait(*index, channel, payload, wakers) {
                     Some(appended) => note(appended),
-                    None => return Err(Arc::clone(ring)),
+                    None => return Err(Arc::clone(shared)),
                 }
             }
-            rings => {
+            broadcasts => {
                 let bytes = channel.len() + payload.len();
-                let full = |(ring, _): &&(Arc<Ring>, u32)| may_wait && ring.should_wait_for(bytes);
-                if let Some((ring, _)) = rings.iter().find(full) {
-                    return Err(Arc::clone(ring));
+                let full =
+                    |(shared, _): &&(Arc<Shared>, u32)| may_wait && shared.should_wait_for(bytes);
+                if let Some((shared, _)) = broadcasts.iter().find(full) {
+                    return Err(Arc::clone(shared));
                 }
-                for (ring, index) in rings {
-                    note(ring.append(*index, channel, payload, wakers));
+                for (shared, index) in broadcasts {
+                    note(shared.append(*index, channel, payload, wakers));
                 }
             }
         }
         let bytes = channel.len() + payload.len();
-        if self.memory.is_due(bytes, route.rings.len()) {
-            self.memory.shed(self.routes.rings());
+        if self.memory.is_due(bytes, route.broadcasts.len()) {
+            self.memory.shed(self.routes.broadcasts());
         }
         Ok(())
     }
@@ -181,40 +181,45 @@ impl State {
         let Some(route) = self.routes.get(kind, name) else {
             return;
         };
-        let now = SystemTime::now();
-        let before = Break {
+        let now = clock::wall();
+        let before = GapStart {
             cause: GapCause::Oversized,
             missed: Missed::Exactly(1),
             since: now,
         };
-        for (ring, _) in &route.rings {
-            ring.interrupt(before, &mut self.wakers);
+        for (shared, _) in &route.broadcasts {
+            shared.interrupt(before, &mut self.wakeups.wakers);
         }
     }
 
     fn confirm(&mut self, kind: Kind, name: &[u8]) {
-        self.last_heard = SystemTime::now();
+        self.last_heard = clock::wall();
         let Some(route) = self.routes.get_mut(kind, name) else {
             return;
         };
-        route.standing = Standing::Confirmed;
+        route.state = SubscriptionState::Confirmed;
         self.live = true;
-        for (ring, index) in &route.rings {
+        for (shared, index) in &route.broadcasts {
             let index = *index as usize;
-            ring.confirm(index, self.generation, self.before, &mut self.wakers);
+            shared.confirm(
+                index,
+                self.generation,
+                self.before,
+                &mut self.wakeups.wakers,
+            );
         }
     }
 
     fn unsubscribed(&mut self, kind: Kind, name: &[u8]) {
-        self.last_heard = SystemTime::now();
-        match Fence::of(name) {
-            Some((Fence::On, prefix)) if kind == Kind::Channel => {
+        self.last_heard = clock::wall();
+        match TrackingFence::of(name) {
+            Some((TrackingFence::On, prefix)) if kind == Kind::Channel => {
                 self.confirm(Kind::Invalidation, prefix);
             }
-            Some((Fence::Off, prefix)) if kind == Kind::Channel => {
-                self.turn_off((Kind::Invalidation, prefix), Standing::Ended);
+            Some((TrackingFence::Off, prefix)) if kind == Kind::Channel => {
+                self.turn_off((Kind::Invalidation, prefix), SubscriptionState::Ended);
             }
-            _ => self.turn_off((kind, name), Standing::Ended),
+            _ => self.turn_off((kind, name), SubscriptionState::Ended),
         }
     }
 
@@ -246,32 +251,42 @@ impl State {
     /// Tells who asked for exactly this prefix, and answers whether anybody is to hear of it.
     fn forget(&mut self, prefix: &[u8], key: &[u8]) -> bool {
         let kind = Kind::Invalidation;
-        match self.routes.get(kind, prefix).map(|route| &route.standing) {
+        match self.routes.get(kind, prefix).map(|route| &route.state) {
             // Also before it is confirmed: a connection that goes on behind a lag is asked again,
             // and tracks all the while. On a new one it is told ahead of the gap, and forgets no
             // more than that does.
-            Some(Standing::Confirmed | Standing::Wanted | Standing::Ended) => {
+            Some(
+                SubscriptionState::Confirmed
+                | SubscriptionState::Pending
+                | SubscriptionState::Ended,
+            ) => {
                 let taken = self.deliver(kind, prefix, key, &[], false);
                 debug_assert!(taken.is_ok(), "nothing is kept back unless it is asked for");
                 true
             }
-            Some(Standing::Denied(_)) | None => false,
+            Some(SubscriptionState::Denied(_)) | None => false,
         }
     }
 
-    pub(super) fn turn_off(&mut self, (kind, name): (Kind, &[u8]), standing: Standing) {
+    pub(super) fn turn_off(&mut self, (kind, name): (Kind, &[u8]), state: SubscriptionState) {
         let Some(route) = self.routes.get_mut(kind, name) else {
             return;
         };
         // Nothing has come by a name that was not live since the connection before this one.
-        let since = match route.standing {
-            Standing::Confirmed => self.last_heard,
+        let since = match route.state {
+            SubscriptionState::Confirmed => self.last_heard,
             _ => self.before.since,
         };
-        route.standing = standing;
-        for (ring, index) in &route.rings {
+        route.state = state;
+        for (shared, index) in &route.broadcasts {
             let index = *index as usize;
-            ring.turn_off(index, self.generation, self.before, since, &mut self.wakers);
+            shared.turn_off(
+                index,
+                self.generation,
+                self.before,
+                since,
+                &mut self.wakeups.wakers,
+            );
         }
     }
 

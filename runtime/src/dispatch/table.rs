@@ -2,58 +2,74 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::broadcast::Ring;
+use crate::broadcast::Shared;
 use crate::subscription::{Kind, Subscription};
 
 /// Who asked for what: (kind, subscribed name) → the rings.
 #[derive(Debug, Default)]
-pub(crate) struct Routes {
-    channels: Names,
-    patterns: Names,
-    shards: Names,
+pub(crate) struct RoutingTable {
+    channels: ByName,
+    patterns: ByName,
+    shards: ByName,
     /// By the prefix of the keys.
-    invalidations: Names,
+    invalidations: ByName,
     /// The lengths that those prefixes have, in order.
     prefix_lengths: Vec<usize>,
     routes: Vec<Route>,
-    rings: Vec<Arc<Ring>>,
+    broadcasts: Vec<Arc<Shared>>,
     /// The rings of those who listen to the connection, which the server has no part in.
-    connection: Vec<Arc<Ring>>,
+    connection: Vec<Arc<Shared>>,
 }
 
 /// The keys are the user's own names: what the server pushes can look up, but not fill, a bucket.
-type Names = FxHashMap<Box<[u8]>, usize>;
+type ByName = FxHashMap<Box<[u8]>, usize>;
 
 /// One subscribed name.
 #[derive(Debug)]
 pub(crate) struct Route {
     subscription: Subscription,
-    pub(crate) standing: Standing,
+    pub(crate) state: SubscriptionState,
     /// The rings, with the subscription's place in each one's list.
-    pub(crate) rings: Vec<(Arc<Ring>, u32)>,
+    pub(crate) broadcasts: Vec<(Arc<Shared>, u32)>,
 }
 
-/// Where a subscription stands on the current connection.
+/// The state of a subscription on the current connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// Asked for, or about to be.
-    Wanted,
+pub(crate) enum SubscriptionState {
+    /// The server has not answered yet, or was not asked yet.
+    Pending,
     Confirmed,
     /// Refused by the server, for this reason.
     Denied(Arc<str>),
-    /// Ended by the server's unsubscribe push, wanted or not.
+    /// Ended by the server's unsubscribe push.
     Ended,
 }
 
-impl Routes {
+impl SubscriptionState {
+    /// Whether the server must be asked for it.
+    pub(crate) fn needs_subscribing(&self) -> bool {
+        matches!(self, Self::Pending | Self::Ended)
+    }
+
+    pub(crate) fn is_confirmed(&self) -> bool {
+        *self == Self::Confirmed
+    }
+
+    /// Whether it is confirmed or denied.
+    pub(crate) fn is_answered(&self) -> bool {
+        !self.needs_subscribing()
+    }
+}
+
+impl RoutingTable {
     /// Adds a ring that reads `subscriptions`. One that listens to the connection does nothing
     /// else.
-    pub(crate) fn add(&mut self, ring: &Arc<Ring>, subscriptions: &[Subscription]) {
+    pub(crate) fn add(&mut self, shared: &Arc<Shared>, subscriptions: &[Subscription]) {
         let mut kinds = subscriptions.iter().map(Subscription::kind);
         if kinds.any(|kind| kind == Kind::Connection) {
-            return self.connection.push(Arc::clone(ring));
+            return self.connection.push(Arc::clone(shared));
         }
-        self.rings.push(Arc::clone(ring));
+        self.broadcasts.push(Arc::clone(shared));
         for (index, subscription) in subscriptions.iter().enumerate() {
             let index = u32::try_from(index).expect("no handler lists 2^32 subscriptions");
             let next = self.routes.len();
@@ -67,13 +83,13 @@ impl Routes {
                 }
                 self.routes.push(Route {
                     subscription: subscription.clone(),
-                    standing: Standing::Wanted,
-                    rings: Vec::new(),
+                    state: SubscriptionState::Pending,
+                    broadcasts: Vec::new(),
                 });
             }
-            let rings = &mut self.routes[at].rings;
-            rings.reserve_exact(1);
-            rings.push((Arc::clone(ring), index));
+            let broadcasts = &mut self.routes[at].broadcasts;
+            broadcasts.reserve_exact(1);
+            broadcasts.push((Arc::clone(shared), index));
         }
     }
 
@@ -94,12 +110,12 @@ impl Routes {
     }
 
     /// The rings of those who listen to the server.
-    pub(crate) fn rings(&self) -> &[Arc<Ring>] {
-        &self.rings
+    pub(crate) fn broadcasts(&self) -> &[Arc<Shared>] {
+        &self.broadcasts
     }
 
     /// The rings of those who listen to the connection.
-    pub(crate) fn connection(&self) -> &[Arc<Ring>] {
+    pub(crate) fn connection(&self) -> &[Arc<Shared>] {
         &self.connection
     }
 
@@ -113,13 +129,16 @@ impl Routes {
         self.invalidations.keys().map(|prefix| &**prefix)
     }
 
-    pub(crate) fn standings(&self) -> Vec<(Subscription, Standing)> {
-        let both = |route: &Route| (route.subscription.clone(), route.standing.clone());
+    pub(crate) fn subscription_states(&self) -> Vec<(Subscription, SubscriptionState)> {
+        let both = |route: &Route| (route.subscription.clone(), route.state.clone());
         self.routes.iter().map(both).collect()
     }
 
-    pub(crate) fn subscriptions(&self, wanted: impl Fn(&Standing) -> bool) -> Vec<Subscription> {
-        let wanted = self.routes.iter().filter(|route| wanted(&route.standing));
+    pub(crate) fn subscriptions(
+        &self,
+        wanted: impl Fn(&SubscriptionState) -> bool,
+    ) -> Vec<Subscription> {
+        let wanted = self.routes.iter().filter(|route| wanted(&route.state));
         let mut wanted: Vec<_> = wanted.map(|route| route.subscription.clone()).collect();
         // Of prefixes that overlap the server takes the first, so that must be the shortest.
         wanted.sort_by_key(|subscription| match subscription.kind() {
@@ -134,18 +153,18 @@ impl Routes {
         self.routes.is_empty()
     }
 
-    pub(crate) fn all_stand(&self, wanted: impl Fn(&Standing) -> bool) -> bool {
-        self.routes.iter().all(|route| wanted(&route.standing))
+    pub(crate) fn all_are(&self, wanted: impl Fn(&SubscriptionState) -> bool) -> bool {
+        self.routes.iter().all(|route| wanted(&route.state))
     }
 
     /// A new connection knows of nothing.
-    pub(crate) fn forget_standing(&mut self) {
+    pub(crate) fn reset_states(&mut self) {
         for route in &mut self.routes {
-            route.standing = Standing::Wanted;
+            route.state = SubscriptionState::Pending;
         }
     }
 
-    fn names_mut(&mut self, kind: Kind) -> &mut Names {
+    fn names_mut(&mut self, kind: Kind) -> &mut ByName {
         match kind {
             Kind::Channel => &mut self.channels,
             Kind::Pattern => &mut self.patterns,
@@ -154,16 +173,4 @@ impl Routes {
             Kind::Connection => unreachable!("it is no route"),
         }
     }
-}
-
-pub(crate) fn needs_subscribing(standing: &Standing) -> bool {
-    matches!(standing, Standing::Wanted | Standing::Ended)
-}
-
-pub(crate) fn is_refused_or_confirmed(standing: &Standing) -> bool {
-    !needs_subscribing(standing)
-}
-
-pub(crate) fn is_confirmed(standing: &Standing) -> bool {
-    *standing == Standing::Confirmed
 }

@@ -1,6 +1,8 @@
+mod causes;
 mod fault;
 mod rejection;
 
+pub(crate) use causes::WithCauses;
 pub use fault::Fault;
 pub use rejection::{BoxError, Rejection};
 

@@ -2,11 +2,11 @@ use bytes::Bytes;
 
 use super::FromPush;
 use crate::error::Rejection;
-use crate::message::Message;
+use crate::message::MessageDescriptor;
 use crate::push::Push;
 
 impl<'p, S> FromPush<'p, S> for &'p [u8] {
-    const MESSAGE: Option<Message> = Some(Message::payload("bytes"));
+    const MESSAGE: Option<MessageDescriptor> = Some(MessageDescriptor::payload("bytes"));
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         Ok(push.payload())
@@ -15,7 +15,7 @@ impl<'p, S> FromPush<'p, S> for &'p [u8] {
 
 /// May be kept; copies as [`Push::payload_bytes`] says.
 impl<'p, S> FromPush<'p, S> for Bytes {
-    const MESSAGE: Option<Message> = Some(Message::payload("bytes"));
+    const MESSAGE: Option<MessageDescriptor> = Some(MessageDescriptor::payload("bytes"));
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         Ok(push.payload_bytes())

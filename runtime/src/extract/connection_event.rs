@@ -1,11 +1,12 @@
 use super::FromPush;
 use crate::error::Rejection;
-use crate::message::{Message, Source};
+use crate::message::{MessageDescriptor, Source};
 use crate::push::{ConnectionEvent, Push};
 use crate::subscription::Kind;
 
 impl<'p, S> FromPush<'p, S> for ConnectionEvent<'p> {
-    const MESSAGE: Option<Message> = Some(Message::from_source(Source::Connection));
+    const MESSAGE: Option<MessageDescriptor> =
+        Some(MessageDescriptor::from_source(Source::Connection));
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         let is_event = push.subscription().kind() == Kind::Connection;

@@ -1,6 +1,6 @@
 use super::FromPush;
 use crate::error::Rejection;
-use crate::message::{Message, Source};
+use crate::message::{MessageDescriptor, Source};
 use crate::push::Push;
 use crate::subscription::Kind;
 
@@ -78,7 +78,8 @@ impl<'p> Invalidation<'p> {
 }
 
 impl<'p, S> FromPush<'p, S> for Invalidation<'p> {
-    const MESSAGE: Option<Message> = Some(Message::from_source(Source::Invalidation));
+    const MESSAGE: Option<MessageDescriptor> =
+        Some(MessageDescriptor::from_source(Source::Invalidation));
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         match push.subscription().kind() {

@@ -1,9 +1,11 @@
-use serde::Deserialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 
 use super::FromPush;
-use crate::error::Rejection;
-use crate::message::Message;
+use crate::error::{Error, Rejection, Result as Written};
+use crate::message::{MessageDescriptor, ToPayload};
 use crate::push::Push;
 
 /// The payload, read as JSON.
@@ -16,7 +18,7 @@ use crate::push::Push;
 pub struct Json<T>(pub T);
 
 impl<'p, S, T: Deserialize<'p>> FromPush<'p, S> for Json<T> {
-    const MESSAGE: Option<Message> = Some(Message::payload("json"));
+    const MESSAGE: Option<MessageDescriptor> = Some(MessageDescriptor::payload("json"));
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         decode(push).map(Self)
@@ -28,6 +30,16 @@ pub(crate) fn decode<'p, T: Deserialize<'p>>(push: Push<'p>) -> Result<T, Reject
 }
 
 pub(crate) type Reader<'p> = serde_json::Deserializer<serde_json::de::SliceRead<'p>>;
+
+impl<T: Serialize> ToPayload for Json<T> {
+    fn to_payload(&self) -> Written<Cow<'_, [u8]>> {
+        let written = serde_json::to_vec(&self.0);
+        written.map(Cow::Owned).map_err(|error| {
+            let name = std::any::type_name::<T>();
+            Error::encode(format!("`{name}` cannot be written as JSON: {error}"))
+        })
+    }
+}
 
 /// Reads the whole payload as the JSON of a type, whose name is only asked for if it is not.
 pub(crate) fn read<'p, T>(

@@ -1,6 +1,6 @@
 use super::FromPush;
 use crate::error::Rejection;
-use crate::message::{Message, Source};
+use crate::message::{MessageDescriptor, Source};
 use crate::push::Push;
 use crate::util::Escaped;
 
@@ -65,9 +65,9 @@ impl<'p> KeyEvent<'p> {
 }
 
 impl<'p, S> FromPush<'p, S> for KeyEvent<'p> {
-    const MESSAGE: Option<Message> = Some(Message {
+    const MESSAGE: Option<MessageDescriptor> = Some(MessageDescriptor {
         source: Source::Keys,
-        ..Message::payload("key event")
+        ..MessageDescriptor::payload("key event")
     });
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {

@@ -32,7 +32,7 @@ pub use state::{AnyState, FromRef, State};
 pub use text::Text;
 
 use crate::error::Rejection;
-use crate::message::Message;
+use crate::message::MessageDescriptor;
 use crate::push::Push;
 
 /// What can be an argument of a push handler.
@@ -67,7 +67,7 @@ use crate::push::Push;
 )]
 pub trait FromPush<'p, S>: Sized {
     /// What makes this argument the handler's one message; `None` for what goes beside it.
-    const MESSAGE: Option<Message> = None;
+    const MESSAGE: Option<MessageDescriptor> = None;
     /// Whether the argument is rejected where no pattern was matched, so that the macros can say it
     /// at compile time.
     #[doc(hidden)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::FromPush;
 use crate::error;
 use crate::error::{BoxError, Rejection};
-use crate::message::{Codec, Message, ToPayload};
+use crate::message::{Codec, MessageDescriptor, ToPayload};
 use crate::push::Push;
 
 use crate::error::Result as Written;
@@ -32,7 +32,7 @@ use crate::error::Result as Written;
 pub struct MsgPack<T>(pub T);
 
 impl<'p, S, T: Deserialize<'p>> FromPush<'p, S> for MsgPack<T> {
-    const MESSAGE: Option<Message> = Some(Message::payload("msgpack"));
+    const MESSAGE: Option<MessageDescriptor> = Some(MessageDescriptor::payload("msgpack"));
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         let value = MsgPackCodec::decode(push.payload());

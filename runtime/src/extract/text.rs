@@ -1,8 +1,10 @@
+use std::borrow::Cow;
+use std::fmt::Display;
 use std::str::FromStr;
 
 use super::FromPush;
-use crate::error::{BoxError, Rejection};
-use crate::message::Message;
+use crate::error::{BoxError, Rejection, Result as Written};
+use crate::message::{MessageDescriptor, ToPayload};
 use crate::push::Push;
 
 /// The payload, read as text and parsed by [`FromStr`]: `Text<u32>`, `Text<IpAddr>`, `Text<String>`.
@@ -16,7 +18,7 @@ impl<'p, S, T> FromPush<'p, S> for Text<T>
 where
     T: FromStr<Err: Into<BoxError>>,
 {
-    const MESSAGE: Option<Message> = Some(Message::payload("text"));
+    const MESSAGE: Option<MessageDescriptor> = Some(MessageDescriptor::payload("text"));
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         text(push)?.parse().map(Self).map_err(|error: T::Err| {
@@ -27,10 +29,16 @@ where
 }
 
 impl<'p, S> FromPush<'p, S> for &'p str {
-    const MESSAGE: Option<Message> = Some(Message::payload("text"));
+    const MESSAGE: Option<MessageDescriptor> = Some(MessageDescriptor::payload("text"));
 
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         text(push)
+    }
+}
+
+impl<T: Display> ToPayload for Text<T> {
+    fn to_payload(&self) -> Written<Cow<'_, [u8]>> {
+        Ok(Cow::Owned(self.0.to_string().into_bytes()))
     }
 }
 

@@ -1,10 +1,10 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::queue::{Failures, Told};
+use super::queue::{Failures, HookOutcome};
 use super::{Failure, FailureHook};
 use crate::error::BoxError;
-use crate::util::{Limit, caught};
+use crate::util::{RateLimit, caught};
 
 /// A hook, under a type that a subscriber can hold. One box a failure: failures are rare.
 pub(crate) type BoxedHook = Arc<dyn Fn(Failure) -> Telling + Send + Sync>;
@@ -21,12 +21,12 @@ pub(crate) fn boxed(hook: impl FailureHook) -> BoxedHook {
 
 /// Tells the hook of one failure after another, until the queue is closed and empty.
 pub(crate) async fn run(failures: Failures, hook: BoxedHook) {
-    failures.take_over();
-    let mut limit = Limit::default();
+    failures.account_for_last_run();
+    let mut limit = RateLimit::default();
     while let Some(failure) = failures.next().await {
         let name = failure.handler().to_owned();
         let told = match caught(hook(failure)).await {
-            Some(Ok(())) => Told::Well,
+            Some(Ok(())) => HookOutcome::Well,
             Some(Err(error)) => {
                 limit.report(|suppressed| {
                     tracing::error!(
@@ -34,7 +34,7 @@ pub(crate) async fn run(failures: Failures, hook: BoxedHook) {
                         "a failure could not be told"
                     );
                 });
-                Told::Failed
+                HookOutcome::Failed
             }
             None => {
                 limit.report(|suppressed| {
@@ -43,7 +43,7 @@ pub(crate) async fn run(failures: Failures, hook: BoxedHook) {
                         "the failure hook panicked"
                     );
                 });
-                Told::Panicked
+                HookOutcome::Panicked
             }
         };
         failures.ended(told);

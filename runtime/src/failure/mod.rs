@@ -13,7 +13,7 @@ pub use sink::FailureSink;
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::error::{BoxError, Fault};
+use crate::error::{BoxError, Fault, WithCauses};
 use crate::handler::{IntoOutcome, Outcome};
 use crate::push::OwnedPush;
 use crate::util::Escaped;
@@ -115,7 +115,7 @@ impl Failure {
     pub fn reason(&self) -> String {
         match &self.fault {
             Some(Fault::Rejected(rejection)) => rejection.to_string(),
-            Some(fault @ Fault::Failed(_)) => chain(fault),
+            Some(fault @ Fault::Failed(_)) => WithCauses(fault).to_string(),
             None => match self.kind {
                 FailureKind::TimedOut => "it took longer than its timeout".to_owned(),
                 _ => "it panicked".to_owned(),
@@ -128,7 +128,7 @@ impl Failure {
     #[must_use]
     pub fn detail(&self) -> String {
         match &self.fault {
-            Some(fault) => chain(fault),
+            Some(fault) => WithCauses(fault).to_string(),
             None => self.reason(),
         }
     }
@@ -150,18 +150,6 @@ impl Failure {
     pub fn payload(&self) -> &[u8] {
         self.push.as_push().payload()
     }
-}
-
-/// An error and what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 impl fmt::Debug for Failure {

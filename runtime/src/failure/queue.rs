@@ -18,14 +18,14 @@ pub(crate) struct Failures(Option<Arc<Queue>>);
 /// A bounded queue. Who puts in never waits: what finds it full is dropped and counted.
 #[derive(Debug)]
 struct Queue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     more: Notify,
     most: usize,
     counts: Counts,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     waiting: VecDeque<Failure>,
     closed: bool,
 }
@@ -41,7 +41,7 @@ struct Counts {
 
 /// How a run of the hook ended.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Told {
+pub(super) enum HookOutcome {
     Well,
     Failed,
     Panicked,
@@ -60,7 +60,13 @@ impl Failures {
 
     /// Leaves a failure for the hook, unless `outcome` is none. Never waits, and copies the push
     /// only if there is room.
-    pub(crate) fn tell(&self, spec: &Spec, push: Push<'_>, outcome: Outcome, fault: Option<Fault>) {
+    pub(crate) fn report(
+        &self,
+        spec: &Spec,
+        push: Push<'_>,
+        outcome: Outcome,
+        fault: Option<Fault>,
+    ) {
         if let Some(queue) = &self.0
             && let Some(kind) = FailureKind::of(outcome)
         {
@@ -88,20 +94,20 @@ impl Failures {
         }
     }
 
-    pub(super) fn ended(&self, told: Told) {
+    pub(super) fn ended(&self, told: HookOutcome) {
         if let Some(Queue { counts, .. }) = self.0.as_deref() {
             counts.running.store(0, Release);
             let counter = match told {
-                Told::Well => &counts.told,
-                Told::Failed => &counts.failed,
-                Told::Panicked => &counts.panicked,
+                HookOutcome::Well => &counts.told,
+                HookOutcome::Failed => &counts.failed,
+                HookOutcome::Panicked => &counts.panicked,
             };
             counter.fetch_add(1, Release);
         }
     }
 
     /// Counts what a task that has ended unasked had in hand.
-    pub(super) fn take_over(&self) {
+    pub(super) fn account_for_last_run(&self) {
         if let Some(Queue { counts, .. }) = self.0.as_deref() {
             let lost = counts.running.swap(0, Release);
             counts.dropped.fetch_add(lost, Release);
@@ -119,7 +125,7 @@ impl Failures {
     /// Counts what is left as dropped: no hook will be told of it any more.
     pub(crate) fn drop_rest(&self) {
         self.close();
-        self.take_over();
+        self.account_for_last_run();
         if let Some(queue) = &self.0 {
             let left = std::mem::take(&mut queue.lock().waiting);
             let left = left.len() as u64;
@@ -161,7 +167,7 @@ impl Queue {
         self.more.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         // A panic in here (memory, or a `Drop` of an error) leaves a whole queue behind.
         self.state.lock()
     }
@@ -173,26 +179,26 @@ mod tests {
     use crate::push::OwnedPush;
     use crate::subscription::Subscription;
 
-    fn tell(failures: &Failures, payload: &str) {
+    fn report(failures: &Failures, payload: &str) {
         let push = OwnedPush::new(Subscription::channel("a"), "a", payload);
         let fault = Some(Fault::failed("no"));
-        failures.tell(&Spec::new("h"), push.as_push(), Outcome::Failed, fault);
+        failures.report(&Spec::new("h"), push.as_push(), Outcome::Failed, fault);
     }
 
     #[tokio::test]
     async fn what_finds_no_room_is_counted_and_the_rest_comes_in_order() {
         let failures = Failures::with_room_for(2);
         for payload in ["1", "2", "3"] {
-            tell(&failures, payload);
+            report(&failures, payload);
         }
         let stats = failures.stats();
         assert_eq!((stats.queued, stats.dropped), (2, 1));
         failures.close();
-        tell(&failures, "4");
+        report(&failures, "4");
         for payload in ["1", "2"] {
             let failure = failures.next().await.unwrap();
             assert_eq!(failure.payload(), payload.as_bytes());
-            failures.ended(Told::Well);
+            failures.ended(HookOutcome::Well);
         }
         assert!(failures.next().await.is_none());
         let stats = failures.stats();
@@ -202,10 +208,10 @@ mod tests {
     #[tokio::test]
     async fn what_a_killed_task_had_in_hand_is_counted() {
         let failures = Failures::with_room_for(8);
-        tell(&failures, "1");
-        tell(&failures, "2");
+        report(&failures, "1");
+        report(&failures, "2");
         drop(failures.next().await);
-        failures.take_over();
+        failures.account_for_last_run();
         let stats = failures.stats();
         assert_eq!((stats.queued, stats.dropped), (1, 1));
         failures.drop_rest();

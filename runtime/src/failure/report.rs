@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::error::Fault;
+use crate::error::{Fault, WithCauses};
 use crate::handler::{Outcome, Spec};
 use crate::push::Push;
 use crate::util::Escaped;
@@ -52,15 +52,7 @@ impl fmt::Display for Report<'_> {
             None => Ok(()),
             // What stands behind a rejection, such as serde's own words, may quote the payload.
             Some(Fault::Rejected(rejection)) => write!(f, ": {rejection}"),
-            Some(Fault::Failed(error)) => {
-                write!(f, ": {error}")?;
-                let mut source = error.source();
-                while let Some(error) = source {
-                    write!(f, ": {error}")?;
-                    source = error.source();
-                }
-                Ok(())
-            }
+            Some(fault @ Fault::Failed(_)) => write!(f, ": {}", WithCauses(fault)),
         }
     }
 }

@@ -2,12 +2,12 @@ use std::fmt;
 use std::time::Duration;
 
 use redis::Pipeline;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::{Failure, FailureHook};
-use crate::connection::{Endpoint, NotDone, Refusal, Side};
+use crate::connection::{CommandError, Endpoint, LazyConnection, ServerError};
 use crate::error::{BoxError, Error, Result};
-use crate::util::Backoff;
+use crate::util::{Backoff, clock};
 
 /// Writes failures to a capped stream or list of a Redis server, for
 /// [`Subscriber::on_failure`](crate::Subscriber::on_failure).
@@ -28,7 +28,7 @@ use crate::util::Backoff;
 ///
 /// The payload is written with the rest: mind who may read the key.
 pub struct FailureSink {
-    server: Side,
+    server: LazyConnection,
     key: String,
     max_len: usize,
     form: Form,
@@ -77,7 +77,7 @@ impl FailureSink {
 
     fn new(server: Endpoint, key: String, max_len: usize, form: Form) -> Result<Self> {
         Ok(Self {
-            server: server.into_side()?,
+            server: server.into_lazy()?,
             key,
             // A list that is trimmed to nothing would be trimmed to everything.
             max_len: max_len.max(1),
@@ -117,18 +117,20 @@ impl FailureHook for FailureSink {
             false => (0, commands.len()),
         };
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
-        let begun = Instant::now();
+        let begun = clock::now();
         loop {
             let problem = match self.server.send(&commands, replies, TRY).await {
                 Ok(_) => return Ok(()),
-                Err(NotDone::Refused(refusal)) if !may_pass(&refusal) => {
+                Err(CommandError::Refused(refusal)) if !may_pass(&refusal) => {
                     return Err(refusal.text.into());
                 }
-                Err(NotDone::NotSent(error)) if !may_connect(&error) => return Err(error.into()),
-                Err(NotDone::Refused(refusal)) => BoxError::from(refusal.text),
-                Err(NotDone::NotSent(error) | NotDone::Unknown(error)) => error.into(),
+                Err(CommandError::NotSent(error)) if !may_connect(&error) => {
+                    return Err(error.into());
+                }
+                Err(CommandError::Refused(refusal)) => BoxError::from(refusal.text),
+                Err(CommandError::NotSent(error) | CommandError::Unknown(error)) => error.into(),
             };
-            if begun.elapsed() >= PATIENCE {
+            if clock::now() - begun >= PATIENCE {
                 return Err(problem);
             }
             sleep(backoff.next()).await;
@@ -137,7 +139,7 @@ impl FailureHook for FailureSink {
 }
 
 /// Whether a write that was refused like this may succeed when it is tried again.
-fn may_pass(refusal: &Refusal) -> bool {
+fn may_pass(refusal: &ServerError) -> bool {
     matches!(
         refusal.code.as_deref(),
         Some("LOADING" | "BUSY" | "MASTERDOWN" | "TRYAGAIN")

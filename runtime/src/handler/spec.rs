@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::broadcast::{Budget, Overflow};
-use crate::message::{Message, Source};
+use crate::message::{MessageDescriptor, Source};
 use crate::subscription::Subscription;
 
 /// A handler's name, subscriptions and policies.
@@ -38,7 +38,7 @@ pub(crate) struct MessageType {
 }
 
 impl MessageType {
-    pub(crate) const fn of(message: &Message, written: &'static str) -> Self {
+    pub(crate) const fn of(message: &MessageDescriptor, written: &'static str) -> Self {
         Self {
             written: Cow::Borrowed(written),
             codec: Cow::Borrowed(message.codec),
@@ -94,7 +94,7 @@ impl Spec {
             written: message.into(),
             codec: codec.into(),
             source: None,
-            ..MessageType::of(&Message::PAYLOAD, "")
+            ..MessageType::of(&MessageDescriptor::PAYLOAD, "")
         }))
     }
 

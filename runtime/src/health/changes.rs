@@ -4,7 +4,7 @@ use std::sync::Weak;
 use tokio::sync::watch;
 
 use super::Health;
-use super::monitor::{Published, Vitals};
+use super::monitor::{HealthMonitor, Published};
 
 /// The changes of a subscriber's [`Health`], as
 /// [`Handle::watch_health`](crate::Handle::watch_health) gives them.
@@ -12,12 +12,12 @@ use super::monitor::{Published, Vitals};
 /// Only the newest is kept: who looks late sees where things are, not how they got there.
 pub struct HealthChanges {
     receiver: watch::Receiver<Published>,
-    vitals: Weak<Vitals>,
+    monitor: Weak<HealthMonitor>,
 }
 
 impl HealthChanges {
-    pub(super) fn new(receiver: watch::Receiver<Published>, vitals: Weak<Vitals>) -> Self {
-        Self { receiver, vitals }
+    pub(super) fn new(receiver: watch::Receiver<Published>, monitor: Weak<HealthMonitor>) -> Self {
+        Self { receiver, monitor }
     }
 
     /// Waits until the health differs from what was last returned here, or when this receiver was
@@ -36,8 +36,8 @@ impl HealthChanges {
     /// The health at this moment; of an ended subscriber the last one.
     #[must_use]
     pub fn get(&self) -> Health {
-        match self.vitals.upgrade() {
-            Some(vitals) => vitals.health(),
+        match self.monitor.upgrade() {
+            Some(monitor) => monitor.health(),
             None => self.receiver.borrow().health.clone(),
         }
     }

@@ -6,8 +6,8 @@ mod monitor;
 mod watchdog;
 
 pub use changes::HealthChanges;
-pub(crate) use exit_if_deaf::Deadline;
-pub(crate) use monitor::{Parts, Vitals};
+pub(crate) use exit_if_deaf::{DeafWatch, EXIT_CODE as DEAF_EXIT_CODE};
+pub(crate) use monitor::{HealthMonitor, Sources};
 
 use std::fmt;
 use std::time::Duration;

@@ -1,18 +1,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::changes::HealthChanges;
 use super::watchdog::Watch;
 use super::{Health, HealthReason, NotConfirmed, Stall};
-use crate::delivery::Lane;
-use crate::dispatch::{Feed, Standing};
-use crate::session::{Phase, Pulse, Status, Tick};
-use crate::tasks::{Keeper, TaskName};
-
-use crate::util::Mutex;
-use tokio::sync::Mutex as AsyncMutex;
+use crate::delivery::HandlerContext;
+use crate::dispatch::{Dispatcher, SubscriptionState};
+use crate::session::{Heartbeat, LastSeen, Phase, Status};
+use crate::tasks::{TaskName, Tasks};
+use crate::util::{Mutex, clock};
 
 /// What was last published, and whether it was the last word.
 #[derive(Clone, Debug, Default)]
@@ -22,10 +21,10 @@ pub(super) struct Published {
 }
 
 /// What the health is read from, by whoever asks, on whatever thread.
-pub(crate) struct Vitals {
-    pub(super) parts: Parts,
+pub(crate) struct HealthMonitor {
+    pub(super) parts: Sources,
     /// The watchdog's own tick.
-    pub(super) tick: Tick,
+    pub(super) last_seen: LastSeen,
     /// What the watchdog knows of the handlers; the next one goes on from there.
     pub(super) watch: AsyncMutex<Watch>,
     /// The handlers that are stalled, by their place, and since when.
@@ -34,15 +33,15 @@ pub(crate) struct Vitals {
 }
 
 /// The parts of a subscriber that a health is made of.
-pub(crate) struct Parts {
-    pub(crate) feed: Arc<Feed>,
-    pub(crate) lanes: Vec<Arc<Lane>>,
+pub(crate) struct Sources {
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) contexts: Vec<Arc<HandlerContext>>,
     pub(crate) status: watch::Receiver<Status>,
-    pub(crate) stop: watch::Receiver<bool>,
-    pub(crate) keeper: Arc<Keeper>,
-    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: Arc<Tasks>,
+    pub(crate) heartbeat: Arc<Heartbeat>,
     /// The supervisor's tick.
-    pub(crate) tick: Arc<Tick>,
+    pub(crate) last_seen: Arc<LastSeen>,
     /// How long a connection may go without a sign of life before the supervisor gives it up.
     pub(crate) silence: Duration,
 }
@@ -53,32 +52,31 @@ const LATE: Duration = Duration::from_secs(5);
 /// How long the supervisor may take to see that a connection is silent.
 const SLACK: Duration = Duration::from_secs(1);
 
-impl Vitals {
-    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+impl HealthMonitor {
+    pub(crate) fn new(parts: Sources) -> Arc<Self> {
         Arc::new(Self {
-            watch: AsyncMutex::new(Watch::new(&parts.lanes)),
+            watch: AsyncMutex::new(Watch::new(&parts.contexts)),
             parts,
-            tick: Tick::new(),
+            last_seen: LastSeen::new(),
             stalls: Mutex::default(),
             published: watch::Sender::default(),
         })
     }
 
     pub(crate) fn is_shutting_down(&self) -> bool {
-        // Nobody left to say so is an end as well.
-        *self.parts.stop.borrow() || self.parts.stop.has_changed().is_err()
+        self.parts.stop.is_cancelled()
     }
 
     pub(crate) fn is_ready(&self) -> bool {
-        self.phase() == Phase::Ready && self.health().is_ready()
+        self.phase() == Phase::Confirmed && self.health().is_ready()
     }
 
     pub(crate) fn health(&self) -> Health {
-        let beats = self.parts.pulse.read();
+        let beats = self.parts.heartbeat.read();
         let stalled = self.stalled();
         let mut health = Health {
             ping_rtt: beats.rtt,
-            since_ping: beats.answered.map(|answered| answered.elapsed()),
+            since_ping: beats.answered.map(|answered| clock::monotonic() - answered),
             ..Health::default()
         };
         if self.is_shutting_down() {
@@ -92,11 +90,11 @@ impl Vitals {
                 error: self.error(),
             }),
             Some(sign) => {
-                let since = sign.elapsed();
+                let since = clock::monotonic() - sign;
                 if since > self.parts.silence + SLACK {
                     health.not_ready.push(HealthReason::PingLate { since });
                 }
-                if self.phase() != Phase::Ready {
+                if self.phase() != Phase::Confirmed {
                     health.not_ready.push(self.not_confirmed());
                 }
             }
@@ -109,47 +107,25 @@ impl Vitals {
     }
 
     fn add_tasks(&self, health: &mut Health) {
-        for task in self.parts.keeper.down() {
-            let bears_readiness = match task {
-                TaskName::Supervisor | TaskName::Forwarding => true,
-                TaskName::Handler(index) => self.parts.lanes[index].spec.required,
-                _ => false,
+        for task in self.parts.tasks.down() {
+            let reason = HealthReason::TaskEnded {
+                task: task.to_string(),
             };
-            let task = self.in_words(task);
-            let reason = HealthReason::TaskEnded { task };
-            if bears_readiness {
+            if task.bears_readiness() {
                 health.not_ready.push(reason.clone());
             }
             health.not_live.push(reason);
         }
-        for (task, tick) in [
-            (TaskName::Supervisor, &*self.parts.tick),
-            (TaskName::Watchdog, &self.tick),
+        for (task, last_seen) in [
+            (TaskName::Session, &*self.parts.last_seen),
+            (TaskName::Watchdog, &self.last_seen),
         ] {
-            let since = tick.ago();
+            let since = last_seen.ago();
             if since > LATE {
-                let task = self.in_words(task);
+                let task = task.to_string();
                 let reason = HealthReason::TaskLate { task, since };
                 health.not_live.push(reason);
             }
-        }
-    }
-
-    fn in_words(&self, task: TaskName) -> String {
-        match task {
-            TaskName::Supervisor => "the supervisor's task".to_owned(),
-            TaskName::Waking => "the task that wakes handlers".to_owned(),
-            TaskName::Handler(index) => {
-                format!(
-                    "the loop of handler `{}`",
-                    self.parts.lanes[index].spec.name
-                )
-            }
-            TaskName::Failures => "the failure hook's task".to_owned(),
-            TaskName::Watchdog => "the watchdog's task".to_owned(),
-            TaskName::Keeper => "the keeper's task".to_owned(),
-            TaskName::Forwarding => "the task that reads the attached channel".to_owned(),
-            TaskName::Link => "the task that reads the connection".to_owned(),
         }
     }
 
@@ -163,15 +139,15 @@ impl Vitals {
     }
 
     fn not_confirmed(&self) -> HealthReason {
-        let standings = self.parts.feed.standings();
-        let total = standings.len();
-        let missing = standings
+        let subscription_states = self.parts.dispatcher.subscription_states();
+        let total = subscription_states.len();
+        let missing = subscription_states
             .into_iter()
-            .filter_map(|(subscription, standing)| {
-                let denied = match standing {
-                    Standing::Confirmed => return None,
-                    Standing::Denied(reason) => Some(reason.to_string()),
-                    Standing::Wanted | Standing::Ended => None,
+            .filter_map(|(subscription, state)| {
+                let denied = match state {
+                    SubscriptionState::Confirmed => return None,
+                    SubscriptionState::Denied(reason) => Some(reason.to_string()),
+                    SubscriptionState::Pending | SubscriptionState::Ended => None,
                 };
                 let subscription = subscription.to_string();
                 Some(NotConfirmed {
@@ -188,10 +164,10 @@ impl Vitals {
     fn stalled(&self) -> Vec<Stall> {
         let stalls = self.stalls.lock();
         let stall = |(index, since): &(usize, Instant)| {
-            let spec = &self.parts.lanes[*index].spec;
+            let spec = &self.parts.contexts[*index].spec;
             Stall {
                 handler: spec.name.to_string(),
-                running_for: since.elapsed(),
+                running_for: clock::monotonic() - *since,
                 required: spec.required,
             }
         };

@@ -2,8 +2,9 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering::Acquire, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::monitor::Vitals;
-use crate::delivery::{Counters, Lane, add};
+use super::monitor::HealthMonitor;
+use crate::delivery::{Counters, HandlerContext, add};
+use crate::util::clock;
 
 /// What the watchdog has seen of each handler, and how often it looks.
 ///
@@ -18,7 +19,7 @@ pub(super) struct Watch {
 struct Seen {
     mark: Option<Mark>,
     since: Instant,
-    is_told: bool,
+    is_reported: bool,
 }
 
 /// Which delivery, or which run of the gap handler, is under way: no two have the same.
@@ -42,15 +43,18 @@ impl Mark {
 }
 
 impl Watch {
-    pub(super) fn new(lanes: &[Arc<Lane>]) -> Self {
-        let now = Instant::now();
-        let all = lanes.iter().flat_map(|lane| lane.all_counters());
+    pub(super) fn new(contexts: &[Arc<HandlerContext>]) -> Self {
+        let now = clock::monotonic();
+        let all = contexts.iter().flat_map(|context| context.all_counters());
         let seen = all.map(|_| Seen {
             mark: None,
             since: now,
-            is_told: false,
+            is_reported: false,
         });
-        let shortest = lanes.iter().map(|lane| lane.spec.stall_limit).min();
+        let shortest = contexts
+            .iter()
+            .map(|context| context.spec.stall_limit)
+            .min();
         let pause = shortest.unwrap_or_default() / 4;
         Self {
             seen: seen.collect(),
@@ -60,40 +64,41 @@ impl Watch {
 
     /// Looks at every handler, tells who stalls and who has come back, and answers with the
     /// stalled ones.
-    fn look(&mut self, lanes: &[Arc<Lane>], now: Instant) -> Vec<(usize, Instant)> {
+    fn look(&mut self, contexts: &[Arc<HandlerContext>], now: Instant) -> Vec<(usize, Instant)> {
         let mut stalled = Vec::new();
-        let all = lanes.iter().enumerate().flat_map(|(index, lane)| {
-            lane.all_counters()
-                .map(move |counters| (index, lane, counters))
+        let all = contexts.iter().enumerate().flat_map(|(index, context)| {
+            context
+                .all_counters()
+                .map(move |counters| (index, context, counters))
         });
-        for ((index, lane, counters), seen) in all.zip(&mut self.seen) {
+        for ((index, context, counters), seen) in all.zip(&mut self.seen) {
             let mark = Mark::of(counters);
             if mark != seen.mark || mark.is_none() {
-                if seen.is_told {
-                    lane.log_return(now - seen.since);
+                if seen.is_reported {
+                    context.log_return(now - seen.since);
                 }
                 *seen = Seen {
                     mark,
                     since: now,
-                    is_told: false,
+                    is_reported: false,
                 };
                 continue;
             }
-            if now - seen.since < lane.spec.stall_limit {
+            if now - seen.since < context.spec.stall_limit {
                 continue;
             }
             stalled.push((index, seen.since));
-            if !seen.is_told {
-                seen.is_told = true;
-                add(&lane.counters.stalls, 1);
-                lane.log_stall(now - seen.since);
+            if !seen.is_reported {
+                seen.is_reported = true;
+                add(&context.counters.stalls, 1);
+                context.log_stall(now - seen.since);
             }
         }
         stalled
     }
 }
 
-impl Lane {
+impl HandlerContext {
     fn log_stall(&self, running_for: Duration) {
         let (file, line) = self.spec.place.unwrap_or(("?", 0));
         tracing::error!(
@@ -114,23 +119,22 @@ impl Lane {
     }
 }
 
-impl Vitals {
+impl HealthMonitor {
     /// Looks at handlers and tasks, at intervals and whenever one has ended or the supervisor has
     /// news, and publishes the health.
     pub(crate) async fn keep_watching(self: Arc<Self>) {
         let mut watch = self.watch.lock().await;
         let mut status = self.parts.status.clone();
-        let mut ends = self.parts.keeper.news();
+        let mut tasks = self.parts.tasks.changed();
         loop {
-            self.tick.touch();
-            self.parts.keeper.mend();
-            let stalled = watch.look(&self.parts.lanes, Instant::now());
+            self.last_seen.touch();
+            let stalled = watch.look(&self.parts.contexts, clock::monotonic());
             *self.stalls.lock() = stalled;
             self.publish();
             tokio::select! {
                 () = tokio::time::sleep(watch.pause) => {}
                 Ok(()) = status.changed() => {}
-                _ = ends.changed() => {}
+                _ = tasks.changed() => {}
             }
         }
     }

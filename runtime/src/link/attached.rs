@@ -10,7 +10,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::push_info::incoming;
 use crate::connection::{Connection, client_id};
-use crate::dispatch::Feed;
+use crate::dispatch::Dispatcher;
 use crate::error::Error;
 use crate::gap::Missed;
 use crate::push::Incoming;
@@ -79,19 +79,19 @@ impl Forwarding {
     /// Forwards pushes to the feed until the channel is closed.
     ///
     /// Cancel safe: what has been received is in the feed.
-    pub(crate) async fn run(self: Arc<Self>, feed: Arc<Feed>) {
+    pub(crate) async fn run(self: Arc<Self>, dispatcher: Arc<Dispatcher>) {
         let mut receiver = self.receiver.lock().await;
         let generation = || self.generation.load(SeqCst);
         loop {
             match receiver.recv().await {
-                Ok(push) => feed.accept(generation(), &incoming(&push)),
+                Ok(push) => dispatcher.accept(generation(), &incoming(&push)),
                 // What was lost may have been anything, a `Disconnection` included: every handler
                 // is told, and every name is subscribed again.
-                Err(RecvError::Lagged(missed)) => feed.interrupt(Missed::AtMost(missed)),
+                Err(RecvError::Lagged(missed)) => dispatcher.interrupt(Missed::AtMost(missed)),
                 Err(RecvError::Closed) => break,
             }
         }
         self.is_closed.store(true, SeqCst);
-        feed.accept(generation(), &Incoming::Disconnected);
+        dispatcher.accept(generation(), &Incoming::Disconnected);
     }
 }

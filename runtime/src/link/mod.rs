@@ -3,36 +3,53 @@
 
 mod attached;
 mod driver;
-mod fault;
 mod manager;
 mod push_info;
 mod wire;
 
 pub(crate) use attached::{Attached, Forwarding};
-#[cfg(feature = "testing")]
-pub(crate) use fault::Fault;
-pub(crate) use manager::Manager;
-#[cfg(any(feature = "__bench", feature = "__fuzz"))]
+#[cfg(redis_push_internals)]
 pub(crate) use push_info::incoming;
-pub(crate) use wire::Wire;
-#[cfg(feature = "__fuzz")]
+#[cfg(all(redis_push_internals, feature = "testing"))]
 pub(crate) use wire::{compare, scanned};
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::connection::Connection;
-use crate::dispatch::Feed;
+use redis::RedisConnectionInfo;
+
+use crate::connection::{Connection, Server};
+use crate::dispatch::Dispatcher;
 use crate::error::Error;
 
-/// The ways to a server.
+/// What carries pushes from a server to the dispatcher.
 pub(crate) enum Link {
-    /// A connection manager of our own, one for each generation.
-    Manager(Manager),
-    /// A connection whose socket we read ourselves.
-    Wire(Wire),
+    /// Connections of our own, one for each generation.
+    Own {
+        server: Arc<Server>,
+        transport: Transport,
+    },
     /// A connection manager of the user's, with the push channel that it feeds.
     Attached(Attached),
+}
+
+/// How pushes come off a connection of our own.
+pub(crate) enum Transport {
+    /// By the push sender of redis-rs's `ConnectionManager`.
+    Manager,
+    /// Off the socket, before redis-rs parses it.
+    Wire {
+        /// For how much of each second an idle handler may wait for a busy one's full buffer.
+        wait: Duration,
+    },
+}
+
+/// One attempt to connect.
+struct Attempt<'a> {
+    server: &'a Server,
+    greeting: &'a RedisConnectionInfo,
+    generation: u64,
+    dispatcher: &'a Arc<Dispatcher>,
 }
 
 impl Link {
@@ -40,31 +57,36 @@ impl Link {
     pub(crate) fn forwarding(&self) -> Option<Arc<Forwarding>> {
         match self {
             Self::Attached(link) => Some(link.forwarding()),
-            Self::Manager(_) | Self::Wire(_) => None,
+            Self::Own { .. } => None,
         }
     }
 
-    /// Ends the task that reads the connection, from a test.
-    #[cfg(feature = "testing")]
-    pub(crate) fn fault(&self) -> Arc<Fault> {
-        match self {
-            Self::Manager(link) => link.fault(),
-            Self::Wire(link) => link.fault(),
-            Self::Attached(_) => Arc::default(),
-        }
-    }
-
-    /// Connects, and lets what is pushed from then on come to the feed as of `generation`.
+    /// Connects. What is pushed from then on comes to the dispatcher as of `generation`.
     pub(crate) async fn connect(
         &mut self,
         generation: u64,
-        feed: &Arc<Feed>,
+        dispatcher: &Arc<Dispatcher>,
         timeout: Duration,
     ) -> Result<Connection, Error> {
-        match self {
-            Self::Manager(link) => link.connect(generation, feed, timeout).await,
-            Self::Wire(link) => link.connect(generation, feed, timeout).await,
-            Self::Attached(link) => link.connect(generation, timeout).await,
-        }
+        let (server, transport) = match self {
+            Self::Attached(link) => return link.connect(generation, timeout).await,
+            Self::Own { server, transport } => (server, transport),
+        };
+        let greeting = server.greeting(timeout).await?;
+        let attempt = Attempt {
+            server,
+            greeting: &greeting,
+            generation,
+            dispatcher,
+        };
+        let connecting = async {
+            match transport {
+                Transport::Manager => manager::connect(attempt, timeout).await,
+                Transport::Wire { wait } => wire::connect(attempt, *wait).await,
+            }
+        };
+        // `connection_timeout` of redis-rs ends with the TCP and TLS handshakes on some paths; the
+        // greeting of a server that hangs must not take longer either.
+        server.within(timeout, connecting).await
     }
 }

@@ -5,17 +5,17 @@ use super::const_str::{contains, panic_with, same};
 use super::params::NamedParam;
 use crate::extract::FromPush;
 use crate::handler::{MessageType, Spec};
-use crate::message::{Message, Source};
+use crate::message::{MessageDescriptor, Source};
 use crate::subscription::{Segment, Subscription};
 
 /// Checks the argument types of a handler, in their order, where they are written.
 ///
 /// It runs in a `const`: a rule that is broken is told at the argument that breaks it, mounted or
 /// not.
-pub struct Takes<S> {
+pub struct ArgumentChecks<S> {
     listens: Listens,
     keys: Keys,
-    message: Option<&'static Message>,
+    message: Option<&'static MessageDescriptor>,
     /// The message's type as it is written.
     written: &'static str,
     needs_pattern: bool,
@@ -39,7 +39,7 @@ enum Listens {
     ToTheConnection,
 }
 
-impl<S> Takes<S> {
+impl<S> ArgumentChecks<S> {
     /// For a handler whose attribute names an exact channel.
     pub const EXACT: Self = Self::new(Listens::ByExactName);
     /// For a handler whose attribute names a pattern or a template with params.
@@ -112,7 +112,7 @@ impl<S> Takes<S> {
 
     /// Refuses a message that is not of what is listened to.
     #[track_caller]
-    const fn check_source(&self, message: &Message, written: &str) {
+    const fn check_source(&self, message: &MessageDescriptor, written: &str) {
         match (self.listens, message.source) {
             (Listens::AsTheMessage, _)
             | (Listens::ToInvalidations, Source::Invalidation)
@@ -274,7 +274,7 @@ impl Listens {
 }
 
 /// Text and bytes as they are may be JSON that the handler reads by itself.
-const fn may_be_json(message: &Message) -> bool {
+const fn may_be_json(message: &MessageDescriptor) -> bool {
     let codec = message.codec.as_bytes();
     same(codec, b"json") || (message.subscriptions.is_empty() && !same(codec, b"msgpack"))
 }
@@ -319,5 +319,5 @@ const fn no_pattern() -> ! {
 struct Probe<T, S>(PhantomData<(T, S)>);
 
 impl<'p, T: FromPush<'p, S>, S> Probe<T, S> {
-    const MESSAGE: &'static Option<Message> = &T::MESSAGE;
+    const MESSAGE: &'static Option<MessageDescriptor> = &T::MESSAGE;
 }

@@ -6,7 +6,6 @@ mod const_str;
 mod params;
 mod payload;
 pub mod stand_in;
-pub use self::stand_in as plain;
 
 pub use crate::broadcast::Overflow;
 pub use crate::error::Rejection;
@@ -15,13 +14,12 @@ pub use crate::extract::{
 };
 pub use crate::gap::Gap;
 pub use crate::handler::{GapHandler, Handler, Spec};
-pub use crate::message::{Codec, Message, PushMessage, ToPayload};
+pub use crate::message::{Codec, MessageDescriptor, PushMessage, ToPayload};
 pub use crate::publish::{Answer, Publishable};
 pub use crate::push::Push;
 pub use crate::router::Mount;
 pub use crate::subscription::{Kind, Segment, Subscription};
-pub use crate::tasks::TaskName;
-pub use argument_checks::Takes;
+pub use argument_checks::ArgumentChecks;
 pub use params::{NamedParam, channel, param_arg, params};
 pub use payload::{FromBytes, bytes, coded, json, text, to_bytes, to_coded, to_json, to_text};
 pub use serde;

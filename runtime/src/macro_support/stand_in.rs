@@ -1,6 +1,6 @@
 //! Stand-ins for the types that plain functions do not have.
 //!
-//! `use plain::*; use the::path as __Handler;` takes the stand-in only where `path` names a
+//! `use stand_in::*; use the::path as __Handler;` takes the stand-in only where `path` names a
 //! function and no type.
 
 use super::{Gap, GapHandler, Handled, Handler, Push, Spec};

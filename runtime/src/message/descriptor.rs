@@ -4,7 +4,7 @@ use crate::subscription::Subscription;
 /// What the macros ask of a handler's message at compile time.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Message {
+pub struct MessageDescriptor {
     /// What the type itself says that it is published on; empty for a payload of any channel.
     pub subscriptions: &'static [Subscription],
     /// The names of the fields, for options that name one.
@@ -16,7 +16,7 @@ pub struct Message {
     pub(crate) source: Source,
 }
 
-impl Message {
+impl MessageDescriptor {
     /// A payload of any channel.
     pub const PAYLOAD: Self = Self::payload("");
 

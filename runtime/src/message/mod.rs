@@ -4,7 +4,7 @@ mod payload;
 mod source;
 
 pub use codec::Codec;
-pub use descriptor::Message;
+pub use descriptor::MessageDescriptor;
 pub use payload::ToPayload;
 pub(crate) use source::Source;
 

@@ -1,11 +1,8 @@
 use std::borrow::Cow;
-use std::fmt::Display;
 
 use bytes::Bytes;
-use serde::Serialize;
 
-use crate::error::{Error, Result};
-use crate::extract::{Json, Text};
+use crate::error::Result;
 
 /// What can be a payload.
 ///
@@ -32,24 +29,8 @@ pub trait ToPayload {
     ///
     /// # Errors
     ///
-    /// When the value cannot be written ([`Error::is_encode`]).
+    /// When the value cannot be written ([`Error::is_encode`](crate::Error::is_encode)).
     fn to_payload(&self) -> Result<Cow<'_, [u8]>>;
-}
-
-impl<T: Serialize> ToPayload for Json<T> {
-    fn to_payload(&self) -> Result<Cow<'_, [u8]>> {
-        let written = serde_json::to_vec(&self.0);
-        written.map(Cow::Owned).map_err(|error| {
-            let name = std::any::type_name::<T>();
-            Error::encode(format!("`{name}` cannot be written as JSON: {error}"))
-        })
-    }
-}
-
-impl<T: Display> ToPayload for Text<T> {
-    fn to_payload(&self) -> Result<Cow<'_, [u8]>> {
-        Ok(Cow::Owned(self.0.to_string().into_bytes()))
-    }
 }
 
 macro_rules! as_it_is {

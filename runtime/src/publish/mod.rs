@@ -3,6 +3,7 @@
 mod answer;
 mod command;
 mod publisher;
+mod push;
 
 pub use answer::{Answer, Publish};
 pub use command::Publishable;

@@ -9,7 +9,7 @@ use redis::{FromRedisValue, Pipeline, RedisError, Value};
 use tokio::time::timeout;
 
 use super::command::{Outgoing, Publishable};
-use crate::connection::{Endpoint, NotDone, Refusal, Side};
+use crate::connection::{CommandError, Endpoint, LazyConnection, ServerError};
 use crate::error::{Error, Result};
 use crate::message::ToPayload;
 use crate::subscription::Kind;
@@ -61,13 +61,13 @@ use crate::subscription::Kind;
 /// yours may have ways of its own: redis-rs's for a cluster tries again.)
 #[derive(Clone)]
 pub struct Publisher {
-    over: Arc<Over>,
+    over: Arc<Transport>,
     timeout: Duration,
 }
 
-enum Over {
+enum Transport {
     /// A connection of its own.
-    Own(Side),
+    Own(LazyConnection),
     /// One of the user's.
     Given(Box<dyn Lend>),
 }
@@ -84,7 +84,7 @@ impl Publisher {
     ///
     /// When the URL is none ([`Error::is_config`]). No connection is made.
     pub fn new(server: impl Into<Endpoint>) -> Result<Self> {
-        Ok(Self::own(server.into().into_side()?))
+        Ok(Self::own(server.into().into_lazy()?))
     }
 
     /// Publishes over a connection of yours: a `ConnectionManager`, a `MultiplexedConnection`, a
@@ -107,14 +107,14 @@ impl Publisher {
     where
         C: ConnectionLike + Clone + Send + Sync + 'static,
     {
-        Self::with(Over::Given(Box::new(connection)))
+        Self::with(Transport::Given(Box::new(connection)))
     }
 
-    pub(crate) fn own(side: Side) -> Self {
-        Self::with(Over::Own(side))
+    pub(crate) fn own(lazy: LazyConnection) -> Self {
+        Self::with(Transport::Own(lazy))
     }
 
-    fn with(over: Over) -> Self {
+    fn with(over: Transport) -> Self {
         Self {
             over: Arc::new(over),
             timeout: Duration::from_secs(5),
@@ -259,11 +259,11 @@ impl<T> fmt::Debug for Publishing<T> {
     }
 }
 
-impl Over {
+impl Transport {
     /// Sends publish commands in one write, and returns the server's replies.
     async fn send(&self, commands: &Pipeline, within: Duration) -> Result<Vec<u64>> {
         let replies = match self {
-            Self::Own(side) => side
+            Self::Own(lazy) => lazy
                 .send(commands, (0, commands.len()), within)
                 .await
                 .map_err(not_done)?,
@@ -294,22 +294,22 @@ fn count(reply: Value) -> Result<u64> {
     })
 }
 
-fn not_done(problem: NotDone) -> Error {
+fn not_done(problem: CommandError) -> Error {
     match problem {
-        NotDone::NotSent(error) => error,
-        NotDone::Refused(refusal) => refused(&refusal),
-        NotDone::Unknown(error) => unknown(error),
+        CommandError::NotSent(error) => error,
+        CommandError::Refused(refusal) => refused(&refusal),
+        CommandError::Unknown(error) => unknown(error),
     }
 }
 
 fn failed(error: &RedisError) -> Error {
     match error.code() {
-        Some(_) => refused(&Refusal::of(error)),
+        Some(_) => refused(&ServerError::of(error)),
         None => unknown(Error::connection(error.to_string())),
     }
 }
 
-fn refused(refusal: &Refusal) -> Error {
+fn refused(refusal: &ServerError) -> Error {
     let text = &refusal.text;
     Error::denied(format!("not published: the server refuses it: {text}"))
 }
@@ -333,8 +333,8 @@ impl fmt::Debug for Publisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Where it goes may hold a password.
         let over = match &*self.over {
-            Over::Own(_) => "a connection of its own",
-            Over::Given(_) => "a connection that was given to it",
+            Transport::Own(_) => "a connection of its own",
+            Transport::Given(_) => "a connection that was given to it",
         };
         f.debug_struct("Publisher")
             .field("over", &over)

@@ -1,3 +1,4 @@
+use crate::util::clock;
 use std::ops::Range;
 use std::time::SystemTime;
 
@@ -12,7 +13,7 @@ pub(crate) struct Batch {
     /// there may be one.
     pub(crate) first: u64,
     /// The episode the pushes belong to: within one, nothing was missed on the wire.
-    pub(crate) episode: u64,
+    pub(crate) segment: u64,
     /// When the first push came in.
     pub(crate) opened: SystemTime,
     /// Channel names and payloads from the front; from the back, one before the other, where each
@@ -62,7 +63,7 @@ impl Batch {
     pub(crate) fn new() -> Self {
         Self {
             first: 0,
-            episode: 0,
+            segment: 0,
             opened: SystemTime::UNIX_EPOCH,
             page: Vec::new(),
             filled: 0,
@@ -73,12 +74,12 @@ impl Batch {
 
     /// Empties the batch for another use, in which it is expected to grow to so many bytes. It
     /// keeps its memory, unless that is far more.
-    pub(crate) fn reopen(&mut self, first: u64, episode: u64, expected: usize) {
+    pub(crate) fn reopen(&mut self, first: u64, segment: u64, expected: usize) {
         if self.page.len() > Self::LITTLE.max(4 * expected) {
             self.page = Vec::new();
         }
         self.first = first;
-        self.episode = episode;
+        self.segment = segment;
         self.filled = 0;
         self.len = 0;
         self.expected = expected;
@@ -207,7 +208,7 @@ impl Batch {
 
     /// Makes a page that has room for the first push, and for what is expected behind it.
     fn open(&mut self, bytes: usize) {
-        self.opened = SystemTime::now();
+        self.opened = clock::wall();
         let least = bytes.max(self.expected);
         if self.page.len() < least {
             self.page = vec![0; least];

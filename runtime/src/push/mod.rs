@@ -1,19 +1,21 @@
 mod batch;
 mod connection_event;
+mod extensions;
 mod raw;
 
 pub(crate) use batch::Batch;
 pub use connection_event::ConnectionEvent;
+pub(crate) use extensions::Extensions;
 pub(crate) use raw::Incoming;
 pub use raw::RawPush;
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::error::Rejection;
-use crate::publish::Publisher;
 use crate::subscription::{Kind, Subscription, Template};
 use crate::util::Escaped;
 
@@ -26,7 +28,10 @@ pub struct Push<'p> {
     batch: &'p Arc<Batch>,
     index: usize,
     subscriptions: &'p [Subscription],
-    publisher: Option<&'p Publisher>,
+    /// The extensions of the handler.
+    handler: Option<&'p Extensions>,
+    /// Those of this delivery alone, which come first; absent unless something sets them.
+    delivery: Option<&'p Extensions>,
 }
 
 impl<'p> Push<'p> {
@@ -40,14 +45,27 @@ impl<'p> Push<'p> {
             batch,
             index,
             subscriptions,
-            publisher: None,
+            handler: None,
+            delivery: None,
         }
     }
 
-    /// Lets handlers publish by this.
+    /// The same with the extensions of the handler that it goes to.
     #[inline]
-    pub(crate) fn answered_by(self, publisher: Option<&'p Publisher>) -> Self {
-        Self { publisher, ..self }
+    pub(crate) fn to_handler(self, extensions: &'p Extensions) -> Self {
+        Self {
+            handler: Some(extensions),
+            ..self
+        }
+    }
+
+    /// The same with extensions of this delivery alone.
+    #[inline]
+    pub(crate) fn with_extensions(self, extensions: &'p Extensions) -> Self {
+        Self {
+            delivery: Some(extensions),
+            ..self
+        }
     }
 
     /// The payload, as the publisher sent it.
@@ -124,11 +142,11 @@ impl<'p> Push<'p> {
         &self.subscriptions[self.batch.subscription(self.index)]
     }
 
-    /// What publishes for the handler: the subscriber's. `None` outside of a subscriber, unless
-    /// [`OwnedPush::with_publisher`] gave one.
-    #[must_use]
-    pub fn publisher(self) -> Option<&'p Publisher> {
-        self.publisher
+    /// A value that goes along with the delivery, or else with the handler.
+    #[inline]
+    pub(crate) fn extension<T: Any>(self) -> Option<&'p T> {
+        let own = self.delivery.and_then(Extensions::get);
+        own.or_else(|| self.handler.and_then(Extensions::get))
     }
 
     /// Copies the push out of its batch.
@@ -163,7 +181,7 @@ impl fmt::Debug for Push<'_> {
 pub struct OwnedPush {
     batch: Arc<Batch>,
     subscription: Subscription,
-    publisher: Option<Publisher>,
+    extensions: Extensions,
 }
 
 impl OwnedPush {
@@ -178,14 +196,13 @@ impl OwnedPush {
         Self {
             batch: Arc::new(batch),
             subscription,
-            publisher: None,
+            extensions: Extensions::default(),
         }
     }
 
-    /// Gives the push a publisher, for a handler that takes or returns what needs one.
-    #[must_use]
-    pub fn with_publisher(mut self, publisher: Publisher) -> Self {
-        self.publisher = Some(publisher);
+    /// Adds a value to the extensions of the delivery.
+    pub(crate) fn with_extension<T: Any + Send + Sync>(mut self, value: T) -> Self {
+        self.extensions = self.extensions.with(value);
         self
     }
 
@@ -193,7 +210,7 @@ impl OwnedPush {
     #[must_use]
     pub fn as_push(&self) -> Push<'_> {
         Push::new(&self.batch, 0, std::slice::from_ref(&self.subscription))
-            .answered_by(self.publisher.as_ref())
+            .with_extensions(&self.extensions)
     }
 }
 

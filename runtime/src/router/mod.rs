@@ -8,8 +8,8 @@ mod wiring;
 #[cfg(feature = "collect")]
 pub use collect::{Collected, Fit, Named, Stateless, Unfit};
 pub use mount::Mount;
-pub(crate) use substate::Part;
-pub(crate) use validate::{refuse_conflicts, refuse_foreign, refuse_unfilled};
+pub(crate) use substate::Substate;
+pub(crate) use validate::{refuse_conflicts, refuse_unfilled, refuse_wrong_sources};
 pub use wiring::{HandlerWiring, SubscriptionWiring, Wiring};
 
 use std::fmt;
@@ -150,7 +150,7 @@ impl<S: Send + Sync + 'static> Router<S> {
         Whole: Send + Sync + 'static,
         S: FromRef<Whole>,
     {
-        let part = Part::default();
+        let part = Substate::default();
         let mounts = self.mounts.into_iter();
         Router {
             mounts: mounts.map(|mount| mount.sharing(&part)).collect(),

@@ -3,16 +3,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
-
-use super::substate::Part;
+use super::substate::Substate;
 use crate::broadcast::Overflow;
 use crate::delivery;
-use crate::delivery::{Lane, SharedSeat};
+use crate::delivery::{HandlerContext, SharedLoopState};
 use crate::extract::FromRef;
 use crate::handler::{Handler, Spec};
 use crate::subscription::Subscription;
-use crate::tasks::Watched;
+use crate::tasks::{Task, TaskName, Tasks};
 
 /// A handler, ready to be given to [`Subscriber::handlers`](crate::Subscriber::handlers).
 ///
@@ -32,23 +30,34 @@ pub(crate) type Bind<S> = Box<dyn FnOnce(&Arc<S>) -> Spawn + Send + Sync>;
 
 /// Starts a handler's loop on a task of its own. The type of its future is only known where the
 /// handler's type is, so it is spawned there: one box a handler, none a message.
-pub(crate) type Spawn = Box<dyn Fn(Watched, SharedSeat, Arc<Lane>) -> AbortHandle + Send + Sync>;
+pub(crate) type Spawn =
+    Box<dyn FnOnce(&Arc<Tasks>, SharedLoopState, Arc<HandlerContext>) -> Task + Send + Sync>;
 
 impl<S: Send + Sync + 'static> Mount<S> {
     /// Mounts a handler.
     pub fn new<H: Handler<S>>(handler: H) -> Self {
         let spec = handler.spec();
-        // Shared, for a loop that ends unasked is started again.
+        // Shared with the next run of the loop, should this one panic.
         let handler = Arc::new(handler);
         Self {
             spec,
             is_moved: false,
             bind: Box::new(move |state| {
                 let state = Arc::clone(state);
-                Box::new(move |watched, seat, lane| {
-                    let (handler, state) = (Arc::clone(&handler), Arc::clone(&state));
-                    // In a box, for what watches over it would hold it twice.
-                    watched.spawn(Box::pin(delivery::run(handler, seat, state, lane)))
+                Box::new(move |tasks, loop_state, context| {
+                    let name = TaskName::Handler {
+                        name: context.spec.name.clone(),
+                        is_required: context.spec.required,
+                    };
+                    tasks.spawn(name, move || {
+                        let (handler, loop_state) = (Arc::clone(&handler), Arc::clone(&loop_state));
+                        delivery::run(
+                            handler,
+                            loop_state,
+                            Arc::clone(&state),
+                            Arc::clone(&context),
+                        )
+                    })
                 })
             }),
             mistake: None,
@@ -113,11 +122,11 @@ impl<S: Send + Sync + 'static> Mount<S> {
         Whole: Send + Sync + 'static,
         S: FromRef<Whole>,
     {
-        self.sharing(&Part::default())
+        self.sharing(&Substate::default())
     }
 
     /// The same with a part that other mounts share.
-    pub(crate) fn sharing<Whole>(self, part: &Part<Whole, S>) -> Mount<Whole>
+    pub(crate) fn sharing<Whole>(self, part: &Substate<Whole, S>) -> Mount<Whole>
     where
         Whole: Send + Sync + 'static,
         S: FromRef<Whole>,

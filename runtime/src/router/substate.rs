@@ -4,7 +4,7 @@ use crate::extract::FromRef;
 use crate::util::Mutex;
 
 /// A part of a state, taken once for all mounts that share it.
-pub(crate) struct Part<Whole, S> {
+pub(crate) struct Substate<Whole, S> {
     taken: Arc<Mutex<Option<Taken<Whole, S>>>>,
 }
 
@@ -14,7 +14,7 @@ struct Taken<Whole, S> {
     part: Arc<S>,
 }
 
-impl<Whole, S: FromRef<Whole>> Part<Whole, S> {
+impl<Whole, S: FromRef<Whole>> Substate<Whole, S> {
     pub(crate) fn of(&self, whole: &Arc<Whole>) -> Arc<S> {
         let mut taken = self.taken.lock();
         match &*taken {
@@ -31,7 +31,7 @@ impl<Whole, S: FromRef<Whole>> Part<Whole, S> {
     }
 }
 
-impl<Whole, S> Clone for Part<Whole, S> {
+impl<Whole, S> Clone for Substate<Whole, S> {
     fn clone(&self) -> Self {
         Self {
             taken: Arc::clone(&self.taken),
@@ -39,7 +39,7 @@ impl<Whole, S> Clone for Part<Whole, S> {
     }
 }
 
-impl<Whole, S> Default for Part<Whole, S> {
+impl<Whole, S> Default for Substate<Whole, S> {
     fn default() -> Self {
         Self {
             taken: Arc::default(),

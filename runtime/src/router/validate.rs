@@ -50,7 +50,7 @@ fn whole_name(spec: &Spec) -> Option<&'static str> {
 /// Refuses a handler that takes what its subscription never carries, and one that listens to the
 /// connection among other things, or by several workers: its stream has no gaps, theirs have, and
 /// it is told in order. In the attribute the macros see to that; a mount may say something else.
-pub(crate) fn refuse_foreign<'s>(specs: impl IntoIterator<Item = &'s Spec>) -> Result<()> {
+pub(crate) fn refuse_wrong_sources<'s>(specs: impl IntoIterator<Item = &'s Spec>) -> Result<()> {
     for spec in specs {
         let taken = spec.message.as_ref().and_then(|message| message.source);
         for subscription in &spec.subscriptions {

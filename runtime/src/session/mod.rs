@@ -5,7 +5,7 @@ mod keepalive;
 mod status;
 mod subscribe;
 
-pub(crate) use heartbeat::{Pulse, Tick};
+pub(crate) use heartbeat::{Heartbeat, LastSeen};
 pub(crate) use status::{Phase, Status};
 
 use std::sync::Arc;
@@ -13,24 +13,25 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::connection::Connection;
-use crate::dispatch::{Feed, is_confirmed};
+use crate::dispatch::{Dispatcher, SubscriptionState};
 use crate::error::Error;
 use crate::gap::Missed;
 use crate::link::Link;
 use crate::push::ConnectionEvent;
 use crate::util::Backoff;
 
-pub(crate) struct Supervisor {
+pub(crate) struct Session {
     pub(crate) link: Link,
-    pub(crate) feed: Arc<Feed>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) settings: Settings,
     pub(crate) status: watch::Sender<Status>,
-    /// Turns true when it is time to drain and end.
-    pub(crate) stop: watch::Receiver<bool>,
-    pub(crate) pulse: Arc<Pulse>,
+    /// Cancelled when it is time to drain and end.
+    pub(crate) stop: CancellationToken,
+    pub(crate) heartbeat: Arc<Heartbeat>,
     /// The number of the last generation: 0 before the first.
     pub(crate) last: u64,
     /// Whether there was a connection in it whose end has not been told.
@@ -43,62 +44,58 @@ const AT_ONCE: usize = 256;
 /// How long a command other than `PING` may take, and a confirmation may be behind its reply.
 const ANSWER: Duration = Duration::from_secs(5);
 
-impl Supervisor {
+impl Session {
     /// Works as the task of the supervisor, and ticks for as long as that is polled.
-    pub(crate) async fn run(supervisor: Arc<Mutex<Self>>, tick: Arc<Tick>) {
-        let mut supervisor = supervisor.lock().await;
+    pub(crate) async fn run(session: Arc<Mutex<Self>>, last_seen: Arc<LastSeen>) {
+        let mut session = session.lock().await;
         tokio::select! {
-            () = supervisor.supervise() => {}
-            never = tick.keep_ticking() => never,
+            () = session.keep_connected() => {}
+            never = last_seen.keep_touching() => never,
         }
     }
 
     /// Connects, subscribes and watches until it is stopped.
-    async fn supervise(&mut self) {
+    async fn keep_connected(&mut self) {
         let (first, most) = self.settings.reconnect_delay;
         let mut backoff = Backoff::new(first, most);
-        let mut stop = self.stop.clone();
         if self.last > 0 {
             // The task before this one has ended unasked, and its connection with it.
-            self.pulse.disconnected();
-            self.feed.end(Missed::Unknown);
-            let error = "the supervisor's task had ended; the connection is built anew";
-            self.set_phase(Phase::Connecting, Some(Error::connection(error)));
-            self.tell_disconnected();
+            self.dispatcher.end(Missed::Unknown);
+            let error = "the session's task exited unexpectedly; reconnecting";
+            self.set_phase(Phase::Pending, Some(Error::connection(error)));
+            self.publish_disconnected();
         }
         loop {
             self.last += 1;
-            self.feed.open(self.last);
+            self.dispatcher.open(self.last);
             let ended = self.generation(self.last).await;
-            self.pulse.disconnected();
             let Some(error) = ended else {
                 break;
             };
-            let was_ready = self.status.borrow().phase == Phase::Ready;
+            let was_ready = self.status.borrow().phase == Phase::Confirmed;
             if was_ready {
                 backoff.reset();
             }
             // Before the feed counts the loss: who sees that must not find it ready still.
-            self.set_phase(Phase::Connecting, Some(error));
-            self.feed.end(Missed::Unknown);
-            self.tell_disconnected();
+            self.set_phase(Phase::Pending, Some(error));
+            self.dispatcher.end(Missed::Unknown);
+            self.publish_disconnected();
             tokio::select! {
-                () = stopped(&mut stop) => break,
+                () = self.stop.cancelled() => break,
                 () = sleep(backoff.next()) => {}
             }
         }
-        self.feed.close();
+        self.dispatcher.close();
     }
 
     /// Lives through one generation and returns why it ended; `None` when it was stopped.
     async fn generation(&mut self, generation: u64) -> Option<Error> {
-        let mut stop = self.stop.clone();
         let connected = tokio::select! {
             biased;
-            () = stopped(&mut stop) => return None,
+            () = self.stop.cancelled() => return None,
             connected = self.link.connect(
                 generation,
-                &self.feed,
+                &self.dispatcher,
                 self.settings.connect_timeout,
             ) => connected,
         };
@@ -106,12 +103,13 @@ impl Supervisor {
             Ok(connection) => connection,
             Err(error) => return Some(error),
         };
-        self.pulse.connected();
+        let _connected = self.heartbeat.connected();
         self.is_connected = true;
-        self.feed.tell_connection(ConnectionEvent::Connected);
+        self.dispatcher
+            .publish_connection_event(ConnectionEvent::Connected);
         tokio::select! {
             biased;
-            () = stopped(&mut stop) => {
+            () = self.stop.cancelled() => {
                 self.drain(&mut connection).await;
                 None
             }
@@ -122,20 +120,20 @@ impl Supervisor {
     }
 
     /// Tells who listens to the connection that it has ended, if there was one, and why.
-    fn tell_disconnected(&mut self) {
+    fn publish_disconnected(&mut self) {
         if std::mem::take(&mut self.is_connected) {
             let error = self.status.borrow().error.clone();
             let reason = error.map_or_else(String::new, |error| error.to_string());
             let event = ConnectionEvent::Disconnected { reason: &reason };
-            self.feed.tell_connection(event);
+            self.dispatcher.publish_connection_event(event);
         }
     }
 
     /// Returns when the feed has seen the end of the connection.
     async fn disconnected(&self) -> Error {
-        let mut news = self.feed.news();
-        while self.feed.is_open() {
-            let _ = news.changed().await;
+        let mut changed = self.dispatcher.changed();
+        while self.dispatcher.is_open() {
+            let _ = changed.changed().await;
         }
         Error::connection("the connection was lost: the server or the network closed it")
     }
@@ -148,14 +146,16 @@ impl Supervisor {
         if connection.is_shared() {
             return;
         }
-        let confirmed = self.feed.subscriptions(is_confirmed);
-        let mut news = self.feed.news();
+        let confirmed = self
+            .dispatcher
+            .subscriptions(SubscriptionState::is_confirmed);
+        let mut changed = self.dispatcher.changed();
         let unsubscribed = async {
             for some in confirmed.chunks(AT_ONCE) {
                 connection.unsubscribe(some).await?;
             }
-            while self.feed.any_stands(is_confirmed) {
-                let _ = news.changed().await;
+            while self.dispatcher.any_is(SubscriptionState::is_confirmed) {
+                let _ = changed.changed().await;
             }
             Ok::<_, Error>(())
         };
@@ -168,10 +168,10 @@ impl Supervisor {
     fn set_phase(&self, phase: Phase, error: Option<Error>) {
         let before = self.status.borrow().phase;
         match (phase, &error) {
-            (Phase::Ready, _) if before != Phase::Ready => {
+            (Phase::Confirmed, _) if before != Phase::Confirmed => {
                 tracing::info!(target: "redis_push", "every subscription is confirmed");
             }
-            (Phase::Connecting, Some(error)) => {
+            (Phase::Pending, Some(error)) => {
                 tracing::warn!(target: "redis_push", %error, "not every subscription is live");
             }
             _ => {}
@@ -183,9 +183,4 @@ impl Supervisor {
             }
         });
     }
-}
-
-/// Returns when it is time to end: the word was given, or nobody is left to give it.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
 }

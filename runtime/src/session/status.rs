@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 
-/// What the supervisor lets others see.
+/// What the session lets others see.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Status {
     pub(crate) phase: Phase,
@@ -10,13 +10,14 @@ pub(crate) struct Status {
     pub(crate) error: Option<Arc<Error>>,
 }
 
+/// The states of all subscriptions together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// There is no connection, or not every name has been answered.
+    /// There is no connection, or the server has not answered for every name.
     #[default]
-    Connecting,
-    /// Every name has been answered, and some were denied.
-    Degraded,
-    /// Every name is confirmed on this connection.
-    Ready,
+    Pending,
+    /// Every name is confirmed or denied, and some are denied.
+    SomeDenied,
+    /// Every name is confirmed.
+    Confirmed,
 }

@@ -3,55 +3,62 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::status::Phase;
-use super::{ANSWER, AT_ONCE, Supervisor};
+use super::{ANSWER, AT_ONCE, Session};
 use crate::connection::Connection;
-use crate::dispatch::{is_confirmed, is_refused_or_confirmed, needs_subscribing};
+use crate::dispatch::SubscriptionState;
 use crate::error::Error;
 use crate::subscription::{Kind, Subscription};
-use crate::util::Backoff;
+use crate::util::{Backoff, clock};
 
-impl Supervisor {
+impl Session {
     /// Subscribes to what is not live, again and again, and says how it stands.
     pub(super) async fn keep_subscribed(&self, mut connection: Connection) -> Error {
-        let mut news = self.feed.news();
+        let mut changed = self.dispatcher.changed();
         let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
-        let mut wanted = self.feed.subscriptions(needs_subscribing);
+        let mut wanted = self
+            .dispatcher
+            .subscriptions(SubscriptionState::needs_subscribing);
         loop {
             if let Err(error) = self.subscribe(&mut connection, &wanted).await {
                 return error;
             }
             // The replies are here; the confirmations come through the push path behind them.
-            let confirmed_by = Instant::now() + ANSWER;
-            while self.feed.any_stands(needs_subscribing) && Instant::now() < confirmed_by {
-                let _ = tokio::time::timeout_at(confirmed_by, news.changed()).await;
+            let confirmed_by = clock::now() + ANSWER;
+            while self.dispatcher.any_is(SubscriptionState::needs_subscribing)
+                && clock::now() < confirmed_by
+            {
+                let _ = tokio::time::timeout_at(confirmed_by, changed.changed()).await;
             }
-            let phase = if self.feed.all_stand(is_confirmed) {
+            let phase = if self.dispatcher.all_are(SubscriptionState::is_confirmed) {
                 backoff.reset();
-                Phase::Ready
-            } else if self.feed.any_stands(needs_subscribing) {
-                Phase::Connecting
+                Phase::Confirmed
+            } else if self.dispatcher.any_is(SubscriptionState::needs_subscribing) {
+                Phase::Pending
             } else {
-                Phase::Degraded
+                Phase::SomeDenied
             };
-            let error = (phase == Phase::Connecting).then(|| connection.unconfirmed());
+            let error = (phase == Phase::Pending).then(|| connection.unconfirmed());
             self.set_phase(phase, error);
             wanted = match phase {
-                Phase::Ready => {
-                    while !self.feed.any_stands(needs_subscribing) {
-                        let _ = news.changed().await;
+                Phase::Confirmed => {
+                    while !self.dispatcher.any_is(SubscriptionState::needs_subscribing) {
+                        let _ = changed.changed().await;
                     }
-                    self.set_phase(Phase::Connecting, None);
-                    self.feed.subscriptions(needs_subscribing)
+                    self.set_phase(Phase::Pending, None);
+                    self.dispatcher
+                        .subscriptions(SubscriptionState::needs_subscribing)
                 }
-                Phase::Connecting | Phase::Degraded => {
-                    let retry = Instant::now() + backoff.next();
-                    while self.feed.all_stand(is_refused_or_confirmed) && Instant::now() < retry {
-                        let _ = tokio::time::timeout_at(retry, news.changed()).await;
+                Phase::Pending | Phase::SomeDenied => {
+                    let retry = clock::now() + backoff.next();
+                    while self.dispatcher.all_are(SubscriptionState::is_answered)
+                        && clock::now() < retry
+                    {
+                        let _ = tokio::time::timeout_at(retry, changed.changed()).await;
                     }
-                    self.feed.subscriptions(|standing| !is_confirmed(standing))
+                    self.dispatcher.subscriptions(|state| !state.is_confirmed())
                 }
             };
         }
@@ -73,7 +80,7 @@ impl Supervisor {
             for (subscription, refusal) in some.iter().zip(replies) {
                 match refusal {
                     Some(reason) => self.denied(subscription, reason),
-                    None => self.feed.accepted(subscription),
+                    None => self.dispatcher.accepted(subscription),
                 }
             }
         }
@@ -83,7 +90,7 @@ impl Supervisor {
     fn denied(&self, subscription: &Subscription, reason: String) {
         let reason = Arc::from(reason);
         // A retry that is denied for the same reason is no news.
-        if self.feed.deny(subscription, &reason) {
+        if self.dispatcher.deny(subscription, &reason) {
             tracing::warn!(
                 target: "redis_push",
                 %subscription,
@@ -95,7 +102,9 @@ impl Supervisor {
 
     /// Asks again for the invalidations that the owner of a shared connection has ended.
     pub(super) async fn keep_tracking(&self, connection: &mut Connection) -> Result<(), Error> {
-        let mut tracked = self.feed.subscriptions(is_confirmed);
+        let mut tracked = self
+            .dispatcher
+            .subscriptions(SubscriptionState::is_confirmed);
         tracked.retain(|subscription| subscription.kind() == Kind::Invalidation);
         let Ok(ended) = timeout(ANSWER, connection.untracked(tracked)).await else {
             // The `PING` behind it says what is wrong.
@@ -107,7 +116,7 @@ impl Supervisor {
                 %subscription,
                 "the attached connection does not track any more; it is asked to again"
             );
-            self.feed.ended(&subscription);
+            self.dispatcher.ended(&subscription);
         }
         Ok(())
     }

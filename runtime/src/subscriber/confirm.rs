@@ -1,4 +1,4 @@
-//! Waits for the first confirmation of everything, and says what is missing.
+//! Waits for the first confirmation of everything, and explains what is missing.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -7,109 +7,116 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::handle::Handle;
-use crate::dispatch::Standing;
+use crate::dispatch::SubscriptionState;
 use crate::error::{Error, Result};
+use crate::handler::Spec;
 use crate::session::{Phase, Status};
+use crate::subscription::Subscription;
 
-/// Waits until every subscription is confirmed.
-///
-/// With a deadline, a definite no of the server ends the wait before it.
-pub(crate) async fn confirmed(
-    handle: &Handle,
-    deadline: Option<Duration>,
-    allows_denied: bool,
-) -> Result<()> {
-    let is_started = |status: &Status| match status.phase {
-        Phase::Connecting => false,
-        Phase::Degraded => allows_denied,
-        Phase::Ready => true,
-    };
-    let mut status = handle.status.clone();
-    let Some(deadline) = deadline else {
-        // The supervisor lives as long as the handle.
-        let _ = status.wait_for(is_started).await;
-        return Ok(());
-    };
-    // As it was when the wait ended: it may have changed since.
-    let decided = timeout(deadline, async {
-        let decided = status.wait_for(is_decided).await;
-        decided.ok().map(|decided| decided.clone())
-    });
-    let decided = decided.await;
-    let timed_out = decided.is_err().then_some(deadline);
-    let decided = decided.ok().flatten();
-    let status = decided.unwrap_or_else(|| handle.status.borrow().clone());
-    if is_started(&status) {
-        return Ok(());
+/// How many names an error lists.
+const MOST_LISTED: usize = 20;
+
+impl Handle {
+    /// Waits until every subscription is confirmed.
+    ///
+    /// With a deadline, a definite no of the server ends the wait before it.
+    pub(super) async fn confirmed(
+        &self,
+        deadline: Option<Duration>,
+        allows_denied: bool,
+    ) -> Result<()> {
+        let is_started = |status: &Status| match status.phase {
+            Phase::Pending => false,
+            Phase::SomeDenied => allows_denied,
+            Phase::Confirmed => true,
+        };
+        let mut status = self.status.clone();
+        let Some(deadline) = deadline else {
+            // The session lives as long as the handle.
+            let _ = status.wait_for(is_started).await;
+            return Ok(());
+        };
+        // As it was when the wait ended: it may have changed since.
+        let decided = timeout(deadline, async {
+            let decided = status.wait_for(is_decided).await;
+            decided.ok().map(|decided| decided.clone())
+        })
+        .await;
+        let timed_out = decided.is_err().then_some(deadline);
+        let status = match decided {
+            Ok(Some(status)) => status,
+            Ok(None) | Err(_) => self.status.borrow().clone(),
+        };
+        if is_started(&status) {
+            return Ok(());
+        }
+        Err(self.explain(&status, timed_out, allows_denied))
     }
-    Err(explain(handle, &status, timed_out, allows_denied))
+
+    /// Names what is not confirmed, which handlers need it, and why it is not.
+    fn explain(&self, status: &Status, timed_out: Option<Duration>, allows_denied: bool) -> Error {
+        let states = self.dispatcher.subscription_states();
+        let total = states.len();
+        let missing: Vec<_> = states
+            .into_iter()
+            .filter(|(_, state)| !state.is_confirmed())
+            .collect();
+        let mut text = match timed_out {
+            Some(deadline) => format!("not started within {deadline:?}"),
+            None => String::from("not started"),
+        };
+        let is_pending = status.phase == Phase::Pending;
+        let connection = status.error.as_ref().filter(|_| is_pending);
+        if let Some(error) = connection {
+            let _ = write!(text, ": {error}");
+        }
+        if total > 0 {
+            let separator = if connection.is_some() { ';' } else { ':' };
+            let count = missing.len();
+            let _ = write!(
+                text,
+                "{separator} {count} of {total} subscriptions not confirmed:"
+            );
+        }
+        for (subscription, state) in missing.iter().take(MOST_LISTED) {
+            let _ = write!(text, "\n  {subscription}");
+            for label in self.labels_of(subscription) {
+                let _ = write!(text, ", for {label}");
+            }
+            if let SubscriptionState::Denied(reason) = state {
+                let _ = write!(text, ": {reason}");
+            }
+        }
+        if missing.len() > MOST_LISTED {
+            let _ = write!(text, "\n  … and {} more", missing.len() - MOST_LISTED);
+        }
+        let is_denied =
+            |(_, state): &(_, SubscriptionState)| matches!(state, SubscriptionState::Denied(_));
+        let error = match connection {
+            Some(error) if error.is_auth() => Error::auth(text),
+            Some(error) if error.is_config() => Error::config(text),
+            Some(error) if error.is_tls() => Error::tls(text),
+            _ if !allows_denied && missing.iter().any(is_denied) => Error::denied(text),
+            _ => Error::timeout(text),
+        };
+        match connection {
+            Some(cause) => error.caused_by(Arc::clone(cause)),
+            None => error,
+        }
+    }
+
+    /// The handlers that listen to a subscription, with their places.
+    fn labels_of(&self, wanted: &Subscription) -> impl Iterator<Item = String> {
+        let specs = self.handlers.iter().map(|handler| &handler.context.spec);
+        let listens = |subscription: &Subscription| subscription.key() == wanted.key();
+        specs
+            .filter(move |spec| spec.subscriptions.iter().any(listens))
+            .map(Spec::label)
+    }
 }
 
 fn is_decided(status: &Status) -> bool {
     let is_final = |error: &Arc<Error>| error.is_auth() || error.is_config() || error.is_tls();
     let refused = status.error.as_ref().is_some_and(is_final);
-    status.phase != Phase::Connecting || refused
-}
-
-/// Names what is not confirmed, by whom it is wanted, and why it is not.
-fn explain(
-    handle: &Handle,
-    status: &Status,
-    timed_out: Option<Duration>,
-    allows_denied: bool,
-) -> Error {
-    let standings = handle.feed.standings();
-    let total = standings.len();
-    let missing: Vec<_> = standings
-        .into_iter()
-        .filter(|(_, standing)| *standing != Standing::Confirmed)
-        .collect();
-    let mut text = match timed_out {
-        Some(deadline) => format!("not started within {deadline:?}"),
-        None => String::from("not started"),
-    };
-    let connection = status
-        .error
-        .as_ref()
-        .filter(|_| status.phase == Phase::Connecting);
-    if let Some(error) = connection {
-        let _ = write!(text, ": {error}");
-    }
-    if total > 0 {
-        let separator = if connection.is_some() { ';' } else { ':' };
-        let missing = missing.len();
-        let _ = write!(
-            text,
-            "{separator} {missing} of {total} subscriptions not confirmed:"
-        );
-    }
-    const MOST: usize = 20;
-    for (subscription, standing) in missing.iter().take(MOST) {
-        let _ = write!(text, "\n  {subscription}");
-        let wants = |lane: &crate::delivery::Lane| {
-            let mut names = lane.spec.subscriptions.iter();
-            names.any(|name| name.key() == subscription.key())
-        };
-        for (lane, _) in handle.lanes.iter().filter(|(lane, _)| wants(lane)) {
-            let _ = write!(text, ", for {}", lane.spec.label());
-        }
-        if let Standing::Denied(reason) = standing {
-            let _ = write!(text, ": {reason}");
-        }
-    }
-    if missing.len() > MOST {
-        let _ = write!(text, "\n  … and {} more", missing.len() - MOST);
-    }
-    let is_denied = |(_, standing): &(_, Standing)| matches!(standing, Standing::Denied(_));
-    let error = match connection {
-        Some(error) if error.is_auth() => Error::auth(text),
-        Some(error) if error.is_config() => Error::config(text),
-        Some(error) if error.is_tls() => Error::tls(text),
-        _ if !allows_denied && missing.iter().any(is_denied) => Error::denied(text),
-        _ => Error::timeout(text),
-    };
-    match connection {
-        Some(cause) => error.caused_by(Arc::clone(cause)),
-        None => error,
-    }
+    status.phase != Phase::Pending || refused
 }

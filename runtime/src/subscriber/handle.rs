@@ -2,49 +2,49 @@ use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::{OnceCell, broadcast, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::report::ShutdownReport;
-use crate::broadcast::Meter;
-use crate::delivery::{Gate, Lane, SharedSeat};
-use crate::dispatch::Feed;
+use crate::broadcast::BacklogMeter;
+use crate::delivery::{HandlerContext, PauseGate, SharedLoopState};
+use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result};
 use crate::failure::Failures;
-use crate::health::{Deadline, Health, HealthChanges, Vitals};
+use crate::health::{DeafWatch, Health, HealthChanges, HealthMonitor};
 use crate::push::RawPush;
 use crate::router::Wiring;
 use crate::session::Status;
-use crate::tasks::Keeper;
+use crate::tasks::{Task, Tasks};
 use crate::telemetry::{HandlerStats, Stats};
-
-#[cfg(feature = "testing")]
-use crate::tasks::TaskName;
 
 /// A running subscriber. Dropping it ends everything at once; [`shutdown`](Self::shutdown) lets
 /// the handlers finish.
 #[must_use = "dropping the handle ends the subscriber"]
 pub struct Handle {
-    pub(crate) feed: Arc<Feed>,
-    pub(crate) lanes: Vec<(Arc<Lane>, Meter)>,
-    /// What the loops work with, to see that their workers are gone as well.
-    pub(crate) seats: Vec<SharedSeat>,
-    pub(crate) status: watch::Receiver<Status>,
-    pub(crate) stop: watch::Sender<bool>,
-    pub(crate) keeper: Arc<Keeper>,
-    pub(crate) tasks: Tasks,
-    pub(crate) failures: Failures,
-    pub(crate) vitals: Arc<Vitals>,
+    pub(super) dispatcher: Arc<Dispatcher>,
+    pub(super) handlers: Vec<Mounted>,
+    pub(super) session: Task,
+    pub(super) failure_hook: Option<Task>,
+    /// Tasks that a shutdown does not wait for.
+    pub(super) background: Vec<Task>,
+    pub(super) tasks: Arc<Tasks>,
+    /// Cancelled when the shutdown begins.
+    pub(super) stop: CancellationToken,
+    pub(super) status: watch::Receiver<Status>,
+    pub(super) failures: Failures,
+    pub(super) monitor: Arc<HealthMonitor>,
     /// Ends with the handle.
-    pub(crate) _deadline: Option<Deadline>,
-    pub(crate) report: OnceCell<ShutdownReport>,
-    #[cfg(feature = "testing")]
-    pub(crate) fault: Arc<crate::link::Fault>,
+    pub(super) _deadline: Option<DeafWatch>,
+    pub(super) report: OnceCell<ShutdownReport>,
 }
 
-/// The tasks that a shutdown waits for, by their places with the keeper.
-pub(crate) struct Tasks {
-    pub(crate) supervisor: usize,
-    pub(crate) loops: Vec<usize>,
-    pub(crate) failures: Option<usize>,
+/// A handler that is mounted, with its loop.
+pub(super) struct Mounted {
+    pub(super) context: Arc<HandlerContext>,
+    /// What the loop works with, to see that its workers are gone as well.
+    pub(super) loop_state: SharedLoopState,
+    pub(super) meter: BacklogMeter,
+    pub(super) task: Task,
 }
 
 impl Handle {
@@ -59,7 +59,7 @@ impl Handle {
     /// Whether every subscription is confirmed on the connection of this moment, and nothing else
     /// keeps it from being [ready](Health::is_ready).
     pub fn is_ready(&self) -> bool {
-        self.vitals.is_ready()
+        self.monitor.is_ready()
     }
 
     /// Waits until it [is ready](Self::is_ready), at once if it is.
@@ -67,10 +67,10 @@ impl Handle {
     /// Also returns when the subscriber is shut down: [`is_ready`](Self::is_ready) is then false.
     /// Cancel safe.
     pub async fn ready(&self) {
-        let mut changes = self.vitals.changes();
+        let mut changes = self.monitor.changes();
         let mut status = self.status.clone();
         // What changes from here on is seen below.
-        while !self.is_ready() && !self.vitals.is_shutting_down() {
+        while !self.is_ready() && !self.monitor.is_shutting_down() {
             tokio::select! {
                 _ = changes.changed() => {}
                 Ok(()) = status.changed() => {}
@@ -82,7 +82,7 @@ impl Handle {
     ///
     /// Reads a few counters and waits for nothing, so a probe may ask on any thread.
     pub fn health(&self) -> Health {
-        self.vitals.health()
+        self.monitor.health()
     }
 
     /// The changes of the [health](Self::health) from now on.
@@ -105,24 +105,13 @@ impl Handle {
     /// # }
     /// ```
     pub fn watch_health(&self) -> HealthChanges {
-        self.vitals.changes()
+        self.monitor.changes()
     }
 
     /// What is mounted: as [`Subscriber::wiring`](crate::Subscriber::wiring) gave it before the
     /// start.
     pub fn wiring(&self) -> Wiring {
-        Wiring::of(self.lanes.iter().map(|(lane, _)| &lane.spec))
-    }
-
-    /// Ends one task of the subscriber as a bug in it would, for tests; `false` if it has none of
-    /// that name.
-    #[cfg(feature = "testing")]
-    #[doc(hidden)]
-    pub fn __kill(&self, task: TaskName) -> bool {
-        match task {
-            TaskName::Link => self.fault.strike(),
-            task => self.keeper.kill(task),
-        }
+        Wiring::of(self.handlers.iter().map(|handler| &handler.context.spec))
     }
 
     /// Lets a handler wait: what comes for it stays in its buffer, and what the buffer has no room
@@ -135,7 +124,7 @@ impl Handle {
     /// When no handler has this name ([`Error::is_config`](crate::Error::is_config)). Where
     /// several have, all of them wait.
     pub fn pause(&self, handler: &str) -> Result<()> {
-        self.each_named(handler, Gate::pause)
+        self.each_named(handler, PauseGate::pause)
     }
 
     /// Lets a paused handler go on; one that is not paused goes on anyway.
@@ -144,16 +133,16 @@ impl Handle {
     ///
     /// As [`pause`](Self::pause).
     pub fn resume(&self, handler: &str) -> Result<()> {
-        self.each_named(handler, Gate::resume)
+        self.each_named(handler, PauseGate::resume)
     }
 
-    fn each_named(&self, handler: &str, change: fn(&Gate)) -> Result<()> {
-        let named = |(lane, _): &&(Arc<Lane>, Meter)| lane.spec.name == handler;
-        let mut found = self.lanes.iter().filter(named).peekable();
+    fn each_named(&self, handler: &str, change: fn(&PauseGate)) -> Result<()> {
+        let named = |mounted: &&Mounted| mounted.context.spec.name == handler;
+        let mut found = self.handlers.iter().filter(named).peekable();
         if found.peek().is_none() {
             return Err(Error::config(format!("no handler is named `{handler}`")));
         }
-        found.for_each(|(lane, _)| change(&lane.gate));
+        found.for_each(|mounted| change(&mounted.context.gate));
         Ok(())
     }
 
@@ -183,34 +172,28 @@ impl Handle {
     /// # }
     /// ```
     pub fn pushes(&self) -> broadcast::Receiver<RawPush> {
-        self.feed.pushes()
+        self.dispatcher.pushes()
     }
 
     pub(super) fn read_stats(&self) -> Stats {
-        let handlers = self.lanes.iter().map(|(lane, meter)| {
-            let subscriptions = lane.spec.subscriptions.iter().map(ToString::to_string);
+        let handlers = self.handlers.iter().map(|Mounted { context, meter, .. }| {
+            let subscriptions = context.spec.subscriptions.iter().map(ToString::to_string);
             let subscriptions = subscriptions.collect();
-            HandlerStats::read(lane, subscriptions, meter)
+            HandlerStats::read(context, subscriptions, meter)
         });
         Stats {
             handlers: handlers.collect(),
-            feed: self.feed.stats(),
+            feed: self.dispatcher.stats(),
             failures: self.failures.stats(),
-            restarts: self.keeper.restarts(),
+            restarts: self.tasks.restarts(),
         }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.keeper.close();
     }
 }
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle")
-            .field("handlers", &self.lanes.len())
+            .field("handlers", &self.handlers.len())
             .field("is_ready", &self.is_ready())
             .finish_non_exhaustive()
     }

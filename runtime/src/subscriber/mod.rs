@@ -8,11 +8,12 @@ mod start;
 
 pub use handle::Handle;
 pub use report::ShutdownReport;
-#[cfg(feature = "__bench")]
-pub(crate) use start::Rings;
+#[cfg(redis_push_internals)]
+pub(crate) use start::Broadcasts;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::pin::pin;
 
 use redis::PushInfo;
 use redis::aio::ConnectionManager;
@@ -22,9 +23,12 @@ use crate::config::Settings;
 use crate::connection::Endpoint;
 use crate::error::Result;
 use crate::failure::{BoxedHook, FailureHook, boxed};
+use crate::health;
 use crate::link::Attached;
 use crate::publish::Publisher;
 use crate::router::{Mount, Wiring};
+
+use signals::Signals;
 
 /// A set of handlers, and the server they listen to.
 ///
@@ -74,7 +78,7 @@ enum Origin {
 impl Subscriber {
     /// With what [`exit_if_deaf`](Subscriber::exit_if_deaf) ends the process: 69, which BSD's
     /// `sysexits.h` calls `EX_UNAVAILABLE`, "a service is unavailable".
-    pub const DEAF_EXIT_CODE: i32 = 69;
+    pub const DEAF_EXIT_CODE: i32 = health::DEAF_EXIT_CODE;
 
     /// Listens to the server at a URL: `redis://[user:password@]host:port/[db]`, `rediss://` for
     /// TLS (with the feature `rustls` or `native-tls`), or a unix socket:
@@ -272,7 +276,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let deadline = self.config.settings.start_deadline;
         let allows_denied = self.config.settings.allows_denied;
         let handle = self.spawn()?;
-        confirm::confirmed(&handle, deadline, allows_denied).await?;
+        handle.confirmed(deadline, allows_denied).await?;
         Ok(handle)
     }
 
@@ -286,17 +290,17 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     ///
     /// As [`start`](Self::start); once it has started there are none.
     pub async fn run(self) -> Result<()> {
-        let mut signals = signals::Signals::listen()?;
-        let drain = self.config.settings.drain_deadline;
-        let handle = tokio::select! {
-            handle = self.start() => handle?,
-            () = signals.recv() => return Ok(()),
+        let mut signals = Signals::listen()?;
+        let deadline = self.config.settings.drain_deadline;
+        let Some(handle) = self.start_and_wait(signals.recv()).await? else {
+            return Ok(());
         };
-        signals.recv().await;
         tracing::info!(target: "redis_push", "shutting down; once more to end at once");
         tokio::select! {
-            report = handle.shutdown(drain) => tracing::info!(target: "redis_push", "{report}"),
-            () = signals.recv() => tracing::warn!(target: "redis_push", "ended before the handlers had finished"),
+            () = handle.shutdown_and_log(deadline) => {}
+            () = signals.recv() => {
+                tracing::warn!(target: "redis_push", "ended before the handlers had finished");
+            }
         }
         Ok(())
     }
@@ -328,16 +332,22 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     ///
     /// As [`start`](Self::start); once it has started there are none.
     pub async fn run_until(self, signal: impl Future<Output = ()>) -> Result<()> {
-        let drain = self.config.settings.drain_deadline;
-        let mut signal = std::pin::pin!(signal);
+        let deadline = self.config.settings.drain_deadline;
+        if let Some(handle) = self.start_and_wait(signal).await? {
+            handle.shutdown_and_log(deadline).await;
+        }
+        Ok(())
+    }
+
+    /// Starts and waits until `signal` resolves; `None` if that is before everything is confirmed.
+    async fn start_and_wait(self, signal: impl Future<Output = ()>) -> Result<Option<Handle>> {
+        let mut signal = pin!(signal);
         let handle = tokio::select! {
             handle = self.start() => handle?,
-            () = &mut signal => return Ok(()),
+            () = &mut signal => return Ok(None),
         };
         signal.await;
-        let report = handle.shutdown(drain).await;
-        tracing::info!(target: "redis_push", "{report}");
-        Ok(())
+        Ok(Some(handle))
     }
 }
 
@@ -349,3 +359,6 @@ impl<S> fmt::Debug for Subscriber<S> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

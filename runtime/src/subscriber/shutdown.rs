@@ -2,8 +2,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::handle::{Handle, Tasks};
+use super::handle::Handle;
 use super::report::ShutdownReport;
+use crate::tasks::Task;
+use crate::util::clock;
 
 impl Handle {
     /// Ends the subscriptions, lets the handlers finish what has arrived, and reports.
@@ -23,52 +25,52 @@ impl Handle {
             .clone()
     }
 
+    pub(super) async fn shutdown_and_log(&self, deadline: Duration) {
+        let report = self.shutdown(deadline).await;
+        tracing::info!(target: "redis_push", "{report}");
+    }
+
     /// The tasks stay where the handle can end them: this future may be dropped at any await.
     async fn drain(&self, deadline: Duration) -> ShutdownReport {
-        let begun = Instant::now();
-        self.stop.send_replace(true);
-        self.vitals.publish();
-        let Tasks {
-            supervisor,
-            loops,
-            failures,
-        } = &self.tasks;
+        let begun = clock::now();
+        self.stop.cancel();
+        self.monitor.publish();
         // Half of the time for the server to let go, at the least half for the handlers.
         let half = later(begun, deadline / 2);
-        self.keeper.end(*supervisor, half).await;
-        self.feed.close();
-        for (lane, _) in &self.lanes {
-            lane.gate.end_pause();
+        self.session.end(half).await;
+        self.dispatcher.close();
+        for handler in &self.handlers {
+            handler.context.gate.end_pause();
         }
         let deadline = later(begun, deadline);
-        for handler in loops {
-            self.keeper.end(*handler, deadline).await;
+        for handler in &self.handlers {
+            handler.task.end(deadline).await;
         }
         // One at work sees its end before its next delivery, or at its next await. Until then it
         // goes on, and counts.
-        self.lanes.iter().for_each(|(lane, _)| lane.gate.end());
+        self.handlers
+            .iter()
+            .for_each(|handler| handler.context.gate.end());
         let grace = later(deadline, GRACE);
-        for handler in loops {
-            self.keeper.end(*handler, grace).await;
-        }
-        for seat in &self.seats {
-            let gone = async { seat.lock().await.workers.shutdown().await };
+        for handler in &self.handlers {
+            handler.task.end(grace).await;
+            let gone = async { handler.loop_state.lock().await.workers.shutdown().await };
             let _ = tokio::time::timeout_at(grace, gone).await;
         }
         self.failures.close();
-        if let Some(telling) = failures {
-            self.keeper.end(*telling, deadline).await;
+        if let Some(hook) = &self.failure_hook {
+            hook.end(deadline).await;
         }
-        self.keeper.close();
+        self.background.iter().for_each(Task::abort);
         self.failures.drop_rest();
-        self.vitals.end();
+        self.monitor.end();
         let mut stats = self.read_stats();
         for handler in &mut stats.handlers {
             handler.cancel_rest();
         }
         ShutdownReport {
             stats,
-            took: begun.elapsed(),
+            took: clock::now() - begun,
         }
     }
 }

@@ -4,27 +4,31 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, OnceCell, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::Origin;
 use super::Subscriber;
-use super::handle::{Handle, Tasks};
+use super::handle::{Handle, Mounted};
 use super::options::does_not_go_with_attach;
-use crate::broadcast::{Budget, Overflow, Ring};
+use crate::broadcast::{Budget, Overflow, Shared};
 use crate::config::Settings;
-use crate::connection::Side;
-use crate::delivery::{Lane, Seat};
-use crate::dispatch::{Feed, Routes};
+use crate::connection::LazyConnection;
+use crate::delivery::{HandlerContext, LoopState};
+use crate::dispatch::{Dispatcher, RoutingTable};
 use crate::error::{Error, Result};
 use crate::failure;
 use crate::failure::Failures;
 use crate::handler::Spec;
-use crate::health::{Deadline, Parts, Vitals};
-use crate::link::{Link, Manager, Wire};
+use crate::health::{DeafWatch, HealthMonitor, Sources};
+use crate::link::{Link, Transport};
 use crate::publish::Publisher;
-use crate::router::{HandlerWiring, Mount, refuse_conflicts, refuse_foreign, refuse_unfilled};
-use crate::session::{Pulse, Status, Supervisor, Tick};
+use crate::push::Extensions;
+use crate::router::{
+    HandlerWiring, Mount, refuse_conflicts, refuse_unfilled, refuse_wrong_sources,
+};
+use crate::session::{Heartbeat, LastSeen, Session, Status};
 use crate::subscription::Subscription;
-use crate::tasks::{Keeper, TaskName};
+use crate::tasks::{TaskName, Tasks};
 
 /// How many failures may wait for the hook.
 const FAILURES: usize = 1_024;
@@ -53,113 +57,110 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         }
         refuse_conflicts(mounts.iter().map(|mount| &mount.spec))?;
         refuse_unfilled(mounts.iter().map(|mount| &mount.spec))?;
-        refuse_foreign(mounts.iter().map(|mount| &mount.spec))?;
+        refuse_wrong_sources(mounts.iter().map(|mount| &mount.spec))?;
         let (link, publisher) = config.origin.into_link(&config.settings)?;
-        let publisher = config.publisher.unwrap_or(publisher);
+        let extensions = Extensions::default().with(config.publisher.unwrap_or(publisher));
         let failures = match &config.on_failure {
             Some(_) => Failures::with_room_for(FAILURES),
             None => Failures::default(),
         };
-        let mut rings = Rings::default();
-        let mut lanes = Vec::new();
-        let mut loops = Vec::new();
+        let mut broadcasts = Broadcasts::default();
+        let mut handlers = Vec::new();
         let state = Arc::new(state);
         for Mount { mut spec, bind, .. } in mounts {
             let spawn = bind(&state);
             spec.subscriptions.shrink_to_fit();
-            let receiver = rings.for_spec(&spec)?.subscribe();
+            let receiver = broadcasts.for_spec(&spec)?.subscribe();
             let meter = receiver.meter();
-            let lane = Arc::new(Lane::new(spec, failures.clone(), Some(publisher.clone())));
-            loops.push((spawn, Seat::new(receiver), Arc::clone(&lane)));
-            lanes.push((lane, meter));
+            let context = Arc::new(HandlerContext::new(
+                spec,
+                failures.clone(),
+                extensions.clone(),
+            ));
+            handlers.push((spawn, context, LoopState::new(receiver), meter));
         }
-        let feed = Arc::new(Feed::new(rings.routes, &config.settings));
+        let dispatcher = Arc::new(Dispatcher::new(broadcasts.routes, &config.settings));
         let (status, watched) = watch::channel(Status::default());
-        let (stop, stopped) = watch::channel(false);
-        let keeper = Keeper::new();
-        let pulse = Arc::new(Pulse::default());
-        let tick = Arc::new(Tick::new());
-        let vitals = Vitals::new(Parts {
-            feed: Arc::clone(&feed),
-            lanes: lanes.iter().map(|(lane, _)| Arc::clone(lane)).collect(),
+        let stop = CancellationToken::new();
+        let tasks = Tasks::new(stop.clone());
+        let heartbeat = Arc::new(Heartbeat::default());
+        let last_seen = Arc::new(LastSeen::new());
+        let monitor = HealthMonitor::new(Sources {
+            dispatcher: Arc::clone(&dispatcher),
+            contexts: handlers
+                .iter()
+                .map(|(_, context, ..)| Arc::clone(context))
+                .collect(),
             status: watched.clone(),
-            stop: stopped.clone(),
-            keeper: Arc::clone(&keeper),
-            pulse: Arc::clone(&pulse),
-            tick: Arc::clone(&tick),
+            stop: stop.clone(),
+            tasks: Arc::clone(&tasks),
+            heartbeat: Arc::clone(&heartbeat),
+            last_seen: Arc::clone(&last_seen),
             silence: config.settings.ping_interval + config.settings.ping_timeout,
         });
         let deadline = match config.settings.exit_if_deaf {
-            Some(after) => Some(Deadline::begin(&vitals, after)?),
+            Some(after) => Some(DeafWatch::begin(&monitor, after)?),
             None => None,
         };
 
         // Nothing fails from here on.
-        for (lane, _) in &lanes {
-            HandlerWiring::of(&lane.spec).log();
+        for (_, context, ..) in &handlers {
+            HandlerWiring::of(&context.spec).log();
         }
-        keeper.keep_itself();
-        let watching = Arc::clone(&vitals);
-        keeper.keep(TaskName::Watchdog, move |watched| {
-            watched.spawn(Arc::clone(&watching).keep_watching())
-        });
-        let waking = Arc::clone(&feed);
-        keeper.keep(TaskName::Waking, move |watched| {
-            watched.spawn(Arc::clone(&waking).keep_waking())
-        });
-        let telling = config.on_failure.map(|hook| {
+        let mut background = Vec::new();
+        let watching = Arc::clone(&monitor);
+        background.push(tasks.spawn(TaskName::Watchdog, move || {
+            Arc::clone(&watching).keep_watching()
+        }));
+        let waking = Arc::clone(&dispatcher);
+        background.push(tasks.spawn(TaskName::Wakeups, move || Arc::clone(&waking).keep_waking()));
+        let failure_hook = config.on_failure.map(|hook| {
             let failures = failures.clone();
-            keeper.keep(TaskName::Failures, move |watched| {
-                watched.spawn(failure::run(failures.clone(), Arc::clone(&hook)))
+            tasks.spawn(TaskName::FailureHook, move || {
+                failure::run(failures.clone(), Arc::clone(&hook))
             })
         });
-        let seats = loops.iter().map(|(_, seat, _)| Arc::clone(seat)).collect();
-        let loops = loops.into_iter().enumerate();
-        let loops = loops.map(|(index, (spawn, seat, lane))| {
-            keeper.keep_loop(index, lane.spec.name.clone(), move |watched| {
-                spawn(watched, Arc::clone(&seat), Arc::clone(&lane))
-            })
-        });
-        let loops = loops.collect();
-        if let Some(forwarding) = link.forwarding() {
-            let feed = Arc::clone(&feed);
-            keeper.keep(TaskName::Forwarding, move |watched| {
-                watched.spawn(Arc::clone(&forwarding).run(Arc::clone(&feed)))
+        let handlers = handlers
+            .into_iter()
+            .map(|(spawn, context, loop_state, meter)| Mounted {
+                task: spawn(&tasks, Arc::clone(&loop_state), Arc::clone(&context)),
+                context,
+                loop_state,
+                meter,
             });
+        let handlers = handlers.collect();
+        if let Some(forwarding) = link.forwarding() {
+            let dispatcher = Arc::clone(&dispatcher);
+            background.push(tasks.spawn(TaskName::Forwarding, move || {
+                Arc::clone(&forwarding).run(Arc::clone(&dispatcher))
+            }));
         }
-        #[cfg(feature = "testing")]
-        let fault = link.fault();
-        let supervisor = Arc::new(Mutex::new(Supervisor {
+        let session = Arc::new(Mutex::new(Session {
             link,
-            feed: Arc::clone(&feed),
+            dispatcher: Arc::clone(&dispatcher),
             settings: config.settings,
             status,
-            stop: stopped,
-            pulse,
+            stop: stop.clone(),
+            heartbeat,
             last: 0,
             is_connected: false,
         }));
-        let supervising = keeper.keep(TaskName::Supervisor, move |watched| {
-            watched.spawn(Supervisor::run(Arc::clone(&supervisor), Arc::clone(&tick)))
+        let session = tasks.spawn(TaskName::Session, move || {
+            Session::run(Arc::clone(&session), Arc::clone(&last_seen))
         });
         Ok(Handle {
-            feed,
-            lanes,
-            seats,
-            status: watched,
+            dispatcher,
+            handlers,
+            session,
+            failure_hook,
+            background,
+            tasks,
             stop,
-            keeper,
-            tasks: Tasks {
-                supervisor: supervising,
-                loops,
-                failures: telling,
-            },
+            status: watched,
             failures,
-            vitals,
+            monitor,
             _deadline: deadline,
             report: OnceCell::new(),
-            #[cfg(feature = "testing")]
-            fault,
         })
     }
 }
@@ -167,31 +168,31 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
 /// The rings, one for each list of subscriptions and budget, and the routes to them. A mailbox is
 /// one handler's own.
 #[derive(Default)]
-pub(crate) struct Rings {
-    pub(crate) routes: Routes,
-    by_key: HashMap<(Vec<Subscription>, Budget), Arc<Ring>>,
+pub(crate) struct Broadcasts {
+    pub(crate) routes: RoutingTable,
+    by_key: HashMap<(Vec<Subscription>, Budget), Arc<Shared>>,
 }
 
-impl Rings {
-    pub(crate) fn for_spec(&mut self, spec: &Spec) -> Result<Arc<Ring>> {
+impl Broadcasts {
+    pub(crate) fn for_spec(&mut self, spec: &Spec) -> Result<Arc<Shared>> {
         if spec.subscriptions.is_empty() {
             let name = &spec.name;
             return Err(Error::config(format!(
                 "the handler `{name}` listens to nothing: give its `Spec` a subscription"
             )));
         }
-        let new = |routes: &mut Routes| {
-            let ring = Arc::new(Ring::new(spec.subscriptions.len(), spec.budget));
-            routes.add(&ring, &spec.subscriptions);
-            ring
+        let new = |routes: &mut RoutingTable| {
+            let shared = Arc::new(Shared::new(spec.subscriptions.len(), spec.budget));
+            routes.add(&shared, &spec.subscriptions);
+            shared
         };
         // What is the newest for one handler may be known to another, so a mailbox is one's own.
         if spec.budget.overflow == Overflow::Latest {
             return Ok(new(&mut self.routes));
         }
         let key = (spec.subscriptions.clone(), spec.budget);
-        let ring = self.by_key.entry(key);
-        Ok(Arc::clone(ring.or_insert_with(|| new(&mut self.routes))))
+        let shared = self.by_key.entry(key);
+        Ok(Arc::clone(shared.or_insert_with(|| new(&mut self.routes))))
     }
 }
 
@@ -209,12 +210,14 @@ impl Origin {
             }
             Self::Endpoint(endpoint) => {
                 let server = Arc::new(endpoint.into_server(settings.wire)?);
-                let publisher = Publisher::own(Side::new(Arc::clone(&server)));
-                let link = match settings.wire {
-                    true => Link::Wire(Wire::new(server, settings.wire_wait)),
-                    false => Link::Manager(Manager::new(server)),
+                let publisher = Publisher::own(LazyConnection::new(Arc::clone(&server)));
+                let transport = if settings.wire {
+                    let wait = settings.wire_wait;
+                    Transport::Wire { wait }
+                } else {
+                    Transport::Manager
                 };
-                Ok((link, publisher))
+                Ok((Link::Own { server, transport }, publisher))
             }
         }
     }

@@ -1,13 +1,13 @@
 /// What the confirmation of a fence says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fence {
+pub(crate) enum TrackingFence {
     /// From here on, keys with the prefix are told of.
     On,
     /// What was to be told has been told.
     Off,
 }
 
-impl Fence {
+impl TrackingFence {
     const fn lead(self) -> &'static [u8] {
         match self {
             Self::On => b"redis-push:tracking-on:",
@@ -35,13 +35,13 @@ mod tests {
     #[test]
     fn a_fence_is_read_back_from_its_name() {
         assert_eq!(
-            Fence::of(b"redis-push:tracking-on:user:"),
-            Some((Fence::On, &b"user:"[..]))
+            TrackingFence::of(b"redis-push:tracking-on:user:"),
+            Some((TrackingFence::On, &b"user:"[..]))
         );
         assert_eq!(
-            Fence::of(b"redis-push:tracking-off:"),
-            Some((Fence::Off, &b""[..]))
+            TrackingFence::of(b"redis-push:tracking-off:"),
+            Some((TrackingFence::Off, &b""[..]))
         );
-        assert_eq!(Fence::of(b"news"), None);
+        assert_eq!(TrackingFence::of(b"news"), None);
     }
 }

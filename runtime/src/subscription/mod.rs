@@ -1,7 +1,7 @@
 mod fence;
 mod template;
 
-pub(crate) use fence::Fence;
+pub(crate) use fence::TrackingFence;
 pub(crate) use template::Template;
 pub use template::{Segment, TemplateError};
 

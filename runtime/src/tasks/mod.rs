@@ -1,344 +1,293 @@
-//! Keeps the subscriber's own tasks running: one that ends unasked is noticed, counted and started
-//! again.
+//! The subscriber's own tasks: one that panics is noticed, counted and started again.
+//!
+//! Whoever needs a task spawns it with [`Tasks::spawn`] and owns the [`Task`] that it gets: dropping
+//! that ends the task. Tasks come and go at any time, nothing here is numbered or registered.
+//!
+//! ```text
+//!            spawn                    returns
+//! (nobody) ─────────▶ running ───────────────────▶ done
+//!                     ▲     │ panics
+//!       after a pause │     ▼
+//!                     └─── down (health: a task has ended)
+//! ```
+//!
+//! Each task supervises itself: [`Tasks::spawn`] wraps what it runs into a loop that catches a panic,
+//! reports it, waits and runs it again. So there is no task over the tasks that could fail in its
+//! turn. What a task works with lies outside of the part that runs again where the next run is to go
+//! on from there: a handler's loop goes on at its position, the session with the next connection.
+//!
+//! In: `subscriber` spawns and ends, `router` spawns the loops of handlers. Out: `health` reads which
+//! tasks are [down](Tasks::down) and is woken by every [change](Tasks::changed), `telemetry` reads
+//! how many were [restarted](Tasks::restarts).
+//!
+//! A panic of user code does not come here: the callers of user code catch it
+//! (`util::catch_unwind`). What comes here is a bug of this crate.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 
-use crate::util::Backoff;
-use crate::util::{Mutex, MutexGuard};
+use crate::util::{Backoff, Ended, Mutex, attempt, clock, runs_without_panic};
 
 /// A task of a subscriber.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TaskName {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TaskName {
     /// Keeps the connection and the subscriptions.
-    Supervisor,
+    Session,
     /// Wakes handlers together.
-    Waking,
-    /// The loop of the handler at this place in the order of mounting.
-    Handler(usize),
-    /// Tells the failure hook.
-    Failures,
+    Wakeups,
+    /// The loop of a handler.
+    Handler {
+        name: Cow<'static, str>,
+        /// Whether the subscriber is not ready without it.
+        is_required: bool,
+    },
+    /// Calls the failure hook.
+    FailureHook,
     /// Looks for stalled handlers, and publishes the health.
     Watchdog,
-    /// Starts tasks again, as the watchdog does too.
-    Keeper,
     /// Carries pushes from an attached channel.
     Forwarding,
-    /// Reads the connection: the wire link's driver, or what redis-rs calls with each push.
-    Link,
 }
 
-/// The tasks, and how each is started. The keeper's own task and the watchdog both
-/// [mend](Self::mend): each of them starts the other one.
-pub(crate) struct Keeper {
-    tasks: Mutex<Vec<Kept>>,
-    /// Counts the ends of tasks.
-    news: watch::Sender<u64>,
+impl TaskName {
+    /// Whether the subscriber is not ready while this task is down.
+    pub(crate) fn bears_readiness(&self) -> bool {
+        match self {
+            Self::Session | Self::Forwarding => true,
+            Self::Handler { is_required, .. } => *is_required,
+            Self::Wakeups | Self::FailureHook | Self::Watchdog => false,
+        }
+    }
+}
+
+impl fmt::Display for TaskName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Session => "the session's task",
+            Self::Wakeups => "the task that wakes handlers",
+            Self::Handler { name, .. } => return write!(f, "the loop of handler `{name}`"),
+            Self::FailureHook => "the failure hook's task",
+            Self::Watchdog => "the watchdog's task",
+            Self::Forwarding => "the task that reads the attached channel",
+        })
+    }
+}
+
+/// What the tasks of one subscriber have in common.
+#[derive(Debug)]
+pub(crate) struct Tasks {
+    /// Those that have panicked and do not run again yet.
+    down: Mutex<Vec<TaskName>>,
     restarts: AtomicU64,
+    changed: watch::Sender<()>,
+    /// Cancelled when the subscriber shuts down.
+    stop: CancellationToken,
+    #[cfg(test)]
+    panics: tokio::sync::broadcast::Sender<TaskName>,
 }
 
-struct Kept {
-    name: TaskName,
-    /// Whose loop it is, for the log.
-    handler: Option<Cow<'static, str>>,
-    /// How it is started; `None` when it is not to be started again.
-    start: Option<Start>,
-    state: State,
-    /// Which run of it this is: the end of another says nothing.
-    run: u64,
-    abort: Option<AbortHandle>,
-    started: Instant,
-    backoff: Backoff,
-}
-
-type Start = Arc<dyn Fn(Watched) -> AbortHandle + Send + Sync>;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Not started yet.
-    New,
-    Running,
-    /// Ended unasked, and to be started again at this moment.
-    Down(Instant),
-    /// Ended because it was done, or was told to.
-    Done,
-}
-
-/// A task that has run for so long is started again at once.
+/// A task that has run for this long is restarted without a pause.
 const STEADY: Duration = Duration::from_secs(10);
+/// The first and the longest pause before a task that keeps panicking.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
 
-/// The pauses before one that keeps ending.
-const DELAYS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
-
-impl Keeper {
-    pub(crate) fn new() -> Arc<Self> {
+impl Tasks {
+    /// `stop` is cancelled when the subscriber shuts down.
+    pub(crate) fn new(stop: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
-            tasks: Mutex::default(),
-            news: watch::Sender::new(0),
+            down: Mutex::default(),
             restarts: AtomicU64::new(0),
+            changed: watch::Sender::new(()),
+            stop,
+            #[cfg(test)]
+            panics: tokio::sync::broadcast::Sender::new(16),
         })
     }
 
-    /// Starts a task, and keeps it running until it returns or is [ended](Self::end).
-    ///
-    /// What it works with must outlive it where the next run is to go on from there.
-    pub(crate) fn keep(
+    /// Spawns a task that runs what `run` makes until that returns, and again whenever it panics.
+    pub(crate) fn spawn<F>(
         self: &Arc<Self>,
         name: TaskName,
-        start: impl Fn(Watched) -> AbortHandle + Send + Sync + 'static,
-    ) -> usize {
-        self.keep_as(name, None, start)
+        run: impl FnMut() -> F + Send + 'static,
+    ) -> Task
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let supervised = supervise(Arc::clone(self), name, run);
+        Task(Mutex::new(Some(tokio::spawn(supervised))))
     }
 
-    /// Keeps the loop of a handler, which the log calls by its name.
-    pub(crate) fn keep_loop(
-        self: &Arc<Self>,
-        index: usize,
-        handler: Cow<'static, str>,
-        start: impl Fn(Watched) -> AbortHandle + Send + Sync + 'static,
-    ) -> usize {
-        self.keep_as(TaskName::Handler(index), Some(handler), start)
-    }
-
-    fn keep_as(
-        self: &Arc<Self>,
-        name: TaskName,
-        handler: Option<Cow<'static, str>>,
-        start: impl Fn(Watched) -> AbortHandle + Send + Sync + 'static,
-    ) -> usize {
-        let (first, most) = DELAYS;
-        let index = {
-            let mut tasks = self.lock();
-            tasks.push(Kept {
-                name,
-                handler,
-                start: Some(Arc::new(start)),
-                state: State::New,
-                run: 0,
-                abort: None,
-                started: Instant::now(),
-                backoff: Backoff::new(first, most),
-            });
-            tasks.len() - 1
-        };
-        self.start(index);
-        index
-    }
-
-    /// Keeps the task that mends.
-    pub(crate) fn keep_itself(self: &Arc<Self>) {
-        // Not by an `Arc`, which would hold itself.
-        let keeper = Arc::downgrade(self);
-        self.keep(TaskName::Keeper, move |watched| {
-            let keeper = keeper.clone();
-            watched.spawn(async move {
-                if let Some(keeper) = keeper.upgrade() {
-                    keeper.go_on().await;
-                }
-            })
-        });
-    }
-
-    async fn go_on(self: Arc<Self>) {
-        let mut news = self.news();
-        loop {
-            match self.mend() {
-                Some(due) => _ = timeout_at(due, news.changed()).await,
-                None => _ = news.changed().await,
-            }
-        }
-    }
-
-    /// Starts again what has ended unasked, and answers when there is more to start.
-    pub(crate) fn mend(self: &Arc<Self>) -> Option<Instant> {
-        let now = Instant::now();
-        let mut due = Vec::new();
-        let mut next = None::<Instant>;
-        for (index, task) in self.lock().iter().enumerate() {
-            match task.state {
-                State::Down(at) if at <= now => due.push((index, task.name, task.handler.clone())),
-                State::Down(at) => next = Some(next.map_or(at, |next| next.min(at))),
-                State::New | State::Running | State::Done => {}
-            }
-        }
-        for (index, task, handler) in due {
-            if self.start(index) {
-                self.restarts.fetch_add(1, Relaxed);
-                tracing::error!(
-                    target: "redis_push", ?task, handler = handler.as_deref(),
-                    "a task had ended unasked and is started again"
-                );
-            }
-        }
-        next
-    }
-
-    /// Starts a task that is new or down. Nothing is locked while the runtime takes it: one that
-    /// shuts down drops it at once, which comes back here.
-    fn start(self: &Arc<Self>, index: usize) -> bool {
-        let (start, run) = {
-            let mut tasks = self.lock();
-            let task = &mut tasks[index];
-            let (State::New | State::Down(_), Some(start)) = (task.state, task.start.clone())
-            else {
-                return false;
-            };
-            task.state = State::Running;
-            task.run += 1;
-            task.started = Instant::now();
-            (start, task.run)
-        };
-        let abort = start(Watched {
-            keeper: Arc::clone(self),
-            index,
-            run,
-            is_done: false,
-        });
-        let mut tasks = self.lock();
-        let task = &mut tasks[index];
-        if task.run == run {
-            match task.start {
-                Some(_) => task.abort = Some(abort),
-                None => abort.abort(),
-            }
-        }
-        true
-    }
-
-    fn ended(&self, index: usize, run: u64, is_done: bool) {
-        let mut tasks = self.lock();
-        let task = &mut tasks[index];
-        if task.run != run {
-            return;
-        }
-        task.state = match task.start {
-            Some(_) if !is_done => {
-                let now = Instant::now();
-                let is_steady = now - task.started >= STEADY;
-                if is_steady {
-                    task.backoff.reset();
-                }
-                State::Down(match is_steady {
-                    true => now,
-                    false => now + task.backoff.next(),
-                })
-            }
-            _ => State::Done,
-        };
-        drop(tasks);
-        self.news.send_modify(|ends| *ends = ends.wrapping_add(1));
-    }
-
-    /// Waits until a task is done, and ends it at the deadline.
-    pub(crate) async fn end(&self, index: usize, deadline: Instant) {
-        let done = async {
-            let mut news = self.news();
-            while self.lock()[index].state != State::Done {
-                let _ = news.changed().await;
-            }
-        };
-        if timeout_at(deadline, done).await.is_err() {
-            let mut tasks = self.lock();
-            let task = &mut tasks[index];
-            if let Some(abort) = &task.abort {
-                abort.abort();
-            }
-            let start = task.start.take();
-            drop(tasks);
-            // It may own what is the user's, whose `Drop` is foreign code.
-            drop(start);
-        }
-    }
-
-    /// Ends every task, and lets go of what they work with.
-    pub(crate) fn close(&self) {
-        let starts: Vec<_> = self
-            .lock()
-            .iter_mut()
-            .map(|task| {
-                if let Some(abort) = &task.abort {
-                    abort.abort();
-                }
-                task.start.take()
-            })
-            .collect();
-        drop(starts);
-    }
-
-    /// The tasks that have ended unasked and are not started again yet.
+    /// The tasks that have panicked and do not run again yet.
     pub(crate) fn down(&self) -> Vec<TaskName> {
-        let tasks = self.lock();
-        let down = tasks
-            .iter()
-            .filter(|task| task.start.is_some() && matches!(task.state, State::Down(_)));
-        down.map(|task| task.name).collect()
+        self.down.lock().clone()
     }
 
-    /// A receiver that sees a change whenever a task has ended.
-    pub(crate) fn news(&self) -> watch::Receiver<u64> {
-        self.news.subscribe()
+    /// A receiver that sees a change whenever a task goes down or runs again.
+    pub(crate) fn changed(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
-    /// How many tasks have been started again.
+    /// How many times a task was restarted.
     pub(crate) fn restarts(&self) -> u64 {
         self.restarts.load(Relaxed)
     }
 
-    /// Ends a task as a panic in it would; `false` if there is none of that name.
-    #[cfg(feature = "testing")]
-    pub(crate) fn kill(&self, name: TaskName) -> bool {
-        let tasks = self.lock();
-        let found = tasks.iter().find(|task| task.name == name);
-        let abort = found.and_then(|task| task.abort.as_ref());
-        abort.map(AbortHandle::abort).is_some()
+    /// Waits before a restart. A shutdown waits for tasks, so its beginning ends the pause.
+    async fn pause(&self, pause: Duration) {
+        if self.stop.is_cancelled() {
+            sleep(pause).await;
+        } else {
+            let _ = timeout(pause, self.stop.cancelled()).await;
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
-        self.tasks.lock()
-    }
-}
-
-impl fmt::Debug for Keeper {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keeper")
-            .field("tasks", &self.lock().len())
-            .field("restarts", &self.restarts())
-            .finish_non_exhaustive()
+    /// Reports a task as down until the guard is dropped.
+    fn report_down(&self, name: &TaskName) -> Down<'_> {
+        self.down.lock().push(name.clone());
+        self.changed.send_replace(());
+        Down {
+            tasks: self,
+            name: name.clone(),
+        }
     }
 }
 
-/// Tells the keeper that a task has ended, in whatever way.
-pub(crate) struct Watched {
-    keeper: Arc<Keeper>,
-    index: usize,
-    run: u64,
-    is_done: bool,
-}
-
-impl Watched {
-    /// Spawns the task. That it returns means that it is done.
-    pub(crate) fn spawn(mut self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
-        let watched = async move {
-            // Everything of the task's is dropped before the keeper hears that it has ended.
-            let this = &mut self;
-            task.await;
-            this.is_done = true;
+/// Not generic over what it runs any more than it must be: one copy a handler.
+async fn supervise<F: Future<Output = ()>>(
+    tasks: Arc<Tasks>,
+    name: TaskName,
+    mut run: impl FnMut() -> F,
+) {
+    let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
+    loop {
+        let started = clock::now();
+        let mut running = pin!(Some(run()));
+        let returned = match running.as_mut().as_pin_mut() {
+            Some(running) => runs_to_its_end(&tasks, &name, running).await,
+            None => return,
         };
-        tokio::spawn(watched).abort_handle()
+        // After a panic it may still hold a future of the user's, whose destructor may panic too.
+        if runs_without_panic(|| running.set(None)) && returned {
+            return;
+        }
+        let is_steady = clock::now() - started >= STEADY;
+        if is_steady {
+            backoff.reset();
+        }
+        let down = tasks.report_down(&name);
+        if !is_steady {
+            // In a box, so that a task that never panics does not hold the room for a timer.
+            Box::pin(tasks.pause(backoff.next())).await;
+        }
+        drop(down);
+        tasks.restarts.fetch_add(1, Relaxed);
+        tracing::error!(target: "redis_push", task = %name, "task exited unexpectedly; restarting");
     }
 }
 
-impl Drop for Watched {
+/// Runs it, and says whether it returned: the other end is a panic.
+#[cfg(not(test))]
+async fn runs_to_its_end(
+    _tasks: &Tasks,
+    _name: &TaskName,
+    running: Pin<&mut impl Future<Output = ()>>,
+) -> bool {
+    matches!(attempt(running).await, Ended::Returned(()))
+}
+
+/// The same, with a panic whenever [a test asks](Tasks::panic_in) for one.
+#[cfg(test)]
+async fn runs_to_its_end(
+    tasks: &Tasks,
+    name: &TaskName,
+    running: Pin<&mut impl Future<Output = ()>>,
+) -> bool {
+    let mut panics = tasks.panics.subscribe();
+    let asked = async {
+        while panics.recv().await.as_ref() != Ok(name) {}
+        panic!("a test has asked for this panic");
+    };
+    let running = pin!(async {
+        tokio::select! {
+            () = running => {}
+            () = asked => {}
+        }
+    });
+    matches!(attempt(running).await, Ended::Returned(()))
+}
+
+#[cfg(test)]
+impl Tasks {
+    /// Lets the task of that name panic at its next await.
+    pub(crate) fn panic_in(&self, name: &TaskName) {
+        let _ = self.panics.send(name.clone());
+    }
+}
+
+/// Says that a task is down, for as long as it is.
+struct Down<'t> {
+    tasks: &'t Tasks,
+    name: TaskName,
+}
+
+impl Drop for Down<'_> {
     fn drop(&mut self) {
-        self.keeper.ended(self.index, self.run, self.is_done);
+        let mut down = self.tasks.down.lock();
+        if let Some(at) = down.iter().position(|name| *name == self.name) {
+            down.swap_remove(at);
+        }
+        drop(down);
+        self.tasks.changed.send_replace(());
+    }
+}
+
+/// A running task. Dropping it aborts the task.
+#[derive(Debug)]
+pub(crate) struct Task(Mutex<Option<JoinHandle<()>>>);
+
+impl Task {
+    /// Waits until the task has ended, and aborts it at the deadline. An aborted task is dropped at
+    /// its next await; another call waits for that.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn end(&self, deadline: Instant) {
+        if timeout_at(deadline, self.ended()).await.is_err() {
+            self.abort();
+        }
+    }
+
+    /// Aborts the task, without waiting for it.
+    pub(crate) fn abort(&self) {
+        if let Some(task) = &*self.0.lock() {
+            task.abort();
+        }
+    }
+
+    /// Waits until everything that the task held is dropped.
+    async fn ended(&self) {
+        std::future::poll_fn(|cx| {
+            let mut slot = self.0.lock();
+            match &mut *slot {
+                Some(task) => Pin::new(task).poll(cx).map(|_| *slot = None),
+                None => std::task::Poll::Ready(()),
+            }
+        })
+        .await;
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.abort();
     }
 }
 

@@ -3,5 +3,5 @@
 mod broker;
 
 pub use broker::Broker;
-#[cfg(feature = "__fuzz")]
+#[cfg(redis_push_internals)]
 pub(crate) use broker::matches_glob;

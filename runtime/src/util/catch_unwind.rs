@@ -1,3 +1,4 @@
+use super::clock;
 use std::any::Any;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -5,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Sleep, sleep_until};
 
 /// How a future of the user's ended.
 #[derive(Debug)]
@@ -20,13 +21,8 @@ pub(crate) enum Ended<T> {
 /// What it shares with others is theirs to keep whole after a panic, as with a panic in any other
 /// task. The caller keeps the future, in a place that it is not moved from again: each async
 /// function on the way would hold a copy of its size.
-pub(crate) async fn attempt<F: Future>(mut future: Pin<&mut Option<F>>) -> Ended<F::Output> {
-    poll_fn(|cx| match future.as_mut().as_pin_mut() {
-        Some(running) => poll(running, cx),
-        // There is none to run.
-        None => Poll::Pending,
-    })
-    .await
+pub(crate) async fn attempt<F: Future>(mut future: Pin<&mut F>) -> Ended<F::Output> {
+    poll_fn(|cx| poll(future.as_mut(), cx)).await
 }
 
 /// Runs a future of the user's likewise, or until the time is up; then it is dropped.
@@ -51,7 +47,7 @@ pub(crate) async fn attempt_within<F: Future>(
     })
     .await;
     // Its destructors are the user's code too.
-    match is_harmless(|| future.set(None)) {
+    match runs_without_panic(|| future.set(None)) {
         true => ended,
         false => Ended::Panicked,
     }
@@ -59,7 +55,7 @@ pub(crate) async fn attempt_within<F: Future>(
 
 /// Runs code of the user's that is no future, such as the `Display` of an error, and says whether
 /// it did not panic.
-pub(crate) fn is_harmless(run: impl FnOnce()) -> bool {
+pub(crate) fn runs_without_panic(run: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(run)).map_err(let_go).is_ok()
 }
 
@@ -72,7 +68,7 @@ fn let_go(payload: Box<dyn Any + Send>) {
 
 /// Runs a future that may run code of the user's: `None` if it panics.
 pub(crate) async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
-    match attempt(pin!(Some(future))).await {
+    match attempt(pin!(future)).await {
         Ended::Returned(value) => Some(value),
         Ended::Panicked | Ended::TimedOut => None,
     }
@@ -96,7 +92,7 @@ pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
 impl Timer {
     fn set(&mut self, limit: Duration) {
         // A moment that the clock cannot hold never comes.
-        let Some(deadline) = Instant::now().checked_add(limit) else {
+        let Some(deadline) = clock::now().checked_add(limit) else {
             self.0 = None;
             return;
         };

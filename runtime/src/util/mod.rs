@@ -2,6 +2,7 @@
 
 mod backoff;
 mod catch_unwind;
+pub(crate) mod clock;
 mod escaped;
 #[cfg(all(test, shuttle))]
 pub(crate) mod model;
@@ -9,7 +10,7 @@ mod rate_limit;
 mod sync;
 
 pub(crate) use backoff::Backoff;
-pub(crate) use catch_unwind::{Ended, Timer, attempt, attempt_within, caught, is_harmless};
+pub(crate) use catch_unwind::{Ended, Timer, attempt, attempt_within, caught, runs_without_panic};
 pub(crate) use escaped::Escaped;
-pub(crate) use rate_limit::Limit;
+pub(crate) use rate_limit::RateLimit;
 pub(crate) use sync::{Mutex, MutexGuard};

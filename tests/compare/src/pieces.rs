@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 
 use redis::{PushInfo, PushKind, Value};
-use redis_push::__bench::{Ring, Routes, Way, convert, message};
+use redis_push::__bench::{RoutingTable, Shared, Way, convert, message};
 use redis_push::{Fault, Handler, Push, Spec, Subscription};
 use tokio::sync::broadcast::{self, Receiver};
 
@@ -83,15 +83,17 @@ pub fn all() -> Vec<Piece> {
         }),
         Piece::new("route, one of 1,000", "message", 1_000, || {
             let channels: Vec<String> = (0..1_000).map(|n| format!("quotes.{n:04}")).collect();
-            let routes = Routes::new(channels.iter().cloned());
+            let table = RoutingTable::new(channels.iter().cloned());
             move || {
                 for channel in &channels {
-                    assert_eq!(routes.rings(black_box(channel)), 1);
+                    assert_eq!(table.broadcasts(black_box(channel)), 1);
                 }
             }
         }),
-        Piece::new("ring, 1 reader", "delivery", BURST, || ring(1)),
-        Piece::new("ring, 8 readers", "delivery", 8 * BURST, || ring(8)),
+        Piece::new("broadcast, 1 reader", "delivery", BURST, || broadcast(1)),
+        Piece::new("broadcast, 8 readers", "delivery", 8 * BURST, || {
+            broadcast(8)
+        }),
         Piece::new("way, 1 handler", "delivery", BURST, || way(1, BURST)),
         Piece::new("way, 8 handlers", "delivery", 8 * BURST, || way(8, BURST)),
         Piece::new("way, 100 handlers", "delivery", 100 * BURST, || {
@@ -117,12 +119,12 @@ fn push() -> PushInfo {
     message(CHANNEL, &payload())
 }
 
-fn ring(readers: usize) -> impl FnMut() {
+fn broadcast(readers: usize) -> impl FnMut() {
     let payload = payload();
-    let mut ring = Ring::new(readers);
+    let mut shared = Shared::new(readers);
     move || {
-        (0..BURST).for_each(|_| ring.append(black_box(&payload)));
-        assert_eq!(ring.take(), readers * BURST);
+        (0..BURST).for_each(|_| shared.append(black_box(&payload)));
+        assert_eq!(shared.take(), readers * BURST);
     }
 }
 

@@ -26,8 +26,8 @@ pub(super) fn impls(message: &Message) -> TokenStream {
         impl<'__p, #(#params,)* __S> __p::FromPush<'__p, __S> for #name #ty_generics
         where #(#outlived)* #(#predicates,)* #(#bounds),*
         {
-            const MESSAGE: ::core::option::Option<__p::Message> =
-                ::core::option::Option::Some(__p::Message::of::<Self>());
+            const MESSAGE: ::core::option::Option<__p::MessageDescriptor> =
+                ::core::option::Option::Some(__p::MessageDescriptor::of::<Self>());
             fn from_push(__push: __p::Push<'__p>, _: &'__p __S) -> __p::Taken<Self> {
                 #body
             }

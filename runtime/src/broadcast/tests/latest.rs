@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::since;
-use crate::broadcast::Ring;
+use crate::broadcast::Shared;
 use crate::broadcast::budget::{Budget, Overflow};
-use crate::broadcast::state::Item;
+use crate::broadcast::state::Received;
 use crate::gap::GapCause;
 
 /// What a mailbox of one reader should be: the newest number of each channel, in a plain list.
@@ -18,11 +18,11 @@ fn run_mailbox(seed: u64) {
         overflow: Overflow::Latest,
         ..Budget::default()
     };
-    let ring = Arc::new(Ring::new(2, budget));
-    let mut receiver = ring.subscribe();
+    let shared = Arc::new(Shared::new(2, budget));
+    let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
     for name in 0..2 {
-        ring.confirm(name, 1, since(GapCause::Initial), &mut wakers);
+        shared.confirm(name, 1, since(GapCause::Initial), &mut wakers);
     }
     let mut slots: Vec<((u32, u8), u32)> = Vec::new();
     let (mut received, mut superseded, mut dropped, mut unread_drops) = (0, 0, 0, 0);
@@ -31,7 +31,7 @@ fn run_mailbox(seed: u64) {
         if random.u32(0..10) > 0 {
             let key = (random.u32(0..2), random.u8(0..8));
             let payload = [number.to_be_bytes().to_vec(), vec![0; random.usize(0..50)]];
-            ring.append(key.0, &[key.1], &payload.concat(), &mut wakers);
+            shared.append(key.0, &[key.1], &payload.concat(), &mut wakers);
             received += 1;
             match slots.iter_mut().find(|(slot, _)| *slot == key) {
                 Some((_, newest)) => {
@@ -49,7 +49,7 @@ fn run_mailbox(seed: u64) {
         }
         let waker = Waker::noop();
         let polled = pin!(receiver.recv()).poll(&mut Context::from_waker(waker));
-        let Poll::Ready(Some(Item { gap, missed, batch })) = polled else {
+        let Poll::Ready(Some(Received { gap, missed, batch })) = polled else {
             assert!(slots.is_empty() && is_told, "what is there is given");
             continue;
         };

@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::{since, take};
-use crate::broadcast::Ring;
+use crate::broadcast::Shared;
 use crate::broadcast::budget::Budget;
 use crate::gap::GapCause;
 
 #[test]
 fn a_large_push_leaves_no_large_memory_behind() {
     const LARGE: usize = 4 * 1024 * 1024;
-    let ring = Arc::new(Ring::new(1, Budget::default()));
-    let mut receiver = ring.subscribe();
+    let shared = Arc::new(Shared::new(1, Budget::default()));
+    let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
-    ring.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
     for payload in [&[0; LARGE][..], b"small"] {
-        ring.append(0, b"", payload, &mut wakers);
-        assert_eq!(ring.lock().queue.memory() > LARGE, payload.len() == LARGE);
+        shared.append(0, b"", payload, &mut wakers);
+        assert_eq!(shared.lock().queue.memory() > LARGE, payload.len() == LARGE);
         let batch = take(&mut receiver).expect("a batch is there");
         receiver.done(batch);
     }
@@ -27,15 +27,15 @@ fn a_large_push_leaves_no_large_memory_behind() {
 /// messages of 100 bytes that come in a burst, and then so many that another handler takes one by
 /// one. Returns how many messages wait for the stuck one, and how much memory they hold.
 fn memory_of_a_full_ring(burst: usize, one_by_one: usize) -> (usize, usize) {
-    let ring = Arc::new(Ring::new(1, Budget::default()));
-    let mut stuck = ring.subscribe();
-    let mut other = ring.subscribe();
+    let shared = Arc::new(Shared::new(1, Budget::default()));
+    let mut stuck = shared.subscribe();
+    let mut other = shared.subscribe();
     let mut wakers = Vec::new();
     let append = |wakers: &mut Vec<Waker>| {
-        ring.append(0, b"", &[b'x'; 100], wakers);
+        shared.append(0, b"", &[b'x'; 100], wakers);
         wakers.clear();
     };
-    ring.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
     append(&mut wakers);
     let at_work = take(&mut stuck).expect("a batch is there");
     for _ in 0..burst {
@@ -49,7 +49,7 @@ fn memory_of_a_full_ring(burst: usize, one_by_one: usize) -> (usize, usize) {
     }
     let backlog = stuck.meter().backlog();
     let messages = usize::try_from(backlog.end - 1 - backlog.missed).unwrap();
-    (messages, ring.lock().queue.memory() + at_work.capacity())
+    (messages, shared.lock().queue.memory() + at_work.capacity())
 }
 
 #[test]

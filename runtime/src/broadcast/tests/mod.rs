@@ -14,16 +14,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 
-use crate::broadcast::Ring;
+use crate::broadcast::Shared;
 use crate::broadcast::budget::{Budget, Overflow};
 use crate::broadcast::receiver::Receiver;
-use crate::broadcast::segments::Break;
-use crate::broadcast::state::Item;
+use crate::broadcast::segments::GapStart;
+use crate::broadcast::state::Received;
 use crate::gap::{GapCause, Missed};
 use crate::push::Batch;
 
-fn since(cause: GapCause) -> Break {
-    Break {
+fn since(cause: GapCause) -> GapStart {
+    GapStart {
         cause,
         missed: Missed::Unknown,
         since: SystemTime::now(),
@@ -33,19 +33,19 @@ fn since(cause: GapCause) -> Break {
 fn take(receiver: &mut Receiver) -> Option<Arc<Batch>> {
     let mut context = Context::from_waker(Waker::noop());
     match pin!(receiver.recv()).poll(&mut context) {
-        Poll::Ready(Some(Item { batch, .. })) => batch.map(|(batch, _)| batch),
+        Poll::Ready(Some(Received { batch, .. })) => batch.map(|(batch, _)| batch),
         _ => None,
     }
 }
 
 #[test]
 fn a_burst_goes_out_in_one_batch_and_one_wake_up() {
-    let ring = Arc::new(Ring::new(1, Budget::default()));
-    let mut receiver = ring.subscribe();
+    let shared = Arc::new(Shared::new(1, Budget::default()));
+    let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
-    ring.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
     for _ in 0..100 {
-        ring.append(0, b"", b"payload", &mut wakers);
+        shared.append(0, b"", b"payload", &mut wakers);
     }
     let mut context = Context::from_waker(Waker::noop());
     let Poll::Ready(Some(item)) = pin!(receiver.recv()).poll(&mut context) else {
@@ -57,33 +57,33 @@ fn a_burst_goes_out_in_one_batch_and_one_wake_up() {
 
 #[test]
 fn a_gap_waits_until_every_name_is_confirmed_or_denied() {
-    let ring = Arc::new(Ring::new(2, Budget::default()));
-    let mut receiver = ring.subscribe();
+    let shared = Arc::new(Shared::new(2, Budget::default()));
+    let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
     let mut context = Context::from_waker(Waker::noop());
     let before = since(GapCause::ConnectionLost);
-    ring.confirm(0, 1, before, &mut wakers);
-    ring.append(0, b"", b"payload", &mut wakers);
+    shared.confirm(0, 1, before, &mut wakers);
+    shared.append(0, b"", b"payload", &mut wakers);
     assert!(pin!(receiver.recv()).poll(&mut context).is_pending());
-    ring.turn_off(1, 1, before, before.since, &mut wakers);
+    shared.turn_off(1, 1, before, before.since, &mut wakers);
     assert!(pin!(receiver.recv()).poll(&mut context).is_ready());
 }
 
 #[test]
 fn a_name_that_was_denied_brings_a_gap_when_it_is_confirmed() {
-    let ring = Arc::new(Ring::new(2, Budget::default()));
-    let mut receiver = ring.subscribe();
+    let shared = Arc::new(Shared::new(2, Budget::default()));
+    let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
     let mut context = Context::from_waker(Waker::noop());
     let before = since(GapCause::ConnectionLost);
     let mut next = || match pin!(receiver.recv()).poll(&mut context) {
-        Poll::Ready(Some(Item { gap: Some(gap), .. })) => gap,
+        Poll::Ready(Some(Received { gap: Some(gap), .. })) => gap,
         other => panic!("expected a gap, got {other:?}"),
     };
-    ring.confirm(0, 1, before, &mut wakers);
-    ring.turn_off(1, 1, before, before.since, &mut wakers);
+    shared.confirm(0, 1, before, &mut wakers);
+    shared.turn_off(1, 1, before, before.since, &mut wakers);
     assert_eq!(next().cause, GapCause::Initial);
-    ring.confirm(1, 1, before, &mut wakers);
+    shared.confirm(1, 1, before, &mut wakers);
     let gap = next();
     assert_eq!(gap.cause, GapCause::Resubscribed);
     assert_eq!(gap.since, before.since);
@@ -91,17 +91,17 @@ fn a_name_that_was_denied_brings_a_gap_when_it_is_confirmed() {
 
 #[test]
 fn connections_that_flap_while_a_handler_is_busy_are_one_gap() {
-    let ring = Arc::new(Ring::new(1, Budget::default()));
-    let mut receiver = ring.subscribe();
+    let shared = Arc::new(Shared::new(1, Budget::default()));
+    let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
     let mut context = Context::from_waker(Waker::noop());
     let first = since(GapCause::ConnectionLost);
-    ring.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
     assert!(pin!(receiver.recv()).poll(&mut context).is_ready());
-    ring.confirm(0, 2, first, &mut wakers);
+    shared.confirm(0, 2, first, &mut wakers);
     for generation in 3..1_000 {
         let before = since(GapCause::ConnectionLost);
-        ring.confirm(0, generation, before, &mut wakers);
+        shared.confirm(0, generation, before, &mut wakers);
     }
     let Poll::Ready(Some(item)) = pin!(receiver.recv()).poll(&mut context) else {
         panic!("a gap is there");
@@ -117,12 +117,12 @@ fn one_push_is_accepted_however_large_it_is() {
         bytes: 100,
         ..Budget::default()
     };
-    let ring = Arc::new(Ring::new(1, budget));
-    let mut receiver = ring.subscribe();
+    let shared = Arc::new(Shared::new(1, budget));
+    let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
-    ring.confirm(0, 1, since(GapCause::Initial), &mut wakers);
-    ring.append(0, b"", b"small", &mut wakers);
-    ring.append(0, b"", &[0; 1_000], &mut wakers);
+    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.append(0, b"", b"small", &mut wakers);
+    shared.append(0, b"", &[0; 1_000], &mut wakers);
     let mut context = Context::from_waker(Waker::noop());
     let Poll::Ready(Some(item)) = pin!(receiver.recv()).poll(&mut context) else {
         panic!("a batch is there");
@@ -138,12 +138,12 @@ fn what_was_dropped_is_counted_once_before_and_after_its_reader_is_told() {
         messages: 1,
         ..Budget::default()
     };
-    let ring = Arc::new(Ring::new(1, budget));
-    let mut receiver = ring.subscribe();
+    let shared = Arc::new(Shared::new(1, budget));
+    let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
-    ring.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
     for _ in 0..3 {
-        ring.append(0, b"", b"", &mut wakers);
+        shared.append(0, b"", b"", &mut wakers);
     }
     let meter = receiver.meter();
     assert_eq!(meter.backlog().missed, 2);
@@ -163,12 +163,12 @@ fn a_push_that_is_left_out_last_is_told_without_a_message_behind_it() {
         overflow: Overflow::DropNewest,
         ..Budget::default()
     };
-    let ring = Arc::new(Ring::new(1, budget));
-    let mut receiver = ring.subscribe();
+    let shared = Arc::new(Shared::new(1, budget));
+    let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
-    ring.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
     for payload in [b"kept", b"gone", b"lost"] {
-        ring.append(0, b"", payload, &mut wakers);
+        shared.append(0, b"", payload, &mut wakers);
     }
     let mut context = Context::from_waker(Waker::noop());
     let mut next = || match pin!(receiver.recv()).poll(&mut context) {
@@ -176,7 +176,7 @@ fn a_push_that_is_left_out_last_is_told_without_a_message_behind_it() {
         other => panic!("something is there, not {other:?}"),
     };
     assert_eq!(next().batch.unwrap().0.len(), 1);
-    let Item { gap, missed, batch } = next();
+    let Received { gap, missed, batch } = next();
     assert_eq!(gap.unwrap().missed, Missed::Exactly(2));
     assert_eq!(missed, 2);
     assert!(batch.is_none());

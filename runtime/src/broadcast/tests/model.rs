@@ -6,22 +6,22 @@ use std::task::{Poll, Waker};
 use shuttle::thread::{self, JoinHandle};
 
 use super::model_reader::{Reader, holds, payload, since};
-use crate::broadcast::Ring;
+use crate::broadcast::Shared;
 use crate::broadcast::budget::Budget;
 use crate::gap::GapCause;
 use crate::push::Batch;
 use crate::util::model::{block_on, check};
 
 /// A ring whose subscription is confirmed.
-fn live(budget: Budget) -> Arc<Ring> {
-    let ring = Arc::new(Ring::new(1, budget));
-    confirm(&ring, 0, 1);
-    ring
+fn live(budget: Budget) -> Arc<Shared> {
+    let shared = Arc::new(Shared::new(1, budget));
+    confirm(&shared, 0, 1);
+    shared
 }
 
-fn confirm(ring: &Ring, index: usize, generation: u64) {
+fn confirm(shared: &Shared, index: usize, generation: u64) {
     let before = since(GapCause::ConnectionLost);
-    awake(|wakers| ring.confirm(index, generation, before, wakers));
+    awake(|wakers| shared.confirm(index, generation, before, wakers));
 }
 
 /// Does something to a ring, and then wakes: without a lock, as the feed does.
@@ -32,17 +32,17 @@ fn awake<T>(run: impl FnOnce(&mut Vec<Waker>) -> T) -> T {
     done
 }
 
-fn append(ring: &Ring, numbers: std::ops::Range<u64>) {
+fn append(shared: &Shared, numbers: std::ops::Range<u64>) {
     for number in numbers {
-        awake(|wakers| ring.append(0, b"", &payload(number), wakers));
+        awake(|wakers| shared.append(0, b"", &payload(number), wakers));
     }
 }
 
 /// Appends, and waits where the ring is full: as the wire link does.
-fn append_all(ring: &Ring, numbers: std::ops::Range<u64>) {
+fn append_all(shared: &Shared, numbers: std::ops::Range<u64>) {
     for number in numbers {
-        while awake(|wakers| ring.append_or_wait(0, b"", &payload(number), wakers)).is_none() {
-            block_on(poll_fn(|cx| match ring.has_room_or_wakes(cx.waker()) {
+        while awake(|wakers| shared.append_or_wait(0, b"", &payload(number), wakers)).is_none() {
+            block_on(poll_fn(|cx| match shared.poll_room(cx.waker()) {
                 true => Poll::Ready(()),
                 false => Poll::Pending,
             }));
@@ -50,21 +50,21 @@ fn append_all(ring: &Ring, numbers: std::ops::Range<u64>) {
     }
 }
 
-fn close(ring: &Ring) {
-    awake(|wakers| ring.close(wakers));
+fn close(shared: &Shared) {
+    awake(|wakers| shared.close(wakers));
 }
 
-fn reads(ring: &Arc<Ring>, count: u64) -> JoinHandle<Reader> {
-    let reader = Reader::new(ring.subscribe());
+fn reads(shared: &Arc<Shared>, count: u64) -> JoinHandle<Reader> {
+    let reader = Reader::new(shared.subscribe());
     thread::spawn(move || reader.read_to(count))
 }
 
 #[test]
 fn a_reader_wakes_for_the_last_push_under_each_schedule() {
     check(usize::MAX, || {
-        let ring = live(holds(16));
-        let reader = reads(&ring, 2);
-        append(&ring, 0..2);
+        let shared = live(holds(16));
+        let reader = reads(&shared, 2);
+        append(&shared, 0..2);
         assert_eq!(reader.join().unwrap().missed, 0);
     });
 }
@@ -72,9 +72,9 @@ fn a_reader_wakes_for_the_last_push_under_each_schedule() {
 #[test]
 fn two_readers_wake_for_the_same_push() {
     check(4, || {
-        let ring = live(holds(16));
-        let readers = [reads(&ring, 1), reads(&ring, 1)];
-        append(&ring, 0..1);
+        let shared = live(holds(16));
+        let readers = [reads(&shared, 1), reads(&shared, 1)];
+        append(&shared, 0..1);
         for reader in readers {
             assert_eq!(reader.join().unwrap().missed, 0);
         }
@@ -84,9 +84,9 @@ fn two_readers_wake_for_the_same_push() {
 #[test]
 fn each_reader_is_given_every_push_from_its_own_position() {
     check(2, || {
-        let ring = live(holds(64));
-        let readers = [reads(&ring, 4), reads(&ring, 4)];
-        append(&ring, 0..4);
+        let shared = live(holds(64));
+        let readers = [reads(&shared, 4), reads(&shared, 4)];
+        append(&shared, 0..4);
         for reader in readers {
             assert_eq!(reader.join().unwrap().missed, 0);
         }
@@ -111,9 +111,9 @@ fn parts_of_a_batch_that_a_reader_is_too_slow_for_are_counted_exactly() {
 
 /// Appends twice as much as the budget has room for.
 fn lag(budget: Budget) {
-    let ring = live(budget);
-    let readers = [reads(&ring, 4), reads(&ring, 4)];
-    append(&ring, 0..4);
+    let shared = live(budget);
+    let readers = [reads(&shared, 4), reads(&shared, 4)];
+    append(&shared, 0..4);
     for reader in readers {
         assert!(reader.join().unwrap().missed <= 2);
     }
@@ -122,15 +122,15 @@ fn lag(budget: Budget) {
 #[test]
 fn a_close_ends_every_reader_behind_the_last_push() {
     check(2, || {
-        let ring = live(holds(64));
+        let shared = live(holds(64));
         let readers: Vec<_> = (0..2)
             .map(|_| {
-                let reader = Reader::new(ring.subscribe());
+                let reader = Reader::new(shared.subscribe());
                 thread::spawn(|| reader.read_to_the_end())
             })
             .collect();
-        append(&ring, 0..3);
-        close(&ring);
+        append(&shared, 0..3);
+        close(&shared);
         for reader in readers {
             let reader = reader.join().unwrap();
             assert_eq!((reader.position, reader.missed), (3, 0));
@@ -141,9 +141,9 @@ fn a_close_ends_every_reader_behind_the_last_push() {
 #[test]
 fn a_feeder_that_waits_for_room_loses_nothing_and_is_woken() {
     check(2, || {
-        let ring = live(holds(2));
-        let readers = [reads(&ring, 3), reads(&ring, 3)];
-        append_all(&ring, 0..3);
+        let shared = live(holds(2));
+        let readers = [reads(&shared, 3), reads(&shared, 3)];
+        append_all(&shared, 0..3);
         for reader in readers {
             assert_eq!(reader.join().unwrap().missed, 0);
         }
@@ -153,9 +153,9 @@ fn a_feeder_that_waits_for_room_loses_nothing_and_is_woken() {
 #[test]
 fn a_feeder_that_waits_is_woken() {
     check(4, || {
-        let ring = live(holds(1));
-        let reader = reads(&ring, 2);
-        append_all(&ring, 0..2);
+        let shared = live(holds(1));
+        let reader = reads(&shared, 2);
+        append_all(&shared, 0..2);
         assert_eq!(reader.join().unwrap().missed, 0);
     });
 }
@@ -163,11 +163,11 @@ fn a_feeder_that_waits_is_woken() {
 #[test]
 fn a_reader_that_goes_away_is_not_waited_for() {
     check(2, || {
-        let ring = live(holds(2));
-        let stays = reads(&ring, 5);
-        let goes = Reader::new(ring.subscribe());
+        let shared = live(holds(2));
+        let stays = reads(&shared, 5);
+        let goes = Reader::new(shared.subscribe());
         let goes = thread::spawn(move || drop(goes.read_to(1)));
-        append_all(&ring, 0..5);
+        append_all(&shared, 0..5);
         assert_eq!(stays.join().unwrap().missed, 0);
         goes.join().unwrap();
     });
@@ -176,11 +176,11 @@ fn a_reader_that_goes_away_is_not_waited_for() {
 #[test]
 fn a_close_ends_a_wait_for_a_stuck_reader() {
     check(2, || {
-        let ring = live(holds(2));
-        let stuck = Reader::new(ring.subscribe());
-        let closing = Arc::clone(&ring);
+        let shared = live(holds(2));
+        let stuck = Reader::new(shared.subscribe());
+        let closing = Arc::clone(&shared);
         let closing = thread::spawn(move || close(&closing));
-        append_all(&ring, 0..4);
+        append_all(&shared, 0..4);
         closing.join().unwrap();
         assert_eq!(stuck.read_to_the_end().missed, 0);
     });
@@ -189,14 +189,14 @@ fn a_close_ends_a_wait_for_a_stuck_reader() {
 #[test]
 fn a_gap_comes_once_and_in_its_place() {
     check(2, || {
-        let ring = Arc::new(Ring::new(2, holds(64)));
-        let readers = [reads(&ring, 2), reads(&ring, 2)];
+        let shared = Arc::new(Shared::new(2, holds(64)));
+        let readers = [reads(&shared, 2), reads(&shared, 2)];
         // Both names of the first connection, then a push, then the same again.
         for generation in 1..=2 {
-            confirm(&ring, 0, generation);
+            confirm(&shared, 0, generation);
             let number = generation - 1;
-            append(&ring, number..number + 1);
-            confirm(&ring, 1, generation);
+            append(&shared, number..number + 1);
+            confirm(&shared, 1, generation);
         }
         for reader in readers {
             let gaps = reader.join().unwrap().gaps;
@@ -208,8 +208,8 @@ fn a_gap_comes_once_and_in_its_place() {
 #[test]
 fn stats_never_account_for_more_than_was_received() {
     check(2, || {
-        let ring = live(holds(2));
-        let mut reader = Reader::new(ring.subscribe());
+        let shared = live(holds(2));
+        let mut reader = Reader::new(shared.subscribe());
         let meter = reader.receiver.meter();
         let counted = Arc::new(AtomicU64::new(0));
         let counts = Arc::clone(&counted);
@@ -226,7 +226,7 @@ fn stats_never_account_for_more_than_was_received() {
                 assert!(position + backlog.missed <= backlog.end, "{backlog:?}");
             }
         });
-        append(&ring, 0..4);
+        append(&shared, 0..4);
         asking.join().unwrap();
         reader.join().unwrap();
     });

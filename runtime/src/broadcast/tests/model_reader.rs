@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::broadcast::{Break, Budget, Item, Receiver};
+use crate::broadcast::{Budget, GapStart, Received, Receiver};
 use crate::gap::{GapCause, Missed};
 use crate::push::Batch;
 use crate::util::model::block_on;
@@ -42,16 +42,16 @@ impl Reader {
 
     /// Reads what comes next, and checks that each push is the one behind the last one.
     pub(crate) fn read(&mut self) -> bool {
-        let Some(Item { gap, missed, batch }) = block_on(self.receiver.recv()) else {
+        let Some(Received { gap, missed, batch }) = block_on(self.receiver.recv()) else {
             return false;
         };
         assert!(missed == 0 || gap.is_some(), "what was missed is told");
         if let Some(gap) = &gap {
-            let told = match gap.missed {
-                Missed::Exactly(told) | Missed::AtLeast(told) => told,
+            let reported = match gap.missed {
+                Missed::Exactly(reported) | Missed::AtLeast(reported) => reported,
                 _ => 0,
             };
-            assert_eq!(told, missed, "{gap:?}");
+            assert_eq!(reported, missed, "{gap:?}");
             self.gaps.push(gap.cause);
         }
         self.position += missed;
@@ -83,8 +83,8 @@ pub(crate) fn holds(messages: usize) -> Budget {
     }
 }
 
-pub(crate) fn since(cause: GapCause) -> Break {
-    Break {
+pub(crate) fn since(cause: GapCause) -> GapStart {
+    GapStart {
         cause,
         missed: Missed::Unknown,
         since: SystemTime::now(),

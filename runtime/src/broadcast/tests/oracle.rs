@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::since;
-use crate::broadcast::Ring;
+use crate::broadcast::Shared;
 use crate::broadcast::budget::{Budget, Overflow};
 use crate::broadcast::receiver::Receiver;
-use crate::broadcast::state::Item;
+use crate::broadcast::state::Received;
 use crate::gap::{GapCause, Missed};
 use crate::push::Batch;
 
@@ -24,7 +24,7 @@ struct Model {
 #[derive(Clone, Copy)]
 struct Message {
     weight: usize,
-    episode: u64,
+    segment: u64,
     /// Whether there was no room for it.
     is_refused: bool,
 }
@@ -33,7 +33,7 @@ struct Reader {
     receiver: Receiver,
     position: usize,
     missed: u64,
-    told: u64,
+    reported: u64,
     /// Whether it found nothing when it last looked.
     waits: bool,
     woken: Arc<Flag>,
@@ -49,7 +49,7 @@ impl Wake for Flag {
 }
 
 impl Model {
-    fn append(&mut self, weight: usize, episode: u64) {
+    fn append(&mut self, weight: usize, segment: u64) {
         self.forget_what_all_have();
         let (held, bytes) = self.held();
         let no_room =
@@ -57,7 +57,7 @@ impl Model {
         let is_refused = no_room && self.budget.overflow == Overflow::DropNewest;
         self.messages.push(Message {
             weight,
-            episode,
+            segment,
             is_refused,
         });
         let Budget {
@@ -112,12 +112,12 @@ impl Model {
     }
 
     /// Polls a reader and compares what it is given; `None` if it has to wait or is at the end.
-    fn read(&mut self, index: usize, episode: u64) -> Option<()> {
+    fn read(&mut self, index: usize, segment: u64) -> Option<()> {
         let next_held = self.next_from(self.readers[index].position);
         let reader = &mut self.readers[index];
-        let Some(Item { gap, missed, batch }) = poll(reader) else {
+        let Some(Received { gap, missed, batch }) = poll(reader) else {
             assert_eq!(reader.position, self.messages.len(), "nothing is held back");
-            assert_eq!(reader.told, episode, "no gap is held back");
+            assert_eq!(reader.reported, segment, "no gap is held back");
             return None;
         };
         let expected = next_held - reader.position;
@@ -125,30 +125,30 @@ impl Model {
         reader.missed += missed;
         reader.position += expected;
         let next = match &batch {
-            Some(_) => self.messages[reader.position].episode,
-            None => episode,
+            Some(_) => self.messages[reader.position].segment,
+            None => segment,
         };
         match &gap {
-            Some(gap) if next != reader.told => {
+            Some(gap) if next != reader.reported => {
                 assert_ne!(gap.cause, GapCause::Lagged);
                 let lost = matches!(gap.missed, Missed::AtLeast(n) if n == missed);
-                assert!(lost || missed == 0 || reader.told == 0, "{gap:?}");
+                assert!(lost || missed == 0 || reader.reported == 0, "{gap:?}");
                 assert!(gap.since <= gap.until);
             }
             Some(gap) => {
                 assert_eq!(gap.cause, GapCause::Lagged);
                 assert_eq!(gap.missed, Missed::Exactly(missed));
             }
-            None => assert!(next == reader.told && missed == 0, "a gap is told"),
+            None => assert!(next == reader.reported && missed == 0, "a gap is told"),
         }
-        reader.told = next;
+        reader.reported = next;
         if let Some((batch, skip)) = batch {
             for index in skip..batch.len() {
                 let number = u32::from_be_bytes(
                     batch.bytes()[batch.payload(index)][..4].try_into().unwrap(),
                 );
                 assert_eq!(number as usize, reader.position, "order, and no duplicate");
-                assert_eq!(self.messages[reader.position].episode, batch.episode);
+                assert_eq!(self.messages[reader.position].segment, batch.segment);
                 reader.position += 1;
             }
             reader.receiver.done(batch);
@@ -157,7 +157,7 @@ impl Model {
     }
 }
 
-fn poll(reader: &mut Reader) -> Option<Item> {
+fn poll(reader: &mut Reader) -> Option<Received> {
     let waker = Waker::from(Arc::clone(&reader.woken));
     let polled = pin!(reader.receiver.recv()).poll(&mut Context::from_waker(&waker));
     match polled {
@@ -176,13 +176,13 @@ fn run(seed: u64) {
             false => Overflow::DropNewest,
         },
     };
-    let ring = Arc::new(Ring::new(1, budget));
+    let shared = Arc::new(Shared::new(1, budget));
     let readers = (0..random.usize(1..=4))
         .map(|_| Reader {
-            receiver: ring.subscribe(),
+            receiver: shared.subscribe(),
             position: 0,
             missed: 0,
-            told: 0,
+            reported: 0,
             waits: false,
             woken: Arc::default(),
         })
@@ -201,7 +201,7 @@ fn run(seed: u64) {
             0 => generation += 1,
             10 => {
                 let bytes = random.usize(1..2_000);
-                ring.shed(bytes);
+                shared.shed(bytes);
                 model.shed(bytes);
             }
             1..=4 => {
@@ -209,19 +209,19 @@ fn run(seed: u64) {
                     let number = u32::try_from(model.messages.len()).unwrap();
                     let mut payload = number.to_be_bytes().to_vec();
                     payload.resize(random.usize(4..100), 0);
-                    ring.append(0, b"", &payload, &mut wakers);
+                    shared.append(0, b"", &payload, &mut wakers);
                     wakers.drain(..).for_each(Waker::wake);
                     let weight = payload.len() + Batch::ENTRY_BYTES;
-                    let episode = ring.lock().episodes.current();
-                    model.append(weight, episode);
+                    let segment = shared.lock().segments.current();
+                    model.append(weight, segment);
                     assert!(model.nobody_sleeps(), "no lost wake-up");
                 }
             }
             _ => {
                 let reader = random.usize(0..model.readers.len());
-                let episode = ring.lock().episodes.current();
+                let segment = shared.lock().segments.current();
                 model.readers[reader].woken.0.store(false, SeqCst);
-                let waits = model.read(reader, episode).is_none();
+                let waits = model.read(reader, segment).is_none();
                 model.readers[reader].waits = waits;
             }
         }
@@ -238,15 +238,15 @@ fn run(seed: u64) {
             );
         }
         // A confirmation of the same generation again is a fence and changes nothing.
-        ring.confirm(0, generation, since(GapCause::ConnectionLost), &mut wakers);
+        shared.confirm(0, generation, since(GapCause::ConnectionLost), &mut wakers);
         wakers.drain(..).for_each(Waker::wake);
     }
-    ring.close(&mut wakers);
-    let episode = ring.lock().episodes.current();
+    shared.close(&mut wakers);
+    let segment = shared.lock().segments.current();
     for reader in 0..model.readers.len() {
-        while model.read(reader, episode).is_some() {}
+        while model.read(reader, segment).is_some() {}
     }
-    let state = ring.lock();
+    let state = shared.lock();
     assert!(state.queue.end() == model.messages.len() as u64);
 }
 

@@ -10,15 +10,15 @@ use tokio_rustls::rustls::{DigitallySignedStruct, Error, SignatureScheme};
 /// Takes any certificate, whosesoever: `Tls::danger_accept_any_certificate`. That the server holds
 /// its key is checked still.
 #[derive(Debug)]
-pub(super) struct Unchecked(WebPkiSupportedAlgorithms);
+pub(super) struct AcceptAnyCertificate(WebPkiSupportedAlgorithms);
 
-impl Unchecked {
+impl AcceptAnyCertificate {
     pub(super) fn new(provider: &CryptoProvider) -> Self {
         Self(provider.signature_verification_algorithms)
     }
 }
 
-impl ServerCertVerifier for Unchecked {
+impl ServerCertVerifier for AcceptAnyCertificate {
     fn verify_server_cert(
         &self,
         _certificate: &CertificateDer<'_>,

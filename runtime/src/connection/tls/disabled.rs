@@ -5,7 +5,7 @@ use tokio::net::TcpStream;
 
 use super::NOT_BUILT_IN;
 use super::config::Tls;
-use super::error::{Connected, Trouble};
+use super::error::{Connected, TlsError};
 use crate::error::Error;
 
 /// There is none.
@@ -21,7 +21,7 @@ impl Connector {
     }
 }
 
-pub(super) fn trouble(_error: &(dyn StdError + 'static)) -> Option<Trouble> {
+pub(super) fn trouble(_error: &(dyn StdError + 'static)) -> Option<TlsError> {
     None
 }
 

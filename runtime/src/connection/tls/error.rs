@@ -20,7 +20,7 @@ pub(super) type Connected = Result<Box<dyn Stream>, BoxError>;
     not(any(feature = "native-tls", feature = "rustls")),
     expect(dead_code, reason = "without TLS there is no such trouble")
 )]
-pub(super) enum Trouble {
+pub(super) enum TlsError {
     UnknownAuthority,
     Expired,
     NotYetValid,
@@ -33,7 +33,7 @@ pub(super) enum Trouble {
     RefusesCertificate,
 }
 
-impl Trouble {
+impl TlsError {
     /// What is wrong, and what to do about it.
     pub(super) fn to_string(&self, address: &ConnectionAddr) -> String {
         match self {

@@ -34,7 +34,7 @@ use tokio::net::TcpStream;
 use crate::connection::stream::Stream;
 use crate::error::Error;
 
-use error::Trouble;
+use error::TlsError;
 use plaintext_probe::speaks_plainly;
 
 /// Whether this build has TLS.
@@ -82,7 +82,7 @@ impl Connector {
             biased;
             connected = self.backend.connect(stream) => connected,
             () = speaks_plainly(&self.host, self.port) => {
-                return Err(Error::tls(Trouble::NotTls.to_string(address)));
+                return Err(Error::tls(TlsError::NotTls.to_string(address)));
             }
         };
         connected.map_err(|error| {
@@ -113,7 +113,7 @@ pub(super) fn explain(error: &(dyn StdError + 'static), address: &ConnectionAddr
 }
 
 /// Looks for TLS's own words in a chain of errors.
-fn find(error: &(dyn StdError + 'static)) -> Option<Trouble> {
+fn find(error: &(dyn StdError + 'static)) -> Option<TlsError> {
     let mut next = Some(error);
     while let Some(error) = next {
         // Neither names what it holds as its source.

@@ -4,7 +4,7 @@ use tokio::net::TcpStream;
 use tokio_native_tls::TlsConnector;
 
 use super::config::Tls;
-use super::error::{Connected, Trouble, unusable};
+use super::error::{Connected, TlsError, unusable};
 use crate::error::Error;
 
 /// TLS by the system's library: OpenSSL, or that of macOS or Windows.
@@ -60,30 +60,30 @@ pub(super) fn prepare_redis_rs() {}
 
 /// Reads what there is to read: the libraries tell why by text only. What is not known stays in the
 /// library's words.
-pub(super) fn trouble(error: &(dyn StdError + 'static)) -> Option<Trouble> {
+pub(super) fn trouble(error: &(dyn StdError + 'static)) -> Option<TlsError> {
     let text = error.to_string().to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
     Some(
         if says(&["certificate has expired", "certexpired", "was expired"]) {
-            Trouble::Expired
+            TlsError::Expired
         } else if says(&["not yet valid"]) {
-            Trouble::NotYetValid
+            TlsError::NotYetValid
         } else if says(&["hostname mismatch", "ip address mismatch"]) {
-            Trouble::OtherName(Vec::new())
+            TlsError::OtherName(Vec::new())
         } else if says(&[
             "self-signed certificate",
             "self signed certificate",
             "unable to get",
         ]) {
-            Trouble::UnknownAuthority
+            TlsError::UnknownAuthority
         } else if says(&[
             "wrong version number",
             "packet length too long",
             "http request",
         ]) {
-            Trouble::NotTls
+            TlsError::NotTls
         } else if says(&["alert certificate required"]) {
-            Trouble::WantsCertificate
+            TlsError::WantsCertificate
         } else if says(&[
             "alert access denied",
             "alert bad certificate",
@@ -94,9 +94,9 @@ pub(super) fn trouble(error: &(dyn StdError + 'static)) -> Option<Trouble> {
             "alert unknown ca",
             "alert unsupported certificate",
         ]) {
-            Trouble::RefusesCertificate
+            TlsError::RefusesCertificate
         } else if says(&["certificate verify failed"]) {
-            Trouble::BadCertificate(error.to_string())
+            TlsError::BadCertificate(error.to_string())
         } else {
             return None;
         },

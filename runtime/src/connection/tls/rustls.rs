@@ -11,9 +11,9 @@ use tokio_rustls::rustls::{
     self, AlertDescription, CertificateError, ClientConfig, InvalidMessage, RootCertStore,
 };
 
-use super::accept_any::Unchecked;
+use super::accept_any::AcceptAnyCertificate;
 use super::config::{Identity, Tls};
-use super::error::{Connected, Trouble, unusable};
+use super::error::{Connected, TlsError, unusable};
 use crate::error::Error;
 
 /// TLS by rustls.
@@ -34,7 +34,7 @@ impl Connector {
         let config = match tls.accepts_any {
             true => config
                 .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Unchecked::new(&provider))),
+                .with_custom_certificate_verifier(Arc::new(AcceptAnyCertificate::new(&provider))),
             false => config.with_root_certificates(roots(&tls.roots)?),
         };
         let mut config = match &tls.identity {
@@ -129,27 +129,27 @@ fn bare(presented: &str) -> String {
     quoted.unwrap_or(presented).to_owned()
 }
 
-pub(super) fn trouble(error: &(dyn StdError + 'static)) -> Option<Trouble> {
+pub(super) fn trouble(error: &(dyn StdError + 'static)) -> Option<TlsError> {
     use AlertDescription as Alert;
     use CertificateError as Certificate;
 
     Some(match error.downcast_ref::<rustls::Error>()? {
         rustls::Error::InvalidCertificate(error) => match error {
-            Certificate::UnknownIssuer => Trouble::UnknownAuthority,
-            Certificate::Expired | Certificate::ExpiredContext { .. } => Trouble::Expired,
+            Certificate::UnknownIssuer => TlsError::UnknownAuthority,
+            Certificate::Expired | Certificate::ExpiredContext { .. } => TlsError::Expired,
             Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
-                Trouble::NotYetValid
+                TlsError::NotYetValid
             }
-            Certificate::NotValidForName => Trouble::OtherName(Vec::new()),
+            Certificate::NotValidForName => TlsError::OtherName(Vec::new()),
             Certificate::NotValidForNameContext { presented, .. } => {
-                Trouble::OtherName(presented.iter().map(|name| bare(name)).collect())
+                TlsError::OtherName(presented.iter().map(|name| bare(name)).collect())
             }
-            other => Trouble::BadCertificate(other.to_string()),
+            other => TlsError::BadCertificate(other.to_string()),
         },
         rustls::Error::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
-        ) => Trouble::NotTls,
-        rustls::Error::AlertReceived(Alert::CertificateRequired) => Trouble::WantsCertificate,
+        ) => TlsError::NotTls,
+        rustls::Error::AlertReceived(Alert::CertificateRequired) => TlsError::WantsCertificate,
         rustls::Error::AlertReceived(
             Alert::AccessDenied
             | Alert::BadCertificate
@@ -159,7 +159,7 @@ pub(super) fn trouble(error: &(dyn StdError + 'static)) -> Option<Trouble> {
             | Alert::DecryptError
             | Alert::UnknownCA
             | Alert::UnsupportedCertificate,
-        ) => Trouble::RefusesCertificate,
+        ) => TlsError::RefusesCertificate,
         _ => return None,
     })
 }

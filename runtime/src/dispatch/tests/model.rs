@@ -8,33 +8,33 @@ use std::task::Poll;
 use shuttle::thread;
 
 use crate::broadcast::tests::model_reader::{Reader, holds, payload};
-use crate::broadcast::{Budget, Ring};
+use crate::broadcast::{Budget, Shared};
 use crate::config::Settings;
-use crate::dispatch::Feed;
-use crate::dispatch::table::Routes;
+use crate::dispatch::Dispatcher;
+use crate::dispatch::table::RoutingTable;
 use crate::gap::{GapCause, Missed};
 use crate::push::Incoming;
 use crate::subscription::{Kind, Subscription};
 use crate::util::model::{block_on, check, check_some};
 
 /// A feed with one connected channel, whose rings have these budgets, and a reader of each.
-fn live<const N: usize>(budgets: [Budget; N]) -> (Arc<Feed>, [Reader; N]) {
-    let mut routes = Routes::default();
+fn live<const N: usize>(budgets: [Budget; N]) -> (Arc<Dispatcher>, [Reader; N]) {
+    let mut routes = RoutingTable::default();
     let readers = budgets.map(|budget| {
-        let ring = Arc::new(Ring::new(1, budget));
-        routes.add(&ring, &[Subscription::channel("c")]);
-        Reader::new(ring.subscribe())
+        let shared = Arc::new(Shared::new(1, budget));
+        routes.add(&shared, &[Subscription::channel("c")]);
+        Reader::new(shared.subscribe())
     });
-    let feed = Arc::new(Feed::new(routes, &Settings::default()));
-    feed.open(1);
-    feed.accept(
+    let dispatcher = Arc::new(Dispatcher::new(routes, &Settings::default()));
+    dispatcher.open(1);
+    dispatcher.accept(
         1,
         &Incoming::Subscribed {
             kind: Kind::Channel,
             name: b"c",
         },
     );
-    (feed, readers)
+    (dispatcher, readers)
 }
 
 fn message(payload: &[u8]) -> Incoming<'_> {
@@ -47,28 +47,28 @@ fn message(payload: &[u8]) -> Incoming<'_> {
 }
 
 /// Brings pushes one by one, as the manager link does.
-fn accept(feed: &Feed, numbers: std::ops::Range<u64>) {
+fn accept(dispatcher: &Dispatcher, numbers: std::ops::Range<u64>) {
     for number in numbers {
-        feed.accept(1, &message(&payload(number)));
+        dispatcher.accept(1, &message(&payload(number)));
     }
 }
 
 /// Brings pushes many at a time and waits for a full ring, as the wire link does.
-fn take_in(feed: &Feed, numbers: std::ops::Range<u64>) {
+fn take_in(dispatcher: &Dispatcher, numbers: std::ops::Range<u64>) {
     let mut numbers = numbers.peekable();
     while numbers.peek().is_some() {
         let mut full = None;
-        feed.intake(1, |intake| {
+        dispatcher.dispatch(1, |guard| {
             while let Some(number) = numbers.peek() {
-                if let Err(ring) = intake.push_or_wait(&message(&payload(*number))) {
-                    full = Some(ring);
+                if let Err(shared) = guard.push_or_wait(&message(&payload(*number))) {
+                    full = Some(shared);
                     break;
                 }
                 numbers.next();
             }
         });
-        if let Some(ring) = full {
-            block_on(poll_fn(|cx| match ring.has_room_or_wakes(cx.waker()) {
+        if let Some(shared) = full {
+            block_on(poll_fn(|cx| match shared.poll_room(cx.waker()) {
                 true => Poll::Ready(()),
                 false => Poll::Pending,
             }));
@@ -87,17 +87,17 @@ fn none_missed<const N: usize>(readers: [thread::JoinHandle<Reader>; N]) {
 }
 
 /// The task that wakes handlers late, until it is aborted.
-fn keeps_waking(feed: &Arc<Feed>) -> shuttle::future::JoinHandle<()> {
-    shuttle::future::spawn(Arc::clone(feed).keep_waking())
+fn keeps_waking(dispatcher: &Arc<Dispatcher>) -> shuttle::future::JoinHandle<()> {
+    shuttle::future::spawn(Arc::clone(dispatcher).keep_waking())
 }
 
 #[test]
 fn wake_ups_that_are_gathered_all_come() {
     check_some(|| {
-        let (feed, readers) = live([holds(64), holds(65)]);
+        let (dispatcher, readers) = live([holds(64), holds(65)]);
         let readers = reads(readers, 4);
-        let waking = keeps_waking(&feed);
-        accept(&feed, 0..4);
+        let waking = keeps_waking(&dispatcher);
+        accept(&dispatcher, 0..4);
         none_missed(readers);
         waking.abort();
     });
@@ -106,11 +106,11 @@ fn wake_ups_that_are_gathered_all_come() {
 #[test]
 fn a_task_that_gathers_wake_ups_and_ends_leaves_nobody_asleep() {
     check_some(|| {
-        let (feed, readers) = live([holds(64), holds(65)]);
+        let (dispatcher, readers) = live([holds(64), holds(65)]);
         let readers = reads(readers, 4);
-        let waking = keeps_waking(&feed);
+        let waking = keeps_waking(&dispatcher);
         let ending = thread::spawn(move || waking.abort());
-        accept(&feed, 0..4);
+        accept(&dispatcher, 0..4);
         none_missed(readers);
         ending.join().unwrap();
     });
@@ -119,17 +119,17 @@ fn a_task_that_gathers_wake_ups_and_ends_leaves_nobody_asleep() {
 #[test]
 fn who_else_wakes_takes_nobodys_wake_up_away() {
     check_some(|| {
-        let (feed, readers) = live([holds(64), holds(65)]);
+        let (dispatcher, readers) = live([holds(64), holds(65)]);
         let readers = reads(readers, 4);
-        let waking = keeps_waking(&feed);
-        let supervisor = Arc::clone(&feed);
-        let supervisor = thread::spawn(move || {
-            supervisor.interrupt(Missed::AtMost(1));
-            supervisor.deny(&Subscription::channel("other"), &Arc::from("no"));
+        let waking = keeps_waking(&dispatcher);
+        let session = Arc::clone(&dispatcher);
+        let session = thread::spawn(move || {
+            session.interrupt(Missed::AtMost(1));
+            session.deny(&Subscription::channel("other"), &Arc::from("no"));
         });
-        accept(&feed, 0..4);
+        accept(&dispatcher, 0..4);
         none_missed(readers);
-        supervisor.join().unwrap();
+        session.join().unwrap();
         waking.abort();
     });
 }
@@ -137,9 +137,9 @@ fn who_else_wakes_takes_nobodys_wake_up_away() {
 #[test]
 fn pushes_that_come_many_at_a_time_wait_for_the_fullest_ring() {
     check(1, || {
-        let (feed, readers) = live([holds(1), holds(64)]);
+        let (dispatcher, readers) = live([holds(1), holds(64)]);
         let readers = reads(readers, 3);
-        take_in(&feed, 0..3);
+        take_in(&dispatcher, 0..3);
         none_missed(readers);
     });
 }
@@ -147,12 +147,12 @@ fn pushes_that_come_many_at_a_time_wait_for_the_fullest_ring() {
 #[test]
 fn a_close_between_pushes_ends_every_reader() {
     check_some(|| {
-        let (feed, readers) = live([holds(64), holds(65)]);
+        let (dispatcher, readers) = live([holds(64), holds(65)]);
         let readers = readers.map(|reader| thread::spawn(|| reader.read_to_the_end()));
-        let waking = keeps_waking(&feed);
-        let closing = Arc::clone(&feed);
+        let waking = keeps_waking(&dispatcher);
+        let closing = Arc::clone(&dispatcher);
         let closing = thread::spawn(move || closing.close());
-        accept(&feed, 0..3);
+        accept(&dispatcher, 0..3);
         let ends = readers.map(|reader| reader.join().unwrap());
         assert!(ends.iter().all(|reader| reader.missed == 0));
         closing.join().unwrap();
@@ -163,13 +163,13 @@ fn a_close_between_pushes_ends_every_reader() {
 #[test]
 fn a_push_of_the_connection_before_is_nobodys() {
     check(2, || {
-        let (feed, readers) = live([holds(64)]);
+        let (dispatcher, readers) = live([holds(64)]);
         let readers = reads(readers, 2);
-        let late = Arc::clone(&feed);
+        let late = Arc::clone(&dispatcher);
         let late = thread::spawn(move || {
             late.accept(0, &message(b"a stale one"));
         });
-        accept(&feed, 0..2);
+        accept(&dispatcher, 0..2);
         none_missed(readers);
         late.join().unwrap();
     });
@@ -178,18 +178,18 @@ fn a_push_of_the_connection_before_is_nobodys() {
 #[test]
 fn a_new_connection_is_told_behind_what_the_old_one_brought() {
     check_some(|| {
-        let (feed, readers) = live([holds(64), holds(65)]);
+        let (dispatcher, readers) = live([holds(64), holds(65)]);
         let readers = reads(readers, 3);
-        let waking = keeps_waking(&feed);
-        accept(&feed, 0..2);
-        feed.end(Missed::Unknown);
-        feed.open(2);
+        let waking = keeps_waking(&dispatcher);
+        accept(&dispatcher, 0..2);
+        dispatcher.end(Missed::Unknown);
+        dispatcher.open(2);
         let confirmed = Incoming::Subscribed {
             kind: Kind::Channel,
             name: b"c",
         };
-        feed.accept(2, &confirmed);
-        feed.accept(2, &message(&payload(2)));
+        dispatcher.accept(2, &confirmed);
+        dispatcher.accept(2, &message(&payload(2)));
         for reader in readers {
             let reader = reader.join().unwrap();
             assert_eq!(reader.missed, 0);

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::broadcast::Ring;
-use crate::dispatch::Feed;
+use crate::broadcast::Shared;
+use crate::dispatch::Dispatcher;
+use crate::util::clock;
 
 /// When the link stops reading because a ring is full, and for how long.
 ///
@@ -14,7 +15,7 @@ use crate::dispatch::Feed;
 /// handler has messages to work on, that harms nobody, and lasts as long as the slow one makes
 /// progress. While another handler has nothing to do it costs that one latency, so it is only done
 /// for a small part of each second.
-pub(super) struct Patience {
+pub(super) struct Backpressure {
     /// How much of each second another handler may be kept waiting.
     limit: Duration,
     second: Instant,
@@ -24,7 +25,7 @@ pub(super) struct Patience {
 }
 
 struct Wait {
-    ring: Arc<Ring>,
+    shared: Arc<Shared>,
     taken: u64,
     progress: Instant,
     looked: Instant,
@@ -38,11 +39,11 @@ const LOOK: Duration = Duration::from_millis(2);
 
 const SECOND: Duration = Duration::from_secs(1);
 
-impl Patience {
+impl Backpressure {
     pub(super) fn new(limit: Duration) -> Self {
         Self {
             limit,
-            second: Instant::now(),
+            second: clock::now(),
             used: Duration::ZERO,
             wait: None,
             timer: Box::pin(sleep(Duration::ZERO)),
@@ -58,11 +59,11 @@ impl Patience {
     }
 
     /// Begins to wait for a ring.
-    pub(super) fn begin(&mut self, ring: Arc<Ring>, feed: &Feed, now: Instant) {
-        feed.set_waiting(true);
+    pub(super) fn begin(&mut self, shared: Arc<Shared>, dispatcher: &Dispatcher, now: Instant) {
+        dispatcher.set_waiting(true);
         self.wait = Some(Wait {
-            taken: ring.taken(),
-            ring,
+            taken: shared.taken(),
+            shared,
             progress: now,
             looked: now,
         });
@@ -74,26 +75,26 @@ impl Patience {
 
     /// Waits until there is room, or until it is time to read on in spite of that. Ready at once
     /// when there is nothing to wait for.
-    pub(super) fn poll(&mut self, feed: &Feed, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll(&mut self, dispatcher: &Dispatcher, cx: &mut Context<'_>) -> Poll<()> {
         let Some(wait) = &mut self.wait else {
             return Poll::Ready(());
         };
-        let now = Instant::now();
-        let taken = wait.ring.taken();
+        let now = clock::now();
+        let taken = wait.shared.taken();
         if taken != wait.taken {
             (wait.taken, wait.progress) = (taken, now);
         }
-        if feed.has_idle_handler() {
+        if dispatcher.has_idle_handler() {
             self.used += now - wait.looked;
         }
         wait.looked = now;
         let is_stuck = now - wait.progress >= STUCK;
         if is_stuck {
-            wait.ring.give_up();
+            wait.shared.stop_waiting();
         }
-        if is_stuck || self.used >= self.limit || wait.ring.has_room_or_wakes(cx.waker()) {
+        if is_stuck || self.used >= self.limit || wait.shared.poll_room(cx.waker()) {
             self.wait = None;
-            feed.set_waiting(false);
+            dispatcher.set_waiting(false);
             return Poll::Ready(());
         }
         self.timer.as_mut().reset(now + LOOK);

@@ -10,10 +10,10 @@ use redis::{Parser, PushInfo, PushKind, Value};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::runtime::Runtime;
 
-use super::backpressure::Patience;
+use super::backpressure::Backpressure;
 use super::tap::Tap;
 use crate::config::Settings;
-use crate::dispatch::{Feed, Routes};
+use crate::dispatch::{Dispatcher, RoutingTable};
 use crate::link::push_info::incoming;
 use crate::push::RawPush;
 
@@ -64,16 +64,19 @@ pub(crate) struct Tapped {
 pub(crate) fn tapped(bytes: &[u8], random: &mut fastrand::Rng) -> Tapped {
     RUNTIME.with(|runtime| {
         runtime.block_on(async {
-            let feed = Arc::new(Feed::new(Routes::default(), &Settings::default()));
-            feed.open(1);
-            let mut pushes = feed.pushes();
+            let dispatcher = Arc::new(Dispatcher::new(
+                RoutingTable::default(),
+                &Settings::default(),
+            ));
+            dispatcher.open(1);
+            let mut pushes = dispatcher.pushes();
             let stream = Pieces {
                 bytes: bytes.to_vec(),
                 at: 0,
                 random: random.fork(),
             };
-            let patience = Patience::new(Duration::ZERO);
-            let mut tap = Tap::new(stream, Arc::clone(&feed), 1, patience);
+            let backpressure = Backpressure::new(Duration::ZERO);
+            let mut tap = Tap::new(stream, Arc::clone(&dispatcher), 1, backpressure);
             let mut passed = Vec::new();
             let read = tap.read_to_end(&mut passed).await;
             read.expect("the stream has no errors of its own");

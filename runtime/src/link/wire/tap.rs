@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
 
-use super::backpressure::Patience;
+use super::backpressure::Backpressure;
 use super::scan::{Scanned, scan};
-use crate::dispatch::Feed;
+use crate::dispatch::Dispatcher;
 use crate::push::Incoming;
+use crate::util::clock;
 
 /// A stream that lifts pushes out of what the server sends, and passes the rest on.
 ///
@@ -17,7 +17,7 @@ use crate::push::Incoming;
 /// ways: the feed needs them in their place among the messages, redis-rs as replies.
 pub(super) struct Tap<S> {
     stream: S,
-    feed: Arc<Feed>,
+    dispatcher: Arc<Dispatcher>,
     generation: u64,
     /// What was read and not scanned yet: `buffer[start..end]`.
     buffer: Vec<u8>,
@@ -28,7 +28,7 @@ pub(super) struct Tap<S> {
     /// What redis-rs is to read.
     passed: Vec<u8>,
     passed_from: usize,
-    patience: Patience,
+    backpressure: Backpressure,
     /// Whether whole frames are in the buffer, behind a wait.
     holds_frames: bool,
     has_ended: bool,
@@ -43,10 +43,15 @@ const READ: usize = 64 * 1024;
 const READS_AT_ONCE: usize = 4;
 
 impl<S: AsyncRead + Unpin> Tap<S> {
-    pub(super) fn new(stream: S, feed: Arc<Feed>, generation: u64, patience: Patience) -> Self {
+    pub(super) fn new(
+        stream: S,
+        dispatcher: Arc<Dispatcher>,
+        generation: u64,
+        backpressure: Backpressure,
+    ) -> Self {
         Self {
             stream,
-            feed,
+            dispatcher,
             generation,
             buffer: vec![0; READ],
             start: 0,
@@ -54,7 +59,7 @@ impl<S: AsyncRead + Unpin> Tap<S> {
             frame: 0,
             passed: Vec::new(),
             passed_from: 0,
-            patience,
+            backpressure,
             holds_frames: false,
             has_ended: false,
             has_given_up: false,
@@ -68,21 +73,21 @@ impl<S: AsyncRead + Unpin> Tap<S> {
             return;
         }
         let Self {
-            feed,
+            dispatcher,
             buffer,
             start,
             end,
             frame,
             passed,
             has_given_up,
-            patience,
+            backpressure,
             ..
         } = self;
-        let now = Instant::now();
-        let may_wait = patience.may_wait(now);
+        let now = clock::now();
+        let may_wait = backpressure.may_wait(now);
         let mut full = None;
         *frame = 0;
-        feed.intake(self.generation, |intake| {
+        dispatcher.dispatch(self.generation, |guard| {
             while start < end {
                 let bytes = &buffer[*start..*end];
                 let taken = match scan(bytes) {
@@ -92,15 +97,15 @@ impl<S: AsyncRead + Unpin> Tap<S> {
                     }
                     Scanned::Lifted(push, taken) => {
                         if !may_wait {
-                            intake.push(&push);
-                        } else if let Err(ring) = intake.push_or_wait(&push) {
-                            full = Some(ring);
+                            guard.push(&push);
+                        } else if let Err(shared) = guard.push_or_wait(&push) {
+                            full = Some(shared);
                             break;
                         }
                         taken
                     }
                     Scanned::Shared(push, taken) => {
-                        intake.push(&push);
+                        guard.push(&push);
                         passed.extend_from_slice(&bytes[..taken]);
                         taken
                     }
@@ -117,8 +122,8 @@ impl<S: AsyncRead + Unpin> Tap<S> {
             }
         });
         self.holds_frames = full.is_some();
-        if let Some(ring) = full {
-            patience.begin(ring, feed, now);
+        if let Some(shared) = full {
+            backpressure.begin(shared, dispatcher, now);
         }
         if self.has_given_up {
             self.pass_rest();
@@ -127,7 +132,7 @@ impl<S: AsyncRead + Unpin> Tap<S> {
     }
 
     /// Whether the stream was given up: something in it could not be read.
-    #[cfg(any(test, feature = "__fuzz"))]
+    #[cfg(any(test, all(redis_push_internals, feature = "testing")))]
     pub(super) fn has_given_up(&self) -> bool {
         self.has_given_up
     }
@@ -153,7 +158,8 @@ impl<S: AsyncRead + Unpin> Tap<S> {
 
     fn end_stream(&mut self) {
         self.has_ended = true;
-        self.feed.accept(self.generation, &Incoming::Disconnected);
+        self.dispatcher
+            .accept(self.generation, &Incoming::Disconnected);
     }
 
     fn make_room(&mut self) {
@@ -188,8 +194,8 @@ impl<S> Drop for Tap<S> {
     fn drop(&mut self) {
         // A connection that ends in the middle of a wait would let every silence after it pass for
         // one.
-        if self.patience.is_waiting() {
-            self.feed.set_waiting(false);
+        if self.backpressure.is_waiting() {
+            self.dispatcher.set_waiting(false);
         }
     }
 }
@@ -210,7 +216,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
                 // No bytes: the end.
                 return Poll::Ready(Ok(()));
             }
-            ready!(tap.patience.poll(&tap.feed, cx));
+            ready!(tap.backpressure.poll(&tap.dispatcher, cx));
             if !tap.holds_frames {
                 ready!(tap.poll_fill(cx))?;
             }

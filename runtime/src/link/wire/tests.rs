@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 
-use super::backpressure::Patience;
+use super::backpressure::Backpressure;
 use super::differential::{Tapped, compare, expected, parsed, tapped};
 use super::scan::{Scanned, scan};
 use super::tap::Tap;
-use crate::broadcast::{Budget, Ring};
+use crate::broadcast::{Budget, Shared};
 use crate::config::Settings;
-use crate::dispatch::{Feed, Routes};
+use crate::dispatch::{Dispatcher, RoutingTable};
 use crate::push::RawPush;
 use crate::subscription::Subscription;
 
@@ -238,7 +238,7 @@ fn a_stream_that_the_tap_cannot_read_ends_the_connection() {
 
 #[tokio::test]
 async fn a_connection_that_ends_in_a_wait_waits_no_more() {
-    let ring = Arc::new(Ring::new(
+    let shared = Arc::new(Shared::new(
         1,
         Budget {
             messages: 1,
@@ -246,22 +246,22 @@ async fn a_connection_that_ends_in_a_wait_waits_no_more() {
             ..Budget::default()
         },
     ));
-    let _receiver = ring.subscribe();
-    let mut routes = Routes::default();
-    routes.add(&ring, &[Subscription::channel("a")]);
-    let feed = Arc::new(Feed::new(routes, &Settings::default()));
-    feed.open(1);
+    let _receiver = shared.subscribe();
+    let mut routes = RoutingTable::default();
+    routes.add(&shared, &[Subscription::channel("a")]);
+    let dispatcher = Arc::new(Dispatcher::new(routes, &Settings::default()));
+    dispatcher.open(1);
     let mut bytes = b">3\r\n+subscribe\r\n$1\r\na\r\n:1\r\n".to_vec();
     for _ in 0..2 {
         bytes.extend(b">3\r\n+message\r\n$1\r\na\r\n$1\r\nx\r\n");
     }
-    let patience = Patience::new(Duration::from_secs(1));
+    let backpressure = Backpressure::new(Duration::from_secs(1));
     let stream = Cursor::new(bytes);
-    let mut tap = Tap::new(stream, Arc::clone(&feed), 1, patience);
+    let mut tap = Tap::new(stream, Arc::clone(&dispatcher), 1, backpressure);
     let mut out = Vec::new();
     // The confirmation is for redis-rs as well; the second message has no room.
     tap.read_buf(&mut out).await.unwrap();
-    assert!(feed.is_waiting());
+    assert!(dispatcher.is_waiting());
     drop(tap);
-    assert!(!feed.is_waiting());
+    assert!(!dispatcher.is_waiting());
 }

@@ -35,7 +35,7 @@ impl Template {
         }
     }
 
-    #[cfg(feature = "__fuzz")]
+    #[cfg(all(redis_push_internals, feature = "testing"))]
     pub(crate) fn segments(&self) -> &[Segment] {
         &self.segments
     }

@@ -2,11 +2,11 @@ use bytes::Bytes;
 
 use super::client::ClientId;
 use super::reply::Frames;
-use super::state::{Client, State};
+use super::state::{BrokerState, Client};
 
 /// One command as a client called it.
 pub(super) struct Call<'a> {
-    pub(super) state: &'a mut State,
+    pub(super) state: &'a mut BrokerState,
     pub(super) id: ClientId,
     pub(super) arguments: &'a [Bytes],
     pub(super) reply: Frames,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::call::Call;
 use super::client::ClientId;
 use super::reply::{Frames, Protocol};
-use super::state::{Running, State};
+use super::state::{BrokerState, Running};
 use super::{data, session, settings, subscribing};
 
 /// A command, or a subcommand by its full name.
@@ -154,7 +154,7 @@ const PUBSUB: &[Command] = &[
 ];
 
 /// Runs a command: its reply goes out first, then what it pushed to its own client.
-pub(super) fn run(state: &mut State, id: ClientId, arguments: &[Bytes]) {
+pub(super) fn run(state: &mut BrokerState, id: ClientId, arguments: &[Bytes]) {
     let Some(protocol) = state.clients.get(&id).map(|client| client.protocol) else {
         return;
     };

@@ -5,14 +5,14 @@ use tokio::time::Instant;
 
 use super::client::ClientId;
 use super::events::Class;
-use super::state::State;
+use super::state::BrokerState;
 
 /// How many databases SELECT can choose from, as in the server's default configuration.
 pub(super) const DATABASES: usize = 16;
 
 // The order of an event and an invalidation is the server's: a change invalidates before it is
 // told, an expiry is told first. (Invalidations by prefix come later still: see `tracking`.)
-impl State {
+impl BrokerState {
     pub(super) fn set(
         &mut self,
         by: ClientId,

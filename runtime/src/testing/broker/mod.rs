@@ -32,7 +32,7 @@ mod subscriptions;
 mod tracking;
 mod tracking_table;
 
-#[cfg(feature = "__fuzz")]
+#[cfg(redis_push_internals)]
 pub(crate) use glob::matches as matches_glob;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,7 +42,7 @@ use tokio::net::TcpSocket;
 
 use events::Classes;
 use listener::Running;
-use state::{Shared, State};
+use state::{BrokerState, Shared};
 use subscriptions::Kind;
 
 /// An in-process server to subscribe to.
@@ -296,7 +296,7 @@ impl Broker {
     /// ```
     pub async fn wait_for_subscribers_of(&self, name: impl AsRef<[u8]>, n: usize) {
         let name = name.as_ref();
-        let count = |state: &State| {
+        let count = |state: &BrokerState| {
             Kind::ALL
                 .iter()
                 .map(|kind| state.subscriptions.count(*kind, name))
@@ -305,7 +305,7 @@ impl Broker {
         self.wait_until(n, count).await;
     }
 
-    async fn wait_until(&self, n: usize, count: impl Fn(&State) -> usize) {
+    async fn wait_until(&self, n: usize, count: impl Fn(&BrokerState) -> usize) {
         let mut changed = self.shared.lock().changed.subscribe();
         loop {
             let now = count(&self.shared.lock());

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use super::client::ClientId;
 use super::glob;
 use super::reply::{Frames, Protocol};
-use super::state::State;
+use super::state::BrokerState;
 use super::subscriptions::Kind;
 
-impl State {
+impl BrokerState {
     /// Subscribes a client; a name it already has is confirmed again.
     pub(super) fn subscribe(&mut self, id: ClientId, kind: Kind, name: &Bytes, reply: &mut Frames) {
         let Some(client) = self.clients.get_mut(&id) else {

@@ -17,7 +17,7 @@ use super::tracking_table::{Tracking, TrackingTable};
 
 /// What the public handle, the listener and the tasks of the connections share.
 pub(super) struct Shared {
-    state: Mutex<State>,
+    state: Mutex<BrokerState>,
     /// Woken when a key's deadline comes before all others.
     pub(super) deadline: Notify,
     pub(super) wire: watch::Sender<Wire>,
@@ -34,18 +34,18 @@ pub(super) struct Wire {
 impl Shared {
     pub(super) fn new() -> Self {
         Self {
-            state: Mutex::new(State::new()),
+            state: Mutex::new(BrokerState::new()),
             deadline: Notify::new(),
             wire: watch::Sender::new(Wire::default()),
         }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, BrokerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-pub(super) struct State {
+pub(super) struct BrokerState {
     pub(super) clients: HashMap<ClientId, Client>,
     last_id: ClientId,
     pub(super) subscriptions: Subscriptions,
@@ -79,7 +79,7 @@ pub(super) struct Client {
     pub(super) authenticated: bool,
     pub(super) name: Bytes,
     pub(super) db: usize,
-    /// Subscribed names by kind; `State::subscriptions` holds the same the other way round.
+    /// Subscribed names by kind; `BrokerState::subscriptions` holds the same the other way round.
     pub(super) names: [BTreeSet<Bytes>; Kind::COUNT],
     pub(super) tracking: Option<Tracking>,
     /// Closed once the replies so far are written.
@@ -92,7 +92,7 @@ impl Client {
     }
 }
 
-impl State {
+impl BrokerState {
     fn new() -> Self {
         Self {
             clients: HashMap::new(),

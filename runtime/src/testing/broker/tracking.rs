@@ -8,9 +8,9 @@ use bytes::Bytes;
 
 use super::client::ClientId;
 use super::reply::{Frames, Protocol};
-use super::state::State;
+use super::state::BrokerState;
 
-impl State {
+impl BrokerState {
     /// Switches tracking on, or adds prefixes to it. The latest NOLOOP, or its absence, wins.
     pub(super) fn start_tracking(
         &mut self,

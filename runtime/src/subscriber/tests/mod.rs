@@ -1,0 +1,4 @@
+//! Subscribers on the embedded broker.
+
+mod healing;
+mod support;
