@@ -1,10 +1,10 @@
-//! What the macros write, written by hand: a message, its handler and their mount.
+//! The code that the macros generate, written by hand: a message, its handler and their mount.
 //!
 //! ```sh
 //! cargo run --example by_hand
 //! ```
 //!
-//! A handler with data of its own counts what it is sent. The program publishes a hundred messages,
+//! A handler with its own data counts the messages for it. The program publishes a hundred messages,
 //! and fails if one of them does not arrive.
 
 mod server;
@@ -21,8 +21,9 @@ use redis_push::{
     PushMessage, Rejection, Spec, Subscriber, Subscription, ToPayload,
 };
 
-/// `#[derive(PushMessage)] #[push(channel = "example.parcels", codec = text)]` would write what
-/// follows, but for a form of its own: `7 to Lyon`.
+/// A parcel, encoded as `7 to Lyon`. Apart from that format,
+/// `#[derive(PushMessage)] #[push(channel = "example.parcels", codec = text)]` would generate the
+/// impls below.
 #[derive(Debug, PartialEq)]
 struct Parcel<'a> {
     id: u64,
@@ -37,7 +38,8 @@ impl PushMessage for Parcel<'_> {
     const CODEC: &'static str = "text";
 }
 
-/// How a handler takes it. What borrows from the push lives as long as the delivery.
+/// Decodes the message for a handler. A value that borrows from the push lives as long as the
+/// delivery.
 impl<'p, S> FromPush<'p, S> for Parcel<'p> {
     const MESSAGE: Option<MessageDescriptor> = Some(MessageDescriptor::of::<Self>());
 
@@ -46,37 +48,38 @@ impl<'p, S> FromPush<'p, S> for Parcel<'p> {
             .map_err(|error| Rejection::caused_by("the payload is not UTF-8", error))?;
         let (id, to) = text
             .split_once(" to ")
-            .ok_or_else(|| Rejection::new("the payload is no parcel"))?;
+            .ok_or_else(|| Rejection::new("the payload is not a parcel"))?;
         let id = id
             .parse()
-            .map_err(|error| Rejection::caused_by("the number of the parcel is none", error))?;
+            .map_err(|error| Rejection::caused_by("the id of the parcel is not a number", error))?;
         Ok(Self { id, to: to.into() })
     }
 }
 
-/// How it is published.
+/// Encodes the message for publishing.
 impl ToPayload for Parcel<'_> {
     fn to_payload(&self) -> redis_push::Result<Cow<'_, [u8]>> {
         let mut text = String::new();
-        write!(text, "{} to {}", self.id, self.to).expect("a string takes all text");
+        write!(text, "{} to {}", self.id, self.to).expect("writing to a String does not fail");
         Ok(Cow::Owned(text.into_bytes()))
     }
 }
 
+/// Names the channel to publish on.
 impl Publishable for Parcel<'_> {
     fn to_channel(&self) -> redis_push::Result<String> {
         Ok("example.parcels".to_owned())
     }
 }
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Default)]
 struct Counts {
     parcels: AtomicU64,
     gaps: AtomicU64,
 }
 
-/// `#[push_handler]` makes a type of a function. By hand it may have data of its own.
+/// A handler with its own data. The type that `#[push_handler]` generates for a function has none.
 struct CountParcels {
     only_to: &'static str,
 }

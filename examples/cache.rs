@@ -1,12 +1,13 @@
-//! A local copy of some keys that is right again after every outage.
+//! A local copy of some keys that is correct again after every outage.
 //!
 //! ```sh
 //! cargo run --example cache
 //! ```
 //!
-//! A writer sets keys and publishes every change. A handler brings the changes into a map; its gap
-//! handler reads all keys anew whenever changes may have been missed. The program cuts the
-//! subscriber's connection while writing goes on, and fails if map and server differ at the end.
+//! A writer sets keys and publishes every change. A handler applies the changes to a map, and its gap
+//! handler reads all keys again whenever changes may have been missed. The program cuts the
+//! subscriber's connection while the writer continues, and fails if the map and the server differ at
+//! the end.
 
 mod line;
 mod server;
@@ -28,7 +29,7 @@ const ITEMS: u32 = 100;
 const CHANGES: u64 = 200;
 const OUTAGES: usize = 5;
 
-/// How many pieces of an item are left. The channel has the name of the key.
+/// How many pieces of an item are left. The channel has the same name as the key.
 #[derive(PushMessage)]
 #[push(channel = "example:stock:{item}")]
 struct Stock {
@@ -46,22 +47,22 @@ type Map = BTreeMap<u32, u64>;
 struct App {
     server: MultiplexedConnection,
     cache: Arc<Mutex<Map>>,
-    /// The same without a gap handler, to see the difference.
+    /// A map without a gap handler, to show the difference.
     careless: Arc<Mutex<Map>>,
 }
 
 /// Reads all keys: at the start, and after every gap.
 ///
-/// There is no race to lose. The gap is told when the server has confirmed the subscription, so
-/// every change is in one of two sets. If it was published before the confirmation, its key was set
-/// even before that, and is read here. If it was published after, it comes as a message, and
-/// messages are delivered when this is done. A change may be in both sets, and then an older
-/// message may put an older value back for a moment; but the message of the last change comes last.
+/// There is no race. The gap is reported after the server has confirmed the subscription, so every
+/// change is in one of two sets. If it was published before the confirmation, its key was set even
+/// earlier, and is read here. If it was published after, it arrives as a message, and messages are
+/// delivered after this function returns. A change may be in both sets. Then an older message may
+/// restore an older value for a moment, but the message of the last change comes last.
 #[gap_handler]
 async fn reload(gap: Gap, State(app): State<App>) -> Result<(), RedisError> {
-    // An error here is tried again, and no message is delivered before it has gone well.
+    // If this fails, it is retried, and no message is delivered before it succeeds.
     let now = read_all(app.server).await?;
-    println!("{gap}; {} items read anew", now.len());
+    println!("{gap}; {} items read again", now.len());
     *app.cache.lock().unwrap() = now;
     Ok(())
 }
@@ -81,7 +82,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let server = server::find().await?;
     println!("using {}", server.why);
     let line = Line::to(&server.url).await?;
-    // The writer, and `reload`, reach the server on a way of their own.
+    // The writer and `reload` use a separate connection, which is not cut.
     let client = redis::Client::open(&*server.url)?;
     let connection = client.get_multiplexed_async_connection().await?;
     let mut writer = Writer {
@@ -102,7 +103,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     outcome
 }
 
-/// Writes before the start, between the outages and all through them, and compares.
+/// Writes before the start, between the outages and during them, and compares.
 async fn run(writer: &mut Writer, line: &Line, app: &App) -> Result<ExitCode, Box<dyn Error>> {
     writer.write(CHANGES).await?;
     let handle = Subscriber::with_client(line.client.clone())
@@ -116,14 +117,14 @@ async fn run(writer: &mut Writer, line: &Line, app: &App) -> Result<ExitCode, Bo
         writer.write(CHANGES).await?;
         line.cut();
         writer.write(CHANGES).await?;
-        line.mend();
+        line.restore();
         // Some of these are published before the subscription is back, some after.
         tokio::try_join!(writer.write(CHANGES), ready(&handle))?;
     }
     finish(&handle, writer, app).await
 }
 
-/// Lets the handlers take what was sent, and compares key by key.
+/// Shuts down, which delivers everything that was sent, and compares key by key.
 async fn finish(handle: &Handle, writer: &Writer, app: &App) -> Result<ExitCode, Box<dyn Error>> {
     let report = handle.shutdown(Duration::from_secs(5)).await;
     println!("\n{} changes written\n{report}", writer.written);
@@ -136,19 +137,19 @@ async fn finish(handle: &Handle, writer: &Writer, app: &App) -> Result<ExitCode,
     );
     let wrong = differences(&truth, &app.cache.lock().unwrap());
     if wrong.is_empty() {
-        println!("with it, every item is as on the server");
+        println!("with it, every item is the same as on the server");
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!("with `on_gap` these items are wrong: {wrong:?}");
     Ok(ExitCode::FAILURE)
 }
 
-/// Waits until the subscription is back.
+/// Waits until everything is subscribed again.
 async fn ready(handle: &Handle) -> Result<(), Box<dyn Error>> {
     Ok(tokio::time::timeout(Duration::from_secs(10), handle.ready()).await?)
 }
 
-/// The items that one of the maps lacks or has with another value.
+/// The items that differ between two maps.
 fn differences(one: &Map, other: &Map) -> Vec<u32> {
     let differs = |item: &u32| one.get(item) != other.get(item);
     (0..ITEMS).filter(differs).collect()
@@ -170,11 +171,11 @@ struct Writer {
 }
 
 impl Writer {
-    /// Makes that many changes, to items taken at random.
+    /// Changes random items, `changes` times.
     ///
-    /// The key is set before the change is published, and the next change of a key comes after
-    /// that: here because there is one writer. Where there are several, `.atomic()` makes it a
-    /// transaction.
+    /// The key is set before the change is published, and both happen before the next change of the
+    /// key. Here there is only one writer. With several writers, `.atomic()` makes a transaction of
+    /// the two commands.
     async fn write(&mut self, changes: u64) -> Result<(), Box<dyn Error>> {
         for _ in 0..changes {
             self.written += 1;

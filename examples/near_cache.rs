@@ -1,13 +1,14 @@
-//! A cache in front of the server that forgets what others change, and all of it after an outage.
+//! A cache in front of the server that removes values when they change, and all of them after an
+//! outage.
 //!
 //! ```sh
 //! cargo run --example near_cache
 //! ```
 //!
-//! Readers ask the cache, which asks the server for what it does not have. A writer changes keys; a
-//! handler with `invalidate` lets the cache forget them, and its gap handler lets it forget
-//! everything whenever changes may not have been told. The program cuts the subscriber's connection
-//! while all that goes on, and fails if the cache holds a wrong value at the end.
+//! Readers ask the cache, which reads missing values from the server. A writer changes keys. A handler
+//! with `invalidate` removes the changed values, and its gap handler removes all values whenever
+//! invalidations may have been missed. The program cuts the subscriber's connection meanwhile, and
+//! fails if the cache holds a wrong value at the end.
 
 mod line;
 mod server;
@@ -30,11 +31,11 @@ const ITEMS: u32 = 100;
 const READERS: usize = 8;
 const OUTAGES: usize = 5;
 const CHANGES: usize = 200;
-/// How long the readers take to have asked for nearly everything.
+/// How long the readers take to ask for nearly every key.
 const FILLING: Duration = Duration::from_millis(200);
 const PREFIX: &str = "example:item:";
 
-/// What is known of some keys.
+/// The cached values.
 #[derive(Default)]
 struct Cache {
     slots: Mutex<HashMap<String, Slot>>,
@@ -44,7 +45,7 @@ struct Cache {
 #[derive(PartialEq)]
 enum Slot {
     Value(u64),
-    /// Somebody is reading it; the number says who.
+    /// A reader has asked the server for the value. The number identifies the reader.
     Reading(u64),
 }
 
@@ -57,11 +58,11 @@ struct Counts {
 }
 
 impl Cache {
-    /// The value of a key, from here or from the server.
+    /// The value of a key, from the cache or from the server.
     ///
-    /// A value that is on its way must not be kept if the key is invalidated meanwhile: nobody would
-    /// forget it any more. So who reads leaves a mark first, an invalidation takes the mark away,
-    /// and only a value whose mark is still there is kept.
+    /// A value that is being read must not be cached if the key is invalidated meanwhile, because
+    /// there would be no further invalidation to remove it. So a reader leaves a mark first, an
+    /// invalidation removes the mark, and the value is cached only if the mark is still there.
     async fn get(&self, key: &str, server: &mut MultiplexedConnection) -> Result<u64, RedisError> {
         let mark = {
             let mut counts = self.counts.lock().unwrap();
@@ -89,13 +90,13 @@ impl Cache {
         let mut slots = self.slots.lock().unwrap();
         match changed.key().map(str::from_utf8) {
             Some(Ok(key)) => _ = slots.remove(key),
-            // No key of ours.
+            // The cache has no such key.
             Some(Err(_)) => {}
             None => slots.clear(),
         }
     }
 
-    /// How many values it holds, and how many of them are not those of the server.
+    /// How many values the cache holds, and how many of them differ from those of the server.
     async fn check(
         &self,
         server: &mut MultiplexedConnection,
@@ -116,11 +117,11 @@ impl Cache {
 #[derive(Clone)]
 struct App {
     cache: Arc<Cache>,
-    /// The same without a gap handler, to see the difference.
+    /// A cache without a gap handler, to show the difference.
     careless: Arc<Cache>,
-    /// The same with the gap handler only.
+    /// A cache with the gap handler only.
     forgetful: Arc<Cache>,
-    /// How often everything was forgotten.
+    /// How often everything was removed.
     forgotten: watch::Sender<usize>,
 }
 
@@ -129,12 +130,12 @@ async fn forget(changed: Invalidation<'_>, State(app): State<App>) {
     app.cache.forget(changed);
 }
 
-/// What changed before the gap ends is not told any more, and what changes after it is. Until it is
-/// told, an outage included, the cache may answer with old values: who must not do that goes past it
-/// while `Handle::is_ready` is false.
+/// Changes during the gap are not reported, and changes after it are. Until this runs, the cache may
+/// return old values, also during the outage. A program that must not use old values bypasses the
+/// cache while `Handle::is_ready` is false.
 #[gap_handler]
 async fn forget_all(gap: Gap, State(app): State<App>) {
-    println!("{gap}; the cache forgets everything");
+    println!("{gap}; the cache is cleared");
     app.cache.forget(Invalidation::All);
     app.forgetful.forget(Invalidation::All);
     app.forgotten.send_modify(|times| *times += 1);
@@ -159,7 +160,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let server = server::find().await?;
     println!("using {}", server.why);
     let line = Line::to(&server.url).await?;
-    // Readers and the writer reach the server on a way of their own.
+    // The readers and the writer use a separate connection, which is not cut.
     let client = redis::Client::open(&*server.url)?;
     let mut connection = client.get_multiplexed_async_connection().await?;
     let app = App {
@@ -177,7 +178,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     outcome
 }
 
-/// Reads and writes all through the outages, and compares.
+/// Reads and writes during the outages, and compares.
 async fn run(
     connection: &MultiplexedConnection,
     line: &Line,
@@ -199,12 +200,12 @@ async fn run(
         write(&mut writer, 2 * outage).await?;
         line.cut();
         write(&mut writer, 2 * outage + 1).await?;
-        line.mend();
-        // The first time is at the start, before any outage.
+        line.restore();
+        // The first gap is the initial one, before any outage.
         let is_over = forgotten.wait_for(|times| *times >= outage + 2);
         tokio::time::timeout(Duration::from_secs(10), is_over).await??;
     }
-    // The caches fill again; then some values change, of which no gap tells.
+    // The caches fill again. Then some values change without a gap.
     tokio::time::sleep(FILLING).await;
     write(&mut writer, 2 * OUTAGES).await?;
     tokio::time::sleep(FILLING).await;
@@ -214,7 +215,7 @@ async fn run(
     finish(&handle, writer, app).await
 }
 
-/// Lets the handlers take what was sent, and compares value by value.
+/// Shuts down, which delivers everything that was sent, and compares value by value.
 async fn finish(
     handle: &Handle,
     mut server: MultiplexedConnection,
@@ -231,17 +232,17 @@ async fn finish(
     let (held, wrong) = app.careless.check(&mut server).await?;
     println!("without `on_gap`, {wrong} of {held} values are wrong");
     let (held, missed) = app.forgetful.check(&mut server).await?;
-    println!("with nothing but `on_gap`, {missed} of {held}");
+    println!("with only `on_gap`, {missed} of {held}");
     let (held, wrong) = app.cache.check(&mut server).await?;
     println!("with both, {wrong} of {held}");
     Ok(match (held, wrong, missed) {
-        // One that hears no invalidation is wrong, or nothing was shown here.
+        // The cache without invalidations must be wrong, or this example has shown nothing.
         (1.., 0, 1..) => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
 }
 
-/// Asks the caches for keys taken at random.
+/// Asks the caches for random keys.
 async fn read(app: App, mut server: MultiplexedConnection) -> Result<(), RedisError> {
     loop {
         let key = format!("{PREFIX}{}", fastrand::u32(..ITEMS));
@@ -252,7 +253,7 @@ async fn read(app: App, mut server: MultiplexedConnection) -> Result<(), RedisEr
     }
 }
 
-/// Changes keys taken at random, each time to a value that was never there.
+/// Changes random keys, each time to a new value.
 async fn write(server: &mut MultiplexedConnection, round: usize) -> Result<(), RedisError> {
     for change in 0..CHANGES {
         let key = format!("{PREFIX}{}", fastrand::u32(..ITEMS));

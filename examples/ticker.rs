@@ -5,8 +5,8 @@
 //! cargo run --example ticker -- --seconds 60
 //! ```
 //!
-//! Each handler has a receiver of its own, so a slow one costs the others nothing. The program
-//! stops by itself, prints what was counted, and fails if a quote was lost.
+//! Each handler has its own receiver, so a slow handler does not affect the others. The program
+//! stops after ten seconds or the given time, prints the counts, and fails if a quote was lost.
 
 mod screen;
 mod server;
@@ -22,8 +22,8 @@ use redis_push::{handlers, push_handler};
 
 use screen::Screen;
 
-/// What is published on `quotes.ACME`, `quotes.GLOB` and so on: the symbol is in the channel's
-/// name, the rest is the payload's JSON.
+/// A quote, published on `quotes.ACME`, `quotes.GLOB` and so on. The symbol is in the name of the
+/// channel, and the rest is JSON in the payload.
 #[derive(PushMessage)]
 #[push(channel = "quotes.{symbol}")]
 struct Quote {
@@ -38,7 +38,7 @@ impl Quote {
     }
 }
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Clone, Default)]
 struct App {
     screen: Arc<Mutex<Screen>>,
@@ -66,7 +66,7 @@ async fn moving_average(quote: Quote, State(app): State<App>) {
     app.screen.lock().unwrap().average(&quote.symbol, average);
 }
 
-/// Speaks up when a price jumps by more than one percent from one quote to the next.
+/// Reports when a price changes by more than one percent from one quote to the next.
 #[push_handler]
 async fn alert(quote: Quote, State(app): State<App>) {
     let now = quote.middle();
@@ -97,12 +97,12 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     finish(&handle, published).await
 }
 
-/// Lets the handlers finish, prints what was counted, and compares it to what was published.
+/// Waits for the handlers, prints the counts, and compares them with the number of published quotes.
 async fn finish(handle: &Handle, published: u64) -> Result<ExitCode, Box<dyn Error>> {
     let report = handle.shutdown(Duration::from_secs(5)).await;
     println!("\n{published} quotes published\n{report}");
     if everything_arrived(&report.stats, published) {
-        println!("every handler got every quote");
+        println!("every handler received every quote");
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!("quotes were lost: see `dropped` and `gaps` above");
@@ -114,7 +114,7 @@ fn everything_arrived(stats: &Stats, published: u64) -> bool {
     stats.handlers.iter().all(all_handled) && stats.gaps() == 0
 }
 
-/// Lets the prices of twenty symbols walk at random, a few hundred quotes a second.
+/// Publishes random walks of twenty prices, a few hundred quotes a second.
 async fn publish_quotes(url: &str, seconds: u64) -> Result<u64, Box<dyn Error>> {
     const SYMBOLS: [&str; 20] = [
         "ACME", "BLUE", "CORE", "DELT", "ECHO", "FLUX", "GLOB", "HALO", "IRIS", "JADE", "KILO",

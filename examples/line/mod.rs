@@ -1,4 +1,4 @@
-//! A line to a server that can be cut: what a network does, on this machine.
+//! A line to a server that can be cut, to simulate network failures.
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Passes bytes on between its own port and a server's, for as long as it lives.
+/// Forwards bytes between its own port and a server, until it is dropped.
 pub(crate) struct Line {
     /// A client that reaches the server over this line.
     pub(crate) client: Client,
@@ -18,7 +18,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Lays a line to the server at `url`.
+    /// Starts a line to the server at `url`.
     pub(crate) async fn to(url: &str) -> Result<Self, Box<dyn Error>> {
         let server = Client::open(url)?.get_connection_info().clone();
         let ConnectionAddr::Tcp(host, port) = server.addr().clone() else {
@@ -37,12 +37,13 @@ impl Line {
         })
     }
 
-    /// Drops every connection, and lets none come through until the line is mended.
+    /// Drops every connection, and new ones too, until [`restore`](Self::restore) is called.
     pub(crate) fn cut(&self) {
         self.is_cut.send_replace(true);
     }
 
-    pub(crate) fn mend(&self) {
+    /// Lets new connections through again.
+    pub(crate) fn restore(&self) {
         self.is_cut.send_replace(false);
     }
 }
@@ -50,18 +51,18 @@ impl Line {
 async fn accept(listener: TcpListener, far: (String, u16), is_cut: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     while let Ok((near, _)) = listener.accept().await {
-        connections.spawn(pass_on(near, far.clone(), is_cut.clone()));
+        connections.spawn(forward(near, far.clone(), is_cut.clone()));
     }
 }
 
-async fn pass_on(mut near: TcpStream, far: (String, u16), mut is_cut: watch::Receiver<bool>) {
-    let passing = async {
+async fn forward(mut near: TcpStream, far: (String, u16), mut is_cut: watch::Receiver<bool>) {
+    let forwarding = async {
         let mut far = TcpStream::connect(far).await?;
         copy_bidirectional(&mut near, &mut far).await
     };
     tokio::select! {
         biased;
         _ = is_cut.wait_for(|is_cut| *is_cut) => {}
-        _ = passing => {}
+        _ = forwarding => {}
     }
 }

@@ -1,4 +1,5 @@
-//! The ticker's output: a board that is redrawn in place on a terminal, plain lines elsewhere.
+//! The output of the ticker: a board that is redrawn in place on a terminal, and plain lines
+//! elsewhere.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{IsTerminal, Write, stdout};
@@ -39,16 +40,18 @@ impl Screen {
         self.quotes += 1;
         let row = self.rows.entry(symbol.to_owned()).or_default();
         (row.bid, row.ask) = (bid, ask);
-        let pause = match self.is_terminal {
-            true => Duration::from_millis(100),
-            false => Duration::from_secs(1),
+        let pause = if self.is_terminal {
+            Duration::from_millis(100)
+        } else {
+            Duration::from_secs(1)
         };
         if self.drawn.elapsed() >= pause {
             self.drawn = Instant::now();
-            // A closed pipe is no reason to stop counting.
-            let _ = match self.is_terminal {
-                true => self.draw(),
-                false => self.summarise(symbol),
+            // Errors are ignored: the handlers keep counting after the pipe is closed.
+            let _ = if self.is_terminal {
+                self.draw()
+            } else {
+                self.summarize(symbol)
             };
         }
     }
@@ -91,7 +94,7 @@ impl Screen {
         out.flush()
     }
 
-    fn summarise(&self, symbol: &str) -> std::io::Result<()> {
+    fn summarize(&self, symbol: &str) -> std::io::Result<()> {
         let Row { bid, ask, average } = &self.rows[symbol];
         writeln!(
             stdout(),

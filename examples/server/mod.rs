@@ -1,4 +1,4 @@
-//! Which server the examples talk to.
+//! Finds or starts the server for the examples.
 
 use std::error::Error;
 use std::net::TcpListener;
@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use redis_push::testing::Broker;
 
-/// A server for as long as this lives, and why it is this one.
+/// A server, which runs until this is dropped.
 pub(crate) struct Server {
     pub(crate) url: String,
+    /// What the server is, and why it was chosen.
     pub(crate) why: String,
     _running: Running,
 }
@@ -21,7 +22,7 @@ enum Running {
     InProcess { _broker: Broker },
 }
 
-/// `REDIS_URL`, else a server of one's own from PATH, else the embedded broker.
+/// Uses the server at `REDIS_URL`, else a temporary server from PATH, else the embedded broker.
 pub(crate) async fn find() -> Result<Server, Box<dyn Error>> {
     if let Some(url) = std::env::var("REDIS_URL")
         .ok()
@@ -38,7 +39,7 @@ pub(crate) async fn find() -> Result<Server, Box<dyn Error>> {
             let (child, url) = spawn(&path).await?;
             return Ok(Server {
                 url,
-                why: format!("a throw-away {name}, because REDIS_URL is not set and it is on PATH"),
+                why: format!("a temporary {name}, because REDIS_URL is not set and it is on PATH"),
                 _running: Running::Process { _child: child },
             });
         }
@@ -57,7 +58,7 @@ pub(crate) async fn find() -> Result<Server, Box<dyn Error>> {
 #[cfg(unix)]
 pub(crate) async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened to");
+    let mut terminate = signal(SignalKind::terminate()).expect("a handler for SIGTERM");
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
@@ -76,7 +77,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Starts a server on a free port, with nothing on disk, and waits until it answers.
+/// Starts a server on a free port, without persistence, and waits until it accepts connections.
 async fn spawn(path: &PathBuf) -> Result<(Killed, String), Box<dyn Error>> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let child = Command::new(path)
@@ -94,10 +95,14 @@ async fn spawn(path: &PathBuf) -> Result<(Killed, String), Box<dyn Error>> {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    Err(format!("{} did not answer on port {port}", path.display()).into())
+    Err(format!(
+        "{} does not accept connections on port {port}",
+        path.display()
+    )
+    .into())
 }
 
-/// A process that ends with its owner.
+/// A process that is killed on drop.
 struct Killed(Child);
 
 impl Drop for Killed {

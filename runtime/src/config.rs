@@ -1,28 +1,29 @@
 use std::time::Duration;
 
-/// How a subscriber keeps its connection.
+/// The settings of a subscriber, its connection and its buffers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
-    /// Whether the socket is read by us and not by redis-rs.
+    /// Whether the wire link reads the socket, instead of redis-rs.
     pub(crate) wire: bool,
     /// For how much of each second the wire link may keep an idle handler waiting for a busy one.
     pub(crate) wire_wait: Duration,
-    /// How many bytes of messages may wait in all rings together.
+    /// How many bytes of messages may wait in all broadcast channels together.
     pub(crate) memory_limit: usize,
-    /// The largest payload that is taken.
+    /// The largest payload that is accepted.
     pub(crate) max_payload: usize,
-    /// How long `start` waits for every confirmation; `None` for as long as it takes.
+    /// How long `start` waits for every confirmation. `None` means that it waits without a limit.
     pub(crate) start_deadline: Option<Duration>,
-    /// Whether `start` is content when some names are denied.
+    /// Whether `start` succeeds although some names are denied.
     pub(crate) allows_denied: bool,
-    /// How long `run` lets handlers finish what has arrived.
+    /// How long `run` waits at its end for handlers to finish what has arrived.
     pub(crate) drain_deadline: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) ping_interval: Duration,
     pub(crate) ping_timeout: Duration,
     /// The first and the longest pause between two attempts to connect.
     pub(crate) reconnect_delay: (Duration, Duration),
-    /// How long a subscriber may be deaf before the process ends; `None` for as long as it is.
+    /// How long a subscriber may be deaf before the process exits. `None` means that it never
+    /// exits.
     pub(crate) exit_if_deaf: Option<Duration>,
 }
 

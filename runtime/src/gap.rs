@@ -1,25 +1,27 @@
+//! Gaps, as handlers receive them.
+
 use std::fmt;
 use std::time::SystemTime;
 
 /// A span in which a handler may have missed messages.
 ///
-/// Told in the handler's own stream: after everything that came before the gap and before anything
-/// that came behind it. One gap per episode, not per message.
+/// A handler receives it in order with its messages: after every message before the gap, and before
+/// any message after it. Messages that are lost together are reported as one gap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {
     /// Why messages may be missing.
     pub cause: GapCause,
-    /// How many are missing, as far as that can be known.
+    /// How many messages are missing, as far as that can be known.
     pub missed: Missed,
-    /// When the last push before the gap was known to have arrived, by this machine's clock.
+    /// When the last push before the gap is known to have arrived, by this machine's clock.
     pub since: SystemTime,
     /// When the subscription was live again, by this machine's clock.
     pub until: SystemTime,
 }
 
 impl Gap {
-    /// Makes a gap, for unit tests of gap handlers.
+    /// Creates a gap, for unit tests of gap handlers.
     #[must_use]
     pub fn new(cause: GapCause, missed: Missed, since: SystemTime, until: SystemTime) -> Self {
         Self {
@@ -35,32 +37,33 @@ impl Gap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GapCause {
-    /// Nothing has been missed yet: the subscription is live for the first time. What a handler
-    /// loads now is not stale by a message it will not see.
+    /// Nothing has been missed yet: the subscription is live for the first time. Data that a
+    /// handler loads now is not made stale by a message that it will not receive.
     Initial,
     /// The connection was lost, and a new one is subscribed.
     ConnectionLost,
     /// The server ended or denied a subscription of this handler, and has confirmed it again.
     Resubscribed,
-    /// The handler was slower than its messages, and its buffer was full or all buffers together
-    /// had reached their limit.
+    /// Messages were dropped because the handler was too slow: its buffer was full, or all buffers
+    /// together had reached their limit. With [`Subscriber::attach`](crate::Subscriber::attach),
+    /// also: messages were lost in the attached channel.
     Lagged,
-    /// A payload was larger than [`Subscriber::max_payload`](crate::Subscriber::max_payload), and
-    /// was left out.
+    /// A message was dropped because its payload was larger than
+    /// [`Subscriber::max_payload`](crate::Subscriber::max_payload).
     Oversized,
-    /// The handler's loop had ended unasked, and was started again. The messages that it had in
-    /// hand are missed: the one whose delivery was under way, and those behind it in its batch.
+    /// The handler's loop exited unexpectedly and was restarted. In-flight messages are missed: the
+    /// one whose delivery was under way, and those after it in its batch.
     Restarted,
 }
 
 /// How many messages are missing in a gap.
 ///
-/// Pub/Sub carries no sequence numbers, so nobody can count what was published while a connection
-/// was down.
+/// Pub/Sub has no sequence numbers, so messages that are published while a connection is down
+/// cannot be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Missed {
-    /// This many: the buffer counted what it dropped.
+    /// Exactly this many: the buffer counted what it dropped.
     Exactly(u64),
     /// This many or fewer.
     AtMost(u64),

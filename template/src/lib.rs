@@ -43,7 +43,7 @@ mod problem;
 pub use parser::{Parser, Piece};
 pub use problem::{Problem, ProblemKind};
 
-/// The characters that a param which does not take the rest never takes.
+/// The characters that a param never contains, unless it takes the rest.
 pub const SEPARATORS: [char; 3] = ['.', ':', '/'];
 
 /// Appends literal text to a glob, so that the glob matches that text and nothing else.

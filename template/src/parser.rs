@@ -12,19 +12,20 @@ pub enum Piece<'t> {
     Rest(&'t str),
 }
 
-/// Yields the pieces of a template, or what is wrong with it.
+/// An iterator over the pieces of a template. It ends with a [`Problem`] if the text is not a
+/// template.
 ///
-/// It works on slices of the text, so it needs no memory of its own and runs in a `const`. There
-/// [`next_piece`](Self::next_piece) takes the place of the iterator.
+/// The pieces are slices of the text, so the parser does not allocate and runs in a `const`. There,
+/// [`next_piece`](Self::next_piece) replaces the iterator.
 ///
-/// A `const` cannot tell letters from other characters outside of ASCII, so
-/// [`next_piece`](Self::next_piece) accepts all of those in a name. The iterator checks them.
+/// A `const` cannot distinguish letters from other characters outside of ASCII, so
+/// [`next_piece`](Self::next_piece) accepts all of them in a name. The iterator checks them.
 #[derive(Clone, Debug)]
 pub struct Parser<'t> {
     text: &'t str,
     /// Where the next piece begins.
     at: usize,
-    /// What the piece before was.
+    /// What the previous piece was.
     last: Last,
 }
 
@@ -38,7 +39,7 @@ enum Last {
 }
 
 impl<'t> Parser<'t> {
-    /// Starts at the beginning of a template.
+    /// Creates a parser at the beginning of a template.
     #[must_use]
     pub const fn new(text: &'t str) -> Self {
         Self {
@@ -48,7 +49,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The next piece; `None` after the last one, and after a problem.
+    /// Returns the next piece; `None` after the last one, and after a problem.
     ///
     /// # Errors
     ///
@@ -75,7 +76,8 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Literal text: up to the next brace, or one brace of two.
+    /// Parses literal text up to the next brace. If that brace is doubled, the first of the two is
+    /// included.
     const fn literal(&mut self) -> Piece<'t> {
         let bytes = self.text.as_bytes();
         let start = self.at;
@@ -84,7 +86,7 @@ impl<'t> Parser<'t> {
             end += 1;
         }
         self.at = end;
-        // A doubled brace: its first half belongs to this piece, its second half to none.
+        // A doubled brace: the first one belongs to this piece, the second one is skipped.
         if end + 1 < bytes.len() && is_brace(bytes[end]) && bytes[end] == bytes[end + 1] {
             end += 1;
             self.at = end + 1;
@@ -93,6 +95,7 @@ impl<'t> Parser<'t> {
         Piece::Literal(slice(self.text, start, end))
     }
 
+    /// Parses a param, from its opening to its closing brace.
     const fn param(&mut self) -> Result<Piece<'t>, Problem<'t>> {
         let bytes = self.text.as_bytes();
         let start = self.at + 1;
@@ -108,9 +111,10 @@ impl<'t> Parser<'t> {
             return Err(self.fail(ProblemKind::Adjacent, written));
         }
         let takes_rest = end > start && bytes[end - 1] == b'*';
-        let name = match takes_rest {
-            true => slice(self.text, start, end - 1),
-            false => written,
+        let name = if takes_rest {
+            slice(self.text, start, end - 1)
+        } else {
+            written
         };
         if !may_be_name(name.as_bytes()) {
             return Err(self.fail(ProblemKind::NotAName, written));
@@ -123,16 +127,17 @@ impl<'t> Parser<'t> {
         }
         self.at = end + 1;
         self.last = Last::Param;
-        match takes_rest {
-            true => Ok(Piece::Rest(name)),
-            false => Ok(Piece::Param(name)),
+        if takes_rest {
+            Ok(Piece::Rest(name))
+        } else {
+            Ok(Piece::Param(name))
         }
     }
 
-    /// Whether a param before this place has the name.
+    /// Returns whether an earlier param has the name.
     const fn has_before(&self, name: &str) -> bool {
         let mut before = Parser::new(self.text);
-        // It ends here at the latest, so it does not look back from here again.
+        // `step_over` does not look for earlier params, so this does not recurse.
         while before.at < self.at {
             match before.step_over() {
                 Some(earlier) if equal(earlier.as_bytes(), name.as_bytes()) => return true,
@@ -142,7 +147,7 @@ impl<'t> Parser<'t> {
         false
     }
 
-    /// Passes one piece that is known to be good, and returns its name if it is a param.
+    /// Skips one piece that is known to be valid, and returns its name if it is a param.
     const fn step_over(&mut self) -> Option<&'t str> {
         let bytes = self.text.as_bytes();
         let is_doubled = self.at + 1 < bytes.len() && bytes[self.at] == bytes[self.at + 1];
@@ -172,7 +177,7 @@ impl<'t> Iterator for Parser<'t> {
         Some(piece.and_then(|piece| match piece {
             Piece::Param(name) | Piece::Rest(name) if !is_name(name) => {
                 let written = match piece {
-                    // The star behind the name.
+                    // With the star after the name.
                     Piece::Rest(name) => &self.text[self.at - name.len() - 2..self.at - 1],
                     _ => name,
                 };
@@ -189,7 +194,7 @@ fn is_name(name: &str) -> bool {
     starts_well && chars.all(|c| c.is_alphanumeric() || c == '_')
 }
 
-/// [`is_name`], as far as a `const` can tell.
+/// Like [`is_name`], but accepts every character outside of ASCII.
 const fn may_be_name(name: &[u8]) -> bool {
     let mut rest = name;
     while let [byte, others @ ..] = rest {
@@ -225,7 +230,8 @@ const fn equal(one: &[u8], other: &[u8]) -> bool {
     true
 }
 
-/// The text between two places that are next to ASCII characters, or its ends.
+/// Returns the text between two positions, each at an end of the text or next to an ASCII
+/// character.
 const fn slice(text: &str, start: usize, end: usize) -> &str {
     text.split_at(end).0.split_at(start).1
 }

@@ -1,4 +1,4 @@
-//! What a program sees through the redis crate.
+//! The servers as the redis crate sees them.
 
 use futures_util::StreamExt;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
@@ -11,10 +11,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 pub(crate) fn tests() -> Vec<Test<(Server,)>> {
     tests![
-        a_connection_manager_hears_every_kind_of_push,
-        a_connection_manager_comes_back_after_a_kill,
-        a_connection_manager_comes_back_after_a_restart,
-        a_multiplexed_connection_hears_pushes_between_its_replies,
+        a_connection_manager_receives_every_kind_of_push,
+        a_connection_manager_reconnects_after_a_kill,
+        a_connection_manager_reconnects_after_a_restart,
+        a_multiplexed_connection_receives_pushes_between_its_replies,
         credentials_in_the_settings_are_used,
         resp2_pubsub_receives_messages,
     ]
@@ -46,8 +46,8 @@ async fn push(pushes: &mut UnboundedReceiver<PushInfo>) -> PushInfo {
         .expect("an open push channel")
 }
 
-/// The next push: its kind, and its data as text.
-async fn told<T: FromRedisValue>(pushes: &mut UnboundedReceiver<PushInfo>) -> (PushKind, T) {
+/// Receives the next push: its kind, and its data as text.
+async fn received<T: FromRedisValue>(pushes: &mut UnboundedReceiver<PushInfo>) -> (PushKind, T) {
     let push = push(pushes).await;
     (
         push.kind,
@@ -59,7 +59,7 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().copied().map(str::to_owned).collect()
 }
 
-async fn a_connection_manager_hears_every_kind_of_push(server: Server) {
+async fn a_connection_manager_receives_every_kind_of_push(server: Server) {
     server.set_key_events("KEA").await;
     let (mut manager, mut pushes) = manager(&server).await;
     manager.subscribe("news").await.unwrap();
@@ -85,7 +85,7 @@ async fn a_connection_manager_hears_every_kind_of_push(server: Server) {
         (PushKind::SSubscribe, "shard", "1"),
         (PushKind::Subscribe, "__keyevent@0__:set", "3"),
     ] {
-        assert_eq!(told(&mut pushes).await, (kind, words(&[name, count])));
+        assert_eq!(received(&mut pushes).await, (kind, words(&[name, count])));
     }
     assert_eq!(server.publish("news", "hello").await, 2);
     let mut other = server.raw3().await;
@@ -93,23 +93,23 @@ async fn a_connection_manager_hears_every_kind_of_push(server: Server) {
     other.expect("SET user:1 x", &["+OK"]).await;
     other.expect("FLUSHALL", &["+OK"]).await;
     assert_eq!(
-        told(&mut pushes).await,
+        received(&mut pushes).await,
         (PushKind::Message, words(&["news", "hello"]))
     );
     assert_eq!(
-        told(&mut pushes).await,
+        received(&mut pushes).await,
         (PushKind::PMessage, words(&["n*", "news", "hello"]))
     );
     assert_eq!(
-        told(&mut pushes).await,
+        received(&mut pushes).await,
         (PushKind::SMessage, words(&["shard", "hi"]))
     );
     assert_eq!(
-        told(&mut pushes).await,
+        received(&mut pushes).await,
         (PushKind::Message, words(&["__keyevent@0__:set", "user:1"]))
     );
     assert_eq!(
-        told(&mut pushes).await,
+        received(&mut pushes).await,
         (PushKind::Invalidate, vec![words(&["user:1"])])
     );
     let flushed = push(&mut pushes).await;
@@ -120,24 +120,24 @@ async fn a_connection_manager_hears_every_kind_of_push(server: Server) {
     manager.unsubscribe("news").await.unwrap();
     manager.punsubscribe("n*").await.unwrap();
     assert_eq!(
-        told(&mut pushes).await,
+        received(&mut pushes).await,
         (PushKind::Unsubscribe, words(&["news", "2"]))
     );
     assert_eq!(
-        told(&mut pushes).await,
+        received(&mut pushes).await,
         (PushKind::PUnsubscribe, words(&["n*", "1"]))
     );
     assert_eq!(server.publish("news", "hello").await, 0);
 }
 
-async fn a_connection_manager_comes_back_after_a_kill(server: Server) {
+async fn a_connection_manager_reconnects_after_a_kill(server: Server) {
     let (mut manager, mut pushes) = manager(&server).await;
     manager.subscribe("news").await.unwrap();
     assert_eq!(push(&mut pushes).await.kind, PushKind::Subscribe);
     for n in 0..5 {
         server.kill_connections().await;
         while push(&mut pushes).await.kind != PushKind::Disconnection {}
-        // The first command after the loss may fail; it is what makes the manager reconnect.
+        // The first command after the loss may fail: it makes the manager reconnect.
         tests::eventually("a new connection", async || {
             manager.subscribe("news").await.is_ok()
         })
@@ -155,7 +155,7 @@ async fn a_connection_manager_comes_back_after_a_kill(server: Server) {
     }
 }
 
-async fn a_connection_manager_comes_back_after_a_restart(server: Server) {
+async fn a_connection_manager_reconnects_after_a_restart(server: Server) {
     let (mut manager, mut pushes) = manager(&server).await;
     manager.subscribe("news").await.unwrap();
     server.stop().await;
@@ -170,7 +170,7 @@ async fn a_connection_manager_comes_back_after_a_restart(server: Server) {
     while push(&mut pushes).await.kind != PushKind::Message {}
 }
 
-async fn a_multiplexed_connection_hears_pushes_between_its_replies(server: Server) {
+async fn a_multiplexed_connection_receives_pushes_between_its_replies(server: Server) {
     let (sender, mut pushes) = unbounded_channel();
     let config = AsyncConnectionConfig::new().set_push_sender(sender);
     let mut connection: MultiplexedConnection = client(&server)
@@ -200,7 +200,7 @@ async fn a_multiplexed_connection_hears_pushes_between_its_replies(server: Serve
     assert_eq!(push(&mut pushes).await.kind, PushKind::Subscribe);
     for n in 0..100 {
         assert_eq!(
-            told(&mut pushes).await,
+            received(&mut pushes).await,
             (PushKind::Message, words(&["news", &n.to_string()]))
         );
     }

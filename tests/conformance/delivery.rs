@@ -1,4 +1,4 @@
-//! What is published, and what arrives.
+//! Publishing: which messages arrive where, and in what order.
 
 use tests::harness::Test;
 use tests::{Server, tests};
@@ -8,7 +8,7 @@ pub(crate) fn tests() -> Vec<Test<(Server,)>> {
         publish_counts_one_per_matching_subscription,
         the_channel_comes_before_the_patterns,
         a_sharded_message_reaches_sharded_subscribers_only,
-        a_publisher_hears_itself_once,
+        a_publisher_receives_its_own_message_once,
         messages_come_in_the_order_they_were_published,
         one_megabyte_arrives_whole,
         the_database_does_not_matter,
@@ -40,7 +40,7 @@ async fn publish_counts_one_per_matching_subscription(server: Server) {
 
 async fn the_channel_comes_before_the_patterns(server: Server) {
     let mut client = server.raw3().await;
-    // The pattern is subscribed first, and comes second all the same.
+    // The pattern is subscribed first, and its message still comes second.
     client
         .expect("PSUBSCRIBE n*", &[r#">["psubscribe" "n*" :1]"#])
         .await;
@@ -65,7 +65,7 @@ async fn the_channel_comes_before_the_patterns(server: Server) {
     let frames = client.until_fence().await;
     assert_eq!(frames[0], r#">["message" "news" "x"]"#);
     let mut patterns = frames[1..].to_vec();
-    // The order among patterns is up to the server.
+    // The order of patterns depends on the server.
     patterns.sort();
     assert_eq!(
         patterns,
@@ -100,14 +100,14 @@ async fn a_sharded_message_reaches_sharded_subscribers_only(server: Server) {
         .await;
 }
 
-async fn a_publisher_hears_itself_once(server: Server) {
+async fn a_publisher_receives_its_own_message_once(server: Server) {
     let mut client = server.raw3().await;
     client
         .expect("SUBSCRIBE a", &[r#">["subscribe" "a" :1]"#])
         .await;
     client.say("PUBLISH a 1").await;
     let frames = client.until_fence().await;
-    // Since 7.2 the reply goes first.
+    // Since 7.2 the reply comes first.
     let orders = [
         [":1", r#">["message" "a" "1"]"#],
         [r#">["message" "a" "1"]"#, ":1"],

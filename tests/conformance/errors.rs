@@ -1,4 +1,4 @@
-//! Refusals, in the server's words.
+//! Error replies, with the exact texts of the servers.
 
 use tests::harness::Test;
 use tests::{Server, tests};
@@ -9,7 +9,7 @@ pub(crate) fn tests() -> Vec<Test<(Server,)>> {
         unknown_commands_are_quoted_up_to_a_length,
         a_subscribed_resp2_client_may_only_change_its_subscriptions,
         a_denied_channel_refuses_the_whole_command,
-        who_is_subscribed_to_a_denied_channel_is_cut_off,
+        a_subscriber_of_a_denied_channel_is_disconnected,
         broken_requests_end_the_connection,
         odd_requests_are_understood,
         pipelined_requests_are_answered_in_order,
@@ -204,7 +204,7 @@ async fn a_subscribed_resp2_client_may_only_change_its_subscriptions(server: Ser
     client.expect("GET a", &["$-1"]).await;
 }
 
-/// Older servers say it in more words.
+/// Older servers use a longer text.
 const NOPERM: [&str; 2] = [
     "-NOPERM No permissions to access a channel",
     "-NOPERM this user has no permissions to access one of the channels used as arguments",
@@ -241,7 +241,7 @@ async fn a_denied_channel_refuses_the_whole_command(server: Server) {
         .await;
 }
 
-async fn who_is_subscribed_to_a_denied_channel_is_cut_off(server: Server) {
+async fn a_subscriber_of_a_denied_channel_is_disconnected(server: Server) {
     let mut client = server.raw3().await;
     let mut other = server.raw3().await;
     client
@@ -267,7 +267,7 @@ async fn broken_requests_end_the_connection(server: Server) {
         ("PING 'a b\r\n", "unbalanced quotes in request"),
     ] {
         let mut client = server.raw().await;
-        // What was whole before is still answered.
+        // Complete requests before it are still answered.
         client
             .send(format!("PING first\r\n{bytes}").as_bytes())
             .await;

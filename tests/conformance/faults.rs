@@ -1,4 +1,4 @@
-//! The broker's faults: each does what its documentation says, and no more.
+//! The faults of the broker: each does exactly what its documentation says.
 
 use std::time::{Duration, Instant};
 
@@ -8,22 +8,22 @@ use tests::{RawClient, eventually, tests, within};
 
 pub(crate) fn tests() -> Vec<Test<(Broker,)>> {
     tests![
-        it_says_that_it_is_no_redis,
+        the_broker_identifies_itself,
         kill_connections_drops_all_of_them_at_once,
         refuse_closes_new_connections_only,
         stop_refuses_until_it_is_started_again,
         restart_drops_connections_and_keeps_the_port,
         a_dropped_broker_closes_everything,
-        a_paused_broker_takes_and_answers_nothing,
-        a_pause_holds_also_a_writer_that_waits,
+        a_paused_broker_reads_and_answers_nothing,
+        a_pause_also_holds_a_waiting_writer,
         a_loading_broker_says_so,
-        delayed_confirmations_hold_what_follows,
+        delayed_confirmations_delay_the_following_frames,
         split_frames_arrive_whole,
         injected_bytes_reach_subscribed_clients_only,
-        an_output_limit_cuts_off_who_does_not_read,
-        what_is_not_read_waits_without_loss,
+        an_output_limit_disconnects_a_client_that_does_not_read,
+        unread_messages_wait_without_loss,
         denied_names_of_every_kind_are_refused,
-        users_beside_the_default_one_can_log_in,
+        other_users_than_the_default_one_can_log_in,
         waiting_for_subscribers_ends_with_the_last_of_them,
         a_flood_is_delivered_whole,
         garbage_harms_only_its_own_connection,
@@ -51,7 +51,7 @@ async fn silent(client: &mut RawClient) {
     assert!(heard.is_err(), "{heard:?}");
 }
 
-async fn it_says_that_it_is_no_redis(broker: Broker) {
+async fn the_broker_identifies_itself(broker: Broker) {
     let mut client = RawClient::connect(broker.addr()).await;
     let greeting = client.ask("HELLO 3").await;
     assert!(
@@ -132,7 +132,7 @@ async fn a_dropped_broker_closes_everything(broker: Broker) {
     .await;
 }
 
-async fn a_paused_broker_takes_and_answers_nothing(broker: Broker) {
+async fn a_paused_broker_reads_and_answers_nothing(broker: Broker) {
     let mut client = subscribed(&broker, "a").await;
     broker.pause(true);
     client.say("SET k 1").await;
@@ -147,8 +147,8 @@ async fn a_paused_broker_takes_and_answers_nothing(broker: Broker) {
     newcomer.hears(&["+PONG"]).await;
 }
 
-async fn a_pause_holds_also_a_writer_that_waits(broker: Broker) {
-    // More than the buffers of two sockets take.
+async fn a_pause_also_holds_a_waiting_writer(broker: Broker) {
+    // More than the buffers of two sockets hold.
     const PUBLISHED: usize = 40;
     let mut client = subscribed(&broker, "a").await;
     let payload = "x".repeat(1 << 20);
@@ -157,7 +157,7 @@ async fn a_pause_holds_also_a_writer_that_waits(broker: Broker) {
     }
     client.hears(&[message("a", &payload)]).await;
     broker.pause(true);
-    // What the sockets hold still comes; then nothing.
+    // The bytes in the sockets still arrive, and then nothing.
     let mut before = 1;
     while let Ok(heard) = tokio::time::timeout(Duration::from_millis(100), client.hear()).await {
         assert!(heard == message("a", &payload));
@@ -186,7 +186,7 @@ async fn a_loading_broker_says_so(broker: Broker) {
     client.expect("PING", &["+PONG"]).await;
 }
 
-async fn delayed_confirmations_hold_what_follows(broker: Broker) {
+async fn delayed_confirmations_delay_the_following_frames(broker: Broker) {
     let delay = Duration::from_millis(100);
     broker.delay_confirmations(delay);
     let mut client = RawClient::resp3(broker.addr()).await;
@@ -233,7 +233,7 @@ async fn injected_bytes_reach_subscribed_clients_only(broker: Broker) {
     idle.expect("PING", &["+PONG"]).await;
 }
 
-async fn an_output_limit_cuts_off_who_does_not_read(broker: Broker) {
+async fn an_output_limit_disconnects_a_client_that_does_not_read(broker: Broker) {
     let mut slow = subscribed(&broker, "a").await;
     let mut other = subscribed(&broker, "b").await;
     broker.limit_output(Some(1 << 20));
@@ -245,12 +245,12 @@ async fn an_output_limit_cuts_off_who_does_not_read(broker: Broker) {
     };
     within("the slow client's end", publish).await;
     other.expect("PING", &["+PONG"]).await;
-    // What was queued is lost: the stream ends, maybe within a frame.
+    // Queued messages are lost: the stream ends, possibly within a frame.
     let end = tokio::spawn(async move { while slow.hear_or_end().await.is_some() {} });
     let _ = within("the end", end).await;
 }
 
-async fn what_is_not_read_waits_without_loss(broker: Broker) {
+async fn unread_messages_wait_without_loss(broker: Broker) {
     let mut slow = subscribed(&broker, "a").await;
     let padding = "x".repeat(10_000);
     for n in 0..2000 {
@@ -280,7 +280,7 @@ async fn denied_names_of_every_kind_are_refused(broker: Broker) {
         .await;
 }
 
-async fn users_beside_the_default_one_can_log_in(broker: Broker) {
+async fn other_users_than_the_default_one_can_log_in(broker: Broker) {
     broker.set_password(Some("secret"));
     broker.set_user("bob", "builder");
     let mut client = RawClient::connect(broker.addr()).await;
@@ -384,7 +384,7 @@ async fn random_commands_are_all_answered(broker: Broker) {
     for _ in 0..50 {
         let mut client = RawClient::connect(broker.addr()).await;
         for _ in 0..200 {
-            // A command first, more often than not.
+            // In most cases the first word is a command.
             let from = if random(4) == 0 { words.len() } else { 29 };
             let first = words[random(from)];
             let rest = (0..random(6)).map(|_| words[random(words.len())]);

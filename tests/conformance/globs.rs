@@ -1,4 +1,4 @@
-//! Globs: what a pattern matches, quirks included.
+//! Globs: what a pattern matches, including quirks.
 
 use redis_push::testing::Broker;
 use tests::harness::Test;
@@ -8,11 +8,11 @@ pub(crate) fn tests() -> Vec<Test<(Server,)>> {
     tests![
         patterns_match_what_the_servers_match,
         random_patterns_match_as_on_the_broker,
-        a_pattern_of_many_stars_is_no_burden
+        a_pattern_of_many_stars_is_cheap
     ]
 }
 
-/// The names that the patterns below are tried on.
+/// The names that the patterns are tested on.
 const NAMES: &[&[u8]] = &[
     b"",
     b"a",
@@ -68,7 +68,7 @@ async fn subscribe(client: &mut RawClient) {
     }
 }
 
-/// The subscribed names that match, shown and sorted.
+/// The subscribed names that match, escaped and sorted.
 async fn matching(client: &mut RawClient, pattern: &[u8]) -> Vec<String> {
     client
         .say_words(&[b"PUBSUB", &b"CHANNELS"[..], pattern])
@@ -99,7 +99,7 @@ async fn patterns_match_what_the_servers_match(server: Server) {
             pattern.escape_ascii()
         );
     }
-    // A subscription asks the same of its pattern as PUBSUB does.
+    // A subscription matches its pattern in the same way as PUBSUB.
     let mut subscriber = server.raw3().await;
     subscriber.say_words(&["PSUBSCRIBE", r"h[^a\-]t"]).await;
     subscriber
@@ -112,7 +112,7 @@ async fn patterns_match_what_the_servers_match(server: Server) {
     assert_eq!(subscriber.until_fence().await, heard);
 }
 
-/// Every server against a broker: the same seeded patterns, the same answers.
+/// Compares every server with a broker on random patterns from a fixed seed.
 async fn random_patterns_match_as_on_the_broker(server: Server) {
     let broker = Server::Broker(Broker::start().await.unwrap());
     let (mut here, mut there) = (broker.raw3().await, server.raw3().await);
@@ -140,7 +140,7 @@ async fn random_patterns_match_as_on_the_broker(server: Server) {
     }
 }
 
-async fn a_pattern_of_many_stars_is_no_burden(server: Server) {
+async fn a_pattern_of_many_stars_is_cheap(server: Server) {
     let mut client = server.raw3().await;
     client
         .say_words(&["SUBSCRIBE".to_owned(), "a".repeat(10_000)])

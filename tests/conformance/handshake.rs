@@ -1,4 +1,4 @@
-//! HELLO, AUTH, CLIENT, RESET, QUIT, PING.
+//! The commands HELLO, AUTH, CLIENT, RESET, QUIT and PING.
 
 use tests::harness::Test;
 use tests::{Server, tests};
@@ -8,18 +8,18 @@ pub(crate) fn tests() -> Vec<Test<(Server,)>> {
         hello_greets_with_the_same_keys,
         hello_takes_credentials_and_a_name,
         hello_refuses_what_it_does_not_know,
-        a_password_is_asked_for,
-        a_connection_that_is_in_stays_in_when_the_password_changes,
+        a_password_is_required,
+        an_authenticated_connection_stays_so_when_the_password_changes,
         reset_makes_a_connection_new,
         quit_answers_and_closes,
         ping_and_echo_answer_in_both_protocols,
         a_client_has_an_id_and_a_name,
-        a_library_tells_its_name_or_is_told_that_nobody_asks,
+        a_library_name_is_accepted_or_unknown_to_the_server,
         a_client_can_be_killed_by_id_and_by_type,
     ]
 }
 
-/// The keys of a HELLO reply; the values are each server's own.
+/// The keys of a HELLO reply. The values differ between servers.
 fn keys(greeting: &str) -> Vec<&str> {
     let known = [
         "server", "version", "proto", "id", "mode", "role", "modules",
@@ -94,11 +94,11 @@ async fn hello_refuses_what_it_does_not_know(server: Server) {
     ] {
         client.expect(command, &[answer]).await;
     }
-    // None of these has changed the protocol: a null is RESP2's.
+    // None of these has changed the protocol: the null is that of RESP2.
     client.expect("GET missing", &["$-1"]).await;
 }
 
-async fn a_password_is_asked_for(server: Server) {
+async fn a_password_is_required(server: Server) {
     let mut client = server.raw().await;
     client.expect("AUTH x", &["-ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?"]).await;
     client.expect("AUTH default x", &["+OK"]).await;
@@ -145,7 +145,7 @@ async fn a_password_is_asked_for(server: Server) {
     }
 }
 
-async fn a_connection_that_is_in_stays_in_when_the_password_changes(server: Server) {
+async fn an_authenticated_connection_stays_so_when_the_password_changes(server: Server) {
     let mut client = server.raw3().await;
     client
         .expect("SUBSCRIBE a", &[r#">["subscribe" "a" :1]"#])
@@ -179,7 +179,7 @@ async fn reset_makes_a_connection_new(server: Server) {
     client.expect("PUBLISH a 1", &[":0"]).await;
     client.expect("SPUBLISH a 1", &[":0"]).await;
     client.expect("SET a 1", &["+OK"]).await;
-    // In database 0 again, and in RESP2.
+    // The connection is in database 0 and in RESP2 again.
     server.raw().await.expect("GET a", &["\"1\""]).await;
     client
         .expect("SUBSCRIBE a", &[r#"["subscribe" "a" :1]"#])
@@ -251,9 +251,9 @@ async fn a_client_has_an_id_and_a_name(server: Server) {
     client.expect("CLIENT NO-EVICT ON", &["+OK"]).await;
 }
 
-async fn a_library_tells_its_name_or_is_told_that_nobody_asks(server: Server) {
+async fn a_library_name_is_accepted_or_unknown_to_the_server(server: Server) {
     let mut client = server.raw3().await;
-    // Before 7.2 there is no SETINFO; clients do without.
+    // There is no SETINFO before 7.2, and clients ignore the error.
     let unknown = "-ERR unknown subcommand 'SETINFO'. Try CLIENT HELP.";
     for (command, answer) in [
         ("CLIENT SETINFO LIB-NAME x", "+OK"),

@@ -1,4 +1,4 @@
-//! Client-side caching: who is told that a key has changed, and when.
+//! Client-side caching: which client receives an invalidation, and when.
 
 use tests::harness::Test;
 use tests::{Server, tests};
@@ -6,18 +6,18 @@ use tests::{Server, tests};
 pub(crate) fn tests() -> Vec<Test<(Server,)>> {
     tests![
         a_change_invalidates_by_prefix,
-        pipelined_changes_are_told_together,
-        a_client_is_told_of_its_own_changes_unless_it_says_noloop,
+        pipelined_changes_are_sent_together,
+        a_client_receives_its_own_changes_unless_it_sets_noloop,
         a_flush_invalidates_everything,
         a_key_event_comes_before_its_invalidation,
         an_expiry_invalidates,
         prefixes_may_not_overlap,
         tracking_is_refused_in_the_servers_words,
         tracking_ends_when_it_is_switched_off,
-        a_client_is_told_what_it_tracks,
-        an_unsubscribe_from_nothing_is_a_fence_behind_invalidations,
+        a_client_can_read_what_it_tracks,
+        an_unsubscribe_from_nothing_is_a_fence_after_invalidations,
         a_key_that_was_read_is_invalidated_once,
-        resp2_is_told_nothing,
+        resp2_receives_nothing,
     ]
 }
 
@@ -41,7 +41,7 @@ async fn a_change_invalidates_by_prefix(server: Server) {
     everything
         .expect("CLIENT TRACKING ON BCAST", &["+OK"])
         .await;
-    for (command, answer, told) in [
+    for (command, answer, received) in [
         ("SET user:1 a", "+OK", Some("user:1")),
         ("SET user:1 a", "+OK", Some("user:1")),
         ("SET other:1 a", "+OK", None),
@@ -54,15 +54,15 @@ async fn a_change_invalidates_by_prefix(server: Server) {
         ("SET user:1 b NX", "_", None),
     ] {
         writer.expect(command, &[answer]).await;
-        let expected: Vec<_> = told.iter().map(|key| invalidate(&[key])).collect();
+        let expected: Vec<_> = received.iter().map(|key| invalidate(&[key])).collect();
         assert_eq!(client.until_fence().await, expected, "{command}");
     }
-    let told = everything.until_fence().await;
-    assert_eq!(told.len(), 8, "{told:?}");
-    assert_eq!(told[2], invalidate(&["other:1"]));
+    let received = everything.until_fence().await;
+    assert_eq!(received.len(), 8, "{received:?}");
+    assert_eq!(received[2], invalidate(&["other:1"]));
 }
 
-async fn pipelined_changes_are_told_together(server: Server) {
+async fn pipelined_changes_are_sent_together(server: Server) {
     let mut client = server.raw3().await;
     let mut writer = server.raw3().await;
     client
@@ -72,14 +72,14 @@ async fn pipelined_changes_are_told_together(server: Server) {
         .send(b"SET u:2 x\r\nSET a:1 x\r\nSET z x\r\nSET u:1 x\r\nSET u:2 y\r\n")
         .await;
     writer.hears(&["+OK"; 5]).await;
-    // By prefix, and within one by key.
+    // In the order of prefixes, and within a prefix in the order of keys.
     client
         .hears(&[invalidate(&["a:1"]), invalidate(&["u:1", "u:2"])])
         .await;
     client.expect("PING", &["+PONG"]).await;
 }
 
-async fn a_client_is_told_of_its_own_changes_unless_it_says_noloop(server: Server) {
+async fn a_client_receives_its_own_changes_unless_it_sets_noloop(server: Server) {
     let mut client = server.raw3().await;
     let mut writer = server.raw3().await;
     client
@@ -89,7 +89,7 @@ async fn a_client_is_told_of_its_own_changes_unless_it_says_noloop(server: Serve
     client
         .hears(&["+OK".to_owned(), invalidate(&["u:1"])])
         .await;
-    // The latest word on it holds.
+    // The last command decides on NOLOOP.
     client
         .expect("CLIENT TRACKING ON BCAST NOLOOP PREFIX i:", &["+OK"])
         .await;
@@ -115,11 +115,11 @@ async fn a_flush_invalidates_everything(server: Server) {
         by_prefix.hears(&[EVERYTHING]).await;
         by_key.hears(&[EVERYTHING]).await;
     }
-    // A flush is told also to who flushed, NOLOOP or not, behind its reply.
+    // The client that flushes also receives the invalidation, after its reply, even with NOLOOP.
     by_prefix.expect("FLUSHALL", &["+OK", EVERYTHING]).await;
     by_key.hears(&[EVERYTHING]).await;
     plain.expect("PING", &["+PONG"]).await;
-    // A flush is told at once, a change at the end of the pipeline.
+    // A flush is sent immediately, and a change at the end of the pipeline.
     writer.send(b"SET u:1 1\r\nFLUSHALL\r\n").await;
     writer.hears(&["+OK", "+OK"]).await;
     by_prefix
@@ -140,22 +140,26 @@ async fn a_key_event_comes_before_its_invalidation(server: Server) {
             &[r#">["subscribe" "__keyspace@0__:u:1" :1]"#],
         )
         .await;
-    let told = |event: &str| format!(">[\"message\" \"__keyspace@0__:u:1\" \"{event}\"]");
+    let keyspace = |event: &str| format!(">[\"message\" \"__keyspace@0__:u:1\" \"{event}\"]");
     writer.send(b"SET u:1 a EX 100\r\nSET u:0 a\r\n").await;
     writer.hears(&["+OK", "+OK"]).await;
     client
-        .hears(&[told("set"), told("expire"), invalidate(&["u:0", "u:1"])])
+        .hears(&[
+            keyspace("set"),
+            keyspace("expire"),
+            invalidate(&["u:0", "u:1"]),
+        ])
         .await;
     writer.expect("PEXPIRE u:1 20", &[":1"]).await;
     client
         .hears(&[
-            told("expire"),
+            keyspace("expire"),
             invalidate(&["u:1"]),
-            told("expired"),
+            keyspace("expired"),
             invalidate(&["u:1"]),
         ])
         .await;
-    // Of its own change a client hears after the reply, or (before 7.2) in front of it.
+    // A client receives its own change after the reply, or before it on servers before 7.2.
     client.say("SET u:1 b").await;
     let frames = [
         client.hear().await,
@@ -163,8 +167,8 @@ async fn a_key_event_comes_before_its_invalidation(server: Server) {
         client.hear().await,
     ];
     let orders = [
-        ["+OK".to_owned(), told("set"), invalidate(&["u:1"])],
-        [told("set"), "+OK".to_owned(), invalidate(&["u:1"])],
+        ["+OK".to_owned(), keyspace("set"), invalidate(&["u:1"])],
+        [keyspace("set"), "+OK".to_owned(), invalidate(&["u:1"])],
     ];
     assert!(orders.contains(&frames), "{frames:?}");
 }
@@ -174,7 +178,7 @@ async fn an_expiry_invalidates(server: Server) {
     client
         .expect("CLIENT TRACKING ON BCAST NOLOOP", &["+OK"])
         .await;
-    // Nobody's own change: NOLOOP does not hide it.
+    // An expiry is no client's change, so NOLOOP does not hide it.
     client.expect("SET a 1 PX 20", &["+OK"]).await;
     client.hears(&[invalidate(&["a"])]).await;
 }
@@ -222,7 +226,7 @@ async fn prefixes_may_not_overlap(server: Server) {
     client
         .expect("CLIENT TRACKING ON BCAST PREFIX us", &["+OK"])
         .await;
-    // Two clients may.
+    // The prefixes of two clients may overlap.
     server
         .raw3()
         .await
@@ -264,12 +268,12 @@ async fn tracking_ends_when_it_is_switched_off(server: Server) {
     client.expect("PING", &["+PONG"]).await;
 }
 
-async fn a_client_is_told_what_it_tracks(server: Server) {
+async fn a_client_can_read_what_it_tracks(server: Server) {
     let mut client = server.raw3().await;
     let info = |flags: &str, redirect: &str, prefixes: &str| {
         format!(r#"{{"flags" ~[{flags}] "redirect" {redirect} "prefixes" [{prefixes}]}}"#)
     };
-    for (command, told) in [
+    for (command, info) in [
         ("OFF", info(r#""off""#, ":-1", "")),
         (
             "ON BCAST PREFIX user: PREFIX a",
@@ -286,11 +290,11 @@ async fn a_client_is_told_what_it_tracks(server: Server) {
     ] {
         let command = format!("CLIENT TRACKING {command}");
         client.expect(&command, &["+OK"]).await;
-        client.expect("CLIENT TRACKINGINFO", &[told]).await;
+        client.expect("CLIENT TRACKINGINFO", &[info]).await;
     }
 }
 
-async fn an_unsubscribe_from_nothing_is_a_fence_behind_invalidations(server: Server) {
+async fn an_unsubscribe_from_nothing_is_a_fence_after_invalidations(server: Server) {
     let mut client = server.raw3().await;
     let mut writer = server.raw3().await;
     client
@@ -329,7 +333,7 @@ async fn a_key_that_was_read_is_invalidated_once(server: Server) {
     client.expect("PING", &["+PONG"]).await;
 }
 
-async fn resp2_is_told_nothing(server: Server) {
+async fn resp2_receives_nothing(server: Server) {
     let mut client = server.raw().await;
     client.expect("CLIENT TRACKING ON BCAST", &["+OK"]).await;
     client.expect("SET a 1", &["+OK"]).await;

@@ -1,24 +1,24 @@
-//! Key events: which change tells what, where, and in what order.
+//! Key events: which change sends which event on which channel, and in what order.
 
 use tests::harness::Test;
 use tests::{RawClient, Server, tests};
 
 pub(crate) fn tests() -> Vec<Test<(Server,)>> {
     tests![
-        nothing_is_told_until_it_is_switched_on,
-        every_change_is_told_by_key_and_by_event,
-        only_the_chosen_classes_are_told,
-        an_expired_key_is_told,
-        a_deadline_in_the_past_deletes,
+        nothing_is_sent_until_it_is_enabled,
+        every_change_is_sent_by_key_and_by_event,
+        only_the_chosen_classes_are_sent,
+        an_expired_key_is_reported,
+        an_expiration_in_the_past_deletes,
         the_database_is_part_of_the_name,
-        flushing_tells_no_key_event,
+        flushing_sends_no_key_event,
         the_setting_is_read_back_in_the_servers_spelling,
-        deadlines_can_be_read_and_taken_away,
-        set_minds_its_conditions,
+        expirations_can_be_read_and_removed,
+        set_respects_its_conditions,
     ]
 }
 
-/// A client that hears all key events, as the classes let it.
+/// A client that subscribes to all key events, with these classes enabled.
 async fn listener(server: &Server, classes: &str) -> RawClient {
     server.set_key_events(classes).await;
     let mut client = server.raw3().await;
@@ -48,18 +48,18 @@ async fn hears(client: &mut RawClient, events: &[(&str, &str)]) {
     assert_eq!(client.until_fence().await, expected);
 }
 
-async fn nothing_is_told_until_it_is_switched_on(server: Server) {
+async fn nothing_is_sent_until_it_is_enabled(server: Server) {
     let mut client = listener(&server, "").await;
     let mut writer = server.raw3().await;
     writer.expect("SET a 1 EX 100", &["+OK"]).await;
     writer.expect("DEL a", &[":1"]).await;
-    // A class without a channel to tell it on is nothing either.
+    // A class without `K` or `E` sends nothing either.
     server.set_key_events("g$").await;
     writer.expect("SET a 1", &["+OK"]).await;
     hears(&mut client, &[]).await;
 }
 
-async fn every_change_is_told_by_key_and_by_event(server: Server) {
+async fn every_change_is_sent_by_key_and_by_event(server: Server) {
     let mut client = listener(&server, "KEA").await;
     let mut writer = server.raw3().await;
     for (command, answer, events) in [
@@ -90,7 +90,7 @@ async fn every_change_is_told_by_key_and_by_event(server: Server) {
     hears(&mut client, &[("set", r"\x00\xff*")]).await;
 }
 
-async fn only_the_chosen_classes_are_told(server: Server) {
+async fn only_the_chosen_classes_are_sent(server: Server) {
     let mut writer = server.raw3().await;
     for (classes, expected) in [
         ("K$", vec![event("__keyspace@0__:a", "set")]),
@@ -120,7 +120,7 @@ async fn only_the_chosen_classes_are_told(server: Server) {
     }
 }
 
-async fn an_expired_key_is_told(server: Server) {
+async fn an_expired_key_is_reported(server: Server) {
     let mut client = listener(&server, "KEA").await;
     let mut writer = server.raw3().await;
     writer.expect("SET a 1 PX 30", &["+OK"]).await;
@@ -131,7 +131,7 @@ async fn an_expired_key_is_told(server: Server) {
     client.hears(&expected).await;
     writer.expect("GET a", &["_"]).await;
     writer.expect("DEL a", &[":0"]).await;
-    // A key that was given a new life does not expire.
+    // A key that is set again does not expire.
     writer.expect("SET b 1 PX 30", &["+OK"]).await;
     writer.expect("SET b 2", &["+OK"]).await;
     writer.expect("SET c 1 PX 60", &["+OK"]).await;
@@ -150,14 +150,14 @@ async fn an_expired_key_is_told(server: Server) {
     writer.expect("EXISTS b c", &[":1"]).await;
 }
 
-async fn a_deadline_in_the_past_deletes(server: Server) {
+async fn an_expiration_in_the_past_deletes(server: Server) {
     let mut client = listener(&server, "KEA").await;
     let mut writer = server.raw3().await;
     writer.expect("SET a 1", &["+OK"]).await;
     writer.expect("EXPIRE a -1", &[":1"]).await;
     writer.expect("EXISTS a", &[":0"]).await;
     let frames = client.until_fence().await;
-    // Valkey 9 calls it an expiry.
+    // Valkey 9 reports it as `expired`.
     let endings = [both("del", "a"), both("expired", "a")];
     assert_eq!(frames[..2], both("set", "a"));
     assert!(
@@ -180,7 +180,7 @@ async fn the_database_is_part_of_the_name(server: Server) {
     );
 }
 
-async fn flushing_tells_no_key_event(server: Server) {
+async fn flushing_sends_no_key_event(server: Server) {
     let mut client = listener(&server, "KEA").await;
     let mut writer = server.raw3().await;
     writer.expect("SET a 1", &["+OK"]).await;
@@ -224,7 +224,7 @@ async fn the_setting_is_read_back_in_the_servers_spelling(server: Server) {
         .await;
 }
 
-async fn deadlines_can_be_read_and_taken_away(server: Server) {
+async fn expirations_can_be_read_and_removed(server: Server) {
     let mut client = server.raw3().await;
     client.expect("TTL a", &[":-2"]).await;
     client.expect("SET a 1", &["+OK"]).await;
@@ -240,7 +240,7 @@ async fn deadlines_can_be_read_and_taken_away(server: Server) {
     client.expect("TTL a", &[":-1"]).await;
 }
 
-async fn set_minds_its_conditions(server: Server) {
+async fn set_respects_its_conditions(server: Server) {
     let mut client = server.raw().await;
     client.expect("SET a 1 XX", &["$-1"]).await;
     client.expect("SET a 1 NX", &["+OK"]).await;

@@ -1,8 +1,8 @@
-//! What a client sees, frame by frame: written once, held against every server found, so that the
-//! embedded broker tells the truth.
+//! The frames that a client receives, tested on the embedded broker and on every real server that is
+//! found, so that the broker behaves like a real server.
 //!
-//! Where real servers differ from each other, the expectation lists what each of them does. Those
-//! before 7.0 are left out: the broker knows what they do not.
+//! Where real servers differ, a test expects what each of them does. Servers before 7.0 are left out,
+//! because they lack commands that the broker has.
 
 mod clients;
 mod delivery;
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         .on_every_server(clients::tests())
         .on_every_server(support::tests())
         .on_the_broker(faults::tests())
-        .on_real_servers(tests![support::a_frozen_server_goes_on_where_it_stopped])
-        .without_server(tests![support::a_wait_in_vain_names_what_it_waited_for])
+        .on_real_servers(tests![support::a_resumed_server_continues_where_it_stopped])
+        .without_server(tests![support::a_timeout_names_what_was_waited_for])
         .run()
 }

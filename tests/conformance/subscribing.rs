@@ -7,11 +7,11 @@ pub(crate) fn tests() -> Vec<Test<(Server,)>> {
     tests![
         each_name_is_confirmed_in_order,
         a_name_twice_is_confirmed_twice_and_counted_once,
-        sharded_channels_are_counted_apart,
+        sharded_channels_are_counted_separately,
         unsubscribing_is_confirmed_also_from_what_was_never_subscribed,
         unsubscribing_from_everything_confirms_each_name_or_one_null,
         resp2_confirms_with_arrays,
-        pubsub_tells_who_is_subscribed,
+        pubsub_lists_the_subscriptions,
         names_may_hold_any_byte,
         many_names_in_one_command_are_all_confirmed,
         a_closed_connection_is_unsubscribed,
@@ -87,7 +87,7 @@ async fn a_name_twice_is_confirmed_twice_and_counted_once(server: Server) {
         .await;
 }
 
-async fn sharded_channels_are_counted_apart(server: Server) {
+async fn sharded_channels_are_counted_separately(server: Server) {
     let mut client = server.raw3().await;
     client
         .expect("SUBSCRIBE a", &[r#">["subscribe" "a" :1]"#])
@@ -156,7 +156,7 @@ async fn unsubscribing_from_everything_confirms_each_name_or_one_null(server: Se
         .await;
     client.say("UNSUBSCRIBE").await;
     let frames = client.until_fence().await;
-    // In which order is up to the server; the counts fall.
+    // The order depends on the server. The counts decrease.
     let orders = [
         [r#">["unsubscribe" "a" :2]"#, r#">["unsubscribe" "b" :1]"#],
         [r#">["unsubscribe" "b" :2]"#, r#">["unsubscribe" "a" :1]"#],
@@ -196,7 +196,7 @@ async fn resp2_confirms_with_arrays(server: Server) {
         .await;
 }
 
-async fn pubsub_tells_who_is_subscribed(server: Server) {
+async fn pubsub_lists_the_subscriptions(server: Server) {
     let mut client = server.raw3().await;
     let mut other = server.raw3().await;
     client.expect("PUBSUB NUMSUB", &["[]"]).await;

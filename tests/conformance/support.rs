@@ -1,4 +1,4 @@
-//! The tests' own tools: what they promise, on every kind of server.
+//! The tools of the tests themselves, on every kind of server.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use tests::{RealServer, Server, eventually_in, tests};
 pub(crate) fn tests() -> Vec<Test<(Server,)>> {
     tests![
         a_stopped_server_refuses_and_starts_again_on_its_port,
-        killed_connections_end_and_the_server_goes_on,
-        a_frozen_server_keeps_connections_open_and_says_nothing,
+        killed_connections_end_and_the_server_keeps_running,
+        a_frozen_server_keeps_connections_open_and_sends_nothing,
     ]
 }
 
@@ -34,7 +34,7 @@ async fn a_stopped_server_refuses_and_starts_again_on_its_port(server: Server) {
     }
 }
 
-async fn killed_connections_end_and_the_server_goes_on(server: Server) {
+async fn killed_connections_end_and_the_server_keeps_running(server: Server) {
     let mut subscribed = server.raw3().await;
     let mut other = server.raw3().await;
     subscribed
@@ -47,7 +47,7 @@ async fn killed_connections_end_and_the_server_goes_on(server: Server) {
     server.raw3().await.expect("PING", &["+PONG"]).await;
 }
 
-async fn a_frozen_server_keeps_connections_open_and_says_nothing(server: Server) {
+async fn a_frozen_server_keeps_connections_open_and_sends_nothing(server: Server) {
     let mut client = server.raw3().await;
     server.freeze(true);
     client.say("PING 1").await;
@@ -57,7 +57,7 @@ async fn a_frozen_server_keeps_connections_open_and_says_nothing(server: Server)
     client.hears(&["\"1\""]).await;
 }
 
-pub(crate) async fn a_frozen_server_goes_on_where_it_stopped(server: RealServer) {
+pub(crate) async fn a_resumed_server_continues_where_it_stopped(server: RealServer) {
     server.freeze(true);
     server.freeze(false);
     assert_eq!(
@@ -66,9 +66,9 @@ pub(crate) async fn a_frozen_server_goes_on_where_it_stopped(server: RealServer)
     );
 }
 
-pub(crate) async fn a_wait_in_vain_names_what_it_waited_for() {
+pub(crate) async fn a_timeout_names_what_was_waited_for() {
     let waiting = tokio::spawn(async {
-        // A condition that never ends is no excuse.
+        // The bound also ends a condition that never returns.
         eventually_in(
             Duration::from_millis(20),
             "the moon",
@@ -79,7 +79,7 @@ pub(crate) async fn a_wait_in_vain_names_what_it_waited_for() {
     let panic = waiting.await.unwrap_err().into_panic();
     let message = panic.downcast::<String>().unwrap();
     assert!(
-        message.starts_with("waited 20ms in vain: the moon (tests/conformance/support.rs:"),
+        message.starts_with("timed out after 20ms: the moon (tests/conformance/support.rs:"),
         "{message}"
     );
 }

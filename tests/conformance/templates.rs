@@ -1,4 +1,4 @@
-//! Templates: whatever a template accepts, the server's glob matches, so that it arrives.
+//! Templates: the server's glob matches every channel that a template accepts, so that it arrives.
 
 use fastrand::Rng;
 use redis_push::{OwnedPush, Subscription};
@@ -12,13 +12,13 @@ pub(crate) fn tests() -> Vec<Test<(Server,)>> {
 const TEMPLATES: u64 = 500;
 const CHANNELS: usize = 20;
 
-/// What a literal may be made of: what globs and templates read, and what they do not.
+/// The characters of literals: some mean something in globs or templates, and some do not.
 const LITERALS: [&str; 14] = [
     "a", "quotes", ".", ":", "/", "*", "?", "[", "]", "\\", "^-", "{{", "}}", "é",
 ];
 const TEXTS: [&str; 10] = ["x", "ACME", "*", "[a]", "\\", "é", "?", "-", "a", ""];
 
-/// A template, and some of the channels that it is likely to accept.
+/// A random template.
 fn template(random: &mut Rng) -> String {
     let mut text = String::new();
     let params = random.usize(1..=3);
@@ -36,7 +36,7 @@ fn template(random: &mut Rng) -> String {
     text
 }
 
-/// The template with something in the place of each param.
+/// A channel that the template is likely to accept.
 fn channel(random: &mut Rng, template: &str) -> String {
     let mut channel = String::new();
     let mut rest = template;
@@ -50,7 +50,7 @@ fn channel(random: &mut Rng, template: &str) -> String {
             }
             rest = rest.split_once('}').expect("a param ends").1;
         } else {
-            // Now and then a channel of another form.
+            // Sometimes a channel of another form.
             if random.u8(0..40) > 0 {
                 channel.push(next);
             }

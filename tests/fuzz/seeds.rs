@@ -1,6 +1,6 @@
-//! The functions of the fuzz targets in `cargo test`: on every seed, and on mutations of them.
+//! Runs the functions of the fuzz targets in `cargo test`, on every seed and on random mutations.
 //!
-//! `FUZZ_SEED` repeats a run, `FUZZ_MUTATIONS` sets how many mutations each target is given.
+//! `FUZZ_SEED` repeats a run, and `FUZZ_MUTATIONS` sets the number of mutations for each target.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use tests::fuzz::{TARGETS, Target};
 
-/// What is in the repository, and what is too large to be there.
+/// The seeds in the repository, and generated ones that are too large to be stored there.
 fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("fuzz/seeds")
@@ -22,7 +22,7 @@ fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
         })
         .collect();
     seeds.sort();
-    assert!(seeds.len() >= 10, "{} holds the seeds", folder.display());
+    assert!(seeds.len() >= 10, "{} has too few seeds", folder.display());
     if target == "decode" {
         seeds.extend(large_payloads());
     }
@@ -48,9 +48,9 @@ fn large_payloads() -> Vec<(String, Vec<u8>)> {
     .into()
 }
 
-/// Changes one to four places, as a fuzzer does.
+/// Mutates a random seed in one to four places, like a fuzzer.
 fn mutated(seeds: &[(String, Vec<u8>)], random: &mut fastrand::Rng) -> Vec<u8> {
-    // The large ones would take all the time.
+    // Mutations of large seeds would take most of the time.
     let small: Vec<_> = seeds
         .iter()
         .filter(|(_, bytes)| bytes.len() < 8_192)
@@ -93,7 +93,7 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 #[test]
-fn every_seed_and_what_mutations_make_of_it_holds() {
+fn every_seed_and_its_mutations_hold() {
     let seed = number("FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
     let mutations = number("FUZZ_MUTATIONS").unwrap_or(5_000);
     println!("FUZZ_SEED={seed} repeats this run");

@@ -1,4 +1,4 @@
-//! Handlers beside a push channel that a service already has.
+//! Handlers attached to the manager and the push channel of a service.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::sync::broadcast;
 
 use crate::support::recorder;
 
-/// What a service has today: a manager, and a broadcast channel as its push sender.
+/// A service without this library: a manager, and a broadcast channel as its push sender.
 pub(crate) async fn service(
     server: &Server,
     capacity: usize,
@@ -35,7 +35,7 @@ pub(crate) async fn attach(
     within("the start", subscriber.start()).await.unwrap()
 }
 
-pub(crate) async fn the_services_own_receivers_go_on_beside_handlers(server: Server) {
+pub(crate) async fn the_services_own_receivers_keep_working(server: Server) {
     let (mut manager, sender) = service(&server, 1_000).await;
     let mut first = sender.subscribe();
     let mut second = sender.subscribe();
@@ -58,7 +58,7 @@ pub(crate) async fn the_services_own_receivers_go_on_beside_handlers(server: Ser
         let expected = ["1", "2"].map(|text| Value::BulkString(text.into()));
         assert_eq!(messages, expected);
     }
-    // The manager stays theirs: commands work, and no name is unsubscribed behind their back.
+    // The service keeps its manager: commands work, and no name is unsubscribed.
     handle.shutdown(Duration::from_secs(5)).await;
     assert_eq!(server.publish("theirs", "3").await, 1);
     assert_eq!(server.publish("ours", "4").await, 1);
@@ -66,7 +66,9 @@ pub(crate) async fn the_services_own_receivers_go_on_beside_handlers(server: Ser
     assert_eq!(pong, "PONG");
 }
 
-pub(crate) async fn a_lost_connection_of_the_services_manager_is_told_and_healed(server: Server) {
+pub(crate) async fn a_lost_connection_of_the_services_manager_is_reported_and_resubscribed(
+    server: Server,
+) {
     let (manager, sender) = service(&server, 1_000).await;
     let (mount, mut journal) = recorder("ours", Subscription::channel("ours"));
     let handle = attach(&manager, &sender, [mount]).await;
@@ -80,12 +82,12 @@ pub(crate) async fn a_lost_connection_of_the_services_manager_is_told_and_healed
     }
 }
 
-pub(crate) async fn an_overflow_of_the_services_channel_is_told_as_a_gap(server: Server) {
+pub(crate) async fn an_overflow_of_the_services_channel_is_reported_as_a_gap(server: Server) {
     let (manager, sender) = service(&server, 4).await;
     let (mount, mut journal) = recorder("ours", Subscription::channel("ours"));
     let handle = attach(&manager, &sender, [mount]).await;
     journal.begins().await;
-    // Pushes of somebody else's, more than the channel holds, before the forwarding task can run.
+    // Pushes of other names, more than the channel holds, before the forwarding task can run.
     let push = PushInfo {
         kind: PushKind::Message,
         data: ["theirs", "x"]
@@ -113,10 +115,10 @@ pub(crate) async fn an_overflow_of_the_services_channel_is_told_as_a_gap(server:
     .await;
 }
 
-pub(crate) async fn a_closed_push_channel_is_never_called_ready(server: Server) {
+pub(crate) async fn a_closed_push_channel_is_never_ready(server: Server) {
     let (mut manager, sender) = service(&server, 1_000).await;
     let (mount, _journal) = recorder("ours", Subscription::channel("ours"));
-    // A channel that nobody feeds: the manager pushes into another one.
+    // A channel without a sender: the manager pushes into another one.
     let (dead, receiver) = broadcast::channel(8);
     drop(dead);
     let subscriber = Subscriber::attach(manager.clone(), receiver)
@@ -128,7 +130,7 @@ pub(crate) async fn a_closed_push_channel_is_never_called_ready(server: Server) 
     drop(sender);
 }
 
-pub(crate) async fn what_a_manager_does_itself_cannot_be_set_beside_attach(server: Server) {
+pub(crate) async fn options_of_the_connection_are_rejected_with_attach(server: Server) {
     let (manager, sender) = service(&server, 1_000).await;
     let attached = || Subscriber::attach(manager.clone(), sender.subscribe());
     for (subscriber, named) in [

@@ -1,4 +1,4 @@
-//! What handlers of the connection are told.
+//! Handlers with `connection`, which receive connection events.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn noted(notes: &mut UnboundedReceiver<String>) -> String {
     within("a note", notes.recv()).await.unwrap()
 }
 
-pub(crate) async fn the_end_and_the_return_of_the_connection_are_told(server: Server) {
+pub(crate) async fn disconnects_and_reconnects_are_reported(server: Server) {
     let (notes, mut noted_down) = unbounded_channel();
     let subscriber = subscriber(server.url())
         .state(notes)
@@ -53,7 +53,7 @@ pub(crate) async fn the_end_and_the_return_of_the_connection_are_told(server: Se
         );
         assert_eq!(noted(&mut noted_down).await, "connected");
     }
-    // The attempts of an outage are no events.
+    // Failed attempts during an outage are not events.
     server.stop().await;
     let end = noted(&mut noted_down).await;
     assert!(end.starts_with("disconnected: "), "{end}");
@@ -61,7 +61,7 @@ pub(crate) async fn the_end_and_the_return_of_the_connection_are_told(server: Se
     server.start_again().await;
     assert_eq!(noted(&mut noted_down).await, "connected");
     within("ready again", handle.ready()).await;
-    // Nor is the end that one makes, and nothing was ever missed.
+    // A shutdown is not an event either, and events have no gaps.
     let report = handle.shutdown(Duration::from_secs(5)).await;
     assert_eq!(report.stats.handlers[0].gaps, 0);
     assert_eq!(report.stats.handlers[0].handled, 9);
@@ -69,7 +69,7 @@ pub(crate) async fn the_end_and_the_return_of_the_connection_are_told(server: Se
     assert_eq!(noted_down.recv().await, None);
 }
 
-pub(crate) async fn who_asks_for_nothing_is_told_why_there_is_no_connection() {
+pub(crate) async fn a_start_without_subscriptions_reports_the_connection_error() {
     let (mount, _journal) = recorder("events", Subscription::connection());
     let subscriber = plain("redis://127.0.0.1:1")
         .start_deadline(Duration::from_millis(100))
@@ -83,14 +83,14 @@ pub(crate) async fn who_asks_for_nothing_is_told_why_there_is_no_connection() {
     assert!(!text.contains("subscriptions"), "{text}");
 }
 
-pub(crate) async fn the_stream_of_the_connection_has_no_gaps(server: Server) {
+pub(crate) async fn the_stream_of_connection_events_has_no_gaps(server: Server) {
     let (mount, mut journal) = recorder("events", Subscription::connection());
     let handle = start(server.url(), [mount]).await;
     journal.begins().await;
     journal.message("", "connected").await;
     server.kill_connections().await;
     let Seen::Message(_, end) = journal.next().await else {
-        panic!("an end is no gap");
+        panic!("expected a disconnection, not a gap");
     };
     assert!(end.starts_with("disconnected: "), "{end}");
     journal.message("", "connected").await;
@@ -98,7 +98,7 @@ pub(crate) async fn the_stream_of_the_connection_has_no_gaps(server: Server) {
     journal.ends().await;
 }
 
-pub(crate) async fn a_handler_of_the_connection_goes_on_beside_others(server: Server) {
+pub(crate) async fn a_connection_handler_works_together_with_others(server: Server) {
     let (notes, mut noted_down) = unbounded_channel();
     let subscriber = subscriber(server.url())
         .state(notes)
@@ -122,7 +122,7 @@ pub(crate) async fn a_handler_of_the_connection_goes_on_beside_others(server: Se
     handle.shutdown(Duration::from_secs(5)).await;
 }
 
-pub(crate) async fn what_a_handler_takes_must_come_by_what_it_listens_to() {
+pub(crate) async fn the_arguments_of_a_handler_must_fit_its_subscriptions() {
     let (notes, _noted_down) = unbounded_channel::<String>();
     for (mounts, words) in [
         (
@@ -135,11 +135,11 @@ pub(crate) async fn what_a_handler_takes_must_come_by_what_it_listens_to() {
         ),
         (
             handlers![on_key.on(Subscription::channel("users"))],
-            "takes what happens to a key, and listens to channel `users`",
+            "takes a key event, and listens to channel `users`",
         ),
         (
             handlers![on_connection.on(Subscription::invalidation(""))],
-            "takes an event of the connection, and listens to invalidations of all keys",
+            "takes a connection event, and listens to invalidations of all keys",
         ),
     ] {
         let subscriber = plain("redis://127.0.0.1:1")

@@ -1,4 +1,4 @@
-//! As whom a subscriber comes: credentials that change, the name of the connection.
+//! Credentials that change, and the name of the connection.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -10,7 +10,7 @@ use tests::{RealServer, Server, eventually, within};
 
 use crate::support::{plain, recorder, subscriber};
 
-pub(crate) async fn a_password_that_was_changed_is_asked_for_before_each_attempt(server: Server) {
+pub(crate) async fn a_changed_password_is_requested_before_each_attempt(server: Server) {
     server.set_password(Some("first")).await;
     let current = Arc::new(Mutex::new("first"));
     let asked = Arc::new(AtomicUsize::new(0));
@@ -22,7 +22,7 @@ pub(crate) async fn a_password_that_was_changed_is_asked_for_before_each_attempt
             async move { Ok::<_, BoxError>(Credentials::of_default_user(password)) }
         }
     };
-    // What the URL says does not count then.
+    // The provider overrides the credentials in the URL.
     let url = server.url().replace("redis://", "redis://nobody:wrong@");
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let starting = subscriber(url)
@@ -34,9 +34,9 @@ pub(crate) async fn a_password_that_was_changed_is_asked_for_before_each_attempt
     assert_eq!(asked.load(SeqCst), 1);
 
     server.set_password(Some("second")).await;
-    assert!(handle.is_ready(), "a connection that is up is not touched");
+    assert!(handle.is_ready(), "an open connection must stay open");
     server.kill_connections().await;
-    // The server has the new one, and whoever is asked has not heard of it yet.
+    // The server has the new password, and the provider still returns the old one.
     eventually("attempts with the old password", async || {
         asked.load(SeqCst) >= 4
     })
@@ -49,9 +49,7 @@ pub(crate) async fn a_password_that_was_changed_is_asked_for_before_each_attempt
     journal.message("a", "again").await;
 }
 
-pub(crate) async fn a_provider_that_hangs_fails_or_panics_costs_an_attempt_and_no_more(
-    server: Server,
-) {
+pub(crate) async fn a_provider_that_hangs_fails_or_panics_costs_only_an_attempt(server: Server) {
     server.set_password(Some("right")).await;
     let asked = AtomicUsize::new(0);
     let provider = move || {
@@ -76,7 +74,7 @@ pub(crate) async fn a_provider_that_hangs_fails_or_panics_costs_an_attempt_and_n
     journal.begins().await;
 }
 
-pub(crate) async fn what_keeps_credentials_back_is_named() {
+pub(crate) async fn the_error_of_a_credentials_provider_is_shown() {
     let (mount, _) = recorder("a", Subscription::channel("a"));
     let starting = plain("redis://127.0.0.1/")
         .credentials(|| async { Err::<Credentials, _>("the vault is sealed") })
@@ -88,7 +86,7 @@ pub(crate) async fn what_keeps_credentials_back_is_named() {
     assert!(error.to_string().contains("the vault is sealed"), "{error}");
 }
 
-/// Notes that it was dropped.
+/// Records that it was dropped.
 struct Dropped(Arc<AtomicBool>);
 
 impl Drop for Dropped {
@@ -97,7 +95,7 @@ impl Drop for Dropped {
     }
 }
 
-pub(crate) async fn an_end_does_not_wait_for_credentials() {
+pub(crate) async fn a_shutdown_does_not_wait_for_credentials() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let was_asked = Arc::new(AtomicBool::new(false));
     let was_dropped = Arc::new(AtomicBool::new(false));
@@ -121,7 +119,7 @@ pub(crate) async fn an_end_does_not_wait_for_credentials() {
             .handlers([mount])
             .run_until(async { stopped.await.unwrap() }),
     );
-    eventually("to be asked", async || was_asked.load(SeqCst)).await;
+    eventually("the provider to be asked", async || was_asked.load(SeqCst)).await;
     stop.send(()).unwrap();
     within("the end", running).await.unwrap().unwrap();
     eventually("the provider's future to be dropped", async || {
@@ -130,7 +128,7 @@ pub(crate) async fn an_end_does_not_wait_for_credentials() {
     .await;
 }
 
-/// The database and the name of each connection that has a name.
+/// The database and the name of each named connection.
 async fn named(server: &Server) -> Vec<(String, String)> {
     let Server::Real(real) = server else {
         unreachable!("the broker lists no clients");
@@ -165,7 +163,7 @@ pub(crate) async fn the_name_and_the_database_are_set_on_every_connection(server
     }
 }
 
-pub(crate) async fn a_name_that_the_server_would_refuse_is_told_without_a_connection() {
+pub(crate) async fn an_invalid_client_name_is_reported_without_a_connection() {
     for name in ["", "two words", "line\nbreak", "Lärm"] {
         let (mount, _) = recorder("a", Subscription::channel("a"));
         let starting = plain("redis://127.0.0.1/")

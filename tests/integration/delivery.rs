@@ -1,4 +1,4 @@
-//! From a publisher to a handler.
+//! The way of a message from a publisher to its handlers.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(crate) async fn a_message_reaches_every_handler_of_its_channel(server: Serve
     let (other, mut other_journal) = recorder("other", Subscription::channel("weather"));
     let handle = start(server.url(), [first, second, other]).await;
 
-    // One SUBSCRIBE a name, however many handlers ask: one receiver, as the server counts.
+    // One SUBSCRIBE for each name, however many handlers listen to it: the server counts one receiver.
     assert_eq!(server.publish("news", "hello").await, 1);
     assert_eq!(server.publish("weather", "rain").await, 1);
 
@@ -143,7 +143,9 @@ async fn on_number(Json(number): Json<u32>, channel: ChannelName<'_>) {
     assert_eq!((channel.as_str(), number), ("fine", 1));
 }
 
-pub(crate) async fn what_does_not_decode_is_counted_and_leaves_the_handler_alive(server: Server) {
+pub(crate) async fn a_message_that_does_not_decode_is_counted_and_the_handler_continues(
+    server: Server,
+) {
     let handle = start(server.url(), handlers![on_number]).await;
     server.publish("fine", "no JSON").await;
     server.publish("fine", "").await;
@@ -162,16 +164,16 @@ pub(crate) async fn what_does_not_decode_is_counted_and_leaves_the_handler_alive
     assert_eq!(counts.received, counts.accounted());
 }
 
-pub(crate) async fn bad_pushes_are_counted_and_leave_every_handler_alive(broker: Broker) {
+pub(crate) async fn bad_pushes_are_counted_and_every_handler_continues(broker: Broker) {
     let (mount, mut journal) = recorder("all", Subscription::pattern("*"));
     let handle = start(broker.url(), [mount]).await;
     journal.begins().await;
     let inject = |frame: &[u8]| assert_eq!(broker.inject(frame), 1);
-    inject(b">2\r\n$7\r\ntidings\r\n$1\r\nx\r\n"); // of unknown kind
-    inject(b">2\r\n$7\r\nmessage\r\n$1\r\nx\r\n"); // of wrong arity
-    inject(b">3\r\n$7\r\nmessage\r\n$1\r\nx\r\n_\r\n"); // with a nil for a payload
-    inject(b">3\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\nx\r\n"); // of wrong arity
-    inject(b">3\r\n$7\r\nmessage\r\n$7\r\nunasked\r\n$1\r\nx\r\n"); // for nobody
+    inject(b">2\r\n$7\r\ntidings\r\n$1\r\nx\r\n"); // unknown kind
+    inject(b">2\r\n$7\r\nmessage\r\n$1\r\nx\r\n"); // wrong arity
+    inject(b">3\r\n$7\r\nmessage\r\n$1\r\nx\r\n_\r\n"); // null payload
+    inject(b">3\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\nx\r\n"); // wrong arity
+    inject(b">3\r\n$7\r\nmessage\r\n$7\r\nunknown\r\n$1\r\nx\r\n"); // a name without a handler
     broker.publish("fine", "still here");
     journal.message("fine", "still here").await;
     let feed = handle.stats().feed;
@@ -190,7 +192,7 @@ pub(crate) async fn frames_in_one_byte_pieces_arrive_whole(broker: Broker) {
     }
 }
 
-pub(crate) async fn raw_pushes_go_to_everyone_who_asks(server: Server) {
+pub(crate) async fn raw_pushes_go_to_every_receiver(server: Server) {
     let (mount, _journal) = recorder("any", Subscription::channel("news"));
     let handle = start(server.url(), [mount]).await;
     let mut first = handle.pushes();
@@ -223,9 +225,7 @@ pub(crate) async fn raw_pushes_go_to_everyone_who_asks(server: Server) {
     while within("the end of raw pushes", third.recv()).await.is_ok() {}
 }
 
-pub(crate) async fn a_slow_handler_is_told_what_it_missed_and_the_others_miss_nothing(
-    server: Server,
-) {
+pub(crate) async fn a_slow_handler_gets_an_exact_gap_and_the_others_miss_nothing(server: Server) {
     let slow = Spec::new("slow")
         .on(Subscription::channel("news"))
         .buffer(100);
@@ -237,7 +237,7 @@ pub(crate) async fn a_slow_handler_is_told_what_it_missed_and_the_others_miss_no
     slow_journal.begins().await;
     quick_journal.begins().await;
     server.publish("news", "0").await;
-    // The slow handler has taken the first message and stands before its gate.
+    // The slow handler waits at its gate with the first message.
     eventually("the slow handler to be busy", async || {
         handle.stats().handler("slow").unwrap().running == 1
     })
@@ -269,9 +269,9 @@ pub(crate) async fn a_slow_handler_is_told_what_it_missed_and_the_others_miss_no
     }
 }
 
-/// As fast as one pipelining publisher can, at default settings. The server's own limit on what it
-/// holds for a subscriber is off, so that only the client can lose.
-pub(crate) async fn a_hundred_handlers_at_line_rate_lose_nothing_and_wake_for_their_own(
+/// One pipelining publisher at full speed, with default settings. The server's output limit for
+/// subscribers is off, so that only the client can lose messages.
+pub(crate) async fn a_hundred_handlers_at_line_rate_lose_nothing_and_wake_only_for_their_own_messages(
     server: RealServer,
 ) {
     const CHANNELS: usize = 100;
@@ -335,7 +335,7 @@ async fn publish_at_line_rate(server: &RealServer, names: &[String], messages: u
     }
     let write = async move {
         commands.write_all(&pipeline).await.unwrap();
-        // Kept open until every reply is read.
+        // The connection stays open until every reply is read.
         commands
     };
     let read = async move {
@@ -355,17 +355,17 @@ async fn on_user(
     event: KeyEvent<'_>,
     Param(id): Param<u64>,
     Param(database): Param<u32>,
-    State(told): State<UnboundedSender<String>>,
+    State(sender): State<UnboundedSender<String>>,
 ) {
     assert_eq!(event.database, database);
     let key = event.key_str().unwrap();
-    let _ = told.send(format!("{} {key} {id}", event.event));
+    let _ = sender.send(format!("{} {key} {id}", event.event));
 }
 
-pub(crate) async fn what_happens_to_a_key_reaches_its_handler(server: Server) {
+pub(crate) async fn a_key_event_reaches_its_handler(server: Server) {
     server.set_key_events("KA").await;
-    let (told, mut events) = unbounded_channel();
-    let subscriber = plain(server.url()).state(told);
+    let (sender, mut events) = unbounded_channel();
+    let subscriber = plain(server.url()).state(sender);
     let subscriber = subscriber.handlers(handlers![on_user]).handlers(
         handlers![on_user]
             .into_iter()
@@ -385,10 +385,10 @@ pub(crate) async fn what_happens_to_a_key_reaches_its_handler(server: Server) {
     while seen.len() < 3 {
         seen.push(within("an event", events.recv()).await.unwrap());
     }
-    // Two handlers are not in step with each other; each of them has its own order.
+    // Two handlers are not synchronized with each other. Each has its own order.
     seen.retain(|event| event != "set eu:user:8 8");
     assert_eq!(seen, ["set user:7 7", "del user:7 7"]);
     let stats = handle.stats();
-    // `user:*` matches it for the server, and the template does not.
+    // The server's glob `user:*` matches the key, and the template does not.
     assert_eq!(stats.handler("on_user").unwrap().unmatched, 1);
 }

@@ -1,4 +1,4 @@
-//! Deliveries that do not end well, and who is told of them.
+//! Failed deliveries, and the hooks and sinks that receive them.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::{over_the_manager, subscriber};
 
 const LONG: Duration = Duration::from_secs(10);
 
-/// Fails as each payload asks.
+/// Fails as each payload requests.
 struct Failing;
 
 impl Handler<()> for Failing {
@@ -46,8 +46,8 @@ async fn handled(handle: &Handle, deliveries: u64) {
     .await;
 }
 
-pub(crate) async fn every_failure_is_told_with_its_push_and_its_reason(server: Server) {
-    let (sender, mut told) = mpsc::unbounded_channel();
+pub(crate) async fn every_failure_is_reported_with_its_push_and_its_reason(server: Server) {
+    let (sender, mut reported) = mpsc::unbounded_channel();
     let handle = failing(&server, move |failure: Failure| {
         let sent = sender.send(failure).map_err(|_| std::fmt::Error);
         async move { sent }
@@ -61,7 +61,7 @@ pub(crate) async fn every_failure_is_told_with_its_push_and_its_reason(server: S
         (FailureKind::Panicked, "panic", "it panicked"),
         (FailureKind::Failed, "fail", "asked to fail"),
     ] {
-        let failure = within("a failure", told.recv()).await.unwrap();
+        let failure = within("a failure", reported.recv()).await.unwrap();
         assert_eq!((failure.handler(), failure.kind()), ("failing", kind));
         assert_eq!(failure.channel(), b"a");
         assert_eq!(failure.payload(), payload.as_bytes());
@@ -75,7 +75,7 @@ pub(crate) async fn every_failure_is_told_with_its_push_and_its_reason(server: S
     assert_eq!((failures.told, failures.dropped), (3, 0));
 }
 
-pub(crate) async fn a_hook_that_hangs_keeps_no_handler_waiting_and_drops_are_counted(
+pub(crate) async fn a_hook_that_hangs_does_not_block_handlers_and_drops_are_counted(
     server: Server,
 ) {
     const FAILURES: u64 = 1_200;
@@ -91,7 +91,7 @@ pub(crate) async fn a_hook_that_hangs_keeps_no_handler_waiting_and_drops_are_cou
     server.publish("a", "fine").await;
     handled(&handle, FAILURES + 1).await;
     let failures = handle.stats().failures;
-    // One is in the hook's hands, 1,024 wait.
+    // One is in the hook, and 1,024 wait.
     assert_eq!(failures.queued + failures.dropped, FAILURES);
     assert!(failures.queued <= 1_025, "{failures}");
     assert!(failures.dropped > 0, "{failures}");
@@ -102,9 +102,9 @@ pub(crate) async fn a_hook_that_hangs_keeps_no_handler_waiting_and_drops_are_cou
     assert_eq!(failures.queued, 0);
 }
 
-pub(crate) async fn a_hook_that_fails_or_panics_is_told_of_the_next_failure(server: Server) {
+pub(crate) async fn a_hook_that_fails_or_panics_gets_the_next_failure(server: Server) {
     let handle = failing(&server, |failure: Failure| {
-        // Before there is a future, and in it.
+        // A panic before the future exists, and one inside it.
         assert_ne!(failure.payload(), b"1");
         async move {
             assert_ne!(failure.payload(), b"2");
@@ -118,7 +118,7 @@ pub(crate) async fn a_hook_that_fails_or_panics_is_told_of_the_next_failure(serv
     for payload in ["1", "2", "3", "4"] {
         server.publish("a", payload).await;
     }
-    eventually("the last failure to be told", async || {
+    eventually("the last failure to be reported", async || {
         handle.stats().failures.told == 1
     })
     .await;
@@ -127,7 +127,7 @@ pub(crate) async fn a_hook_that_fails_or_panics_is_told_of_the_next_failure(serv
     assert_eq!(handle.stats().restarts, 0);
 }
 
-pub(crate) async fn a_shutdown_lets_the_hook_finish_what_is_queued(server: Server) {
+pub(crate) async fn a_shutdown_waits_for_queued_failures(server: Server) {
     let handle = failing(&server, async |_: Failure| {
         tokio::task::yield_now().await;
     })
@@ -164,7 +164,7 @@ pub(crate) async fn a_sink_writes_to_a_capped_stream_and_a_capped_list(server: R
     let report = within("the shutdown", handle.shutdown(LONG)).await;
     assert_eq!(report.stats.failures.told, 500, "{}", report.stats.failures);
     let length: u64 = redis::from_redis_value(real.command(&["XLEN", "failures"]).await).unwrap();
-    // About a hundred: whole nodes of the stream go, which hold a hundred each.
+    // The stream is trimmed by whole nodes of a hundred entries, so about a hundred remain.
     assert!((100..=300).contains(&length), "{length}");
     let newest = real
         .command(&["XREVRANGE", "failures", "+", "-", "COUNT", "1"])
@@ -197,16 +197,16 @@ pub(crate) async fn a_sink_writes_to_a_capped_stream_and_a_capped_list(server: R
     assert_eq!(payloads.collect::<Vec<_>>(), ["5", "4", "3"]);
 }
 
-pub(crate) async fn what_a_sink_cannot_write_is_counted() {
+pub(crate) async fn failures_that_a_sink_cannot_write_are_counted() {
     over_the_manager();
-    // The broker keeps no streams: it refuses the command, which is not tried again.
+    // The broker has no streams, so it refuses the command, which is not retried.
     let server = Server::Broker(redis_push::testing::Broker::start().await.unwrap());
     let sink = FailureSink::stream(server.url(), "failures", 100).unwrap();
     let handle = failing(&server, sink).await;
     server.publish("a", "fail").await;
     eventually("the refusal", async || handle.stats().failures.failed == 1).await;
 
-    // Nobody listens there: every try fails.
+    // No server listens there, so every try fails.
     let nowhere = redis_push::testing::Broker::start().await.unwrap();
     within("the broker's stop", nowhere.stop()).await;
     let sink = FailureSink::list(nowhere.url(), "failures", 100).unwrap();

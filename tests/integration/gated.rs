@@ -1,11 +1,11 @@
-//! Recorders that wait before a gate until it is open.
+//! Recorders that wait until the test opens their gate.
 
 use redis_push::{Fault, Gap, Handler, Mount, Push, Spec};
 use tokio::sync::watch;
 
 use crate::support::{Journal, Recorder};
 
-/// Waits with every message.
+/// Waits for the gate before each message.
 struct Gated {
     recorder: Recorder,
     gate: watch::Receiver<bool>,
@@ -31,7 +31,7 @@ pub(crate) fn gated(spec: Spec, gate: watch::Receiver<bool>) -> (Mount<()>, Jour
     (Mount::new(Gated { recorder, gate }), journal)
 }
 
-/// Waits with every gap.
+/// Waits for the gate before each gap.
 struct GapGated {
     recorder: Recorder,
     gate: watch::Receiver<bool>,

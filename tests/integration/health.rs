@@ -1,4 +1,4 @@
-//! Live, ready, and why not.
+//! Liveness, readiness, and the reasons of `Handle::health`.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::support::{is_wire, recorder, start};
 const LONG: Duration = Duration::from_secs(10);
 const LIMIT: Duration = Duration::from_millis(100);
 
-/// The next published health of which that is true.
+/// Waits for the next health that satisfies the condition.
 async fn next(changes: &mut HealthChanges, what: &str, wanted: impl Fn(&Health) -> bool) -> Health {
     within(what, async {
         loop {
-            let health = changes.changed().await.expect("the subscriber goes on");
+            let health = changes.changed().await.expect("the subscriber is running");
             if wanted(&health) {
                 return health;
             }
@@ -28,7 +28,9 @@ async fn next(changes: &mut HealthChanges, what: &str, wanted: impl Fn(&Health) 
     .await
 }
 
-pub(crate) async fn a_required_handler_that_stalls_is_named_and_the_others_go_on(server: Server) {
+pub(crate) async fn a_required_handler_that_stalls_is_named_and_the_others_continue(
+    server: Server,
+) {
     let (gate, gated_by) = watch::channel(false);
     let stuck = |name: &'static str| {
         let spec = Spec::new(name).on(Subscription::channel(name));
@@ -74,7 +76,7 @@ pub(crate) async fn a_stalled_gap_handler_is_named(server: Server) {
     eventually("the stall", async || !handle.is_ready()).await;
     let text = handle.health().to_string();
     assert!(
-        text.contains("required handler `resync` has not come back"),
+        text.contains("required handler `resync` has not returned"),
         "{text}"
     );
     gate.send_replace(true);
@@ -82,7 +84,7 @@ pub(crate) async fn a_stalled_gap_handler_is_named(server: Server) {
     within("ready again", handle.ready()).await;
 }
 
-pub(crate) async fn an_outage_and_a_shutdown_are_told_with_their_reasons(server: Server) {
+pub(crate) async fn an_outage_and_a_shutdown_are_reported_with_their_reasons(server: Server) {
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let handle = start(server.url(), [mount]).await;
     journal.begins().await;
@@ -134,7 +136,7 @@ pub(crate) async fn a_denied_name_is_a_reason_not_to_be_ready(server: Server) {
     within("ready again", handle.ready()).await;
 }
 
-/// The program `deaf` of this package, once it has said that it is ready.
+/// Starts the program `deaf` of this package, and waits until it is ready.
 async fn process(url: &str, how: &str) -> (Child, Lines) {
     let link = if is_wire() { "wire" } else { "manager" };
     let mut child = Command::new(env!("CARGO_BIN_EXE_deaf"))
@@ -172,11 +174,11 @@ pub(crate) async fn a_deaf_process_ends_with_its_exit_code(server: Server) {
     assert!(said.contains("not connected"), "{said}");
 }
 
-pub(crate) async fn a_process_that_shuts_down_deaf_ends_by_itself(server: Server) {
+pub(crate) async fn a_deaf_process_may_finish_its_shutdown(server: Server) {
     let (mut child, mut lines) = process(&server.url(), "shut down").await;
     server.publish("a", "1").await;
     says(&mut lines, "stuck").await;
-    // The end of its input asks for the shutdown, which its stuck handler draws out.
+    // The end of its input starts the shutdown, which its stuck handler prolongs.
     drop(child.stdin.take());
     server.stop().await;
     let (code, said) = end(child).await;

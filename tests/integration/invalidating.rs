@@ -1,4 +1,4 @@
-//! Invalidations: which keys are told to whom, and when none are.
+//! Invalidations: which handler receives which keys.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::attaching::{attach, service};
 use crate::gated::gated;
 use crate::support::{Journal, Seen, recorder, start, subscriber};
 
-/// A client that writes keys, and waits until that is done.
+/// Writes keys, and waits for the replies.
 async fn set(writer: &mut RawClient, keys: &[&str]) {
     for key in keys {
         writer.expect(&format!("SET {key} x"), &["+OK"]).await;
@@ -20,7 +20,7 @@ async fn set(writer: &mut RawClient, keys: &[&str]) {
 }
 
 impl Journal {
-    /// The next entries are these keys; an empty one stands for all keys.
+    /// Asserts that the next entries are these keys. An empty key stands for all keys.
     async fn keys(&mut self, keys: &[&str]) {
         for key in keys {
             self.message(key, "").await;
@@ -28,14 +28,14 @@ impl Journal {
     }
 }
 
-pub(crate) async fn a_changed_key_is_told_to_who_asked_for_its_beginning(server: Server) {
+pub(crate) async fn a_changed_key_is_reported_to_the_handlers_of_its_prefix(server: Server) {
     let invalidations = |prefix: &'static str| recorder(prefix, Subscription::invalidation(prefix));
-    // The longest first: the server takes no prefix that another begins with.
+    // The longest first: the server rejects a prefix that another prefix begins with.
     let (seven, mut seven_journal) = invalidations("user:7");
     let (users, mut users_journal) = invalidations("user:");
     let (again, mut again_journal) = invalidations("user:");
     let (items, mut items_journal) = invalidations("item:");
-    // What looks like a wildcard or a param is none.
+    // Wildcards and params have no meaning in a prefix.
     let (star, mut star_journal) = invalidations("{user}:*");
     let handle = start(server.url(), [seven, users, again, items, star]).await;
     for journal in [
@@ -61,7 +61,7 @@ pub(crate) async fn a_changed_key_is_told_to_who_asked_for_its_beginning(server:
     seven_journal.keys(&["user:7", "user:79", "user:79"]).await;
     items_journal.keys(&["item:1"]).await;
     star_journal.keys(&["{user}:*1"]).await;
-    // No key of theirs has changed, and yet all of them have.
+    // A flush invalidates all keys, although no key of these handlers exists.
     writer.expect("FLUSHALL", &["+OK"]).await;
     for journal in [
         &mut seven_journal,
@@ -77,7 +77,7 @@ pub(crate) async fn a_changed_key_is_told_to_who_asked_for_its_beginning(server:
     assert_eq!(stats.gaps(), 0);
 }
 
-pub(crate) async fn an_empty_prefix_is_of_every_key(server: Server) {
+pub(crate) async fn an_empty_prefix_matches_every_key(server: Server) {
     let (all, mut all_journal) = recorder("all", Subscription::invalidation(""));
     let (one, mut one_journal) = recorder("one", Subscription::invalidation("a"));
     let handle = start(server.url(), [all, one]).await;
@@ -113,7 +113,7 @@ pub(crate) async fn invalidations_come_back_after_each_lost_connection(server: S
     handle.shutdown(Duration::from_secs(5)).await;
 }
 
-pub(crate) async fn what_was_invalidated_before_the_end_is_told(server: Server) {
+pub(crate) async fn invalidations_before_the_shutdown_are_delivered(server: Server) {
     let (users, mut journal) = recorder("users", Subscription::invalidation("user:"));
     let handle = start(server.url(), [users]).await;
     journal.begins().await;
@@ -128,7 +128,7 @@ pub(crate) async fn what_was_invalidated_before_the_end_is_told(server: Server) 
     assert_eq!(report.stats.handlers[0].handled, keys);
 }
 
-pub(crate) async fn a_shutdown_that_tracks_waits_for_no_server_that_is_silent_or_gone(
+pub(crate) async fn a_shutdown_with_tracking_does_not_wait_for_a_silent_or_stopped_server(
     server: Server,
 ) {
     for is_silent in [true, false] {
@@ -146,7 +146,7 @@ pub(crate) async fn a_shutdown_that_tracks_waits_for_no_server_that_is_silent_or
         } else {
             server.stop().await;
             eventually("the outage to be noticed", async || !handle.is_ready()).await;
-            // Its deadline is longer than a test may take.
+            // The deadline is longer than the test may take.
             let shutdown = handle.shutdown(Duration::from_secs(3_600));
             within("the shutdown", shutdown).await;
         }
@@ -154,7 +154,7 @@ pub(crate) async fn a_shutdown_that_tracks_waits_for_no_server_that_is_silent_or
     }
 }
 
-pub(crate) async fn a_mailbox_of_invalidations_has_each_key_once(server: Server) {
+pub(crate) async fn a_latest_queue_of_invalidations_has_each_key_once(server: Server) {
     let (gate, closed) = watch::channel(false);
     let spec = Spec::new("users")
         .on(Subscription::invalidation("user:"))
@@ -164,12 +164,12 @@ pub(crate) async fn a_mailbox_of_invalidations_has_each_key_once(server: Server)
     journal.begins().await;
     let mut writer = server.raw().await;
     set(&mut writer, &["user:0"]).await;
-    eventually("the first to be in hand", async || {
+    eventually("the first key to be in delivery", async || {
         handle.stats().handlers[0].running == 1
     })
     .await;
     set(&mut writer, &["user:1", "user:2", "user:1", "user:2"]).await;
-    eventually("all to have come", async || {
+    eventually("all keys to have arrived", async || {
         handle.stats().handlers[0].superseded == 2
     })
     .await;
@@ -178,7 +178,7 @@ pub(crate) async fn a_mailbox_of_invalidations_has_each_key_once(server: Server)
     handle.shutdown(Duration::from_secs(5)).await;
 }
 
-pub(crate) async fn a_prefix_of_a_mount_goes_before_that_of_the_keys(server: Server) {
+pub(crate) async fn a_prefix_of_a_mount_precedes_the_prefix_of_the_keys(server: Server) {
     let (users, mut journal) = recorder("users", Subscription::invalidation("user:"));
     let handle = start(server.url(), [users.prefix("eu:")]).await;
     journal.begins().await;
@@ -188,7 +188,7 @@ pub(crate) async fn a_prefix_of_a_mount_goes_before_that_of_the_keys(server: Ser
     handle.shutdown(Duration::from_secs(5)).await;
 }
 
-pub(crate) async fn tracking_that_is_denied_is_told_and_asked_for_again(server: RealServer) {
+pub(crate) async fn denied_tracking_is_reported_and_retried(server: RealServer) {
     server
         .command(&["ACL", "SETUSER", "default", "-client"])
         .await;
@@ -218,7 +218,7 @@ pub(crate) async fn tracking_that_is_denied_is_told_and_asked_for_again(server: 
     handle.shutdown(Duration::from_secs(5)).await;
 }
 
-pub(crate) async fn an_attached_manager_tracks_beside_what_the_service_tracks(server: Server) {
+pub(crate) async fn an_attached_manager_tracks_in_addition_to_the_service(server: Server) {
     let (manager, sender) = service(&server, 1_000).await;
     // The service has its own prefixes on the connection already.
     let mut theirs = manager.clone();
@@ -238,11 +238,11 @@ pub(crate) async fn an_attached_manager_tracks_beside_what_the_service_tracks(se
     set(&mut writer, &["their:1", "user:1", "user:71", "item:1"]).await;
     journal.keys(&["user:71"]).await;
     items_journal.keys(&["item:1"]).await;
-    eventually("theirs to be counted", async || {
+    eventually("the service's keys to be counted", async || {
         handle.stats().feed.unrouted == 2
     })
     .await;
-    // The manager's next connection knows nothing of what the service has asked for.
+    // The service's prefixes are gone with the manager's first connection.
     server.kill_connections().await;
     journal.lost_connection().await;
     items_journal.lost_connection().await;
@@ -253,7 +253,7 @@ pub(crate) async fn an_attached_manager_tracks_beside_what_the_service_tracks(se
     handle.shutdown(Duration::from_secs(5)).await;
 }
 
-pub(crate) async fn tracking_that_the_service_has_ended_is_asked_for_again(server: Server) {
+pub(crate) async fn tracking_that_the_service_has_ended_is_enabled_again(server: Server) {
     let (manager, sender) = service(&server, 1_000).await;
     let (users, mut journal) = recorder("users", Subscription::invalidation("user:"));
     let starting = redis_push::Subscriber::attach(manager.clone(), sender.subscribe())
@@ -277,7 +277,7 @@ pub(crate) async fn tracking_that_the_service_has_ended_is_asked_for_again(serve
     handle.shutdown(Duration::from_secs(5)).await;
 }
 
-pub(crate) async fn a_service_that_tracks_by_key_is_told_that_both_cannot_be(server: Server) {
+pub(crate) async fn tracking_by_key_in_the_service_is_reported_as_a_conflict(server: Server) {
     let (manager, sender) = service(&server, 1_000).await;
     let mut theirs = manager.clone();
     redis::cmd("CLIENT")
@@ -295,7 +295,7 @@ pub(crate) async fn a_service_that_tracks_by_key_is_told_that_both_cannot_be(ser
     assert!(error.to_string().contains("BCAST mode"), "{error}");
 }
 
-/// A push as redis-rs hands it out.
+/// A push as redis-rs sends it.
 fn push(kind: PushKind, data: Value) -> PushInfo {
     PushInfo {
         kind,
@@ -303,7 +303,9 @@ fn push(kind: PushKind, data: Value) -> PushInfo {
     }
 }
 
-pub(crate) async fn what_comes_behind_an_overflow_of_the_services_channel_is_told(server: Server) {
+pub(crate) async fn invalidations_after_an_overflow_of_the_services_channel_are_delivered(
+    server: Server,
+) {
     let (manager, sender) = service(&server, 64).await;
     let (users, mut journal) = recorder("users", Subscription::invalidation("user:"));
     let handle = attach(&manager, &sender, [users]).await;
@@ -313,7 +315,7 @@ pub(crate) async fn what_comes_behind_an_overflow_of_the_services_channel_is_tol
         for _ in 0..10_000 {
             sender.send(push(PushKind::Message, Value::Nil)).unwrap();
         }
-        // Behind the gap, and before the server is asked again.
+        // After the gap, and before the library asks the server again.
         let keys = [0, 1, 2, 3].map(|number| format!("user:{round}:{number}"));
         for key in &keys {
             let key = Value::BulkString(key.clone().into_bytes());
@@ -321,16 +323,16 @@ pub(crate) async fn what_comes_behind_an_overflow_of_the_services_channel_is_tol
                 .send(push(PushKind::Invalidate, Value::Array(vec![key])))
                 .unwrap();
         }
-        let mut told = Vec::new();
-        while told.len() < keys.len() {
+        let mut received = Vec::new();
+        while received.len() < keys.len() {
             match journal.next().await {
-                Seen::Message(key, _) => told.push(key),
+                Seen::Message(key, _) => received.push(key),
                 Seen::Gap(gap) => assert_eq!(gap.cause, GapCause::Lagged, "{gap}"),
             }
         }
-        assert_eq!(told, keys);
+        assert_eq!(received, keys);
     }
-    assert!(handle.stats().gaps() > 0, "some were lost before");
+    assert!(handle.stats().gaps() > 0, "the channel has lagged");
     within("ready again", handle.ready()).await;
     let mut writer = server.raw().await;
     set(&mut writer, &["user:fresh"]).await;
@@ -339,12 +341,12 @@ pub(crate) async fn what_comes_behind_an_overflow_of_the_services_channel_is_tol
     handle.shutdown(Duration::from_secs(5)).await;
 }
 
-pub(crate) async fn what_may_be_any_key_is_told_as_all(server: Server) {
+pub(crate) async fn an_unreadable_invalidation_is_reported_as_all_keys(server: Server) {
     let (manager, sender) = service(&server, 64).await;
     let (users, mut journal) = recorder("users", Subscription::invalidation("user:"));
     let handle = attach(&manager, &sender, [users]).await;
     journal.begins().await;
-    // A flush as the first releases of Redis 6.0 tell it, and what nobody can read.
+    // A flush as the first releases of Redis 6.0 send it, and data that cannot be parsed.
     let flush = Value::Array(vec![Value::BulkString(vec![0])]);
     for data in [flush, Value::Int(1)] {
         sender.send(push(PushKind::Invalidate, data)).unwrap();

@@ -1,11 +1,11 @@
-//! What the library logs about one handler.
+//! Reads what the library has logged about one handler.
 
 use std::collections::HashMap;
 
-pub(crate) use tests::overheard::listen as keep;
+pub(crate) use tests::overheard::listen;
 
-/// The fields of what was logged about a handler's deliveries. Tests run beside each other: the name should be
-/// of one only.
+/// The fields of the events about a handler's deliveries. Tests run concurrently, so the name of the
+/// handler must be unique.
 pub(crate) fn of_handler(name: &str) -> Vec<HashMap<&'static str, String>> {
     let mut events = tests::overheard::events("redis_push");
     events.retain(|fields| {
@@ -15,7 +15,7 @@ pub(crate) fn of_handler(name: &str) -> Vec<HashMap<&'static str, String>> {
     events
 }
 
-/// How many lines were logged about gaps of a handler.
+/// How many events were logged about gaps of a handler.
 pub(crate) fn gaps_of(name: &str) -> usize {
     let events = tests::overheard::events("redis_push").into_iter();
     let is_of_handler = |fields: &HashMap<&'static str, String>| {

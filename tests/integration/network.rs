@@ -1,4 +1,4 @@
-//! What a bad network does to a connection, and what handlers are told of it.
+//! Network faults, and the gaps that handlers receive.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::support::{recorder, start, subscriber};
 
-pub(crate) async fn what_is_cut_inside_a_frame_is_not_delivered_in_part(server: Server) {
+pub(crate) async fn a_message_that_is_cut_inside_its_frame_is_not_delivered(server: Server) {
     let seed = fastrand::u64(..);
     eprintln!("seed {seed}");
     let proxy = Proxy::start(server.addr(), seed).await;
@@ -25,7 +25,7 @@ pub(crate) async fn what_is_cut_inside_a_frame_is_not_delivered_in_part(server: 
     }
 }
 
-pub(crate) async fn a_reset_is_told_and_healed(server: Server) {
+pub(crate) async fn a_reset_is_reported_and_resubscribed(server: Server) {
     let proxy = Proxy::start(server.addr(), 0).await;
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let handle = start(proxy.url(), [mount]).await;
@@ -79,11 +79,12 @@ pub(crate) async fn a_black_hole_in_either_direction_is_noticed(server: Server) 
     journal.message("a", "again").await;
 }
 
-/// While pushes come, the answer to a ping may take longer; that ends with the last of them.
-pub(crate) async fn messages_behind_a_ping_do_not_put_the_silence_off(server: Server) {
+/// While pushes arrive, the reply to a ping may take longer than the timeout. That ends with the last
+/// push.
+pub(crate) async fn messages_after_a_ping_do_not_hide_the_silence(server: Server) {
     let proxy = Proxy::start(server.addr(), 0).await;
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
-    // Twice the timeout would be more than what `eventually` waits.
+    // `eventually` waits less than twice the timeout.
     let starting = subscriber(proxy.url())
         .ping(Duration::from_millis(1), Duration::from_secs(6))
         .connect_timeout(Duration::from_millis(500))
@@ -91,7 +92,7 @@ pub(crate) async fn messages_behind_a_ping_do_not_put_the_silence_off(server: Se
         .start();
     let handle = within("the start", starting).await.unwrap();
     journal.begins().await;
-    // From here on no ping is answered, and there is one before the last message.
+    // From here on no ping is answered, and one is sent before the last message.
     proxy.black_hole(Way::ToServer, true);
     for _ in 0..10 {
         sleep(Duration::from_millis(20)).await;

@@ -1,4 +1,4 @@
-//! Payloads and names that are made to do harm, and what is logged of them.
+//! Malicious payloads and names, and how they are logged.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -41,7 +41,7 @@ struct Quote<'p> {
 #[push_handler]
 async fn on_message(_quote: Quote<'_>) {}
 
-/// None of these is the JSON of a price.
+/// Payloads that are not the JSON of a price.
 fn poison() -> Vec<Vec<u8>> {
     let nested =
         |open: &str, close: &str| (open.repeat(200) + "1" + &close.repeat(200)).into_bytes();
@@ -70,7 +70,9 @@ fn poison() -> Vec<Vec<u8>> {
     ]
 }
 
-pub(crate) async fn every_poison_is_rejected_and_the_next_good_message_is_handled(server: Server) {
+pub(crate) async fn every_malicious_payload_is_rejected_and_the_next_message_is_handled(
+    server: Server,
+) {
     let handle = start(server.url(), handlers![on_json, on_message]).await;
     let mut client = server.raw().await;
     let poison = poison();
@@ -92,7 +94,7 @@ pub(crate) async fn every_poison_is_rejected_and_the_next_good_message_is_handle
     assert_eq!(report.stats.gaps(), 0);
 }
 
-pub(crate) async fn a_channel_name_may_be_long_or_no_text(server: Server) {
+pub(crate) async fn a_channel_name_may_be_long_or_invalid_utf8(server: Server) {
     let handle = start(server.url(), handlers![on_message]).await;
     let mut client = server.raw().await;
     let long = [b"prices.", "ü".repeat(500_000).as_bytes()].concat();
@@ -104,9 +106,9 @@ pub(crate) async fn a_channel_name_may_be_long_or_no_text(server: Server) {
     assert_eq!((counts.handled, counts.unmatched), (1, 2));
 }
 
-/// A server closes every subscriber of the channel rather than buffer so much for it; the broker
-/// does not. Either way it is not missed in silence.
-pub(crate) async fn a_payload_of_33_mb_arrives_or_is_told_as_a_gap(server: Server) {
+/// A real server disconnects the subscribers of the channel, because it does not buffer that much. The
+/// broker delivers it. Either way it is not lost silently.
+pub(crate) async fn a_payload_of_33_mb_arrives_or_is_reported_as_a_gap(server: Server) {
     let (mount, mut journal) = recorder("large", Subscription::channel("large"));
     let handle = start(server.url(), [mount]).await;
     journal.begins().await;
@@ -121,7 +123,7 @@ pub(crate) async fn a_payload_of_33_mb_arrives_or_is_told_as_a_gap(server: Serve
     journal.message("large", "good").await;
 }
 
-/// Takes numbers only, under a name that no other test has: logs are told apart by it.
+/// A handler of numbers with a unique name, by which its logs are found.
 struct Numbers(Spec);
 
 impl Handler<()> for Numbers {
@@ -142,8 +144,8 @@ fn numbers() -> (String, Mount<()>) {
     (name, Mount::new(Numbers(spec)))
 }
 
-pub(crate) async fn logs_escape_and_cut_channel_names_and_leave_payloads_out(server: Server) {
-    logs::keep();
+pub(crate) async fn logs_escape_and_cut_channel_names_and_omit_payloads(server: Server) {
+    logs::listen();
     let (name, mount) = numbers();
     let handle = start(server.url(), [mount]).await;
     let mut client = server.raw().await;
@@ -168,11 +170,10 @@ pub(crate) async fn logs_escape_and_cut_channel_names_and_leave_payloads_out(ser
     }
 }
 
-/// The payloads get longer one by one, so that a line's `bytes` says the how many-th it is about.
-pub(crate) async fn a_flood_of_bad_messages_is_a_line_a_second_with_the_number_of_others(
-    server: Server,
-) {
-    logs::keep();
+/// Each payload is one byte longer than the one before, so that `bytes` in a line is the number of the
+/// message.
+pub(crate) async fn a_flood_of_bad_messages_logs_one_line_a_second_with_a_count(server: Server) {
+    logs::listen();
     let (name, mount) = numbers();
     let handle = start(server.url(), [mount]).await;
     let mut client = server.raw().await;
@@ -192,7 +193,7 @@ pub(crate) async fn a_flood_of_bad_messages_is_a_line_a_second_with_the_number_o
     let lines = logs::of_handler(&name).len() as u64;
     assert!((1..=most).contains(&lines), "{lines} lines, at most {most}");
 
-    // Whoever logs next says how many were passed over.
+    // The next line reports how many were suppressed.
     eventually("the next line", async || {
         send().await;
         logs::of_handler(&name).len() as u64 > lines
@@ -207,16 +208,16 @@ pub(crate) async fn a_flood_of_bad_messages_is_a_line_a_second_with_the_number_o
     assert!(accounted > 1);
 }
 
-/// A handler that is slow for long has a gap with each batch.
-pub(crate) async fn a_flood_of_lags_is_a_line_a_second_with_the_number_of_others(server: Server) {
-    logs::keep();
-    // Tests run beside one another, each on a server of its own.
+/// A handler that stays slow has a gap with each batch.
+pub(crate) async fn a_flood_of_lags_logs_one_line_a_second_with_a_count(server: Server) {
+    logs::listen();
+    // Tests run concurrently, each on its own server.
     let name = format!("slow-for-long-{}", server.addr().port());
     let spec = Spec::new(name.clone())
         .on(Subscription::channel("flood"))
         .buffer(1);
     let (mount, mut journal) = recorder_of(spec);
-    // On the wire link a burst would wait in the socket, where every handler has something to do.
+    // With its default the wire link would leave the burst in the socket while the handler is busy.
     let (idle, mut idle_journal) = recorder("idle", Subscription::channel("nothing"));
     let starting = subscriber(server.url())
         .wire_wait(Duration::ZERO)

@@ -1,4 +1,4 @@
-//! What a handler may ask for: how much waits, what goes, how many run at once, for how long.
+//! The options of a handler: buffer, overflow, workers, timeout and others.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ pub(crate) async fn workers_run_at_once_and_a_gap_waits_for_all_of_them(server: 
     for _ in 0..10 {
         match journal.next().await {
             Seen::Message(_, number) => handled.push(number.parse::<u32>().unwrap()),
-            other => panic!("a message that came before the gap, not {other:?}"),
+            other => panic!("expected a message from before the gap, got {other:?}"),
         }
     }
     handled.sort_unstable();
@@ -94,7 +94,7 @@ pub(crate) async fn workers_run_at_once_and_a_gap_waits_for_all_of_them(server: 
     balanced(&handle.shutdown(Duration::from_secs(5)).await.stats);
 }
 
-/// Numbers of several channels, handled by workers that take turns at random.
+/// Numbers on several channels, handled by workers that interleave at random.
 pub(crate) async fn workers_keep_the_order_of_a_key(server: Server) {
     for key in ["symbol", "id"] {
         let (mount, mut journal) = yielding(quotes().workers(3).ordered_by(key));
@@ -110,7 +110,7 @@ pub(crate) async fn workers_keep_the_order_of_a_key(server: Server) {
         let mut seen = std::collections::HashMap::<String, u64>::new();
         for _ in 0..5 * EACH {
             let Seen::Message(channel, payload) = journal.next().await else {
-                panic!("only messages");
+                panic!("expected only messages");
             };
             let next = seen.entry(channel).or_default();
             assert!(
@@ -125,7 +125,7 @@ pub(crate) async fn workers_keep_the_order_of_a_key(server: Server) {
     }
 }
 
-/// A handler that lets others run, now and then.
+/// A recorder that yields at random.
 fn yielding(spec: Spec) -> (redis_push::Mount<()>, Journal) {
     struct Yielding(crate::support::Recorder);
 
@@ -184,12 +184,12 @@ pub(crate) async fn a_paused_handler_waits_and_loses_nothing_its_buffer_holds(se
     balanced(&report.stats);
 }
 
-pub(crate) async fn a_mailbox_keeps_the_newest_of_each_channel(server: Server) {
+pub(crate) async fn a_latest_queue_keeps_the_newest_message_of_each_channel(server: Server) {
     let (mount, mut journal) = recorder_of(quotes().overflow(Overflow::Latest));
     let handle = start(server.url(), [mount]).await;
     journal.begins().await;
     handle.pause("quotes").unwrap();
-    // The loop waits for its next message: the first one finds it there.
+    // The handler's loop is waiting, so it receives the first message at once.
     server.publish("quotes.x", "first").await;
     received(&handle, 1).await;
     for number in 0..20 {
@@ -208,11 +208,11 @@ pub(crate) async fn a_mailbox_keeps_the_newest_of_each_channel(server: Server) {
     journal.message("quotes.a", "a19").await;
     journal.message("quotes.b", "b19").await;
     let report = handle.shutdown(Duration::from_secs(5)).await;
-    assert_eq!(report.stats.gaps(), 0, "what is superseded is no gap");
+    assert_eq!(report.stats.gaps(), 0, "superseded messages are not a gap");
     balanced(&report.stats);
 }
 
-pub(crate) async fn what_came_first_is_kept_where_the_newest_are_dropped(server: Server) {
+pub(crate) async fn drop_newest_keeps_the_oldest_messages(server: Server) {
     let (gate, closed) = watch::channel(false);
     let spec = on("a").buffer(5).overflow(Overflow::DropNewest);
     let (mount, mut journal) = gated(spec, closed);
@@ -226,7 +226,7 @@ pub(crate) async fn what_came_first_is_kept_where_the_newest_are_dropped(server:
     for number in 0..20 {
         server.publish("a", &number.to_string()).await;
     }
-    // The wire link may hold some back for a moment, in case the handler moves on.
+    // The wire link may hold some messages back for a moment, in case the handler makes room.
     received(&handle, 21).await;
     let stats = handle.stats();
     assert_eq!((stats.handlers[0].queued, stats.dropped()), (5, 15));
@@ -246,7 +246,7 @@ pub(crate) async fn what_came_first_is_kept_where_the_newest_are_dropped(server:
     balanced(&handle.shutdown(Duration::from_secs(5)).await.stats);
 }
 
-pub(crate) async fn a_payload_that_is_too_large_is_left_out_and_told(server: Server) {
+pub(crate) async fn a_payload_that_is_too_large_is_dropped_and_reported(server: Server) {
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let starting = subscriber(server.url())
         .max_payload(100)
@@ -274,7 +274,7 @@ pub(crate) async fn all_buffers_together_stay_under_their_limit(server: Server) 
     const HANDLERS: usize = 20;
     const PAYLOAD: usize = 10_000;
     let (gate, closed) = watch::channel(false);
-    let (mounts, journals): (Vec<_>, Vec<_>) = (0..HANDLERS)
+    let (mounts, mut journals): (Vec<_>, Vec<_>) = (0..HANDLERS)
         .map(|index| {
             let name = format!("c{index}");
             let spec = Spec::new(name.clone()).on(Subscription::channel(name));
@@ -286,6 +286,9 @@ pub(crate) async fn all_buffers_together_stay_under_their_limit(server: Server) 
         .handlers(mounts)
         .start();
     let handle = within("the start", starting).await.unwrap();
+    for journal in &mut journals {
+        journal.begins().await;
+    }
     let payload = "x".repeat(PAYLOAD);
     for _ in 0..20 {
         for index in 0..HANDLERS {
@@ -305,39 +308,38 @@ pub(crate) async fn all_buffers_together_stay_under_their_limit(server: Server) 
     let stats = handle.stats();
     balanced(&stats);
     let queued: u64 = stats.handlers.iter().map(|counts| counts.queued).sum();
-    // Each loop has a batch in hand beside what waits.
-    const IN_HAND: usize = 32 * 1024 + PAYLOAD;
-    let most = LIMIT + HANDLERS * IN_HAND;
+    // Each handler has a batch in delivery in addition to the messages that wait.
+    const IN_DELIVERY: usize = 32 * 1024 + PAYLOAD;
+    let most = LIMIT + HANDLERS * IN_DELIVERY;
     assert!(
         queued as usize * PAYLOAD <= most,
         "{queued} of {PAYLOAD} bytes"
     );
-    assert!(stats.dropped() > 0, "more came than has room");
-    // Nobody's buffer was emptied for the others.
+    assert!(stats.dropped() > 0, "more arrived than there is room for");
+    // No buffer was emptied to make room for the others.
     assert!(
         stats.handlers.iter().all(|counts| counts.queued > 0),
         "{stats}"
     );
     gate.send_replace(true);
     for (mut journal, counts) in journals.into_iter().zip(&stats.handlers) {
-        journal.begins().await;
-        // What was taken before the limit was reached stands between two gaps.
-        let (mut told, mut handled) = (0, 0);
+        // Messages received before the limit was reached are between two gaps.
+        let (mut reported, mut handled) = (0, 0);
         while handled < counts.queued + counts.running {
             match journal.next().await {
                 Seen::Message(..) => handled += 1,
                 Seen::Gap(gap) => match gap.missed {
-                    Missed::Exactly(missed) => told += missed,
-                    other => panic!("the buffer counts what it drops, not {other:?}"),
+                    Missed::Exactly(missed) => reported += missed,
+                    other => panic!("expected an exact count, got {other:?}"),
                 },
             }
         }
-        assert_eq!(told, counts.dropped);
+        assert_eq!(reported, counts.dropped);
     }
     balanced(&handle.shutdown(Duration::from_secs(5)).await.stats);
 }
 
-/// An error that cannot be printed.
+/// An error that panics when it is printed.
 struct Unspeakable;
 
 impl std::fmt::Display for Unspeakable {
@@ -354,7 +356,7 @@ impl std::fmt::Debug for Unspeakable {
 
 impl std::error::Error for Unspeakable {}
 
-/// What a panic carries, and what panics again when it is dropped.
+/// The payload of a panic, which panics again when it is dropped.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -384,7 +386,7 @@ impl redis_push::Handler<()> for Wicked {
 }
 
 pub(crate) async fn errors_and_panics_that_panic_again_end_one_delivery(server: Server) {
-    // What is logged is printed only where somebody listens.
+    // The error is printed only if a `tracing` subscriber is installed.
     tests::overheard::listen();
     for workers in [1, 2] {
         let mount = redis_push::Mount::new(Wicked(on("a").workers(workers)));
@@ -428,7 +430,7 @@ impl redis_push::Handler<()> for NeverReady {
     }
 }
 
-pub(crate) async fn a_required_handler_whose_gap_is_never_taken_is_not_ready(server: Server) {
+pub(crate) async fn a_required_handler_whose_gap_is_never_handled_is_not_ready(server: Server) {
     let spec = on("a").stall_limit(Duration::from_millis(100)).required();
     let mount = redis_push::Mount::new(NeverReady(spec));
     let handle = start(server.url(), [mount]).await;

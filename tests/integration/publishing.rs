@@ -1,4 +1,4 @@
-//! From a handler, or a publisher, to the server and back.
+//! Messages published by handlers and by publishers.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub(crate) async fn answers_are_published_over_a_second_connection(server: Serve
     }
     journal.message("answers.1", "WHY").await;
     journal.message("answers.2", "WHY").await;
-    // What the connections were is no matter: both come back.
+    // Both connections are killed, and both are established again.
     server.kill_connections().await;
     journal.lost_connection().await;
     within("readiness", handle.ready()).await;
@@ -98,7 +98,7 @@ pub(crate) async fn a_publisher_comes_back_after_an_outage(server: Server) {
     journal.message("text", "2").await;
 }
 
-pub(crate) async fn a_publish_that_is_not_answered_is_told_as_such(server: Server) {
+pub(crate) async fn a_publish_without_a_reply_times_out(server: Server) {
     let publisher = Publisher::new(server.url())
         .unwrap()
         .timeout(Duration::from_millis(100));
@@ -121,13 +121,15 @@ pub(crate) async fn a_publish_that_is_not_answered_is_told_as_such(server: Serve
         .unwrap();
 }
 
-pub(crate) async fn a_publisher_whose_callers_give_up_finds_a_dead_connection(server: Server) {
+pub(crate) async fn a_dead_connection_is_found_even_if_callers_drop_their_publishes(
+    server: Server,
+) {
     let proxy = Proxy::start(server.addr(), 0).await;
     let publisher = Publisher::new(proxy.url()).unwrap();
     within("a publish", publisher.publish_to("text", "1"))
         .await
         .unwrap();
-    // The connection looks open, and nobody will ever answer on it.
+    // The connection looks open, but gets no more replies.
     proxy.forget_server();
     eventually("another connection", async || {
         let impatient = Duration::from_millis(100);
@@ -137,7 +139,7 @@ pub(crate) async fn a_publisher_whose_callers_give_up_finds_a_dead_connection(se
     .await;
 }
 
-pub(crate) async fn a_publisher_with_a_wrong_password_is_told_so(server: Server) {
+pub(crate) async fn a_publisher_with_a_wrong_password_gets_an_auth_error(server: Server) {
     server.set_password(Some("right")).await;
     let url = format!("redis://:wrong@{}/", server.addr());
     let publisher = Publisher::new(url).unwrap();
@@ -191,11 +193,11 @@ pub(crate) async fn a_refused_answer_is_a_failure_of_its_handler(server: RealSer
             "+client",
         ])
         .await;
-    let (told, mut failures) = unbounded_channel();
+    let (sender, mut failures) = unbounded_channel();
     let url = format!("redis://mute:pw@{}/", server.addr());
     let handle = subscriber(url).handlers(handlers![on_question]).on_failure(
         move |failure: redis_push::Failure| {
-            let _ = told.send((failure.kind(), failure.detail()));
+            let _ = sender.send((failure.kind(), failure.detail()));
             async {}
         },
     );

@@ -1,4 +1,4 @@
-//! What happens to the connection, and what handlers are told of it.
+//! Lost and silent connections, and the gaps that handlers receive.
 
 use std::time::Duration;
 
@@ -10,7 +10,9 @@ use tokio::time::Instant;
 
 use crate::support::{Seen, recorder, start, subscriber};
 
-pub(crate) async fn a_killed_connection_comes_back_and_every_handler_is_told(server: Server) {
+pub(crate) async fn a_killed_connection_is_resubscribed_and_every_handler_gets_a_gap(
+    server: Server,
+) {
     let (a, mut a_journal) = recorder("a", Subscription::channel("a"));
     let (b, mut b_journal) = recorder("b", Subscription::pattern("b.*"));
     let handle = start(server.url(), [a, b]).await;
@@ -34,8 +36,8 @@ pub(crate) async fn a_killed_connection_comes_back_and_every_handler_is_told(ser
     assert_eq!(report.stats.gaps(), 10);
 }
 
-/// redis-rs gives up after six retries, some 6 to 13 seconds, and is then deaf for ever.
-pub(crate) async fn comes_back_after_an_outage_that_is_longer_than_the_managers_own_retries(
+/// redis-rs stops after six retries, which take about 6 to 13 seconds, and then stays deaf.
+pub(crate) async fn reconnects_after_an_outage_that_is_longer_than_the_managers_own_retries(
     server: RealServer,
 ) {
     let server = Server::Real(server);
@@ -53,7 +55,7 @@ pub(crate) async fn comes_back_after_an_outage_that_is_longer_than_the_managers_
     tokio::time::sleep(outage).await;
     assert!(!handle.is_ready());
     server.start_again().await;
-    // No command is sent by the user: the handlers come back by themselves.
+    // The user sends no command. The library reconnects anyway.
     for (journal, name) in journals.iter_mut().zip(["a", "b", "c"]) {
         let gap = journal.lost_connection().await;
         assert!(gap.until.duration_since(gap.since).unwrap() >= outage);
@@ -90,20 +92,20 @@ pub(crate) async fn an_idle_connection_raises_no_false_alarm(server: Server) {
         .start();
     let handle = within("the start", starting).await.unwrap();
     journal.begins().await;
-    // A thousand pings, or so.
+    // About a thousand pings.
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(handle.is_ready());
     assert_eq!(handle.stats().feed.reconnects, 0);
 }
 
-pub(crate) async fn a_wrong_password_in_the_middle_of_an_outage_is_outlived(server: Server) {
+pub(crate) async fn a_wrong_password_during_an_outage_is_retried(server: Server) {
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let handle = start(server.url(), [mount]).await;
     journal.begins().await;
     server.set_password(Some("another")).await;
     server.kill_connections().await;
     eventually("the outage to be noticed", async || !handle.is_ready()).await;
-    // Long enough for several attempts, each of which the server refuses.
+    // Long enough for several attempts, which the server all refuses.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!handle.is_ready());
     server.set_password(None).await;
@@ -112,7 +114,7 @@ pub(crate) async fn a_wrong_password_in_the_middle_of_an_outage_is_outlived(serv
     journal.message("a", "again").await;
 }
 
-pub(crate) async fn a_denied_name_silences_no_other_and_comes_back_when_it_is_allowed(
+pub(crate) async fn a_denied_name_affects_no_other_name_and_recovers_when_it_is_allowed(
     server: Server,
 ) {
     let (fine, mut fine_journal) = recorder("fine", Subscription::channel("fine"));
@@ -121,7 +123,7 @@ pub(crate) async fn a_denied_name_silences_no_other_and_comes_back_when_it_is_al
     fine_journal.begins().await;
     secret_journal.begins().await;
 
-    // A server ends a connection that listens to what it no longer may: there may be two ends.
+    // The server closes a connection that is subscribed to a denied name, so there may be two losses.
     server.deny("secret").await;
     server.kill_connections().await;
     fine_journal.lost_connection().await;
@@ -135,7 +137,7 @@ pub(crate) async fn a_denied_name_silences_no_other_and_comes_back_when_it_is_al
     }
     assert!(!handle.is_ready());
 
-    // Ready comes with the confirmation, however long ago the denial was.
+    // Readiness follows the confirmation, however long ago the denial was.
     tokio::time::sleep(Duration::from_secs(2)).await;
     server.allow("secret").await;
     let gap = within("ready again", async {
@@ -148,7 +150,7 @@ pub(crate) async fn a_denied_name_silences_no_other_and_comes_back_when_it_is_al
     secret_journal.message("secret", "2").await;
 }
 
-pub(crate) async fn an_unsubscribe_that_nobody_asked_for_is_healed_and_told(broker: Broker) {
+pub(crate) async fn an_unexpected_unsubscribe_is_reported_and_resubscribed(broker: Broker) {
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let handle = start(broker.url(), [mount]).await;
     journal.begins().await;
@@ -177,8 +179,8 @@ pub(crate) async fn late_confirmations_are_waited_for(broker: Broker) {
     drop(handle);
 }
 
-/// Two connections must never feed one handler, and a gap stands between what came by the one and
-/// by the other.
+/// A handler must never receive messages of two connections at once, and a gap separates the messages
+/// of one connection from those of the next.
 pub(crate) async fn order_is_kept_without_duplicates_over_many_disconnects(server: Server) {
     const DISCONNECTS: u64 = 30;
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
@@ -201,18 +203,18 @@ pub(crate) async fn order_is_kept_without_duplicates_over_many_disconnects(serve
     }
     let report = handle.shutdown(Duration::from_secs(5)).await;
     assert_eq!(report.stats.gaps(), DISCONNECTS);
-    let (mut next, mut gap_told) = (0, false);
+    let (mut next, mut has_gap) = (0, false);
     for seen in journal.so_far() {
         match seen {
-            Seen::Gap(_) => gap_told = true,
+            Seen::Gap(_) => has_gap = true,
             Seen::Message(_, payload) => {
                 let number: u64 = payload.parse().unwrap();
-                assert!(number >= next, "{number} came behind {next}");
+                assert!(number >= next, "{number} came where {next} was due");
                 assert!(
-                    number == next || gap_told,
-                    "{next} to {number} missing, untold"
+                    number == next || has_gap,
+                    "{next} to {number} are missing without a gap"
                 );
-                (next, gap_told) = (number + 1, false);
+                (next, has_gap) = (number + 1, false);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The rights that a user needs on the server: those of the docs, and no other.
+//! The rights that a user needs on the server: exactly those in the docs.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,7 +21,7 @@ const COMMANDS: [&str; 8] = [
 ];
 const SET_INFO: &str = "+client|setinfo";
 
-/// Those of the commands that the server knows: a rule about any other is refused.
+/// The commands that the server knows. It refuses a rule about an unknown command.
 fn commands(server: &RealServer) -> Vec<&'static str> {
     let mut commands = COMMANDS.to_vec();
     if !server.has_shards() {
@@ -30,8 +30,8 @@ fn commands(server: &RealServer) -> Vec<&'static str> {
     commands
 }
 
-/// Makes a user `reader` with the given commands. Servers of version 7.0 do not know `CLIENT
-/// SETINFO`, and refuse a rule about it; older ones take any.
+/// Creates a user `reader` with the given commands. Servers of version 7.0 do not know `CLIENT
+/// SETINFO` and refuse a rule about it. Older servers accept any rule.
 async fn make_user(server: &RealServer, commands: &[&str]) {
     let user = [
         "ACL",
@@ -57,7 +57,7 @@ async fn make_user(server: &RealServer, commands: &[&str]) {
     server.command(&["ACL", "LOG", "RESET"]).await;
 }
 
-/// The commands and channels that the server has denied since.
+/// The commands and channels that the server has denied since [`make_user`].
 async fn denied(server: &RealServer) -> Vec<Value> {
     redis::from_redis_value(server.command(&["ACL", "LOG"]).await).unwrap()
 }
@@ -69,12 +69,13 @@ async fn clients(server: &Server) -> String {
     redis::from_redis_value(server.command(&["CLIENT", "LIST"]).await).unwrap()
 }
 
-/// Subscribes to a name of each kind, is disconnected, pings and ends. Whether it got that far.
+/// Subscribes to a name of each kind, loses the connection, pings and shuts down. Returns whether it
+/// got that far.
 async fn session(server: &Server, journals: bool) -> bool {
     let (news, mut news_journal) = recorder("news", Subscription::channel("news"));
     let template = Subscription::template("quotes.{symbol}").unwrap();
     let (quotes, mut quotes_journal) = recorder("quotes", template);
-    // A server that knows no sharded channels has three kinds.
+    // A server without sharded channels has three kinds.
     let last = match server {
         Server::Real(server) if !server.has_shards() => Subscription::channel("shard"),
         _ => Subscription::shard("shard"),
@@ -111,7 +112,7 @@ async fn session(server: &Server, journals: bool) -> bool {
 }
 
 pub(crate) async fn a_user_with_the_documented_rights_is_denied_nothing(server: RealServer) {
-    const DOCS: &str = include_str!("../../runtime/src/lib.rs");
+    const DOCS: &str = include_str!("../../runtime/docs/server-rights.md");
     for right in COMMANDS.into_iter().chain([SET_INFO]) {
         assert!(DOCS.contains(right), "the docs do not name {right}");
     }
@@ -122,8 +123,8 @@ pub(crate) async fn a_user_with_the_documented_rights_is_denied_nothing(server: 
     let Server::Real(real) = &server else {
         unreachable!();
     };
-    assert_eq!(denied(real).await, [], "and a user with these rights");
-    // Each of them is used.
+    assert_eq!(denied(real).await, [], "a user with these rights");
+    // Every right is needed.
     for left_out in &commands {
         let mut rest = commands.clone();
         rest.retain(|command| command != left_out);
@@ -133,7 +134,7 @@ pub(crate) async fn a_user_with_the_documented_rights_is_denied_nothing(server: 
     }
 }
 
-pub(crate) async fn a_user_whose_password_is_changed_comes_back_without_a_restart(
+pub(crate) async fn a_user_with_a_changed_password_reconnects_without_a_restart(
     server: RealServer,
 ) {
     make_user(&server, &commands(&server)).await;
@@ -148,7 +149,7 @@ pub(crate) async fn a_user_whose_password_is_changed_comes_back_without_a_restar
     let (mount, mut journal) = recorder("news", Subscription::channel("news"));
     let starting = subscriber(server.url())
         .credentials(provider)
-        // A user who may not name connections goes without.
+        // A user without the right to name connections has no name.
         .client_name("reader-of-news")
         .handlers([mount])
         .start();

@@ -1,4 +1,4 @@
-//! Routers: handlers of several modules under prefixes, and with states of their own.
+//! Routers: handlers of several modules with prefixes, and with their own states.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::support::subscriber;
 
-/// What the handlers write to.
+/// The journal of the handlers.
 #[derive(Clone)]
 struct Journal(UnboundedSender<String>);
 
@@ -28,7 +28,7 @@ impl Journal {
 }
 
 async fn noted(receiver: &mut UnboundedReceiver<String>) -> String {
-    within("what a handler writes", receiver.recv())
+    within("an entry of a handler", receiver.recv())
         .await
         .expect("a handler is alive")
 }
@@ -62,8 +62,8 @@ async fn on_log(text: &str, name: ChannelName<'_>, State(journal): State<Journal
     journal.note(format!("{text} on {}", name.as_str()));
 }
 
-pub(crate) async fn a_prefix_goes_before_every_name_of_a_router(server: Server) {
-    // Nothing in it has a meaning: not for a glob, not for a template.
+pub(crate) async fn a_prefix_applies_to_every_name_of_a_router(server: Server) {
+    // The prefix is literal: it contains characters that mean something in globs and templates.
     const PREFIX: &str = "[eu]*{a}?\\:";
     let (journal, mut journaled) = Journal::new();
     let inner = Router::new()
@@ -83,7 +83,7 @@ pub(crate) async fn a_prefix_goes_before_every_name_of_a_router(server: Server) 
     assert_eq!(listens("other").name, "test/alerts");
     let handle = within("the start", subscriber.start()).await.unwrap();
 
-    // What only looks like the prefix is nobody's.
+    // A glob would match these names, and the prefix does not.
     server.publish("test/exa:logs.x", "not this").await;
     server.publish("alerts", "nor this").await;
     let full = format!("test/{PREFIX}");
@@ -107,9 +107,9 @@ pub(crate) async fn a_prefix_goes_before_every_name_of_a_router(server: Server) 
     );
 }
 
-pub(crate) async fn the_params_of_a_message_are_found_behind_a_prefix(server: Server) {
+pub(crate) async fn the_params_of_a_message_are_found_after_a_prefix(server: Server) {
     let (journal, mut journaled) = Journal::new();
-    // Neither of these subscriptions has a template: the message's own is asked.
+    // These subscriptions have no template, so that of the message is used.
     let exact = Subscription::channel("quotes.ACME.NYSE");
     let mounts = handlers![
         on_quote_by_pattern.prefix("eu:").prefix("ö:"),
@@ -126,7 +126,7 @@ pub(crate) async fn the_params_of_a_message_are_found_behind_a_prefix(server: Se
     handle.shutdown(Duration::from_secs(5)).await;
 }
 
-pub(crate) async fn a_prefix_goes_before_sharded_names_too(server: Server) {
+pub(crate) async fn a_prefix_applies_to_sharded_names(server: Server) {
     let (mount, mut journal) = crate::support::recorder("sharded", Subscription::shard("{a}.x"));
     let handle = crate::support::start(server.url(), [mount.prefix("eu:")]).await;
     journal.begins().await;
@@ -136,13 +136,13 @@ pub(crate) async fn a_prefix_goes_before_sharded_names_too(server: Server) {
     handle.shutdown(Duration::from_secs(5)).await;
 }
 
-/// A state of a module's own, which is no `Clone`.
+/// The state of a module, which is not `Clone`.
 struct Shop {
     journal: Journal,
     name: &'static str,
 }
 
-/// The whole program's.
+/// The state of the whole program.
 struct App {
     journal: Journal,
     asked: Arc<AtomicUsize>,
@@ -180,7 +180,7 @@ async fn on_refund(text: &str, State(journal): State<Journal>) {
     journal.note(format!("refund {text}"));
 }
 
-pub(crate) async fn a_router_takes_its_state_out_of_a_larger_one_once(server: Server) {
+pub(crate) async fn a_router_extracts_its_state_from_a_larger_one_once(server: Server) {
     let (journal, mut journaled) = Journal::new();
     let asked = Arc::new(AtomicUsize::new(0));
     let app = App {
@@ -195,7 +195,7 @@ pub(crate) async fn a_router_takes_its_state_out_of_a_larger_one_once(server: Se
         .handlers([alone.for_state()]);
     assert_eq!(asked.load(SeqCst), 0);
     let handle = within("the start", subscriber.start()).await.unwrap();
-    // Once for the router, and once for the mount beside it.
+    // Once for the router, and once for the separate mount.
     assert_eq!(asked.load(SeqCst), 2);
     for number in 0..3 {
         server.publish("shop.orders", &number.to_string()).await;
@@ -209,7 +209,7 @@ pub(crate) async fn a_router_takes_its_state_out_of_a_larger_one_once(server: Se
     handle.shutdown(Duration::from_secs(5)).await;
 }
 
-pub(crate) async fn a_router_that_is_split_takes_the_state_of_each_subscriber(server: Server) {
+pub(crate) async fn a_split_router_uses_the_state_of_each_subscriber(server: Server) {
     let router: Router<Shop> = Router::new().handlers(handlers![on_order, on_refund]);
     let mut mounts = router.for_state::<App>().into_iter();
     let mut running = Vec::new();

@@ -1,5 +1,5 @@
-//! Passwords and keys are seen in nothing that is said: no log at any level, no error and nothing
-//! behind it, no `Debug`, no panic.
+//! Passwords and private keys are never shown: not in a log at any level, an error or its sources, a
+//! `Debug` output or a panic.
 
 use std::error::Error as StdError;
 use std::fmt::Debug;
@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{linked, plain, recorder, subscriber};
 
-/// What must not be seen, and what was said to the caller.
+/// The texts that must not be shown, and everything that was shown to the caller.
 #[derive(Default)]
 struct Secrets {
     canaries: Vec<String>,
@@ -22,8 +22,8 @@ struct Secrets {
 }
 
 impl Secrets {
-    /// A password that must be escaped in a URL, and what it looks like there. Its beginning is
-    /// unique: it is looked for cut, too.
+    /// Creates a password that must be escaped in a URL, and returns it plain and escaped. The test
+    /// searches for its unique beginning, so that it also finds a password that is cut.
     fn password(&mut self) -> (String, String) {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let start = format!("canary-{}-", COUNT.fetch_add(1, Relaxed));
@@ -51,17 +51,15 @@ impl Secrets {
         let (mount, _) = recorder("a", Subscription::channel("a"));
         let error = within("the start", subscriber.handlers([mount]).start())
             .await
-            .expect_err("it cannot start");
+            .expect_err("the start must fail");
         self.hear_error(&error);
         error
     }
 
-    /// # Panics
-    ///
-    /// When a secret was said, or when nothing was heard at all of what went wrong.
-    fn assert_kept(&self, something_heard: &str) {
-        let heard = overheard::lines_with(something_heard);
-        assert!(!heard.is_empty(), "nobody said {something_heard}");
+    /// Asserts that no secret was shown, and that something was logged that contains `expected`.
+    fn assert_kept(&self, expected: &str) {
+        let heard = overheard::lines_with(expected);
+        assert!(!heard.is_empty(), "nothing was logged of {expected}");
         for canary in &self.canaries {
             let hits = overheard::lines_with(canary);
             assert!(hits.is_empty(), "{hits:#?}");
@@ -143,7 +141,7 @@ pub(crate) async fn passwords_stay_secret_through_every_fault(server: Server) {
     secrets.assert_kept(&server.addr().to_string());
 }
 
-pub(crate) async fn passwords_stay_secret_in_urls_that_are_none() {
+pub(crate) async fn passwords_stay_secret_in_invalid_urls() {
     let mut secrets = Secrets::default();
     let (raw, escaped) = secrets.password();
     for url in [
@@ -170,7 +168,7 @@ pub(crate) async fn passwords_stay_secret_in_urls_that_are_none() {
     }
 }
 
-/// What a server may say to a greeting, of which it repeats the last word: the password.
+/// Replies of a server to the handshake. `{}` stands for the password, which the server repeats.
 const REFUSALS: [&str; 6] = [
     "-ERR unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'default' '{}' \r\n",
     "-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `default`, `{}`, \r\n",
@@ -187,7 +185,7 @@ pub(crate) async fn passwords_stay_secret_when_the_server_repeats_them() {
     join_all(parrots).await;
 }
 
-/// Comes to a server that repeats so much of a password.
+/// Connects to a server that repeats the first `length` characters of the password.
 async fn meet(answer: &'static str, length: usize) {
     let mut secrets = Secrets::default();
     let (_, in_url) = secrets.password();
@@ -218,8 +216,8 @@ async fn repeat(mut client: TcpStream, answer: &str, length: usize) {
         .chars()
         .take(length)
         .collect();
-    assert!(password.starts_with("canary-"), "the greeting was: {said}");
-    // redis-rs greets with three commands, and waits for three answers.
+    assert!(password.starts_with("canary-"), "the handshake was: {said}");
+    // redis-rs sends three commands in its handshake, and waits for three replies.
     let answer = answer.replace("{}", &password).repeat(3);
     let _ = client.write_all(answer.as_bytes()).await;
     let _ = client.read(&mut [0]).await;
@@ -274,7 +272,7 @@ pub(crate) async fn keys_stay_secret_through_every_fault_of_tls(server: Server) 
         plain(&url).start_deadline(deadline).tls(tls)
     };
     secrets.hear_refusal(short(stranger)).await;
-    // Behind TLS there is a server that asks for the password.
+    // TLS succeeds here, and the server requires the password.
     assert!(secrets.hear_refusal(short(known.clone())).await.is_auth());
     let plainly = server.url().replace("redis://", "rediss://");
     secrets.hear_refusal(plain(plainly).tls(known)).await;

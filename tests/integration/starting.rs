@@ -1,4 +1,4 @@
-//! `start`, and what it says when it cannot.
+//! `start` and its errors.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -25,8 +25,8 @@ fn mounts() -> [Mount<()>; 2] {
     [alerts, quotes]
 }
 
-pub(crate) async fn a_server_that_is_not_there_is_named_with_what_is_missing() {
-    // A port that was free a moment ago, with nobody behind it.
+pub(crate) async fn an_unreachable_server_is_named_with_the_missing_subscriptions() {
+    // A port that was free just now, without a server.
     let broker = Broker::start().await.unwrap();
     let address = broker.addr().to_string();
     let url = broker.url();
@@ -51,7 +51,7 @@ pub(crate) async fn a_server_that_is_not_there_is_named_with_what_is_missing() {
     }
 }
 
-pub(crate) async fn a_wrong_password_is_told_at_once_and_not_repeated(server: Server) {
+pub(crate) async fn a_wrong_password_is_reported_at_once_and_not_shown(server: Server) {
     server.set_password(Some("right")).await;
     let secret = "correct-horse-battery";
     let url = server
@@ -74,7 +74,7 @@ pub(crate) async fn a_wrong_password_is_told_at_once_and_not_repeated(server: Se
     }
 }
 
-pub(crate) async fn a_denied_name_is_told_at_once_with_the_servers_reason(server: Server) {
+pub(crate) async fn a_denied_name_is_reported_at_once_with_the_servers_reason(server: Server) {
     server.deny("alerts").await;
     let (alerts, _) = recorder("on_alert", Subscription::channel("alerts"));
     let (fine, _) = recorder("fine", Subscription::channel("fine"));
@@ -138,7 +138,7 @@ pub(crate) async fn a_mount_whose_name_lacks_a_param_of_the_message_is_refused()
     );
 }
 
-pub(crate) async fn what_cannot_be_is_told_without_a_connection() {
+pub(crate) async fn invalid_settings_are_reported_without_a_connection() {
     let secret = "hunter2";
     let config = [
         format!("redis://user:{secret}@ho st/"),
@@ -179,7 +179,7 @@ pub(crate) async fn a_tls_url_names_the_feature_that_is_missing() {
     );
 }
 
-pub(crate) async fn a_database_that_the_server_does_not_have_is_told_at_once(server: RealServer) {
+pub(crate) async fn a_missing_database_is_reported_at_once(server: RealServer) {
     let error = refused(plain(format!("{}99", server.url())).handlers(mounts())).await;
     assert!(
         error.is_config() && error.to_string().contains("database"),
@@ -187,7 +187,7 @@ pub(crate) async fn a_database_that_the_server_does_not_have_is_told_at_once(ser
     );
 }
 
-pub(crate) async fn state_after_handlers_is_a_mistake_that_start_names() {
+pub(crate) async fn state_after_handlers_is_an_error_of_start() {
     let subscriber = plain("redis://127.0.0.1/").handlers(mounts()).state(1_u8);
     let error = within("the start", subscriber.start()).await.unwrap_err();
     assert!(
@@ -196,7 +196,7 @@ pub(crate) async fn state_after_handlers_is_a_mistake_that_start_names() {
     );
 }
 
-pub(crate) async fn a_server_that_comes_up_late_is_waited_for(broker: Broker) {
+pub(crate) async fn a_server_that_starts_late_is_waited_for(broker: Broker) {
     broker.refuse(true);
     let starting = tokio::spawn(
         crate::support::subscriber(broker.url())
@@ -210,7 +210,7 @@ pub(crate) async fn a_server_that_comes_up_late_is_waited_for(broker: Broker) {
     assert!(handle.is_ready());
 }
 
-pub(crate) async fn a_client_of_redis_rs_is_taken_with_its_credentials(server: Server) {
+pub(crate) async fn a_client_of_redis_rs_is_used_with_its_credentials(server: Server) {
     server.set_password(Some("right")).await;
     let url = server.url().replace("redis://", "redis://:right@");
     let client = redis::Client::open(url).unwrap();
@@ -311,13 +311,13 @@ pub(crate) async fn different_messages_from_one_name_are_refused_with_both_place
     assert!(!text.contains("on_json"), "{text}");
 }
 
-pub(crate) async fn views_and_the_same_message_go_together_on_one_name(server: Server) {
+pub(crate) async fn one_name_may_have_views_and_the_same_message_twice(server: Server) {
     let mounts = handlers![
         quotes::on_quote,
         quotes::on_quote_again,
         trades::on_json,
         trades::on_text,
-        // Moved to another name, it is in nobody's way.
+        // On another name it does not conflict.
         trades::on_trade.on(Subscription::template("trades.{symbol}").unwrap()),
     ];
     let handle = start(server.url(), mounts).await;

@@ -1,4 +1,4 @@
-//! `shutdown`: what is delivered, what is counted, and by when.
+//! `shutdown`: which messages are delivered, which are counted, and how long it takes.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::tireless::tireless;
 
 const LONG: Duration = Duration::from_secs(10);
 
-/// A subscriber whose one handler stands before its gate with the first of `messages`.
+/// A subscriber with one handler, which waits at its gate with the first of `messages`.
 async fn busy(server: &Server, messages: u64) -> (Handle, Journal, watch::Sender<bool>) {
     let (gate, closed) = watch::channel(false);
     let (mount, mut journal) = gated(Spec::new("busy").on(Subscription::channel("a")), closed);
@@ -30,7 +30,7 @@ async fn busy(server: &Server, messages: u64) -> (Handle, Journal, watch::Sender
     (handle, journal, gate)
 }
 
-pub(crate) async fn what_was_sent_before_the_end_is_delivered(server: Server) {
+pub(crate) async fn messages_sent_before_the_shutdown_are_delivered(server: Server) {
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let handle = start(server.url(), [mount]).await;
     journal.begins().await;
@@ -53,7 +53,7 @@ pub(crate) async fn what_was_sent_before_the_end_is_delivered(server: Server) {
     assert_eq!(journal.so_far().len(), 500);
 }
 
-pub(crate) async fn a_handler_that_is_done_in_time_is_waited_for(server: Server) {
+pub(crate) async fn a_handler_that_finishes_in_time_is_waited_for(server: Server) {
     let (handle, mut journal, gate) = busy(&server, 10).await;
     let (report, ()) = within("the shutdown", async {
         tokio::join!(handle.shutdown(LONG), async {
@@ -67,7 +67,7 @@ pub(crate) async fn a_handler_that_is_done_in_time_is_waited_for(server: Server)
     assert_eq!(journal.so_far().len(), 10);
 }
 
-pub(crate) async fn what_the_deadline_leaves_is_counted_as_cancelled(server: Server) {
+pub(crate) async fn messages_left_at_the_deadline_are_counted_as_cancelled(server: Server) {
     let (handle, _journal, _gate) = busy(&server, 10).await;
     let report = within("the shutdown", handle.shutdown(Duration::from_millis(300))).await;
     let counts = &report.stats.handlers[0];
@@ -78,8 +78,8 @@ pub(crate) async fn what_the_deadline_leaves_is_counted_as_cancelled(server: Ser
     assert_eq!(counts.received, counts.accounted());
 }
 
-/// A task that is aborted goes on until it awaits; and a handler that never waits seldom does.
-pub(crate) async fn what_is_counted_as_cancelled_is_not_delivered_afterwards(server: Server) {
+/// An aborted task runs on until it yields, and a handler that never waits rarely yields.
+pub(crate) async fn messages_counted_as_cancelled_are_not_delivered_afterwards(server: Server) {
     const MESSAGES: u64 = 20_000;
     let (mount, calls) = tireless(Spec::new("tireless").on(Subscription::channel("a")));
     let handle = start(server.url(), [mount]).await;
@@ -93,13 +93,13 @@ pub(crate) async fn what_is_counted_as_cancelled_is_not_delivered_afterwards(ser
     let report = within("the shutdown", handle.shutdown(Duration::ZERO)).await;
     assert!(report.cancelled() > 0);
     eventually("the end of the handler", async || calls.is_over()).await;
-    // The one that was under way may go on where its thread does not run for longer than the
-    // shutdown waits for it; no other begins.
+    // The delivery in progress may continue if its thread is stalled for longer than the shutdown
+    // waits for it. No other delivery begins.
     let afterwards = calls.count() - report.stats.handlers[0].handled;
     assert!(afterwards <= 1, "{afterwards} were delivered afterwards");
 }
 
-pub(crate) async fn a_shutdown_that_is_dropped_goes_on_with_the_next_call(server: Server) {
+pub(crate) async fn a_dropped_shutdown_continues_with_the_next_call(server: Server) {
     let (handle, mut journal, gate) = busy(&server, 10).await;
     let dropped = tokio::time::timeout(Duration::from_millis(100), handle.shutdown(LONG)).await;
     assert!(dropped.is_err());
@@ -114,12 +114,12 @@ pub(crate) async fn a_shutdown_that_is_dropped_goes_on_with_the_next_call(server
     );
 }
 
-pub(crate) async fn a_shutdown_that_is_dropped_leaves_the_handle_in_charge(server: Server) {
+pub(crate) async fn a_dropped_shutdown_leaves_the_handle_in_control(server: Server) {
     let (handle, mut journal, gate) = busy(&server, 10).await;
     let dropped = tokio::time::timeout(Duration::from_millis(100), handle.shutdown(LONG)).await;
     assert!(dropped.is_err());
     drop(handle);
-    // The handler has ended: it does not see the gate open.
+    // The handler has ended, so it does not see that the gate opens.
     journal.ends().await;
     gate.send_replace(true);
 }
@@ -134,7 +134,7 @@ pub(crate) async fn a_shutdown_works_during_an_outage(server: Server) {
     assert_eq!(journal.so_far().len(), 10);
 }
 
-pub(crate) async fn a_frozen_server_does_not_hold_the_shutdown_up(server: Server) {
+pub(crate) async fn a_frozen_server_does_not_delay_the_shutdown(server: Server) {
     let (handle, _journal, gate) = busy(&server, 10).await;
     gate.send_replace(true);
     server.freeze(true);

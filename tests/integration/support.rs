@@ -1,4 +1,5 @@
-//! A handler that writes down what it is given, and where the tests read it.
+//! A handler that records what it receives, and the journal in which a test reads that. Also the
+//! subscribers of the tests, over the link under test.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -8,14 +9,14 @@ use redis_push::{Missed, Subscription};
 use tests::within;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// What a handler was given.
+/// One entry of a journal.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Seen {
     Message(String, String),
     Gap(Gap),
 }
 
-/// A handler that writes down everything. The payload `panic` makes it panic, `error` fail.
+/// A handler that records everything. It panics on the payload `panic`, and fails on `error`.
 pub(crate) struct Recorder {
     spec: Spec,
     sender: UnboundedSender<Seen>,
@@ -44,10 +45,10 @@ impl Handler<()> for Recorder {
     }
 }
 
-/// What one recorder has written, in order.
+/// The entries of one recorder, in order.
 pub(crate) struct Journal(UnboundedReceiver<Seen>);
 
-/// A recorder of one subscription, and its journal.
+/// Creates a recorder of one subscription, and its journal.
 pub(crate) fn recorder(name: &'static str, subscription: Subscription) -> (Mount<()>, Journal) {
     recorder_of(Spec::new(name).on(subscription))
 }
@@ -64,12 +65,12 @@ pub(crate) fn new(spec: Spec) -> (Recorder, Journal) {
 
 impl Journal {
     pub(crate) async fn next(&mut self) -> Seen {
-        within("what the handler is given next", self.0.recv())
+        within("the next entry of the journal", self.0.recv())
             .await
             .expect("the handler is alive")
     }
 
-    /// The next entry is this message.
+    /// Asserts that the next entry is this message.
     pub(crate) async fn message(&mut self, channel: &str, payload: &str) {
         assert_eq!(
             self.next().await,
@@ -77,7 +78,7 @@ impl Journal {
         );
     }
 
-    /// The next entry is a gap.
+    /// Asserts that the next entry is a gap, and returns it.
     pub(crate) async fn gap(&mut self) -> Gap {
         match self.next().await {
             Seen::Gap(gap) => gap,
@@ -85,14 +86,14 @@ impl Journal {
         }
     }
 
-    /// The next entry is the gap that every handler is told first.
+    /// Asserts that the next entry is the initial gap, which every handler receives first.
     pub(crate) async fn begins(&mut self) {
         let gap = self.gap().await;
         assert_eq!(gap.cause, GapCause::Initial);
         assert_eq!(gap.missed, Missed::Exactly(0));
     }
 
-    /// The next entry is a gap by a lost connection.
+    /// Asserts that the next entry is the gap of a lost connection, and returns it.
     pub(crate) async fn lost_connection(&mut self) -> Gap {
         let gap = self.gap().await;
         assert_eq!(gap.cause, GapCause::ConnectionLost, "{gap}");
@@ -100,20 +101,20 @@ impl Journal {
         gap
     }
 
-    /// Nothing more is written, and the handler has ended.
+    /// Asserts that there are no more entries and that the handler has ended.
     pub(crate) async fn ends(&mut self) {
         let rest = within("the end of the handler", self.0.recv()).await;
         assert_eq!(rest, None);
     }
 
-    /// What has been written so far.
+    /// The entries recorded so far.
     pub(crate) fn so_far(&mut self) -> Vec<Seen> {
         std::iter::from_fn(|| self.0.try_recv().ok()).collect()
     }
 }
 
 thread_local! {
-    /// Whether the test of this thread goes over the wire link.
+    /// Whether the test on this thread uses the wire link.
     static WIRE: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -129,19 +130,20 @@ pub(crate) fn is_wire() -> bool {
     WIRE.get()
 }
 
-/// A subscriber over the link of this test.
+/// A subscriber over the link under test.
 pub(crate) fn plain(url: impl Into<String>) -> Subscriber {
     linked(Subscriber::new(url))
 }
 
 pub(crate) fn linked(subscriber: Subscriber) -> Subscriber {
-    match WIRE.get() {
-        true => subscriber.wire(),
-        false => subscriber,
+    if WIRE.get() {
+        subscriber.wire()
+    } else {
+        subscriber
     }
 }
 
-/// A subscriber over the link of this test, with short bounds.
+/// A subscriber over the link under test, with short delays.
 pub(crate) fn subscriber(url: impl Into<String>) -> Subscriber {
     plain(url)
         .start_deadline(Duration::from_secs(20))

@@ -1,4 +1,4 @@
-//! A handler that works without a pause, and counts its calls.
+//! A handler that never waits, and counts its calls.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
@@ -9,7 +9,7 @@ use redis_push::{Fault, Handler, Mount, Push, Spec};
 struct Tireless {
     spec: Spec,
     calls: Arc<AtomicU64>,
-    /// Is dropped with the handler.
+    /// Dropped together with the handler.
     _alive: Arc<()>,
 }
 
@@ -39,7 +39,7 @@ impl Calls {
         self.calls.load(SeqCst)
     }
 
-    /// Whether there can be no more of them.
+    /// Whether the handler is dropped, so that there are no more calls.
     pub(crate) fn is_over(&self) -> bool {
         self.alive.upgrade().is_none()
     }

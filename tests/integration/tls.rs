@@ -1,4 +1,4 @@
-//! `rediss://`, through a proxy that speaks TLS for servers that have none.
+//! `rediss://`, through a TLS proxy in front of servers without TLS.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub(crate) async fn messages_arrive_over_tls_whatever_ends_the_connection(server
     assert_eq!(report.stats.handlers[0].handled, 6 * 51);
 }
 
-pub(crate) async fn no_server_is_taken_over_tls_that_cannot_prove_itself(server: Server) {
+pub(crate) async fn a_server_that_cannot_prove_its_identity_is_rejected_over_tls(server: Server) {
     let ours = Authority::new("ours");
     let wrong = [
         (Authority::new("other").server(), "not trusted here"),
@@ -72,9 +72,9 @@ pub(crate) async fn no_server_is_taken_over_tls_that_cannot_prove_itself(server:
         assert!(error.to_string().contains(reason), "{error}");
         assert!(error.to_string().contains(&proxy.addr().to_string()));
         assert!(proxy.attempts() > 0);
-        assert_eq!(proxy.established(), 0, "connected although: {reason}");
+        assert_eq!(proxy.established(), 0, "connected in spite of: {reason}");
     }
-    // The certificate is fine, and nobody here knows its authority.
+    // The certificate is valid, but its authority is not trusted here.
     let proxy = TlsProxy::start(server.addr(), &ours.server()).await;
     let error = refused(plain(proxy.url())).await;
     assert!(
@@ -84,14 +84,14 @@ pub(crate) async fn no_server_is_taken_over_tls_that_cannot_prove_itself(server:
     assert_eq!(proxy.established(), 0);
 }
 
-pub(crate) async fn a_port_without_tls_is_named_as_such(server: Server) {
+pub(crate) async fn a_port_without_tls_is_reported(server: Server) {
     let url = server.url().replace("redis://", "rediss://");
     let error = refused(plain(url).tls(trusting(&Authority::new("ours")))).await;
     assert!(error.is_tls(), "{error}");
     assert!(error.to_string().contains("does not speak TLS"), "{error}");
 }
 
-pub(crate) async fn a_plain_url_to_a_tls_port_is_told_what_it_meets(server: Server) {
+pub(crate) async fn a_plain_url_to_a_tls_port_is_reported(server: Server) {
     let certificate = Authority::new("ours").server();
     let proxy = TlsProxy::start(server.addr(), &certificate).await;
     let url = proxy.url().replace("rediss://", "redis://");
@@ -101,7 +101,7 @@ pub(crate) async fn a_plain_url_to_a_tls_port_is_told_what_it_meets(server: Serv
     assert_eq!(proxy.established(), 0);
 }
 
-pub(crate) async fn a_certificate_that_turns_bad_is_not_taken_over_tls_until_it_is_good(
+pub(crate) async fn a_certificate_that_becomes_invalid_is_rejected_over_tls_until_it_is_valid(
     server: Server,
 ) {
     let authority = Authority::new("ours");
@@ -128,7 +128,9 @@ pub(crate) async fn a_certificate_that_turns_bad_is_not_taken_over_tls_until_it_
     }
 }
 
-pub(crate) async fn a_client_certificate_is_shown_over_tls_and_asked_for(server: Server) {
+pub(crate) async fn a_client_certificate_is_sent_over_tls_and_named_if_it_is_missing(
+    server: Server,
+) {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let proxy = TlsProxy::for_clients_of(&theirs, server.addr(), &ours.server()).await;
     let url = || plain(proxy.url()).start_deadline(Duration::from_secs(2));
@@ -154,7 +156,7 @@ pub(crate) async fn a_client_certificate_is_shown_over_tls_and_asked_for(server:
     journal.message("a", "again").await;
 }
 
-pub(crate) async fn the_name_in_the_certificate_can_be_said_for_tls(server: Server) {
+pub(crate) async fn the_name_in_the_certificate_can_be_set_for_tls(server: Server) {
     let authority = Authority::new("ours");
     let certificate = authority.server_named("redis.internal");
     let proxy = TlsProxy::start(server.addr(), &certificate).await;
@@ -165,7 +167,7 @@ pub(crate) async fn the_name_in_the_certificate_can_be_said_for_tls(server: Serv
     assert!(refused(plain(proxy.url()).tls(tls)).await.is_tls());
 }
 
-pub(crate) async fn insecure_tls_is_refused_unless_it_is_asked_for_by_name(server: Server) {
+pub(crate) async fn insecure_tls_is_rejected_unless_it_is_enabled_by_its_name(server: Server) {
     let certificate = Authority::new("nobody's").expired();
     let proxy = TlsProxy::start(server.addr(), &certificate).await;
     let url = format!("{}#insecure", proxy.url());
@@ -186,7 +188,9 @@ pub(crate) async fn insecure_tls_is_refused_unless_it_is_asked_for_by_name(serve
     assert!(handle.is_ready());
 }
 
-pub(crate) async fn the_tls_of_a_client_of_redis_rs_is_taken_where_it_can_be_read(server: Server) {
+pub(crate) async fn the_tls_settings_of_a_client_of_redis_rs_are_used_where_they_can_be_read(
+    server: Server,
+) {
     let authority = Authority::new("ours");
     let proxy = TlsProxy::start(server.addr(), &authority.server()).await;
     let certificates = TlsCertificates {
@@ -203,7 +207,7 @@ pub(crate) async fn the_tls_of_a_client_of_redis_rs_is_taken_where_it_can_be_rea
         let handle = started(theirs().handlers([mount()])).await;
         assert!(handle.is_ready());
     }
-    // Ours in place of theirs, on either link.
+    // Our settings override those of the client, on either link.
     let other = theirs().tls(trusting(&Authority::new("other")));
     assert!(refused(other).await.is_tls());
     let same = theirs().tls(trusting(&authority));
@@ -211,7 +215,7 @@ pub(crate) async fn the_tls_of_a_client_of_redis_rs_is_taken_where_it_can_be_rea
     assert!(handle.is_ready());
 }
 
-pub(crate) async fn tls_options_that_cannot_be_used_are_told_without_a_connection() {
+pub(crate) async fn unusable_tls_options_are_reported_without_a_connection() {
     let authority = Authority::new("ours");
     let client = authority.client("me");
     let key = client.key.replace('\n', "");
@@ -230,7 +234,7 @@ pub(crate) async fn tls_options_that_cannot_be_used_are_told_without_a_connectio
             trusting(&authority).client_certificate("none", client.key.clone()),
             "no certificate",
         ),
-        // As it comes out of an environment variable that has lost its line breaks.
+        // A PEM text from an environment variable that has lost its line breaks.
         (
             url,
             trusting(&authority).client_certificate(client.certificate.clone(), key),
@@ -252,8 +256,8 @@ pub(crate) async fn tls_options_that_cannot_be_used_are_told_without_a_connectio
     }
 }
 
-/// OpenSSL on the other side, where the server was built with it (Debian's is).
-pub(crate) async fn a_server_with_tls_of_its_own_is_spoken_to(server: RealServer) {
+/// OpenSSL on the server's side, if the server was built with it, as Debian's is.
+pub(crate) async fn a_server_with_its_own_tls_port_works(server: RealServer) {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let Some(url) = server.speak_tls(&ours.server(), &theirs).await else {
         return eprintln!("skipped: {} was built without TLS", server.name());

@@ -1,4 +1,4 @@
-//! Unix sockets.
+//! Subscribers over unix sockets.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tests::{RealServer, Server, eventually, within};
 
 use crate::support::{plain, recorder, start};
 
-pub(crate) async fn messages_arrive_by_a_unix_socket_and_after_each_outage(server: RealServer) {
+pub(crate) async fn messages_arrive_over_a_unix_socket_and_after_each_outage(server: RealServer) {
     server.set_password(Some("right")).await;
     let url = format!("{}?db=2&pass=right", server.unix_url());
     let server = Server::Real(server);
@@ -25,14 +25,14 @@ pub(crate) async fn messages_arrive_by_a_unix_socket_and_after_each_outage(serve
     server.stop().await;
     eventually("the outage to be noticed", async || !handle.is_ready()).await;
     server.start_again().await;
-    // A restart has forgotten the password: a default user without one takes any.
+    // The restart has removed the password, and a default user without a password accepts any.
     journal.lost_connection().await;
     within("ready again", handle.ready()).await;
     server.publish("a", "3").await;
     journal.message("a", "3").await;
 }
 
-pub(crate) async fn a_unix_socket_that_is_not_there_is_named() {
+pub(crate) async fn a_missing_unix_socket_is_named() {
     let (mount, _) = recorder("a", Subscription::channel("a"));
     let starting = plain("redis+unix:///nowhere/redis.sock")
         .start_deadline(Duration::from_millis(500))

@@ -1,4 +1,4 @@
-//! What the wire link does when a handler's buffer is full.
+//! Backpressure of the wire link when a handler's buffer is full.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use crate::gated::gated;
 use crate::support::{Seen, recorder, start, subscriber};
 
-/// Lets others go first, over and over, with each message. No timer: one that is late on a loaded
-/// machine would look as if the handler were stuck.
+/// Yields many times for each message. It does not use a timer: a late timer on a loaded machine
+/// would make the handler look stuck.
 struct Leisurely(Spec);
 
 impl Handler<()> for Leisurely {
@@ -26,9 +26,9 @@ impl Handler<()> for Leisurely {
     }
 }
 
-pub(crate) async fn a_burst_waits_in_the_socket_for_a_handler_that_is_at_work(server: Server) {
-    // A machine that stands still for 50 ms makes any handler look stuck, and then some is dropped
-    // as it should be. Not three times in a row.
+pub(crate) async fn a_burst_waits_in_the_socket_for_a_busy_handler(server: Server) {
+    // If the machine stalls for 50 ms, the handler looks stuck and messages are rightly dropped. That
+    // should not happen three times in a row.
     for attempt in 1..=3 {
         let dropped = dropped_of_a_burst(&server).await;
         if dropped == 0 {
@@ -54,7 +54,7 @@ async fn dropped_of_a_burst(server: &Server) -> u64 {
     handle.stats().dropped()
 }
 
-pub(crate) async fn a_stuck_handler_is_not_waited_for_and_told_exactly(server: Server) {
+pub(crate) async fn a_stuck_handler_is_not_waited_for_and_gets_an_exact_gap(server: Server) {
     let (gate, gated_by) = watch::channel(false);
     let spec = Spec::new("stuck")
         .on(Subscription::channel("stuck"))
@@ -94,7 +94,7 @@ pub(crate) async fn a_stuck_handler_is_not_waited_for_and_told_exactly(server: S
     assert_eq!((counts.dropped, counts.handled), (missed, 500 - missed));
 }
 
-pub(crate) async fn a_wait_is_no_silence_for_the_ping(server: Server) {
+pub(crate) async fn a_wait_does_not_count_as_silence_for_the_ping(server: Server) {
     const MESSAGES: u64 = 1_000;
     let spec = Spec::new("slow").on(Subscription::channel("a")).buffer(20);
     let starting = subscriber(server.url())
@@ -105,8 +105,8 @@ pub(crate) async fn a_wait_is_no_silence_for_the_ping(server: Server) {
     for number in 0..MESSAGES {
         server.publish("a", &number.to_string()).await;
     }
-    // The waits are longer in sum than the ping's timeout. On a loaded machine the handler may
-    // look stuck for a moment and lose some; the connection is not to be blamed for that.
+    // The waits together are longer than the ping's timeout. On a loaded machine the handler may look
+    // stuck for a moment and lose messages, but the connection must not be dropped for that.
     eventually("every message to be accounted for", async || {
         let counts = &handle.stats().handlers[0];
         counts.handled + counts.dropped == MESSAGES
@@ -115,7 +115,7 @@ pub(crate) async fn a_wait_is_no_silence_for_the_ping(server: Server) {
     assert_eq!(handle.stats().feed.reconnects, 0);
 }
 
-/// Takes two milliseconds for each message.
+/// A handler that takes two milliseconds for each message.
 struct Slow(Spec);
 
 impl Handler<()> for Slow {

@@ -1,4 +1,4 @@
-//! What is mounted, as a table and in the log.
+//! The wiring of a subscriber, as a table and in the log.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use tests::{Server, within};
 
 use crate::support::{recorder_of, subscriber};
 
-pub(crate) async fn what_is_mounted_is_told_in_a_table_and_in_the_log(server: Server) {
+pub(crate) async fn mounts_are_shown_in_a_table_and_in_the_log(server: Server) {
     overheard::listen();
-    // The process hears of every server's test: each has a name of its own.
+    // The log is shared by the tests of all servers, so each test needs its own name.
     let name = format!(
         "wired_to_{}",
         server.url().replace(|c: char| !c.is_alphanumeric(), "_")
@@ -35,7 +35,7 @@ pub(crate) async fn what_is_mounted_is_told_in_a_table_and_in_the_log(server: Se
     let mut logged = events("redis_push");
     logged.retain(|fields| fields.get("handler") == Some(&name));
     let [line] = &*logged else {
-        panic!("one line is logged of it: {logged:?}")
+        panic!("expected one line in the log, got {logged:?}")
     };
     assert_eq!(
         line["message"],

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::{deliver, rejection, template};
 
-/// What the handlers of these tests have seen.
+/// Records what the handlers of these tests receive.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<String>>>);
 
@@ -94,7 +94,7 @@ async fn takes_a_result(number: Result<Text<u32>, Rejection>, State(seen): State
 #[push_handler(channel = "anything")]
 async fn takes_nothing() {}
 
-/// An extractor of one's own, for any state.
+/// A user-defined extractor for any state.
 struct Length(usize);
 
 impl<'p, S> FromPush<'p, S> for Length {
@@ -103,7 +103,7 @@ impl<'p, S> FromPush<'p, S> for Length {
     }
 }
 
-/// A state of parts.
+/// A state with substates.
 struct App {
     seen: Seen,
     name: String,
@@ -115,7 +115,7 @@ impl FromRef<App> for Seen {
     }
 }
 
-/// An extractor of one's own, for one state, from which it borrows.
+/// A user-defined extractor for one state, from which it borrows.
 struct Name<'p>(&'p str);
 
 impl<'p> FromPush<'p, App> for Name<'p> {
@@ -164,7 +164,7 @@ async fn arguments_are_taken_in_any_order() {
 }
 
 #[tokio::test]
-async fn what_does_not_decode_is_rejected_before_the_body_runs() {
+async fn a_payload_that_does_not_decode_is_rejected_before_the_body_runs() {
     let seen = Seen::default();
     let addresses = || Subscription::channel("addresses");
     deliver(takes_parsed_text {}, &seen, addresses(), "addresses", "::1")
@@ -183,7 +183,7 @@ async fn what_does_not_decode_is_rejected_before_the_body_runs() {
 }
 
 #[tokio::test]
-async fn options_and_results_see_what_does_not_decode() {
+async fn options_and_results_receive_a_failed_decoding() {
     let seen = Seen::default();
     for payload in ["7", "seven"] {
         let numbers = || Subscription::channel("numbers");
@@ -199,7 +199,7 @@ async fn options_and_results_see_what_does_not_decode() {
 }
 
 #[tokio::test]
-async fn extractors_of_one_s_own_may_ask_for_one_state() {
+async fn user_extractors_may_require_one_state() {
     let seen = Seen::default();
     let app = App {
         seen: seen.clone(),

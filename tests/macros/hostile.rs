@@ -1,4 +1,4 @@
-//! A scope in which every name that generated code might lean on means something else.
+//! A scope in which every name that generated code might use means something else.
 
 #![deny(
     elided_lifetimes_in_paths,
@@ -11,7 +11,7 @@
     unused_lifetimes,
     unused_qualifications
 )]
-// What only shadows is not used.
+// The items that only shadow names are unused.
 #![allow(dead_code, unused_macros)]
 
 use redis_push::{PushMessage, gap_handler as gap, handlers as mount_all, push_handler as handler};
@@ -66,7 +66,7 @@ struct r#Match<'a> {
     r#in: u8,
 }
 
-/// A codec of one's own.
+/// A user-defined codec.
 enum Codec {}
 
 impl ::redis_push::Codec for Codec {
@@ -83,14 +83,14 @@ impl ::redis_push::Codec for Codec {
     }
 }
 
-/// A message of several types.
+/// A generic message.
 #[derive(PushMessage)]
 #[push(channel = "wrapped", codec = Codec)]
 struct Wrapped<T = u8> {
     body: T,
 }
 
-/// A message of several forms.
+/// A message with several variants.
 #[derive(PushMessage)]
 #[push(channel = ["events", "old-events"], tag = "type")]
 enum Event {
@@ -141,7 +141,7 @@ async fn reload(gap: &::redis_push::Gap) {
     let _ = gap;
 }
 
-/// A handler that others may mount.
+/// A handler that other modules can mount.
 #[cfg(test)]
 #[handler(channel = "x")]
 pub(crate) async fn with_a_cfg(text: &str) {
@@ -163,7 +163,7 @@ async fn old(text: &str) {
 
 #[test]
 #[allow(deprecated)]
-fn generated_code_leans_on_no_name_of_the_scope() {
+fn generated_code_depends_on_no_name_in_scope() {
     let mounts: ::std::vec::Vec<::redis_push::Mount<()>> =
         mount_all![crate = ::redis_push; r#match, fails, with_a_cfg, old, wrapped, params, keys];
     ::core::assert_eq!(mounts.len(), 7);

@@ -1,4 +1,4 @@
-//! The macros without a server: a push is built by hand and given to what they made.
+//! Tests of the macros without a server: a test builds a push and passes it to the generated code.
 
 mod arguments;
 mod gaps;
@@ -24,7 +24,7 @@ async fn deliver<H: Handler<S>, S>(
     handler.handle(push.as_push(), state).await
 }
 
-/// What a handler says of itself, as text.
+/// The spec of a handler, as text.
 fn spec_of<H: Handler<()>>(handler: H) -> String {
     let spec: Spec = handler.spec();
     format!("{spec:?}")

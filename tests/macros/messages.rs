@@ -5,7 +5,7 @@ use redis_push::{FromPush, OwnedPush, PushMessage, Rejection, Subscription};
 
 use crate::template;
 
-/// Decodes a message in a scope that must outlive it.
+/// Decodes a message from a temporary push, which lives until the end of the statement.
 macro_rules! decode {
     ($ty:ty, $channel:expr, $payload:expr) => {
         decode!(
@@ -52,7 +52,7 @@ fn params_come_from_the_channel_and_the_rest_from_the_payload() {
 }
 
 #[test]
-fn what_is_not_of_the_template_is_unmatched_whatever_its_payload() {
+fn a_channel_outside_the_template_is_unmatched_whatever_its_payload() {
     let unmatched = decode!(Quote<'_>, "quotes.a.b", "no json").unwrap_err();
     assert!(unmatched.is_unmatched());
     let wrong = decode!(Quote<'_>, "quotes.a@b.c", "no json").unwrap_err();
@@ -65,7 +65,7 @@ fn what_is_not_of_the_template_is_unmatched_whatever_its_payload() {
 }
 
 #[test]
-fn the_mount_s_template_is_asked_first() {
+fn the_template_of_the_mount_takes_precedence() {
     let by = template("{venue}/quotes/{symbol}:{rest*}");
     let push = OwnedPush::new(by, "XETR/quotes/ACME:x", r#"{"bid": 1}"#);
     let quote = <Quote<'_> as FromPush<'_, ()>>::from_push(push.as_push(), &()).unwrap();
@@ -86,7 +86,7 @@ fn params_are_parsed() {
     let wrong: Rejection = decode!(User, "users.seven", r#"{"name": "Ada"}"#).unwrap_err();
     assert_eq!(
         wrong.to_string(),
-        "the param `id` of the channel name is no `u32`"
+        "the param `id` of the channel name is not a valid `u32`"
     );
     let missing = decode!(User, "users.7", "{}").unwrap_err().to_string();
     assert!(missing.contains("missing field `name`"), "{missing}");
@@ -134,7 +134,7 @@ struct Attributed<'a> {
 }
 
 #[test]
-fn serde_attributes_of_fields_are_honoured() {
+fn serde_attributes_of_fields_are_honored() {
     let push = OwnedPush::new(
         Attributed::SUBSCRIPTIONS[0].clone(),
         "serde.x",

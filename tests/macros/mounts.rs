@@ -75,7 +75,7 @@ mod elsewhere {
     }
 }
 
-/// A handler that no macro made.
+/// A handler without the macro.
 struct ByHand;
 
 impl<S: Sync> Handler<S> for ByHand {
@@ -89,7 +89,7 @@ impl<S: Sync> Handler<S> for ByHand {
 }
 
 #[test]
-fn a_handler_listens_to_what_it_says_or_to_what_its_message_says() {
+fn a_handler_listens_to_its_own_subscriptions_or_those_of_its_message() {
     let listens = |spec: String, kind: &str, name: &str| {
         let found = spec.contains(&format!("kind: {kind}, name: {name:?}"));
         assert!(found, "{spec}");

@@ -23,7 +23,7 @@ async fn on_host(
 }
 
 #[tokio::test]
-async fn params_are_arguments_that_are_named_like_them() {
+async fn params_are_arguments_of_the_same_name() {
     let seen = seen();
     let by = template("hosts.{region}.{host*}");
     deliver(on_host {}, &seen, by.clone(), "hosts.eu.10.0.0.7", "true")
@@ -33,7 +33,7 @@ async fn params_are_arguments_that_are_named_like_them() {
     let wrong = deliver(on_host {}, &seen, by, "hosts.eu.ten", "true").await;
     assert_eq!(
         rejection(wrong).to_string(),
-        "the param `host` of the channel name is no `core::net::ip_addr::IpAddr`"
+        "the param `host` of the channel name is not a valid `core::net::ip_addr::IpAddr`"
     );
 }
 
@@ -43,7 +43,7 @@ async fn on_job(r#id: Param<String>, State(seen): State<Seen>) {
 }
 
 #[tokio::test]
-async fn several_channels_give_the_params_that_they_share() {
+async fn several_channels_provide_the_params_that_they_share() {
     let seen = seen();
     for (by, channel) in [("jobs.{id}", "jobs.1"), ("old.jobs.{id}", "old.jobs.2")] {
         deliver(on_job {}, &seen, template(by), channel, "")
@@ -63,7 +63,7 @@ async fn on_only(one: Option<Renamed<u8>>, State(seen): State<Seen>) {
 }
 
 #[tokio::test]
-async fn where_the_name_cannot_be_seen_it_is_the_only_param() {
+async fn an_argument_without_a_visible_name_is_the_only_param() {
     let seen = seen();
     let by = template("only.{one}");
     deliver(on_only {}, &seen, by.clone(), "only.7", "")
@@ -91,9 +91,9 @@ macro_rules! made {
 
 made!(Made, value, on_made, id, id, u64, channel = "made.{id}");
 
-/// What a token is called must not depend on who wrote the token beside it.
+/// The name of a param must not depend on the hygiene of the tokens around it.
 #[test]
-fn names_may_come_in_through_a_macro() {
+fn names_may_come_from_a_macro() {
     let by = <Made as redis_push::PushMessage>::SUBSCRIPTIONS[0].clone();
     let push = redis_push::OwnedPush::new(by, "made.7", "8");
     let made = <Made as redis_push::FromPush<'_, ()>>::from_push(push.as_push(), &()).unwrap();

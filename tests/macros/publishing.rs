@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{deliver, template};
 
-/// JSON behind one byte.
+/// JSON after a first byte.
 enum Marked {}
 
 impl Codec for Marked {
@@ -29,11 +29,11 @@ impl Codec for Marked {
     }
 }
 
-/// A message that can be made at random, and read again.
+/// A message that can be generated at random, and decoded again.
 trait Sample: Sized + Debug + PartialEq {
     fn sample(random: &mut Rng) -> Self;
     fn read(push: &OwnedPush) -> Result<Self, redis_push::Rejection>;
-    /// Whether its params fit into a channel's name.
+    /// Whether the params fit into the name of a channel.
     fn fits(&self) -> bool {
         true
     }
@@ -47,7 +47,7 @@ macro_rules! reads {
     };
 }
 
-/// Text of up to six characters, some of which mean something somewhere.
+/// Text of up to six characters, some of which mean something in templates, globs or JSON.
 fn word(random: &mut Rng) -> String {
     const CHARS: [char; 16] = [
         'a', 'Z', '0', '_', '-', '.', ':', '/', '@', '{', '"', '\\', '*', 'é', '\n', '漢',
@@ -65,9 +65,10 @@ fn plain_word(random: &mut Rng) -> String {
 }
 
 fn any_word(random: &mut Rng) -> String {
-    match random.bool() {
-        true => word(random),
-        false => plain_word(random),
+    if random.bool() {
+        word(random)
+    } else {
+        plain_word(random)
     }
 }
 
@@ -100,7 +101,7 @@ macro_rules! quote_by {
                 }
             }
             fn fits(&self) -> bool {
-                // The `@` behind the symbol ends it.
+                // The `@` after the symbol ends the param.
                 fits_a_param(&self.symbol)
                     && !self.symbol.chars().skip(1).any(|c| c == '@')
                     && !self.venue.is_empty()
@@ -206,7 +207,7 @@ fn agrees<M: Sample + Publishable>(random: &mut Rng) {
 }
 
 #[test]
-fn what_a_publisher_writes_a_handler_of_the_type_reads() {
+fn a_handler_reads_what_a_publisher_of_the_same_type_writes() {
     for seed in 0..10_000 {
         let agreed = std::panic::catch_unwind(|| {
             let random = &mut Rng::with_seed(seed);
@@ -255,7 +256,7 @@ fn text_borrows_from_the_payload() {
     assert_eq!(name.id, "7");
 }
 
-/// Cannot be written, and is only received.
+/// A message that cannot be encoded, and is only received.
 #[derive(Debug, Deserialize)]
 struct Opaque;
 
@@ -272,7 +273,7 @@ fn a_message_whose_fields_cannot_be_written_can_be_received() {
     <OnlyRead as FromPush<'_, ()>>::from_push(push.as_push(), &()).unwrap();
 }
 
-/// Records what is published, and says that two have received it.
+/// A connection that records what is published, and replies that there are two receivers.
 #[derive(Clone, Default)]
 struct Recorder(Arc<Mutex<Vec<u8>>>);
 
@@ -383,7 +384,7 @@ async fn by_hand(Param(id): Param<u64>, text: &str, publisher: Publisher) -> Res
 }
 
 #[tokio::test]
-async fn what_a_handler_returns_is_published() {
+async fn the_return_value_of_a_handler_is_published() {
     let recorder = Recorder::default();
     let ask = async |handler: &str, id: u64| {
         let push = OwnedPush::new(template("questions.{id}"), format!("questions.{id}"), "why")
@@ -423,7 +424,7 @@ async fn an_answer_without_a_publisher_is_an_error_of_the_handler() {
     assert!(rejected.to_string().contains("no param `id`"), "{rejected}");
 }
 
-/// Fields whose types differ in a lifetime alone, and are written nonetheless.
+/// A message with fields whose types differ only in a lifetime.
 #[derive(Debug, PartialEq, PushMessage)]
 #[push(channel = "mixed.{one}.{other}")]
 struct Mixed<'a, 'b> {
@@ -435,7 +436,7 @@ struct Mixed<'a, 'b> {
 }
 
 #[test]
-fn lifetimes_are_no_hindrance_to_be_written() {
+fn types_with_lifetimes_can_be_written() {
     let mixed = Mixed {
         one: "1".into(),
         other: "2".into(),
@@ -453,7 +454,7 @@ fn lifetimes_are_no_hindrance_to_be_written() {
     assert_eq!(read, mixed);
 }
 
-/// Names itself, and has a form that cannot be written.
+/// A recursive message with a variant that cannot be encoded.
 #[derive(Debug, PartialEq, PushMessage, Serialize, Deserialize)]
 #[push(channel = "comments")]
 struct Comment {

@@ -18,7 +18,7 @@ struct Alert<'a> {
     text: &'a str,
 }
 
-/// A payload of one's own.
+/// A user-defined extractor.
 struct Length(usize);
 
 impl<'p, S> FromPush<'p, S> for Length {
@@ -98,7 +98,7 @@ fn wiring() -> Wiring {
 }
 
 #[test]
-fn the_table_says_what_the_source_says() {
+fn the_table_shows_what_the_source_says() {
     let text = format!("{:#}", wiring()).replace(file!(), "here.rs");
     let expected = "\
 handler   written in  listens to                  message                       codec   policies
@@ -110,7 +110,7 @@ on_bytes  here.rs     channel `bytes`             Bytes                         
 on_slice  here.rs     channel `slices`            &[u8]                         bytes
 on_length here.rs     channel `lengths`           Length                        length
 on_bell   here.rs     channel `bells`             -                             -";
-    // The name of this file decides how wide its column is.
+    // The width of the column depends on the path of this file.
     let words = |text: &str| {
         let lines = text
             .lines()

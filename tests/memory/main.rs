@@ -1,8 +1,8 @@
-//! What the way of a push allocates and what it holds. The allocator counts for the whole program,
-//! so these tests are a program of their own and run one after the other.
+//! Allocations on the way of a push, and the memory of a stuck handler. The allocator counts for the
+//! whole program, so these tests are a separate program and run one after the other.
 //!
 //! ```sh
-//! cargo test --release -p tests --test memory -- --nocapture   # prints resident memory as well
+//! cargo test --release -p tests --test memory -- --nocapture   # prints resident memory too
 //! ```
 
 use std::alloc::System;
@@ -24,8 +24,8 @@ fn main() -> ExitCode {
     args.test_threads = Some(1);
     let tests: [(&str, fn()); 3] = [
         (
-            "nothing_is_allocated_between_the_feed_and_the_handlers_body",
-            nothing_is_allocated_between_the_feed_and_the_handlers_body,
+            "nothing_is_allocated_between_the_dispatcher_and_the_handlers_body",
+            nothing_is_allocated_between_the_dispatcher_and_the_handlers_body,
         ),
         (
             "a_batch_costs_two_allocations_at_most",
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 
 const PAYLOAD: &[u8] = br#"{"symbol":"ACME0001","venue":"XETR-FRANKFURT-XETRA","bid":101.25,"ask":101.27,"at":               1}"#;
 
-/// How often something is done before it is no longer new.
+/// How many bursts run before allocations are counted.
 const WARM_UP: u64 = 5;
 
 #[derive(Deserialize)]
@@ -70,12 +70,12 @@ async fn on_quote_stuck(Json(quote): Json<Quote<'_>>) {
     pending::<()>().await;
 }
 
-/// Brings so many pushes at once, and lets every handler handle them; again and again. Returns how
-/// often memory was allocated for it.
-fn run(way: &mut Way, burst: u64, turns: u64) -> u64 {
+/// Runs `rounds` bursts of `burst` pushes, each of which every handler handles. Returns the number of
+/// allocations.
+fn run(way: &mut Way, burst: u64, rounds: u64) -> u64 {
     let push = message("quotes", PAYLOAD);
     let region = Region::new(ALLOCATOR);
-    for _ in 0..turns {
+    for _ in 0..rounds {
         (0..burst).for_each(|_| way.push(&push));
         way.deliver();
     }
@@ -83,7 +83,7 @@ fn run(way: &mut Way, burst: u64, turns: u64) -> u64 {
     (change.allocations + change.reallocations) as u64
 }
 
-fn nothing_is_allocated_between_the_feed_and_the_handlers_body() {
+fn nothing_is_allocated_between_the_dispatcher_and_the_handlers_body() {
     for handlers in [1, 8, 100] {
         for burst in [1, 10] {
             let mut way = Way::new((0..handlers).map(|_| on_quote {}));
@@ -107,7 +107,7 @@ fn a_batch_costs_two_allocations_at_most() {
             assert_eq!(handled, handlers * burst * 5);
             let found = format!("{allocations} for {batches} batches and {handled} deliveries");
             println!("{handlers} handlers, {burst} at once: {found}");
-            // The list of batches may grow once more.
+            // The queue of batches may grow once more.
             assert!(allocations <= 2 * batches + 1, "{found}");
         }
     }
@@ -125,7 +125,7 @@ fn a_stuck_handler_holds_less_than_four_times_its_messages() {
     way.deliver();
     let change = region.change();
     let resident = resident_kib() - resident;
-    assert_eq!(way.handled(), 0, "it is stuck");
+    assert_eq!(way.handled(), 0, "the handler is stuck");
     let size = (FULL * PAYLOAD.len()) as f64;
     let held = change.bytes_allocated - change.bytes_deallocated;
     let times = held as f64 / size;
@@ -134,10 +134,13 @@ fn a_stuck_handler_holds_less_than_four_times_its_messages() {
         PAYLOAD.len(),
         resident as f64 * 1024.0 / size
     );
-    assert!((1.0..4.0).contains(&times), "{times:.2} times their size");
+    assert!(
+        (1.0..4.0).contains(&times),
+        "holds {times:.2} times the size of the messages"
+    );
 }
 
-/// Resident memory of this process, where the system tells.
+/// Resident memory of this process in KiB. Zero where there is no `/proc`.
 fn resident_kib() -> i64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mut lines = status.lines();

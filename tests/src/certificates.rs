@@ -1,4 +1,4 @@
-//! Certificates for one test, made on the spot.
+//! Certificates that a test generates for itself.
 
 use std::net::Ipv4Addr;
 
@@ -20,7 +20,7 @@ pub struct Certificate {
 }
 
 impl Authority {
-    /// A new authority that nobody knows yet.
+    /// A new authority, which no client trusts yet.
     pub fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params
@@ -32,31 +32,31 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, key).unwrap())
     }
 
-    /// Its own certificate, in PEM.
+    /// The authority's own certificate, in PEM.
     pub fn pem(&self) -> String {
         self.0.pem()
     }
 
-    /// A certificate for the servers of tests: `127.0.0.1` and `localhost`.
+    /// A certificate for a test server, valid for `127.0.0.1` and `localhost`.
     pub fn server(&self) -> Certificate {
         self.sign(for_this_machine())
     }
 
-    /// The same, expired long ago.
+    /// Like [`server`](Self::server), but expired long ago.
     pub fn expired(&self) -> Certificate {
         let mut params = for_this_machine();
         params.not_after = date_time_ymd(2001, 1, 1);
         self.sign(params)
     }
 
-    /// The same, for a time to come.
+    /// Like [`server`](Self::server), but not valid yet.
     pub fn not_yet_valid(&self) -> Certificate {
         let mut params = for_this_machine();
         params.not_before = date_time_ymd(3000, 1, 1);
         self.sign(params)
     }
 
-    /// A server's certificate for a name.
+    /// A server certificate for another host name.
     pub fn server_named(&self, name: &str) -> Certificate {
         self.sign(CertificateParams::new([name.to_owned()]).unwrap())
     }

@@ -1,7 +1,8 @@
-//! Imports run downwards: the floors of each crate, and the test that holds the code to them.
+//! Checks that imports run downwards: each folder of a crate is on a floor, and imports only from
+//! the floors below.
 //!
-//! The test resolves re-exports, so that an import through a folder's `mod.rs` counts as an import
-//! of the file that defines the item. Tests inside the crates are exempt.
+//! The check resolves re-exports, so an import through a folder's `mod.rs` counts as an import of
+//! the file that defines the item. Tests inside the crates are exempt.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,9 +11,8 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Attribute, File, Item, ItemUse, Meta, UseTree, Visibility};
 
-/// The folders and files at the root of `runtime/src`, from the top floor to the ground floor. Those
-/// on one line stand beside each other and do not import each other. Rooms that are not built yet
-/// have their floor too.
+/// The folders and files at the root of `runtime/src`, from the top floor to the ground floor.
+/// Folders on the same floor do not import each other. Folders that are planned are listed too.
 const RUNTIME: &[&[&str]] = &[
     &["lib"],
     &["bench", "fuzz"],
@@ -37,7 +37,7 @@ const RUNTIME: &[&[&str]] = &[
     &["util"],
 ];
 
-/// The same of `macros/src`.
+/// The same for `macros/src`.
 const MACROS: &[&[&str]] = &[
     &["lib"],
     &["snapshots"],
@@ -58,10 +58,10 @@ fn imports_of_the_macros_run_down_the_floors() {
     check("macros", MACROS);
 }
 
-/// So that one place decides which clock is read. The embedded broker stands for a server, which has
-/// a clock of its own.
+/// One file decides which clock the runtime reads. The embedded broker is exempt: it stands for a
+/// server, which has its own clock.
 #[test]
-fn only_the_clock_of_the_runtime_reads_the_time() {
+fn only_the_clock_module_reads_the_time() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/src");
     let mut files = Vec::new();
     collect(&root, &mut files);
@@ -69,7 +69,7 @@ fn only_the_clock_of_the_runtime_reads_the_time() {
         let file = file.strip_prefix(&root).unwrap();
         !["testing", "bench", "fuzz"]
             .iter()
-            .any(|room| file.starts_with(room))
+            .any(|folder| file.starts_with(folder))
             && file != Path::new("util/clock.rs")
     };
     for file in files.iter().filter(is_checked) {
@@ -91,15 +91,17 @@ fn check(package: &str, floors: &[&[&str]]) {
     let floor_of: BTreeMap<&str, usize> = floors
         .iter()
         .enumerate()
-        .flat_map(|(floor, rooms)| rooms.iter().map(move |room| (*room, floor)))
+        .flat_map(|(floor, folders)| folders.iter().map(move |folder| (*folder, floor)))
         .collect();
     let mut problems = BTreeSet::new();
     for import in tree.imports() {
-        let (from, to) = (room(&import.from), room(&import.to));
-        let [from_floor, to_floor] = [from, to].map(|room| floor_of.get(room));
-        for (room, floor) in [(from, from_floor), (to, to_floor)] {
+        let (from, to) = (folder(&import.from), folder(&import.to));
+        let [from_floor, to_floor] = [from, to].map(|folder| floor_of.get(folder));
+        for (folder, floor) in [(from, from_floor), (to, to_floor)] {
             if floor.is_none() {
-                problems.insert(format!("`{room}` has no floor: add it to the list"));
+                problems.insert(format!(
+                    "`{folder}` of {package}/src has no floor: add it to tests/src/floors.rs"
+                ));
             }
         }
         if from != to && from_floor >= to_floor {
@@ -116,7 +118,7 @@ fn check(package: &str, floors: &[&[&str]]) {
 }
 
 /// The folder, or the file at the root, that a module is in.
-fn room(module: &[String]) -> &str {
+fn folder(module: &[String]) -> &str {
     module.first().map_or("lib", String::as_str)
 }
 
@@ -133,11 +135,11 @@ struct Tree {
 struct Parsed {
     /// Every path that begins with `crate`, `super` or `self`, or with a child module.
     paths: Vec<Vec<String>>,
-    /// The names that the file brings into its scope, and the paths they come from.
+    /// The names that the file re-exports, and the paths they come from.
     names: BTreeMap<String, Vec<String>>,
 }
 
-/// One import, from the file that has it to the file that defines what it names.
+/// One import: from the file that contains it to the file that defines the item.
 struct Import {
     from: Module,
     to: Module,
@@ -188,7 +190,7 @@ impl Tree {
         imports
     }
 
-    /// The path below the root of the crate; `None` for one that leads out of it.
+    /// The path below the root of the crate. `None` for a path of another crate.
     fn absolute(&self, module: &Module, path: &[String]) -> Option<Vec<String>> {
         let mut base = module.clone();
         let mut rest = path;
@@ -216,9 +218,9 @@ impl Tree {
         Some(base.into_iter().map(folder_of_alias).collect())
     }
 
-    /// The module that defines what a path names, through every re-export.
+    /// The module that defines the item of a path, after resolving re-exports.
     fn definition(&self, path: Vec<String>, depth: usize) -> (Module, String) {
-        assert!(depth < 16, "re-exports of {} go round", path.join("::"));
+        assert!(depth < 16, "re-exports of {} form a cycle", path.join("::"));
         let end = (0..=path.len())
             .rev()
             .find(|end| self.modules.contains_key(&path[..*end]))
@@ -227,19 +229,21 @@ impl Tree {
         let Some(item) = path.get(end) else {
             return (module, "all".to_owned());
         };
-        let again = self.modules[&module].names.get(item);
-        let again = again.and_then(|path| self.absolute(&module, path));
-        match again.filter(|again| *again != path) {
-            Some(mut again) => {
-                again.extend(path[end + 1..].iter().cloned());
-                self.definition(again, depth + 1)
+        let reexported = self.modules[&module]
+            .names
+            .get(item)
+            .and_then(|path| self.absolute(&module, path));
+        match reexported.filter(|reexported| *reexported != path) {
+            Some(mut reexported) => {
+                reexported.extend(path[end + 1..].iter().cloned());
+                self.definition(reexported, depth + 1)
             }
             None => (module, item.clone()),
         }
     }
 }
 
-/// The hidden modules of the runtime have other names than their folders.
+/// The folder of a module. The hidden modules of the runtime have other names than their folders.
 fn folder_of_alias(name: String) -> String {
     match name.as_str() {
         "__private" => "macro_support".to_owned(),
@@ -249,7 +253,7 @@ fn folder_of_alias(name: String) -> String {
     }
 }
 
-/// Every source file, without those of tests.
+/// Collects every source file except those of tests.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -320,7 +324,7 @@ impl Parsed {
         self.paths.push(path);
     }
 
-    /// Paths inside of a macro call, of which only the tokens are known.
+    /// Adds the paths inside a macro call, of which only the tokens are known.
     fn add_tokens(&mut self, tokens: TokenStream) {
         let tokens: Vec<_> = tokens.into_iter().collect();
         let mut at = 0;
@@ -340,7 +344,7 @@ impl Parsed {
                         path.push(next.to_string());
                         at += 3;
                     }
-                    // A keyword of a macro may be called so too.
+                    // A single `crate` may be a keyword of the macro.
                     if path.len() > 1 {
                         self.paths.push(path);
                     }
@@ -366,7 +370,7 @@ impl<'ast> Visit<'ast> for Parsed {
     }
 
     fn visit_item_use(&mut self, _: &'ast ItemUse) {
-        // Those at the top of the file are read already; inside a function they are rare.
+        // The imports at the top of the file are read already, and those inside functions are rare.
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
@@ -384,7 +388,7 @@ impl<'ast> Visit<'ast> for Parsed {
     }
 }
 
-/// The names of macros that a file exports: they are at the root of the crate.
+/// The macros that a file exports. `#[macro_export]` puts them at the root of the crate.
 fn exported_macros(file: &File) -> impl Iterator<Item = String> {
     file.items.iter().filter_map(|item| match item {
         Item::Macro(item) => {

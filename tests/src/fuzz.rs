@@ -1,5 +1,5 @@
-//! What the fuzz targets call, and `cargo test` for a bounded time: each takes any bytes, and
-//! panics if something does not hold.
+//! The functions of the fuzz targets. `cargo test` calls them as well, for a bounded time. Each
+//! accepts any bytes, and panics if a property does not hold.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,10 +13,10 @@ use serde::de::IgnoredAny;
 
 pub use redis_push::__fuzz::{push, template, wire};
 
-/// A check of any bytes.
+/// A check that accepts any bytes.
 pub type Target = fn(&[u8]);
 
-/// The targets by their names, which are those of their folders of seeds.
+/// The targets by name. The folder of a target's seeds has the same name.
 pub const TARGETS: [(&str, Target); 4] = [
     ("decode", decode),
     ("push", push),
@@ -61,14 +61,14 @@ enum Event {
     Idle,
 }
 
-/// Checks that every decoder takes or rejects any payload of any channel.
+/// Checks that every decoder accepts or rejects any payload on any channel.
 ///
-/// The first line is the channel's name, what is behind it the payload.
+/// The first line is the name of the channel, and the rest is the payload.
 ///
 /// # Panics
 ///
-/// When a decoder does, when it takes what its format does not, or when the words of a rejection
-/// are not fit for a log.
+/// If a decoder panics, if it accepts what its format does not allow, or if the text of a rejection
+/// is not safe to log.
 pub fn decode(bytes: &[u8]) {
     static BY: LazyLock<Vec<Subscription>> = LazyLock::new(|| {
         let templates = ["q.{symbol}", "q.{number}.{path*}", "{rest*}"];
@@ -94,7 +94,7 @@ pub fn decode(bytes: &[u8]) {
     }
 }
 
-/// Messages of their own types: only that they decode or not.
+/// Derived messages: only that decoding them does not panic.
 fn messages(push: Push<'_>) {
     rejected::<Quote>(push);
     rejected::<Strict<'_>>(push);
@@ -104,7 +104,7 @@ fn messages(push: Push<'_>) {
     rejected::<Result<Strict<'_>, Rejection>>(push);
 }
 
-/// Payloads in a format that others can judge.
+/// Payloads in a format that another parser can check.
 fn payloads(push: Push<'_>, payload: &[u8]) {
     json::<serde_json::Value>(push, payload);
     json::<IgnoredAny>(push, payload);
@@ -115,7 +115,7 @@ fn payloads(push: Push<'_>, payload: &[u8]) {
     json::<HashMap<String, Option<i32>>>(push, payload);
 
     let text = str::from_utf8(payload).ok();
-    let parses = |is_one: fn(&str) -> bool| text.is_some_and(is_one);
+    let parses = |parses: fn(&str) -> bool| text.is_some_and(parses);
     assert_eq!(rejected::<&str>(push), text.is_none());
     let is_number = parses(|text| text.parse::<u64>().is_ok());
     assert_eq!(rejected::<Text<u64>>(push), !is_number);
@@ -131,7 +131,7 @@ fn json<'p, T: Deserialize<'p>>(push: Push<'p>, payload: &'p [u8]) {
     assert_eq!(rejected::<Json<T>>(push), !is_json);
 }
 
-/// Whether an argument is not taken; if so, for a reason that may be logged.
+/// Whether an argument is rejected. Checks that the reason is safe to log.
 fn rejected<'p, T: FromPush<'p, ()>>(push: Push<'p>) -> bool {
     match T::from_push(push, &()) {
         Ok(_) => false,
@@ -143,9 +143,9 @@ fn rejected<'p, T: FromPush<'p, ()>>(push: Push<'p>) -> bool {
 }
 
 fn prints_safely(text: &str) {
-    assert!(text.len() < 1_000, "names are cut: {text}");
+    assert!(text.len() < 1_000, "long names must be cut: {text}");
     assert!(
         !text.contains(char::is_control),
-        "names are escaped: {text}"
+        "control characters must be escaped: {text}"
     );
 }

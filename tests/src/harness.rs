@@ -1,4 +1,4 @@
-//! Runs each test once per server, on a runtime of its own, for a bounded time.
+//! Runs each test once per server, on its own runtime and for a bounded time.
 //!
 //! ```no_run
 //! use tests::harness::Suite;
@@ -18,6 +18,7 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ use tokio::time::timeout;
 use crate::real_server::{ServerBinary, kill_leftovers};
 use crate::{RealServer, Server};
 
-/// Names of async functions as a list of [`Test`]s.
+/// Turns names of async functions into a list of [`Test`]s.
 #[macro_export]
 macro_rules! tests {
     ($($test:path),* $(,)?) => {
@@ -41,17 +42,17 @@ macro_rules! tests {
     };
 }
 
-/// A test's future stays on the test's own thread: it need not be `Send`.
+/// The future of a test. It stays on the test's own thread, so it need not be `Send`.
 type Running = Pin<Box<dyn Future<Output = ()>>>;
 
-/// A test that takes `A`: an async function and its name.
+/// A test with arguments `A`: an async function and its name.
 pub struct Test<A> {
     name: &'static str,
     run: Arc<dyn Fn(A) -> Running + Send + Sync>,
 }
 
 impl<A> Test<A> {
-    /// Wraps a function; [`tests!`](crate::tests) calls it.
+    /// Wraps a function. [`tests!`](crate::tests) calls this.
     pub fn new<F: TestFn<A>>(name: &'static str, function: F) -> Self {
         Self {
             name,
@@ -62,7 +63,7 @@ impl<A> Test<A> {
 
 /// An async function of one argument, or of none when `A` is `()`.
 pub trait TestFn<A>: Send + Sync + 'static {
-    /// Calls it.
+    /// Calls the function.
     fn start(&self, argument: A) -> Running;
 }
 
@@ -92,18 +93,18 @@ pub struct Suite {
     bound: Duration,
     variant: Option<(&'static str, fn())>,
     binaries: Vec<ServerBinary>,
-    /// The version from which on a real server can run the tests that are added.
+    /// The oldest version of a real server that can run the tests that are added.
     since: (u32, u32),
-    /// The real servers that run some.
+    /// The real servers that run at least one test.
     served: Vec<String>,
     wants_real: bool,
     trials: Vec<Trial>,
 }
 
 impl Suite {
-    /// A suite without tests.
+    /// Creates a suite without tests.
     ///
-    /// It ends the process when `REAL_REDIS_BINS` lists a server that does not run.
+    /// It ends the process if `REAL_REDIS_BINS` lists a server that does not run.
     pub fn new(name: &'static str) -> Self {
         let binaries = ServerBinary::found().unwrap_or_else(|error| {
             eprintln!("{error}");
@@ -121,21 +122,21 @@ impl Suite {
         }
     }
 
-    /// How long the tests that are added from now on may take; 60 seconds otherwise.
+    /// Sets how long each test that is added after this call may take. The default is 60 seconds.
     pub fn bound(mut self, bound: Duration) -> Self {
         self.bound = bound;
         self
     }
 
-    /// The version of a real server, such as `(7, 0)`, from which on the tests that are added from
-    /// now on can run: what they are about is not in older ones.
+    /// Sets the oldest version of a real server, such as `(7, 0)`, that runs the tests added after
+    /// this call.
     pub fn since(mut self, version: (u32, u32)) -> Self {
         self.since = version;
         self
     }
 
-    /// A name for the tests that are added from now on, and what is called on the thread of each
-    /// of them before it begins.
+    /// Names a variant for the tests that are added after this call. `prepare` is called on the
+    /// thread of each test before it begins.
     pub fn variant(mut self, name: &'static str, prepare: fn()) -> Self {
         self.variant = Some((name, prepare));
         self
@@ -225,18 +226,21 @@ impl Suite {
         }));
     }
 
-    /// Runs the tests that the command line asks for.
+    /// Runs the tests that the command line selects.
     ///
-    /// Which servers are used is told on standard error; standard output is the list that test
-    /// runners read.
+    /// The servers in use are printed to standard error, because test runners parse standard
+    /// output.
     pub fn run(self) -> ExitCode {
-        let arguments = Arguments::from_args();
+        let mut arguments = Arguments::from_args();
+        // Most of these tests wait for a server or for a timeout and use little CPU time.
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        arguments.test_threads.get_or_insert(4 * cores);
         if self.wants_real {
             if self.served.is_empty() {
                 let missing = "none found (REAL_REDIS_BINS, valkey-server or redis-server on PATH)";
                 if std::env::var_os("REQUIRE_REAL_REDIS").is_some_and(|value| value == "1") {
                     eprintln!(
-                        "REQUIRE_REAL_REDIS=1 asks {} for a real server: {missing}",
+                        "REQUIRE_REAL_REDIS=1 requires a real server for {}: {missing}",
                         self.name
                     );
                     return ExitCode::FAILURE;
@@ -260,8 +264,8 @@ async fn broker() -> Broker {
     Broker::start().await.expect("a free port")
 }
 
-/// Runs one test on a thread and a runtime of its own. A test that is stuck is left behind:
-/// nobody waits for its tasks, nor for its thread when that is what hangs.
+/// Runs one test on its own thread and its own runtime. A test that hangs is abandoned: its tasks
+/// are not waited for, and neither is its thread if the thread is blocked.
 fn run<F, R>(name: String, bound: Duration, start: F) -> Result<(), Failed>
 where
     F: FnOnce() -> R + Send + 'static,
@@ -284,10 +288,10 @@ where
         Ok(Ok(true)) => Ok(()),
         Ok(Err(panic)) => Err(message(&*panic).into()),
         Ok(Ok(false)) => {
-            Err(format!("the test did not end within {bound:?} and was given up").into())
+            Err(format!("the test did not end within {bound:?} and was abandoned").into())
         }
         Err(_) => Err(format!(
-            "the test blocked its thread for more than {bound:?} and was left behind"
+            "the test blocked its thread for more than {bound:?} and was abandoned"
         )
         .into()),
     }

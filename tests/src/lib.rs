@@ -1,10 +1,19 @@
-//! What the tests of `redis-push` share: servers to run against, a bad network
-//! before them, a harness that runs each test once per server, and bounded waits.
+//! Shared tools of the tests of `redis-push`.
+//!
+//! - [`harness`] runs each test once per server: on the embedded broker and on every real server
+//!   that is found. [`Server`], [`RealServer`] and [`RawClient`] are what a test talks to.
+//! - [`Proxy`] and [`TlsProxy`] stand between a client and a server, and inject network faults.
+//!   [`Authority`] issues the certificates.
+//! - [`within`] and [`eventually`] are bounded waits, which tests use instead of sleeping.
+//! - [`overheard`] records everything that the process logs.
+//! - `fuzz` holds the functions that the fuzz targets call.
+//!
+//! `tests/README.md` says where a new test belongs.
 
-// Neither rustdoc nor trybuild takes the flags of the build; neither needs what they expose.
+// rustdoc and trybuild do not pass on the flags of the build, and do not need what they expose.
 #[cfg(not(any(redis_push_internals, doc, trybuild)))]
 compile_error!(
-    "the variable RUSTFLAGS has taken the place of .cargo/config.toml: \
+    "the environment variable RUSTFLAGS overrides .cargo/config.toml: \
      add `--cfg redis_push_internals` to it"
 );
 
@@ -31,7 +40,7 @@ pub use server::Server;
 pub use tls_proxy::TlsProxy;
 pub use wait::{BOUND, eventually, eventually_in, within};
 
-/// The README's code compiles.
+/// Compiles and runs the code blocks of the README as doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -1,5 +1,6 @@
-//! All that is said in this process, for tests that look for what must not be: every event and span
-//! of `tracing`, every record of `log`, at the finest level, and every panic.
+//! Records everything that this process logs, for tests that check that something is never logged:
+//! every event and span of `tracing` and every record of `log`, at the finest level, and every
+//! panic.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
@@ -12,11 +13,12 @@ use tracing::{Event, Metadata, Subscriber};
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static EVENTS: Mutex<Vec<(&str, HashMap<&str, String>)>> = Mutex::new(Vec::new());
 
-/// Listens from now on. What was set for the process before is replaced.
+/// Starts to record. It installs the global `tracing` subscriber, the logger of `log` and a panic
+/// hook, which calls the previous hook.
 ///
 /// # Panics
 ///
-/// When somebody else listens already.
+/// If another subscriber or logger is installed already.
 pub fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -31,14 +33,14 @@ pub fn listen() {
     });
 }
 
-/// The lines so far that hold a text.
+/// The lines recorded so far that contain a text.
 pub fn lines_with(text: &str) -> Vec<String> {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     let with = lines.iter().filter(|line| line.contains(text));
     with.cloned().collect()
 }
 
-/// The fields of the events of a target so far, the message among them.
+/// The fields of the events of a target recorded so far, including the message.
 pub fn events(target: &str) -> Vec<HashMap<&'static str, String>> {
     let events = EVENTS.lock().unwrap_or_else(PoisonError::into_inner);
     let of_target = events.iter().filter(|(of, _)| *of == target);

@@ -1,4 +1,4 @@
-//! A client that shows every frame as it came, in a notation short enough for expectations.
+//! A client that shows every frame as it was received, in a short notation for expectations.
 
 use std::net::SocketAddr;
 
@@ -19,7 +19,7 @@ pub struct RawClient {
 }
 
 impl RawClient {
-    /// Connects, and says nothing yet.
+    /// Connects and sends nothing.
     pub async fn connect(addr: SocketAddr) -> Self {
         let stream = within("a connection", TcpStream::connect(addr))
             .await
@@ -32,7 +32,7 @@ impl RawClient {
         }
     }
 
-    /// Connects and changes to RESP3.
+    /// Connects and switches to RESP3.
     pub async fn resp3(addr: SocketAddr) -> Self {
         let mut client = Self::connect(addr).await;
         let hello = client.ask("HELLO 3").await;
@@ -40,7 +40,7 @@ impl RawClient {
         client
     }
 
-    /// Sends bytes as they are. Errors stay unsaid: the next read tells.
+    /// Sends bytes unchanged. Errors are ignored: the next read reports the end.
     pub async fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes).await;
     }
@@ -63,18 +63,18 @@ impl RawClient {
             .await;
     }
 
-    /// The next frame.
+    /// Receives the next frame.
     ///
     /// # Panics
     ///
-    /// When the server closes the connection or sends nothing for too long.
+    /// If the server closes the connection or sends nothing for too long.
     pub async fn hear(&mut self) -> String {
         self.hear_or_end()
             .await
             .expect("the server closed the connection")
     }
 
-    /// The next frame, or `None` when the server closed the connection.
+    /// Receives the next frame. Returns `None` if the server closed the connection.
     pub async fn hear_or_end(&mut self) -> Option<String> {
         loop {
             if let Some((shown, length)) = show(&self.buffer) {
@@ -82,7 +82,7 @@ impl RawClient {
                 return Some(shown);
             }
             let read = self.stream.read_buf(&mut self.buffer);
-            // A reset is an end too: which of the two comes is up to the unread input.
+            // A reset is an end too. Which of the two comes depends on unread input.
             if within("a frame", read).await.unwrap_or(0) == 0 {
                 assert!(
                     self.buffer.is_empty(),
@@ -94,7 +94,7 @@ impl RawClient {
         }
     }
 
-    /// Sends a command and gives back the next frame.
+    /// Sends a command and returns the next frame.
     pub async fn ask(&mut self, command: &str) -> String {
         self.say(command).await;
         self.hear().await
@@ -112,20 +112,21 @@ impl RawClient {
         }
     }
 
-    /// Asserts what a command is answered: these frames, and none after them.
+    /// Asserts that a command is answered with exactly these frames.
     pub async fn expect<T: AsRef<str>>(&mut self, command: &str, expected: &[T]) {
         self.say(command).await;
         let heard = self.until_fence().await;
         let expected: Vec<_> = expected.iter().map(AsRef::as_ref).collect();
-        assert_eq!(heard, expected, "the answer to {command}");
+        assert_eq!(heard, expected, "the reply to {command}");
     }
 
-    /// Every frame that the server sent up to now: a reply is behind all of them.
+    /// Returns every frame that the server has sent so far. It sends a PING and reads up to the
+    /// reply, which comes after all of them.
     pub async fn until_fence(&mut self) -> Vec<String> {
         self.fences += 1;
         let mark = format!("fence-{}", self.fences);
         self.say(&format!("PING {mark}")).await;
-        // A client with subscriptions in RESP2 gets an array.
+        // A RESP2 client with subscriptions gets an array.
         let replies = [format!("{mark:?}"), format!("[\"pong\" {mark:?}]")];
         let mut frames = Vec::new();
         loop {
@@ -133,7 +134,7 @@ impl RawClient {
             if replies.contains(&frame) {
                 return frames;
             }
-            // Before AUTH the fence itself is refused, behind what was asked.
+            // Before AUTH the PING is refused too, after the reply to the command.
             if frame.starts_with("-NOAUTH") && !frames.is_empty() {
                 return frames;
             }
@@ -142,7 +143,7 @@ impl RawClient {
     }
 }
 
-/// The first frame of the bytes, shown, and its length.
+/// The first frame in the bytes as text, and its length.
 fn show(bytes: &[u8]) -> Option<(String, usize)> {
     let end = bytes.windows(2).position(|pair| pair == b"\r\n")?;
     let (kind, line) = (

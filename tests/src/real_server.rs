@@ -1,4 +1,4 @@
-//! Real servers, thrown away after the test.
+//! Real servers, each of which lives for one test.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -23,12 +23,12 @@ pub struct ServerBinary {
 }
 
 impl ServerBinary {
-    /// The binaries listed in `REAL_REDIS_BINS`, separated by `:`; without it, `valkey-server` and
-    /// `redis-server` where PATH has them.
+    /// Finds the binaries listed in `REAL_REDIS_BINS`, separated by `:`. Without that variable it
+    /// looks for `valkey-server` and `redis-server` on PATH.
     ///
     /// # Errors
     ///
-    /// When a listed binary does not run: a list is a promise.
+    /// If a listed binary does not run. A list is a requirement, so nothing is skipped.
     pub fn found() -> Result<Vec<Self>, String> {
         let Some(list) = std::env::var_os("REAL_REDIS_BINS") else {
             let names = ["valkey-server", "redis-server"];
@@ -45,7 +45,7 @@ impl ServerBinary {
             .collect()
     }
 
-    /// The binary at this path, or by this name on PATH; `None` if it does not run.
+    /// The binary at this path, or with this name on PATH. `None` if it does not run.
     pub fn at(path: &Path) -> Option<Self> {
         let output = Command::new(path).arg("--version").output().ok()?;
         let text = String::from_utf8_lossy(&output.stdout);
@@ -62,21 +62,21 @@ impl ServerBinary {
         })
     }
 
-    /// The file's name and the version that it tells: `redis-server 7.0.15`.
+    /// The name of the file and the version that it reports: `redis-server 7.0.15`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The first two numbers of its version.
+    /// The first two numbers of the version.
     pub fn version(&self) -> (u32, u32) {
         self.version
     }
 }
 
-/// A throw-away server on a free port of this machine: nothing on disk but its log, no
-/// persistence, killed when dropped.
+/// A temporary server on a free port of this machine. It has no persistence, writes nothing to disk
+/// but its log, and is killed on drop.
 ///
-/// Its log is printed when it fails to start, and when the test panics.
+/// The log is printed if the server fails to start, and if the test panics.
 pub struct RealServer {
     binary: ServerBinary,
     addr: SocketAddr,
@@ -84,12 +84,12 @@ pub struct RealServer {
     arguments: Vec<OsString>,
     child: Arc<Process>,
     password: Mutex<Option<String>>,
-    /// Bound and not listening: on Linux the server can listen beside it, and while the server
-    /// is down nobody else gets the port.
+    /// Bound but not listening. On Linux the server can listen on the same port, and no other
+    /// process can get the port while the server is down.
     _port: Option<TcpSocket>,
 }
 
-/// Processes and their directories: the servers of tests that are left behind are never dropped.
+/// Processes and their directories, because the servers of abandoned tests are never dropped.
 static CHILDREN: Mutex<Vec<(Weak<Process>, PathBuf)>> = Mutex::new(Vec::new());
 
 /// A server's process, while it runs.
@@ -100,16 +100,16 @@ impl RealServer {
     ///
     /// # Panics
     ///
-    /// When it does not, after a few tries on other ports; the message holds its log.
+    /// If it does not start after a few tries on other ports. The message contains its log.
     pub async fn start(binary: &ServerBinary) -> Self {
         Self::start_with(binary, &[]).await
     }
 
-    /// Starts a server with arguments of its own, such as `["--maxclients", "5"]`.
+    /// Like [`start`](Self::start), with additional arguments, such as `["--maxclients", "5"]`.
     ///
     /// # Panics
     ///
-    /// As [`start`](Self::start).
+    /// Like [`start`](Self::start).
     pub async fn start_with(binary: &ServerBinary, arguments: &[&str]) -> Self {
         let mut failure = String::new();
         for _ in 0..3 {
@@ -144,7 +144,7 @@ impl RealServer {
         }
     }
 
-    /// Starts the process; the error is its log.
+    /// Starts the process. The error is its log.
     async fn spawn(&self) -> Result<(), String> {
         let log = File::options()
             .create(true)
@@ -185,12 +185,12 @@ impl RealServer {
         }
     }
 
-    /// `redis-server 7.0.15` or the like.
+    /// The name and version, such as `redis-server 7.0.15`.
     pub fn name(&self) -> &str {
         &self.binary.name
     }
 
-    /// Whether it knows sharded channels: before version 7.0 no server did.
+    /// Whether the server has sharded channels, which came with version 7.0.
     pub fn has_shards(&self) -> bool {
         self.binary.version() >= (7, 0)
     }
@@ -200,21 +200,21 @@ impl RealServer {
         format!("redis://{}/", self.addr)
     }
 
-    /// The URL of its unix socket, without credentials.
+    /// The URL of the server's unix socket, without credentials.
     pub fn unix_url(&self) -> String {
         format!("redis+unix://{}", self.socket().display())
     }
 
-    /// The address. It stays the same over a restart.
+    /// The address. It stays the same across restarts.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Runs a command as the administrator, over a connection of its own.
+    /// Runs a command as the administrator, over a new connection.
     ///
     /// # Panics
     ///
-    /// When the server answers with an error, or not at all.
+    /// If the server replies with an error or does not reply.
     pub async fn command(&self, words: &[&str]) -> redis::Value {
         let run = async {
             let mut connection = self.connection().await?;
@@ -226,7 +226,7 @@ impl RealServer {
             .unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
-    /// A connection that has authenticated and got an answer.
+    /// Connects, authenticates and waits for the reply to a PING.
     async fn connection(&self) -> redis::RedisResult<MultiplexedConnection> {
         let redis = redis::RedisConnectionInfo::default();
         let redis = match &*lock(&self.password) {
@@ -236,8 +236,8 @@ impl RealServer {
         let address = redis::ConnectionAddr::Tcp(self.addr.ip().to_string(), self.addr.port());
         let info =
             redis::IntoConnectionInfo::into_connection_info(address)?.set_redis_settings(redis);
-        // redis-rs waits half a second for an answer, which a large payload may take on a machine
-        // that is busy. Whoever asks has a bound of their own.
+        // redis-rs waits half a second for a reply, and a large payload may take that long on a
+        // busy machine. The callers have their own bounds.
         let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
         let mut connection = redis::Client::open(info)?
             .get_multiplexed_async_connection_with_config(&config)
@@ -248,15 +248,15 @@ impl RealServer {
         Ok(connection)
     }
 
-    /// Sets the password of the default user, or takes it away. Connections that exist stay
-    /// authenticated. A restart forgets it.
+    /// Sets the password of the default user, or removes it. Existing connections stay
+    /// authenticated. A restart removes the password.
     pub async fn set_password(&self, password: Option<&str>) {
         self.command(&["CONFIG", "SET", "requirepass", password.unwrap_or_default()])
             .await;
         *lock(&self.password) = password.map(str::to_owned);
     }
 
-    /// Kills the process at once, as a crash would.
+    /// Kills the process immediately, as in a crash.
     pub async fn stop(&self) {
         kill(&self.child);
     }
@@ -265,7 +265,7 @@ impl RealServer {
     ///
     /// # Panics
     ///
-    /// When it does not start; the message holds its log.
+    /// If the server does not start. The message contains its log.
     pub async fn start_again(&self) {
         kill(&self.child);
         *lock(&self.password) = None;
@@ -274,7 +274,7 @@ impl RealServer {
         }
     }
 
-    /// Stops the process where it is (SIGSTOP), or lets it go on (SIGCONT). Connections stay open.
+    /// Suspends the process (SIGSTOP), or resumes it (SIGCONT). Connections stay open.
     pub fn freeze(&self, on: bool) {
         let Some(pid) = lock(&self.child).as_ref().map(Child::id) else {
             return;
@@ -287,13 +287,13 @@ impl RealServer {
         assert!(status.success(), "kill {signal} {pid}: {status}");
     }
 
-    /// The program that runs, on systems that show it.
+    /// The executable of the process, on systems with `/proc`.
     pub(crate) fn program(&self) -> Option<Vec<u8>> {
         let id = lock(&self.child).as_ref().map(Child::id)?;
         fs::read(format!("/proc/{id}/exe")).ok()
     }
 
-    /// Where its files are; they go with it.
+    /// The directory of the server's files. It is removed on drop.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
@@ -321,7 +321,7 @@ impl Drop for RealServer {
     }
 }
 
-/// Kills the servers of tests that were given up.
+/// Kills the servers of abandoned tests.
 pub(crate) fn kill_leftovers() {
     let children: Vec<_> = lock(&CHILDREN).drain(..).collect();
     for (child, directory) in children {

@@ -1,4 +1,4 @@
-//! TLS of a real server's own.
+//! The TLS port of a real server.
 
 use std::fs;
 use std::net::TcpListener;
@@ -7,18 +7,19 @@ use crate::RealServer;
 use crate::certificates::{Authority, Certificate};
 
 impl RealServer {
-    /// Opens a TLS port beside the plain one, for clients with a certificate of an authority, and
-    /// gives its URL; `None` where the server was built without TLS. A restart forgets it.
+    /// Opens a TLS port in addition to the plain one, for clients with a certificate of an
+    /// authority, and returns its URL. Returns `None` if the server was built without TLS. The port
+    /// is gone after a restart.
     ///
     /// # Panics
     ///
-    /// When the server does not take the certificates or the port.
+    /// If the server rejects the certificates or the port.
     pub async fn speak_tls(
         &self,
         certificate: &Certificate,
         clients_of: &Authority,
     ) -> Option<String> {
-        // Every server has the settings. One without TLS crashes when they are used.
+        // Every server has the settings, but a server without TLS crashes when they are used.
         let program = self.program()?;
         if !program.windows(8).any(|name| name == b"SSL_CTX_") {
             return None;
@@ -33,7 +34,7 @@ impl RealServer {
             let file = file.to_str().expect("a path of text");
             self.command(&["CONFIG", "SET", setting, file]).await;
         }
-        // The server takes no port 0 here: one that was free a moment ago.
+        // The server does not accept port 0 here, so this picks a port that was free just now.
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr();
         let port = port.unwrap().port();
         self.command(&["CONFIG", "SET", "tls-port", &port.to_string()])

@@ -1,4 +1,4 @@
-//! One face for the embedded broker and the real servers.
+//! One interface to the embedded broker and the real servers.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ pub enum Server {
 }
 
 impl Server {
-    /// What it is called in the names of tests.
+    /// The name that test names show.
     pub fn name(&self) -> &str {
         match self {
             Self::Broker(_) => "embedded broker",
@@ -32,7 +32,7 @@ impl Server {
         }
     }
 
-    /// The address. It stays the same over a restart.
+    /// The address. It stays the same across restarts.
     pub fn addr(&self) -> SocketAddr {
         match self {
             Self::Broker(broker) => broker.addr(),
@@ -40,7 +40,7 @@ impl Server {
         }
     }
 
-    /// Drops all connections; the server goes on.
+    /// Drops all connections. The server keeps running.
     pub async fn kill_connections(&self) {
         match self {
             Self::Broker(broker) => {
@@ -55,7 +55,7 @@ impl Server {
         }
     }
 
-    /// Stops the server as a crash would: connections die, new ones are refused.
+    /// Stops the server as a crash would: connections end, and new ones are refused.
     pub async fn stop(&self) {
         match self {
             Self::Broker(broker) => within("the broker's stop", broker.stop()).await,
@@ -65,11 +65,11 @@ impl Server {
 
     /// Starts the server on the same port again.
     ///
-    /// A real server has forgotten its keys, settings and password; the broker has not.
+    /// A real server has lost its keys, settings and password; the broker keeps them.
     ///
     /// # Panics
     ///
-    /// When it does not start.
+    /// If the server does not start.
     pub async fn start_again(&self) {
         match self {
             Self::Broker(broker) => within("the broker's start", broker.start_again())
@@ -79,7 +79,8 @@ impl Server {
         }
     }
 
-    /// Makes the server deaf and mute with its connections open, or lets it go on.
+    /// Freezes the server, which neither reads nor writes while its connections stay open, or
+    /// resumes it.
     pub fn freeze(&self, on: bool) {
         match self {
             Self::Broker(broker) => broker.pause(on),
@@ -87,7 +88,7 @@ impl Server {
         }
     }
 
-    /// Sets the password that new connections need, or takes it away.
+    /// Sets the password that new connections need, or removes it.
     pub async fn set_password(&self, password: Option<&str>) {
         match self {
             Self::Broker(broker) => broker.set_password(password),
@@ -95,7 +96,7 @@ impl Server {
         }
     }
 
-    /// Switches key events on: `notify-keyspace-events`.
+    /// Enables key events: sets `notify-keyspace-events`.
     pub async fn set_key_events(&self, classes: &str) {
         match self {
             Self::Broker(broker) => broker.set_key_events(classes),
@@ -107,7 +108,7 @@ impl Server {
     ///
     /// # Panics
     ///
-    /// When the server does not know it, or when it is a broker with a password.
+    /// If the server does not know the parameter, or if it is a broker with a password.
     pub async fn configure(&self, name: &str, value: &str) {
         match self {
             Self::Broker(_) => {
@@ -123,14 +124,14 @@ impl Server {
 
     /// Refuses subscriptions to a channel, and closes the connections that have one.
     ///
-    /// A real server knows one denied name at a time here, denies publishing to it as well, and
-    /// then denies every pattern.
+    /// On a real server only one name can be denied at a time. The server then also denies
+    /// publishing to it, and denies every pattern.
     pub async fn deny(&self, channel: &str) {
         match self {
             Self::Broker(broker) => broker.deny(channel),
             Self::Real(server) => {
-                // Rights can only be granted: every name that is shorter than the denied one,
-                // differs from it somewhere, or is longer.
+                // An ACL can only grant channels. So this grants every name that is shorter than
+                // the denied one, differs from it in some byte, or is longer.
                 let mut words = vec![
                     "ACL".to_owned(),
                     "SETUSER".into(),
@@ -153,7 +154,7 @@ impl Server {
         }
     }
 
-    /// Takes back every [`deny`](Self::deny) of this channel.
+    /// Reverts every [`deny`](Self::deny) of this channel.
     pub async fn allow(&self, channel: &str) {
         match self {
             Self::Broker(broker) => broker.allow(channel),
@@ -165,7 +166,7 @@ impl Server {
         }
     }
 
-    /// Publishes a message, and answers how many subscriptions it was sent to.
+    /// Publishes a message, and returns how many subscriptions it was sent to.
     pub async fn publish(&self, channel: &str, payload: &str) -> usize {
         match self {
             Self::Broker(broker) => broker.publish(channel, payload),
@@ -176,27 +177,28 @@ impl Server {
         }
     }
 
-    /// Waits until at least `n` connections are subscribed to a channel or sharded channel; with
-    /// `n = 0`, until none is.
+    /// Waits until at least `n` connections are subscribed to a channel or sharded channel. With
+    /// `n = 0` it waits until none is.
     ///
     /// # Panics
     ///
-    /// When it takes too long.
+    /// If that takes too long.
     pub async fn wait_for_subscribers_of(&self, name: &str, n: usize) {
         let what = format!("{n} subscribers of {name}");
         match self {
             Self::Broker(broker) => within(&what, broker.wait_for_subscribers_of(name, n)).await,
             Self::Real(server) => {
-                let questions: &[_] = match server.has_shards() {
-                    true => &["NUMSUB", "SHARDNUMSUB"],
-                    false => &["NUMSUB"],
+                let subcommands: &[_] = if server.has_shards() {
+                    &["NUMSUB", "SHARDNUMSUB"]
+                } else {
+                    &["NUMSUB"]
                 };
                 let enough = async || {
                     let mut sum = 0;
-                    for question in questions {
-                        let answer = server.command(&["PUBSUB", question, name]).await;
+                    for subcommand in subcommands {
+                        let reply = server.command(&["PUBSUB", subcommand, name]).await;
                         let [(_, count)] =
-                            redis::from_redis_value::<[(String, usize); 1]>(answer).unwrap();
+                            redis::from_redis_value::<[(String, usize); 1]>(reply).unwrap();
                         sum += count;
                     }
                     if n == 0 { sum == 0 } else { sum >= n }
@@ -206,7 +208,7 @@ impl Server {
         }
     }
 
-    /// A raw connection in RESP2, as every connection begins.
+    /// A raw connection in RESP2, in which every connection begins.
     pub async fn raw(&self) -> RawClient {
         RawClient::connect(self.addr()).await
     }

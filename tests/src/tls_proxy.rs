@@ -1,4 +1,4 @@
-//! TLS for servers that have none.
+//! A TLS proxy in front of a server without TLS.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::certificates::{Authority, Certificate};
 
-/// Speaks TLS with clients, and plainly with the server behind it.
+/// A proxy that speaks TLS with its clients and plain TCP with the server.
 pub struct TlsProxy {
     addr: SocketAddr,
     shared: Arc<Shared>,
@@ -27,7 +27,7 @@ pub struct TlsProxy {
 struct Shared {
     target: SocketAddr,
     acceptor: watch::Sender<TlsAcceptor>,
-    /// How often the connections of now were to end, and how.
+    /// How many times the open connections were ended, and how they were ended last.
     end: watch::Sender<(usize, End)>,
     attempts: AtomicUsize,
     established: AtomicUsize,
@@ -35,19 +35,19 @@ struct Shared {
 
 #[derive(Clone, Copy, PartialEq)]
 enum End {
-    /// With TLS's own farewell.
+    /// With `close_notify`.
     Closed,
-    /// The TCP connection ends without it.
+    /// The TCP connection ends without `close_notify`.
     Cut,
 }
 
 impl TlsProxy {
-    /// Starts one before a server.
+    /// Starts a proxy in front of a server.
     pub async fn start(target: SocketAddr, certificate: &Certificate) -> Self {
         Self::with(target, acceptor(certificate, None)).await
     }
 
-    /// Starts one that lets only those in who show a certificate of an authority.
+    /// Starts a proxy that requires a client certificate of an authority.
     pub async fn for_clients_of(
         authority: &Authority,
         target: SocketAddr,
@@ -82,28 +82,28 @@ impl TlsProxy {
         self.addr
     }
 
-    /// How many connections there have been, of whatever kind.
+    /// How many TCP connections were accepted.
     pub fn attempts(&self) -> usize {
         self.shared.attempts.load(Ordering::SeqCst)
     }
 
-    /// How many of them came to speak to the server.
+    /// How many of the connections completed the handshake and reached the server.
     pub fn established(&self) -> usize {
         self.shared.established.load(Ordering::SeqCst)
     }
 
-    /// Shows another certificate from now on.
+    /// Presents another certificate on new connections.
     pub fn show(&self, certificate: &Certificate) {
         let acceptor = acceptor(certificate, None);
         self.shared.acceptor.send_replace(acceptor);
     }
 
-    /// Ends the connections of now as TLS has it, with `close_notify`.
+    /// Ends the open connections with `close_notify`, as TLS requires.
     pub fn close(&self) {
         self.end(End::Closed);
     }
 
-    /// Ends the connections of now without a word of TLS, as a network or a crash would.
+    /// Ends the open connections without `close_notify`, as a network failure or a crash would.
     pub fn cut(&self) {
         self.end(End::Cut);
     }
@@ -147,7 +147,7 @@ fn acceptor(certificate: &Certificate, clients_of: Option<&Authority>) -> TlsAcc
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    // Ends its connections when it ends.
+    // Dropping the set ends the connections.
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         shared.attempts.fetch_add(1, Ordering::SeqCst);

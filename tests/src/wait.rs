@@ -1,39 +1,40 @@
-//! Waits that end.
+//! Bounded waits: a test fails instead of hanging.
 
 use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long a test waits for what has to happen.
+/// How long a test waits for something that has to happen.
 pub const BOUND: Duration = Duration::from_secs(10);
 
-/// Waits for a future, at most [`BOUND`].
+/// Waits for a future, for at most [`BOUND`].
 ///
 /// # Panics
 ///
-/// When it takes longer; the message names what was waited for.
+/// If the future takes longer. The message names `what` and the caller's place.
 #[track_caller]
 pub fn within<T>(what: &str, future: impl Future<Output = T>) -> impl Future<Output = T> {
     let caller = std::panic::Location::caller();
     async move {
         match timeout(BOUND, future).await {
             Ok(value) => value,
-            Err(_) => panic!("waited {BOUND:?} in vain: {what} ({caller})"),
+            Err(_) => panic!("timed out after {BOUND:?}: {what} ({caller})"),
         }
     }
 }
 
-/// Asks again and again until the answer is true, for at most [`BOUND`].
+/// Polls a condition until it is true, for at most [`BOUND`].
 ///
-/// For what nobody announces; where there is something to await, use [`within`].
+/// Use it for conditions that have no notification. Where there is something to await, use
+/// [`within`].
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let mut asked = 0;
-/// tests::eventually("asked three times", async || {
-///     asked += 1;
-///     asked == 3
+/// let mut polls = 0;
+/// tests::eventually("three polls", async || {
+///     polls += 1;
+///     polls == 3
 /// })
 /// .await;
 /// # });
@@ -41,17 +42,17 @@ pub fn within<T>(what: &str, future: impl Future<Output = T>) -> impl Future<Out
 ///
 /// # Panics
 ///
-/// When it stays false; the message names what was waited for.
+/// If the condition stays false. The message names `what` and the caller's place.
 #[track_caller]
 pub fn eventually(what: &str, condition: impl AsyncFnMut() -> bool) -> impl Future<Output = ()> {
     eventually_in(BOUND, what, condition)
 }
 
-/// [`eventually`] with a bound of its own.
+/// Like [`eventually`], with a bound of the caller's choice.
 ///
 /// # Panics
 ///
-/// As [`eventually`].
+/// Like [`eventually`].
 #[track_caller]
 pub fn eventually_in(
     bound: Duration,
@@ -66,7 +67,7 @@ pub fn eventually_in(
             match tokio::time::timeout_at(end, condition()).await {
                 Ok(true) => return,
                 Ok(false) if Instant::now() < end => {}
-                _ => panic!("waited {bound:?} in vain: {what} ({caller})"),
+                _ => panic!("timed out after {bound:?}: {what} ({caller})"),
             }
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(50));

@@ -1,6 +1,7 @@
-//! What the compiler says of mistakes, one a file: read the `.stderr` files as a user would.
+//! Compile messages: each file in `mistakes` contains a mistake, and the `.stderr` file beside it has
+//! the expected output. Read the `.stderr` files as a user would.
 
-// The words around ours are the compiler's, and change with it.
+// The text around our messages is that of the compiler, and changes with its version.
 #[rustversion::attr(not(stable(1.95)), ignore = "the messages are those of Rust 1.95")]
 #[test]
 fn mistakes_are_explained() {

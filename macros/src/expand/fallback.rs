@@ -12,30 +12,42 @@ use crate::attr::Args;
 
 /// Returns a push handler that does nothing.
 pub(crate) fn push_handler(args: &Args, function: &Function) -> TokenStream {
-    if function.is_method() {
-        return TokenStream::new();
-    }
-    let (krate, cfgs, name) = (args.krate(), &function.cfgs, function.name());
-    let handler_type = handler_type(function);
-    quote! {
-        #handler_type
-        #(#cfgs)*
-        const _: () = {
-            use #krate::__private as __p;
-            impl<__S: ::core::marker::Sync> __p::Handler<__S> for #name {
-                fn spec(&self) -> __p::Spec {
-                    __p::Spec::new("")
-                }
-                async fn handle(&self, _: __p::Push<'_>, _: &__S) -> __p::Handled {
-                    ::core::result::Result::Ok(())
-                }
+    stand_in(
+        args,
+        function,
+        &quote!(Handler),
+        &quote! {
+            fn spec(&self) -> __p::Spec {
+                __p::Spec::new("")
             }
-        };
-    }
+            async fn handle(&self, _: __p::Push<'_>, _: &__S) -> __p::Handled {
+                ::core::result::Result::Ok(())
+            }
+        },
+    )
 }
 
 /// Returns a gap handler that does nothing.
 pub(crate) fn gap_handler(args: &Args, function: &Function) -> TokenStream {
+    stand_in(
+        args,
+        function,
+        &quote!(GapHandler),
+        &quote! {
+            async fn handle(&self, _: &__p::Gap, _: &__S) -> __p::Handled {
+                ::core::result::Result::Ok(())
+            }
+        },
+    )
+}
+
+/// Returns the type of a handler with these methods of a trait.
+fn stand_in(
+    args: &Args,
+    function: &Function,
+    handler_trait: &TokenStream,
+    methods: &TokenStream,
+) -> TokenStream {
     if function.is_method() {
         return TokenStream::new();
     }
@@ -46,10 +58,8 @@ pub(crate) fn gap_handler(args: &Args, function: &Function) -> TokenStream {
         #(#cfgs)*
         const _: () = {
             use #krate::__private as __p;
-            impl<__S: ::core::marker::Sync> __p::GapHandler<__S> for #name {
-                async fn handle(&self, _: &__p::Gap, _: &__S) -> __p::Handled {
-                    ::core::result::Result::Ok(())
-                }
+            impl<__S: ::core::marker::Sync> __p::#handler_trait<__S> for #name {
+                #methods
             }
         };
     }

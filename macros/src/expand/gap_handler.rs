@@ -4,11 +4,10 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
 use super::fallback;
-use super::glue::{Returns, bounds, call, handler_type, probed_state, state};
+use super::glue::{Returns, bounds, call, expand_function, handler_type, probed_state, state};
 use crate::ast::Function;
 use crate::ast::types::with_lifetime;
 use crate::attr::{Args, GAP_HANDLER};
-use crate::errors::Errors;
 use crate::spans::{ends, located_at};
 
 /// An async function that handles gaps, and its options.
@@ -18,22 +17,20 @@ struct GapHandler {
 }
 
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
-    let mut errors = Errors::default();
-    let args = Args::from_syn(args, GAP_HANDLER, &mut errors);
-    let function = Function::from_syn("gap_handler", item.clone());
-    let Some(function) = errors.handle(function) else {
-        let errors = errors.into_tokens();
-        return quote!(#item #errors);
-    };
-    let handler = GapHandler { args, function };
-    handler.function.validate(&mut errors);
-    let expansion = if errors.is_empty() {
-        handler.expand()
-    } else {
-        fallback::gap_handler(&handler.args, &handler.function)
-    };
-    let errors = errors.into_tokens();
-    quote!(#item #errors #expansion)
+    expand_function(
+        "gap_handler",
+        GAP_HANDLER,
+        args,
+        item,
+        |args, function, errors| {
+            function.validate(errors);
+            if errors.is_empty() {
+                GapHandler { args, function }.expand()
+            } else {
+                fallback::gap_handler(&args, &function)
+            }
+        },
+    )
 }
 
 impl GapHandler {

@@ -7,7 +7,29 @@ use syn::Path;
 use crate::ast::Function;
 use crate::ast::types::{text_conversion, with_lifetime};
 use crate::attr::Args;
+use crate::errors::Errors;
 use crate::spans::{ends, located_at, parenthesized, respanned};
+
+/// Expands an attribute on a function: the function as it is, the errors, and what `expand` returns.
+///
+/// `expand` validates. Once there are errors, it returns something that keeps the rest of the
+/// program compiling, so that one mistake is one error. `options` are those of the attribute.
+pub(crate) fn expand_function(
+    attribute: &'static str,
+    options: &[&str],
+    args: TokenStream,
+    item: TokenStream,
+    expand: impl FnOnce(Args, Function, &mut Errors) -> TokenStream,
+) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = Args::from_syn(args, options, &mut errors);
+    let function = Function::from_syn(attribute, item.clone());
+    let expansion = errors
+        .handle(function)
+        .map(|function| expand(args, function, &mut errors));
+    let errors = errors.into_tokens();
+    quote!(#item #errors #expansion)
+}
 
 /// Returns the type that has a handler's name, and that `handlers!` mounts.
 ///

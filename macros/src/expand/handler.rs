@@ -4,7 +4,9 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
 use super::fallback;
-use super::glue::{Returns, bounds, call, handler_type, import_handler, probed_state, state};
+use super::glue::{
+    Returns, bounds, call, expand_function, handler_type, import_handler, probed_state, state,
+};
 use crate::ast::Function;
 use crate::ast::types::{readable, text_conversion, with_lifetime};
 use crate::attr::{Args, Listen, PUSH_HANDLER};
@@ -18,22 +20,21 @@ struct PushHandler {
 }
 
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
-    let mut errors = Errors::default();
-    let args = Args::from_syn(args, PUSH_HANDLER, &mut errors);
-    let function = Function::from_syn("push_handler", item.clone());
-    let Some(function) = errors.handle(function) else {
-        let errors = errors.into_tokens();
-        return quote!(#item #errors);
-    };
-    let handler = PushHandler { args, function };
-    handler.validate(&mut errors);
-    let expansion = if errors.is_empty() {
-        handler.expand()
-    } else {
-        fallback::push_handler(&handler.args, &handler.function)
-    };
-    let errors = errors.into_tokens();
-    quote!(#item #errors #expansion)
+    expand_function(
+        "push_handler",
+        PUSH_HANDLER,
+        args,
+        item,
+        |args, function, errors| {
+            let handler = PushHandler { args, function };
+            handler.validate(errors);
+            if errors.is_empty() {
+                handler.expand()
+            } else {
+                fallback::push_handler(&handler.args, &handler.function)
+            }
+        },
+    )
 }
 
 impl PushHandler {

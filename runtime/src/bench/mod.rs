@@ -1,5 +1,17 @@
-//! The way of a push in pieces, each of which can be run by itself: no link, no scheduler. No
-//! public API.
+//! The path of a push in pieces, for benchmarks. Not a public API.
+//!
+//! Each piece can be run directly, without a link and without a scheduler:
+//!
+//! - [`convert`]: from a push of redis-rs to a push of this crate.
+//! - [`RoutingTable`]: from a channel name to the broadcast channels of its route.
+//! - [`Shared`]: one broadcast channel and its readers.
+//! - [`Way`]: the whole path, from the push of redis-rs to the end of the handler.
+//!
+//! In: the benchmarks and the memory test of the package in `tests/` call these. Out: they call the
+//! crate's own functions and contain no copy of them, so a benchmark measures what users run.
+//!
+//! Nothing here waits: futures are polled with a waker that does nothing, and a caller of [`Way`]
+//! polls the handlers itself. The module exists only with `--cfg redis_push_internals`.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -21,7 +33,7 @@ use crate::push::Extensions;
 use crate::subscriber::Broadcasts;
 use crate::subscription::{Kind, Subscription};
 
-/// A message as redis-rs hands it over.
+/// Creates a message as redis-rs passes it on.
 #[must_use]
 pub fn message(channel: &str, payload: &[u8]) -> PushInfo {
     let data = [channel.as_bytes(), payload];
@@ -31,17 +43,17 @@ pub fn message(channel: &str, payload: &[u8]) -> PushInfo {
     }
 }
 
-/// Reads a push of redis-rs, as the manager link does.
+/// Converts a push of redis-rs, as the manager link does.
 pub fn convert(push: &PushInfo) {
     std::hint::black_box(incoming(push));
 }
 
-/// Routes from channels to a ring each.
+/// Routes from channel names to one broadcast channel each.
 #[derive(Debug)]
 pub struct RoutingTable(crate::dispatch::RoutingTable);
 
 impl RoutingTable {
-    /// Makes a route for each channel.
+    /// Creates a route for each channel name.
     pub fn new(channels: impl IntoIterator<Item = String>) -> Self {
         let mut routes = crate::dispatch::RoutingTable::default();
         for channel in channels {
@@ -51,7 +63,7 @@ impl RoutingTable {
         Self(routes)
     }
 
-    /// Looks a channel up: how many rings there are.
+    /// Looks a channel name up, and returns the number of broadcast channels of its route.
     #[must_use]
     pub fn broadcasts(&self, channel: &str) -> usize {
         let route = self.0.get(Kind::Channel, channel.as_bytes());
@@ -59,7 +71,7 @@ impl RoutingTable {
     }
 }
 
-/// A ring and its readers.
+/// A broadcast channel and its readers.
 #[derive(Debug)]
 pub struct Shared {
     shared: Arc<crate::broadcast::Shared>,
@@ -68,7 +80,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Makes a ring with so many readers, who wait.
+    /// Creates a broadcast channel with this many waiting readers.
     #[must_use]
     pub fn new(readers: usize) -> Self {
         let shared = Arc::new(crate::broadcast::Shared::new(1, Budget::default()));
@@ -87,28 +99,29 @@ impl Shared {
         all
     }
 
-    /// Appends a push, and wakes.
+    /// Appends a push, and wakes the readers.
     pub fn append(&mut self, payload: &[u8]) {
         self.shared.append(0, &[], payload, &mut self.wakers);
         self.wakers.drain(..).for_each(Waker::wake);
     }
 
-    /// Lets every reader take what there is and wait again: how many pushes they were given.
+    /// Reads everything with every reader, so that all of them wait again. Returns how many pushes
+    /// they have received.
     pub fn take(&mut self) -> usize {
-        let mut given = 0;
+        let mut received = 0;
         for reader in &mut self.readers {
             while let Poll::Ready(Some(Received { batch, .. })) = poll(reader.recv()) {
                 if let Some((batch, skip)) = batch {
-                    given += batch.len() - skip;
+                    received += batch.len() - skip;
                     reader.done(batch);
                 }
             }
         }
-        given
+        received
     }
 }
 
-/// The feed, and handlers whose loops are run by hand.
+/// A dispatcher, and handlers whose loops are polled by hand.
 pub struct Way {
     dispatcher: Arc<Dispatcher>,
     contexts: Vec<Arc<HandlerContext>>,
@@ -120,14 +133,16 @@ impl Way {
     ///
     /// # Panics
     ///
-    /// When a handler listens to nothing.
+    /// Panics if a handler has no subscription.
     pub fn new<H: Handler<()>>(handlers: impl IntoIterator<Item = H>) -> Self {
         let mut broadcasts = Broadcasts::default();
         let mut contexts = Vec::new();
         let mut loops: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = Vec::new();
         for handler in handlers {
             let spec = handler.spec();
-            let shared = broadcasts.for_spec(&spec).expect("it listens to something");
+            let shared = broadcasts
+                .for_spec(&spec)
+                .expect("handler has a subscription");
             let receiver = shared.subscribe();
             let context = Arc::new(HandlerContext::new(
                 spec,
@@ -158,28 +173,28 @@ impl Way {
         way
     }
 
-    /// Brings a push, as the manager link does.
+    /// Passes a push to the dispatcher, as the manager link does.
     pub fn push(&self, push: &PushInfo) {
         self.dispatcher.accept(1, &incoming(push));
     }
 
-    /// Lets every handler handle what there is.
+    /// Polls every handler until it has handled everything.
     pub fn deliver(&mut self) {
         for delivering in &mut self.loops {
             let _ = poll(delivering);
         }
     }
 
-    /// How many pushes the handlers have handled.
+    /// Returns how many pushes the handlers have handled.
     #[must_use]
     pub fn handled(&self) -> u64 {
-        let contexts = self.contexts.iter();
-        contexts
+        self.contexts
+            .iter()
             .map(|context| context.counters.handled.load(Acquire))
             .sum()
     }
 
-    /// How many batches the first handler was given.
+    /// Returns how many batches the first handler has received.
     #[must_use]
     pub fn batches(&self) -> u64 {
         self.contexts[0].counters.batches.load(Acquire)

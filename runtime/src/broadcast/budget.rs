@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// How much a handler's ring may hold, and what goes when there is more.
+/// How much a broadcast channel may hold, and what is dropped when it is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Budget {
     pub(crate) messages: usize,
@@ -18,7 +18,7 @@ impl Default for Budget {
     }
 }
 
-/// What goes when a handler's buffer is full.
+/// What is dropped when a handler's buffer is full.
 ///
 /// ```
 /// use redis_push::{Mount, Overflow, handlers, push_handler};
@@ -35,24 +35,24 @@ impl Default for Budget {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The oldest messages: what a handler gets next is as new as can be. The default.
+    /// Drops the oldest messages: what a handler receives next is as new as possible. The default.
     #[default]
     DropOldest,
-    /// The messages that come while it is full: what a handler has begun to catch up with stays
-    /// whole. (Where all buffers together reach
-    /// [`memory_limit`](crate::Subscriber::memory_limit), the oldest go here too.)
+    /// Drops the messages that arrive while the buffer is full: what already waits stays complete.
+    /// (When all buffers together reach [`memory_limit`](crate::Subscriber::memory_limit), the
+    /// oldest messages are dropped even so.)
     DropNewest,
-    /// A newer message takes the place of an older one of the same channel that still waits, full
-    /// or not: for prices and state, of which only the newest counts.
+    /// Replaces a waiting message by a newer one on the same channel, even if the buffer is not
+    /// full: for prices and state, where only the newest message matters.
     ///
-    /// Channels are delivered one at a time, in the order in which they first came. What was replaced counts as
-    /// `superseded`, and is no gap. If there are more channels than `buffer`, the one that has
-    /// waited longest is dropped, and told as a gap.
+    /// Messages are delivered one at a time, in the order in which their channels first appeared. A
+    /// replaced message is counted as `superseded` and is not a gap. If there are more channels
+    /// than `buffer`, the message that has waited longest is dropped and reported as a gap.
     Latest,
 }
 
 impl Overflow {
-    /// As the attribute names it.
+    /// Returns the name that the attribute uses.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::DropOldest => "drop_oldest",

@@ -1,37 +1,46 @@
-use crate::util::clock;
+//! The state of each subscription of a broadcast channel on the current connection.
+//!
+//! The dispatcher stores that a name is confirmed too (`dispatch::SubscriptionState`), but a reader
+//! must know whether its names are settled without taking the dispatcher's lock, and each broadcast
+//! channel must know since when one of its names was off.
+
 use std::time::SystemTime;
 
-/// Which of a ring's subscriptions are live on the current connection.
+use crate::util::clock;
+
+/// Which subscriptions of a broadcast channel are live on the current connection.
 #[derive(Debug)]
 pub(super) struct Confirmations {
     generation: u64,
-    /// When the last push before this generation was heard.
+    /// When the last push before this generation arrived.
     since: SystemTime,
-    /// Since when a name has been off that the generations before left without confirmation.
+    /// Since when a name has been off that was not confirmed when an earlier generation ended.
     off_since: Option<SystemTime>,
-    /// Whether one of them has been confirmed in this generation.
+    /// Whether a name has been confirmed in this generation.
     live: bool,
     states: Vec<NameState>,
+    /// How many names are pending.
     unsettled: usize,
 }
 
+/// The state of one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NameState {
     /// Neither confirmed nor denied on this connection.
     Pending,
     Confirmed,
-    /// Denied, or ended by the server, and nothing heard by it since then.
+    /// Denied or ended by the server. No push has arrived through it since then.
     Off(SystemTime),
 }
 
-/// What a confirmation means to the ring.
+/// What a confirmation means for the broadcast channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Confirmed {
-    /// The first one on this connection: a new episode, with a break since then.
+    /// The first one on this connection: a segment begins, after a gap since this time.
     First(SystemTime),
-    /// A name that had been off is live again: a new episode, with a break since then.
+    /// A name that was off is live again: a segment begins, after a gap since this time.
     Again(SystemTime),
-    /// One more name of the episode that has begun.
+    /// One more name of the segment that has begun.
     More,
 }
 
@@ -47,12 +56,12 @@ impl Confirmations {
         }
     }
 
-    /// Enters a generation, before which the last push was heard at `since`.
+    /// Enters a generation. The last push before it arrived at `since`.
     pub(super) fn enter(&mut self, generation: u64, since: SystemTime) {
         if self.generation == generation {
             return;
         }
-        // A name that was never live in the generation that ended has been off for longer.
+        // A name that was never live in the generation that ended was off even before it.
         let off = self.states.iter().filter_map(|state| match state {
             NameState::Confirmed => None,
             NameState::Pending => Some(self.since),
@@ -66,6 +75,7 @@ impl Confirmations {
         };
     }
 
+    /// Records that the name at `index` is confirmed.
     pub(super) fn confirm(&mut self, index: usize) -> Confirmed {
         let before = self.set(index, NameState::Confirmed);
         if !std::mem::replace(&mut self.live, true) {
@@ -81,19 +91,20 @@ impl Confirmations {
         }
     }
 
-    /// Notes that a name is denied, or was ended by the server, and that nothing has come by it
-    /// since `since`.
+    /// Records that the name at `index` was denied or ended by the server, and that no push has
+    /// arrived through it since `since`.
     pub(super) fn turn_off(&mut self, index: usize, since: SystemTime) {
         if !matches!(self.states[index], NameState::Off(_)) {
             self.set(index, NameState::Off(since));
         }
     }
 
-    /// Whether each name is confirmed or denied.
+    /// Returns whether every name is settled: confirmed, denied or ended.
     pub(super) fn are_settled(&self) -> bool {
         self.unsettled == 0
     }
 
+    /// Sets the state of a name, and returns the previous one.
     fn set(&mut self, index: usize, state: NameState) -> NameState {
         let before = std::mem::replace(&mut self.states[index], state);
         if before == NameState::Pending {

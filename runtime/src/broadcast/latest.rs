@@ -1,25 +1,31 @@
+//! The newest push of each channel, for [`Overflow::Latest`](super::Overflow::Latest).
+
 use std::collections::{HashMap, VecDeque};
 use std::time::SystemTime;
 
 use crate::push::Batch;
 use crate::util::clock;
 
-/// The newest push of each channel, in the order in which the channels first came.
+/// The newest push of each channel, in the order in which the channels first appeared.
 ///
-/// It stands before the tail batch of a queue whose overflow is `latest`, and becomes that batch
-/// when a reader takes it.
+/// Pushes wait here before they have a number. When a reader asks, the first one is moved into the
+/// tail of the [`Queue`](super::queue::Queue).
 #[derive(Debug, Default)]
 pub(super) struct LatestQueue {
     slots: VecDeque<Slot>,
-    /// Where a channel's slot is, counted from the first slot since the mailbox was last emptied.
-    /// Channel names are chosen by publishers, so the hash has a secret.
+    /// The place of each channel's slot, by subscription and channel name. Places are counted from
+    /// the last time that all slots were moved, so `dropped` has to be subtracted.
+    ///
+    /// Publishers choose the channel names, so the hash is keyed.
     places: HashMap<u32, HashMap<Box<[u8]>, usize>>,
-    /// How many slots have gone from the front since then.
+    /// How many slots were removed from the front since then.
     dropped: usize,
+    /// When the first push arrived after the queue was empty.
     opened: Option<SystemTime>,
     superseded: u64,
 }
 
+/// The newest push of one channel.
 #[derive(Debug)]
 struct Slot {
     subscription: u32,
@@ -28,14 +34,15 @@ struct Slot {
 }
 
 impl Slot {
+    /// Returns how many bytes the push counts for in the budget.
     fn weight(&self) -> usize {
         self.channel.len() + self.payload.len() + Batch::ENTRY_BYTES
     }
 }
 
 impl LatestQueue {
-    /// Puts a push into its channel's slot, and returns by how many bytes more and fewer the
-    /// mailbox is counted.
+    /// Puts a push into its channel's slot. Returns how many bytes were added to the budget, and
+    /// how many were removed from it with a replaced push.
     pub(super) fn put(
         &mut self,
         subscription: u32,
@@ -63,19 +70,22 @@ impl LatestQueue {
         (weight, 0)
     }
 
-    /// Drops the channel that has waited longest, and returns what it was counted for.
+    /// Drops the push of the channel that has waited longest, and returns how many bytes it counted
+    /// for.
     pub(super) fn drop_first(&mut self) -> usize {
         let Some(slot) = self.slots.pop_front() else {
             return 0;
         };
         let weight = slot.weight();
-        self.forget(slot);
+        self.remove_place(slot);
         weight
     }
 
-    /// Moves the channel that has waited longest into a batch: what a reader has in hand can no
-    /// longer be replaced, so it is given one at a time.
-    pub(super) fn give_first(&mut self, batch: &mut Batch) {
+    /// Moves the push of the channel that has waited longest into a batch.
+    ///
+    /// A reader receives one push at a time, because a push that it has received cannot be replaced
+    /// any more.
+    pub(super) fn move_first_into(&mut self, batch: &mut Batch) {
         let Some(slot) = self.slots.pop_front() else {
             return;
         };
@@ -83,10 +93,10 @@ impl LatestQueue {
         if let Some(opened) = self.opened {
             batch.opened = opened;
         }
-        self.forget(slot);
+        self.remove_place(slot);
     }
 
-    fn forget(&mut self, slot: Slot) {
+    fn remove_place(&mut self, slot: Slot) {
         if let Some(places) = self.places.get_mut(&slot.subscription) {
             places.remove(&slot.channel);
         }
@@ -96,8 +106,8 @@ impl LatestQueue {
         }
     }
 
-    /// Moves everything into a batch.
-    pub(super) fn empty_into(&mut self, batch: &mut Batch) {
+    /// Moves all pushes into a batch.
+    pub(super) fn move_all_into(&mut self, batch: &mut Batch) {
         for slot in self.slots.drain(..) {
             batch.append(slot.subscription, &slot.channel, &slot.payload);
         }
@@ -116,12 +126,12 @@ impl LatestQueue {
         self.slots.is_empty()
     }
 
-    /// When the first of its pushes came in.
+    /// Returns when the first push arrived after the queue was empty.
     pub(super) fn opened(&self) -> Option<SystemTime> {
         self.opened
     }
 
-    /// How many pushes were replaced by newer ones.
+    /// Returns how many pushes were replaced by newer ones.
     pub(super) fn superseded(&self) -> u64 {
         self.superseded
     }

@@ -1,4 +1,78 @@
-//! The broadcast channel between the feed and the handlers.
+//! The broadcast channel between the dispatcher and the handlers.
+//!
+//! All handlers with the same subscriptions and the same [`Budget`] read from the same broadcast
+//! channel, [`Shared`]. The dispatcher appends a push once; each handler reads it through a
+//! [`Receiver`] of its own, at its own speed. Pushes are stored in batches, so a reader pays for
+//! locks, wake-ups and reference counts by the batch and not by the push.
+//!
+//! # Batch, position, segment
+//!
+//! ```text
+//!               segment 1                              segment 2
+//!   --------------------------------- |gap| -------------------------------->
+//!
+//!                  batch 4    batch 5        batch 6     batch 7, the open tail
+//!               +------------+--------+   +------------+-----------
+//!   0 .... 11   |  x  13  14 | 15  16 |   | 17  18  19 | 20  21
+//!   dropped     +------------+--------+   +------------+-----------
+//!       ^             ^                     ^            ^       ^
+//!       |             |                     |            |       |
+//!    reader A      oldest = 13           reader B     reader C  end = 22
+//!    at push 7                           at push 17   at push 20
+//! ```
+//!
+//! - Pushes are numbered from 0 in the order of their arrival, including those that are dropped.
+//! - A *batch* holds consecutive pushes in one buffer. Batches are numbered too. All but the last
+//!   one are sealed and do not change any more. The last one is the open *tail*, to which pushes
+//!   are appended. The tail is sealed when a reader receives it, when it is full, when a segment
+//!   begins, and when the next number is left out. (`x` is push 12, which was dropped; its memory
+//!   is released with its batch.)
+//! - A *position* is the batch and the push that a reader receives next. Dropping a push does not
+//!   touch the readers. What a reader has *missed* is found at its next read: the number of the
+//!   first push that is still here, minus the number at its position. Reader A has missed
+//!   13 - 7 = 6 pushes. It receives a gap of exactly 6, together with batch 4, of which it skips
+//!   the first push.
+//! - A *segment* is the pushes between two gaps: within a segment, nothing was lost on the
+//!   connection. A batch lies in one segment. Segment 1 begins with the first confirmation. A new
+//!   segment begins with the first confirmation on each new connection, when a subscription that
+//!   was denied or ended is confirmed again, and when pushes were lost before they reached this
+//!   channel. Reader B was last in segment 1, so it receives the gap before segment 2, together
+//!   with batch 6.
+//! - Reader C receives the tail, which seals it. Push 22 will open batch 8.
+//!
+//! # Overflow
+//!
+//! The [`Overflow`] policy of the budget:
+//!
+//! - `DropOldest` drops the oldest pushes when the buffer is full: the numbers before `oldest`.
+//! - `DropNewest` does not store a push that does not fit, but the push still gets a number.
+//! - `Latest` stores only the newest push of each Redis channel. A replaced push has no number.
+//!
+//! A `Latest` buffer has one reader. Its pushes wait in a [`LatestQueue`](latest::LatestQueue)
+//! until the reader asks, and then become the tail one at a time. If there are more Redis channels
+//! than the budget has room for, the push that has waited longest is dropped and does leave a
+//! number out.
+//!
+//! One push is always accepted, however large it is. If all broadcast channels together exceed the
+//! memory limit, the dispatcher drops the oldest pushes, whatever the policy. The wire link avoids
+//! drops for a while: instead of appending to a full channel, it waits for room.
+//!
+//! # In and out
+//!
+//! `dispatch` appends pushes, and reports confirmations, ended subscriptions and losses. The wire
+//! link asks for room. `delivery` receives a [`Received`] at a time, and gives each batch back when
+//! it is delivered. The statistics read a [`BacklogMeter`].
+//!
+//! # Invariants
+//!
+//! - Appending never waits for a reader.
+//! - A reader receives each push at most once and in order, and a gap before the first push after
+//!   the gap. The pushes that it has received and those that it has missed add up to its position.
+//! - The gap before a segment is held back until every subscription of the channel is confirmed or
+//!   denied on the new connection, or the channel is closed.
+//! - The tail's `Arc` has one owner until the tail is sealed.
+//! - No waker is woken under the lock. The wakers of readers are moved to the dispatcher, which
+//!   wakes them after it has released its own lock too.
 
 mod budget;
 mod confirmations;
@@ -20,25 +94,24 @@ use std::time::SystemTime;
 
 use crate::gap::{GapCause, Missed};
 use crate::push::Batch;
-
 use crate::util::{Mutex, MutexGuard, clock};
+
 use confirmations::{Confirmations, Confirmed};
 use queue::{Position, Queue};
 use segments::Segments;
 use state::{Backlog, ChannelState, Reader, Wait};
 
-/// A bounded queue of batches that every handler with the same subscriptions and the same budget
-/// reads, each from its own position.
+/// The state that the dispatcher and all receivers of a broadcast channel share.
 ///
-/// The feed appends and never waits: what a reader is too slow for is dropped, counted in
-/// messages, and told to that reader alone.
+/// The dispatcher appends and never waits. If a reader is too slow, pushes are dropped before it
+/// reads them. They are counted one by one, and reported as a gap to that reader alone.
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<ChannelState>,
 }
 
 impl Shared {
-    /// Builds the ring of a list of `names` subscriptions.
+    /// Creates the broadcast channel of a list of `names` subscriptions.
     pub(crate) fn new(names: usize, budget: Budget) -> Self {
         Self {
             state: Mutex::new(ChannelState {
@@ -52,7 +125,9 @@ impl Shared {
         }
     }
 
-    /// Adds a reader, which gets everything that is appended from now on.
+    /// Adds a reader. It receives everything that is appended from now on.
+    ///
+    /// All readers are added before the first push.
     pub(crate) fn subscribe(self: &Arc<Self>) -> Receiver {
         let mut state = self.lock();
         let end = state.queue.end();
@@ -60,7 +135,7 @@ impl Shared {
             batch: 0,
             push: end,
         };
-        // Most rings have one reader, and never another.
+        // Most channels have one reader and never get another.
         state.readers.reserve_exact(1);
         state.readers.push(Reader {
             position,
@@ -73,9 +148,9 @@ impl Shared {
         Receiver::new(Arc::clone(self), state.readers.len() - 1)
     }
 
-    /// Appends a push that came by the subscription at `index` of the ring's list.
+    /// Appends a push that arrived through the subscription at `index` of the channel's list.
     ///
-    /// Wakers of readers that wait are handed out, to be woken without a lock.
+    /// The wakers of waiting readers are moved to `wakers`. The caller wakes them without a lock.
     pub(crate) fn append(
         &self,
         index: u32,
@@ -86,7 +161,8 @@ impl Shared {
         self.lock().append(index, channel, payload, wakers)
     }
 
-    /// Appends like [`append`](Self::append), unless it [should wait](Self::should_wait_for).
+    /// Like [`append`](Self::append), but returns `None` and appends nothing if the link
+    /// [should wait](Self::should_wait_for).
     pub(crate) fn append_or_wait(
         &self,
         index: u32,
@@ -99,52 +175,54 @@ impl Shared {
         (!waits).then(|| state.append(index, channel, payload, wakers))
     }
 
-    /// Whether a push of `bytes` would push out another one that a reader at work may still want.
+    /// Returns whether the link should wait before it appends a push of `bytes`: otherwise a push
+    /// would be dropped although the readers make progress.
     pub(crate) fn should_wait_for(&self, bytes: usize) -> bool {
         self.lock().should_wait_for(bytes)
     }
 
-    /// Whether there is room again; if not, `waker` is woken when there is.
+    /// Returns whether there is room again. If there is not, `waker` is woken when there is.
     ///
-    /// An eighth of the budget has to be free, so that not each batch wakes the link.
+    /// There is room when an eighth of the budget is free, so that not every batch wakes the link.
     pub(crate) fn poll_room(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
         let has_room = state.queue.is_within(7) || state.closed;
-        state.wait.feeder = (!has_room).then(|| waker.clone());
+        state.wait.link = (!has_room).then(|| waker.clone());
         has_room
     }
 
-    /// Gives up waiting for the readers of this ring until half of it is free.
+    /// Stops the wait of the link. It does not wait for this channel again until half of the budget
+    /// is free.
     pub(crate) fn stop_waiting(&self) {
         let mut state = self.lock();
         state.wait.is_abandoned = true;
-        state.wait.feeder = None;
+        state.wait.link = None;
     }
 
-    /// How many batches its readers have taken.
+    /// Returns a number that grows with each batch that a reader receives: a sign of progress.
     pub(crate) fn taken(&self) -> u64 {
         self.lock().wait.taken
     }
 
-    /// Whether some reader has nothing to do.
+    /// Returns whether some reader has nothing to read.
     pub(crate) fn is_idle(&self) -> bool {
         let state = self.lock();
         let mut here = state.readers.iter().filter(|reader| reader.left.is_none());
         here.any(|reader| state.queue.peek(reader.position).is_none())
     }
 
-    /// How many bytes wait here.
+    /// Returns how many bytes wait in the channel.
     pub(crate) fn held_bytes(&self) -> usize {
         self.lock().queue.held_bytes()
     }
 
-    /// Drops the oldest pushes until so many bytes are gone, or one push is left.
+    /// Drops the oldest pushes until `bytes` are released or one push is left.
     pub(crate) fn shed(&self, bytes: usize) {
         self.lock().queue.shed(bytes);
     }
 
-    /// Notes the confirmation of the subscription at `index`. The first one on a connection begins
-    /// an episode behind the break `before`.
+    /// Records that the server has confirmed the subscription at `index`. The first confirmation of
+    /// a generation begins a segment after the gap `before`.
     pub(crate) fn confirm(
         &self,
         index: usize,
@@ -158,7 +236,7 @@ impl Shared {
             Confirmed::First(since) if state.segments.current() > 0 => {
                 state.begin_segment(GapStart { since, ..before });
             }
-            // Whatever connections there were before, this ring has had nothing to lose yet.
+            // Nothing was live on this channel before, so earlier connections have lost nothing.
             Confirmed::First(since) => state.begin_segment(GapStart {
                 cause: GapCause::Initial,
                 missed: Missed::Exactly(0),
@@ -171,11 +249,11 @@ impl Shared {
             }),
             Confirmed::More => {}
         }
-        state.settled(wakers);
+        state.wake_if_settled(wakers);
     }
 
-    /// Notes that the subscription at `index` is denied or was ended by the server, and that
-    /// nothing has come by it since `since`.
+    /// Records that the subscription at `index` was denied or ended by the server, and that no push
+    /// has arrived through it since `since`.
     pub(crate) fn turn_off(
         &self,
         index: usize,
@@ -187,24 +265,25 @@ impl Shared {
         let mut state = self.lock();
         state.confirmations.enter(generation, before.since);
         state.confirmations.turn_off(index, since);
-        state.settled(wakers);
+        state.wake_if_settled(wakers);
     }
 
-    /// Tells a break on a connection that goes on, such as a lag before the feed.
+    /// Begins a segment after a gap on a connection that stays up, such as a lag of an attached
+    /// channel.
     pub(crate) fn interrupt(&self, before: GapStart, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
         if state.segments.current() > 0 {
             state.begin_segment(before);
-            state.wake(wakers);
+            state.collect_wakers(wakers);
         }
     }
 
-    /// Lets nothing more in; readers get what is there and then the end.
+    /// Closes the channel. Readers drain it, then see the end.
     pub(crate) fn close(&self, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
         state.closed = true;
-        wakers.extend(state.wait.feeder.take());
-        state.wake(wakers);
+        wakers.extend(state.wait.link.take());
+        state.collect_wakers(wakers);
     }
 
     fn poll(
@@ -217,18 +296,18 @@ impl Shared {
         if let Some(batch) = done.take() {
             state.queue.recycle(batch);
         }
-        if let Some(item) = state.next(reader) {
-            let feeder = state.take_feeder();
+        if let Some(received) = state.next(reader) {
+            let link = state.note_progress();
             drop(state);
-            if let Some(feeder) = feeder {
-                feeder.wake();
+            if let Some(link) = link {
+                link.wake();
             }
-            return Poll::Ready(Some(item));
+            return Poll::Ready(Some(received));
         }
         if state.closed {
             return Poll::Ready(None);
         }
-        state.queue.rest();
+        state.queue.release_spare();
         let waker = &mut state.readers[reader].waker;
         match waker {
             Some(waker) => waker.clone_from(cx.waker()),
@@ -257,15 +336,14 @@ impl Shared {
         state.readers[reader].left = Some(backlog);
         state.readers[reader].waker = None;
         state.release();
-        let feeder = state.take_feeder();
+        let link = state.note_progress();
         drop(state);
-        if let Some(feeder) = feeder {
-            feeder.wake();
+        if let Some(link) = link {
+            link.wake();
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, ChannelState> {
-        // Nothing in here runs foreign code, so a poisoned ring is still a whole one.
         self.state.lock()
     }
 }

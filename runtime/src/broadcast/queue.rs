@@ -1,4 +1,4 @@
-//! What a reader has missed, by the numbers of the pushes.
+//! The batches of a broadcast channel, and what is dropped when they exceed the budget.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,31 +8,47 @@ use super::budget::{Budget, Overflow};
 use super::latest::LatestQueue;
 use crate::push::Batch;
 
-/// A growing queue of batches, and what must go when it outgrows its budget.
+/// A batch is sealed when it holds this many bytes. Only its last push may exceed the limit.
+const MAX_BATCH_BYTES: usize = 32 * 1024;
+
+/// A queue of batches: the sealed ones, and the open tail.
 ///
-/// Pushes are numbered from 0, dropped ones too, so what a reader missed is a difference of two
-/// numbers. The tail batch is open: it grows until a reader takes it or it is full.
+/// Pushes are numbered from 0, including those that are dropped, so what a reader has missed is a
+/// difference of two numbers. The tail grows until a reader receives it or it is full.
 #[derive(Debug)]
 pub(super) struct Queue {
     budget: Budget,
     sealed: VecDeque<Arc<Batch>>,
-    /// The number of the first sealed batch; the tail's is this and the count of sealed ones.
+    /// The number of the first sealed batch. The number of the tail is this plus the number of
+    /// sealed batches.
     base: u64,
     tail: Arc<Batch>,
-    /// What the tail is made of when a reader takes it, where only the newest of a channel counts.
+    /// With [`Overflow::Latest`], the pushes that become the tail when a reader asks.
     latest: Option<Box<LatestQueue>>,
     /// The sequence number of the oldest push that is still here, if there is one.
     oldest: u64,
+    /// How many pushes are here and not dropped.
     held: usize,
+    /// How many bytes they count for in the budget.
     held_bytes: usize,
+    /// A released batch whose memory is reused for the next tail.
     spare: Option<Arc<Batch>>,
 }
 
-/// Where a reader stands: the next batch and the next push it will be given.
+/// The next batch and the next push that a reader receives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Position {
     pub(super) batch: u64,
     pub(super) push: u64,
+}
+
+/// A description of the next batch of a reader.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NextBatch {
+    /// How many pushes were dropped between the reader's position and the batch.
+    pub(super) missed: u64,
+    pub(super) segment: u64,
+    pub(super) opened: SystemTime,
 }
 
 impl Queue {
@@ -50,8 +66,8 @@ impl Queue {
         }
     }
 
-    /// Appends a push and drops what the budget has no room for. Returns the time, if this push
-    /// made it read the clock.
+    /// Appends a push and drops what exceeds the budget. Returns the current time if this push
+    /// opened a batch: only then is the clock read.
     #[inline]
     pub(super) fn append(
         &mut self,
@@ -70,14 +86,13 @@ impl Queue {
         if self.budget.overflow == Overflow::DropNewest
             && self.is_full_for(channel.len() + payload.len())
         {
-            self.skip();
+            self.drop_newest();
             return None;
         }
-        if self.tail.len() >= self.most_in_batch() || self.tail.bytes().len() >= MOST_BYTES_IN_BATCH
-        {
+        if self.tail.len() >= self.max_batch_len() || self.tail.bytes().len() >= MAX_BATCH_BYTES {
             self.seal(self.tail.segment);
         }
-        let tail = Arc::get_mut(&mut self.tail).expect("an open batch has been given to nobody");
+        let tail = Arc::get_mut(&mut self.tail).expect("open batch is not shared");
         let opens = tail.is_empty();
         self.held_bytes += tail.append(subscription, channel, payload);
         self.held += 1;
@@ -86,22 +101,21 @@ impl Queue {
         opened
     }
 
-    /// Whether there is no room for a push of `bytes`. One push always has room.
+    /// Returns whether there is no room for a push of `bytes`. One push always has room.
     pub(super) fn is_full_for(&self, bytes: usize) -> bool {
         let weight = bytes + Batch::ENTRY_BYTES;
         self.held > 0
             && (self.held >= self.budget.messages || self.held_bytes + weight > self.budget.bytes)
     }
 
-    /// Drops the oldest pushes until it has shed so many bytes, or one push is left.
-    pub(super) fn shed(&mut self, bytes: usize) {
-        let goal = self.held_bytes.saturating_sub(bytes);
-        while self.held > 1 && self.held_bytes > goal {
-            self.drop_oldest();
-        }
+    /// Returns whether at most `eighths` eighths of the budget are in use.
+    pub(super) fn is_within(&self, eighths: usize) -> bool {
+        self.held <= self.budget.messages / 8 * eighths
+            && self.held_bytes <= self.budget.bytes / 8 * eighths
     }
 
-    /// Whether a newer push takes the place of an older one: room is then nothing to wait for.
+    /// Returns whether a newer push replaces an older one. Then there is no point in waiting for
+    /// room.
     pub(super) fn keeps_latest(&self) -> bool {
         self.latest.is_some()
     }
@@ -110,18 +124,20 @@ impl Queue {
         self.held_bytes
     }
 
-    /// Whether no more than `eighths` of the budget is in use.
-    pub(super) fn is_within(&self, eighths: usize) -> bool {
-        self.held <= self.budget.messages / 8 * eighths
-            && self.held_bytes <= self.budget.bytes / 8 * eighths
+    /// Drops the oldest pushes until `bytes` are released or one push is left.
+    pub(super) fn shed(&mut self, bytes: usize) {
+        let goal = self.held_bytes.saturating_sub(bytes);
+        while self.held > 1 && self.held_bytes > goal {
+            self.drop_oldest();
+        }
     }
 
-    /// Lets what is appended from now on belong to `episode`.
+    /// Begins a segment: pushes that are appended from now on belong to it.
     pub(super) fn begin_segment(&mut self, segment: u64) {
         self.seal(segment);
     }
 
-    /// Whether nothing has been appended in `episode`.
+    /// Returns whether nothing has been appended in `segment`.
     pub(super) fn ends_before(&self, segment: u64) -> bool {
         let last = match self.sealed.back() {
             Some(last) if self.tail_is_empty() => last,
@@ -130,20 +146,34 @@ impl Queue {
         last.segment < segment || (self.sealed.is_empty() && self.tail_is_empty())
     }
 
-    /// Gives the next batch to a reader, and how many pushes at its front have been dropped.
-    pub(super) fn take(&mut self, position: &mut Position) -> Option<(Arc<Batch>, usize)> {
+    /// Describes the next batch of a reader at `position`.
+    pub(super) fn peek(&self, position: Position) -> Option<NextBatch> {
+        let batch = self.batch(position.batch.max(self.base))?;
+        let latest = self.latest.as_ref().filter(|_| batch.is_empty());
+        Some(NextBatch {
+            missed: self.missed(position),
+            segment: batch.segment,
+            opened: latest
+                .and_then(|latest| latest.opened())
+                .unwrap_or(batch.opened),
+        })
+    }
+
+    /// Returns the next batch and how many pushes at its front were dropped, and advances the
+    /// position.
+    pub(super) fn read(&mut self, position: &mut Position) -> Option<(Arc<Batch>, usize)> {
         let number = position.batch.max(self.base);
         self.batch(number)?;
         if number == self.tail_number() {
             if let Some(latest) = &mut self.latest {
                 let tail = Arc::get_mut(&mut self.tail);
-                latest.give_first(tail.expect("an open batch has been given to nobody"));
+                latest.move_first_into(tail.expect("open batch is not shared"));
             }
             self.seal_tail(self.tail.segment);
         }
         let batch = Arc::clone(self.batch(number)?);
         let from = position.push.max(self.oldest).max(batch.first);
-        let skip = usize::try_from(from - batch.first).expect("an index of a batch");
+        let skip = usize::try_from(from - batch.first).expect("batch index fits in usize");
         *position = Position {
             batch: number + 1,
             push: batch.end(),
@@ -151,35 +181,66 @@ impl Queue {
         Some((batch, skip))
     }
 
-    /// Whether no batch lies before this one.
+    /// Advances a position past the pushes that were dropped at the end.
+    pub(super) fn skip_to_end(&self, position: &mut Position) {
+        position.push = position.push.max(self.end());
+    }
+
+    /// Returns how many pushes were dropped between `position` and the next push that is here, or
+    /// the end.
+    pub(super) fn missed(&self, position: Position) -> u64 {
+        let next = match self.batch(position.batch.max(self.base)) {
+            Some(batch) => batch.first.max(self.oldest),
+            None => self.end(),
+        };
+        next.saturating_sub(position.push)
+    }
+
+    /// Returns how many pushes were dropped between `position` and the end.
+    pub(super) fn missing(&self, position: Position) -> u64 {
+        let first = usize::try_from(position.batch.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        let sealed = self.sealed.iter().skip(first);
+        let here = sealed.map(|batch| batch.len() - batch.index_of(self.oldest));
+        let open = self.end() - self.tail.first;
+        let ahead = here.sum::<usize>() as u64 + open - self.dropped_of_tail();
+        (self.end() - position.push.min(self.end())).saturating_sub(ahead)
+    }
+
+    /// Returns the sequence number after the newest push.
+    pub(super) fn end(&self) -> u64 {
+        self.tail.end() + self.latest.as_ref().map_or(0, |latest| latest.len() as u64)
+    }
+
+    /// Returns how many pushes have no number because they replaced an older one.
+    pub(super) fn superseded(&self) -> u64 {
+        self.latest.as_ref().map_or(0, |latest| latest.superseded())
+    }
+
+    /// Returns whether no batch is older than number `batch`.
     pub(super) fn is_first(&self, batch: u64) -> bool {
         batch <= self.base
     }
 
-    /// Lets go of the batches that every reader has taken: all before number `batch`.
+    /// Releases the batches that every reader has received: all before number `batch`.
     pub(super) fn release_before(&mut self, batch: u64) {
         while self.base < batch && self.pop_front() {}
     }
 
-    /// Takes back a batch that a reader is done with, to use its memory again.
+    /// Keeps the memory of a released batch, if no reader uses it any more.
     pub(super) fn recycle(&mut self, mut batch: Arc<Batch>) {
-        let is_large = batch.capacity() > 4 * MOST_BYTES_IN_BATCH;
+        let is_large = batch.capacity() > 4 * MAX_BATCH_BYTES;
         if !is_large && Arc::get_mut(&mut batch).is_some() {
             self.spare = Some(batch);
         }
     }
 
-    /// Gives back memory that an idle queue should not hold.
-    pub(super) fn rest(&mut self) {
-        self.spare.take_if(|spare| spare.capacity() > Batch::LITTLE);
+    /// Frees spare memory, unless it is small. An idle queue should not hold it.
+    pub(super) fn release_spare(&mut self) {
+        self.spare
+            .take_if(|spare| spare.capacity() > Batch::SMALL_CAPACITY);
     }
 
-    /// The sequence number behind the newest push.
-    pub(super) fn end(&self) -> u64 {
-        self.tail.end() + self.latest.as_ref().map_or(0, |latest| latest.len() as u64)
-    }
-
-    /// How many bytes of memory it holds, used or not.
+    /// Returns how many bytes of memory the queue holds, used or not.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         let shell = size_of::<Batch>() + 2 * size_of::<usize>();
@@ -188,8 +249,8 @@ impl Queue {
         held + self.sealed.capacity() * size_of::<Arc<Batch>>()
     }
 
-    fn most_in_batch(&self) -> usize {
-        // A dropped push leaves its memory only with its whole batch, so a batch is a small part
+    fn max_batch_len(&self) -> usize {
+        // The memory of a dropped push is released with its whole batch, so a batch is a small part
         // of the budget.
         (self.budget.messages / 16).clamp(1, 1024)
     }
@@ -206,10 +267,10 @@ impl Queue {
         let front = self.sealed.front().unwrap_or(&self.tail);
         self.held -= 1;
         if front.is_empty() {
-            // The oldest one is still in the mailbox, which the tail will be made of.
+            // The oldest push is still in the latest queue and has no number yet.
             let weight = self.latest.as_mut().map_or(0, |latest| latest.drop_first());
             self.held_bytes -= weight;
-            self.move_tail();
+            self.leave_out_number();
             return;
         }
         let index = front.index_of(self.oldest);
@@ -220,6 +281,21 @@ impl Queue {
         }
     }
 
+    /// Drops the push that would be appended next. Every reader that has yet to pass its number has
+    /// missed it.
+    fn drop_newest(&mut self) {
+        self.seal(self.tail.segment);
+        self.leave_out_number();
+    }
+
+    /// Makes the empty tail begin one number later.
+    fn leave_out_number(&mut self) {
+        let tail = Arc::get_mut(&mut self.tail).expect("open batch is not shared");
+        debug_assert!(tail.is_empty(), "only an empty batch can begin later");
+        tail.first += 1;
+    }
+
+    /// Releases the oldest sealed batch. Returns false if there is none.
     fn pop_front(&mut self) -> bool {
         let Some(front) = self.sealed.pop_front() else {
             return false;
@@ -233,39 +309,27 @@ impl Queue {
         true
     }
 
-    /// Leaves out a number: that push is dropped, and counted by everyone who has yet to pass it.
-    fn skip(&mut self) {
-        self.seal(self.tail.segment);
-        self.move_tail();
-    }
-
-    /// Lets an empty tail begin one number later.
-    fn move_tail(&mut self) {
-        let tail = Arc::get_mut(&mut self.tail).expect("an open batch has been given to nobody");
-        debug_assert!(tail.is_empty(), "only an empty batch has no numbers yet");
-        tail.first += 1;
-    }
-
-    /// Closes the tail, if there is something in it, and opens another.
+    /// Seals the tail with everything that waits for it, and opens a new one in `segment`.
     fn seal(&mut self, segment: u64) {
         if let Some(latest) = &mut self.latest {
             let tail = Arc::get_mut(&mut self.tail);
-            latest.empty_into(tail.expect("an open batch has been given to nobody"));
+            latest.move_all_into(tail.expect("open batch is not shared"));
         }
         self.seal_tail(segment);
     }
 
+    /// Seals the tail, unless it is empty, and opens a new one in `segment`.
     fn seal_tail(&mut self, segment: u64) {
         let first = self.tail.end();
-        // A large push says nothing of the next one.
-        let expected = self.tail.expects_next().min(2 * MOST_BYTES_IN_BATCH);
+        // One large push does not mean that the next one is large too.
+        let expected = self.tail.expects_next().min(2 * MAX_BATCH_BYTES);
         if !self.tail.is_empty() {
             let next = self.spare.take().unwrap_or_else(|| Arc::new(Batch::new()));
             self.sealed
                 .push_back(std::mem::replace(&mut self.tail, next));
         }
         Arc::get_mut(&mut self.tail)
-            .expect("an empty batch has been given to nobody")
+            .expect("empty batch is not shared")
             .reopen(first, segment, expected);
     }
 
@@ -273,8 +337,9 @@ impl Queue {
         self.base + self.sealed.len() as u64
     }
 
+    /// Returns a batch by its number; the tail only if there is something to read in it.
     fn batch(&self, number: u64) -> Option<&Arc<Batch>> {
-        let index = usize::try_from(number - self.base).expect("an index of the queue");
+        let index = usize::try_from(number - self.base).expect("queue index fits in usize");
         match self.sealed.get(index) {
             Some(batch) => Some(batch),
             None if index == self.sealed.len() && !self.tail_is_empty() => Some(&self.tail),
@@ -285,66 +350,9 @@ impl Queue {
     fn tail_is_empty(&self) -> bool {
         self.tail.is_empty() && self.latest.as_ref().is_none_or(|latest| latest.is_empty())
     }
-}
 
-/// A batch is closed once it holds this much, one push more at the most.
-const MOST_BYTES_IN_BATCH: usize = 32 * 1024;
-
-/// What lies before a reader.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Ahead {
-    /// How many pushes were dropped between the reader and the batch.
-    pub(super) missed: u64,
-    pub(super) segment: u64,
-    pub(super) opened: SystemTime,
-}
-
-impl Queue {
-    /// What lies before a reader at `position`.
-    pub(super) fn peek(&self, position: Position) -> Option<Ahead> {
-        let batch = self.batch(position.batch.max(self.base))?;
-        let latest = self.latest.as_ref().filter(|_| batch.is_empty());
-        Some(Ahead {
-            missed: self.missed(position),
-            segment: batch.segment,
-            opened: latest
-                .and_then(|latest| latest.opened())
-                .unwrap_or(batch.opened),
-        })
-    }
-
-    /// How many pushes were dropped before a reader at `position` could have them: those up to the
-    /// next one that is here, or up to the end.
-    pub(super) fn missed(&self, position: Position) -> u64 {
-        let next = match self.batch(position.batch.max(self.base)) {
-            Some(batch) => batch.first.max(self.oldest),
-            None => self.end(),
-        };
-        next.saturating_sub(position.push)
-    }
-
-    /// How many pushes are dropped of all that a reader at `position` has yet to pass.
-    pub(super) fn missing(&self, position: Position) -> u64 {
-        let first = usize::try_from(position.batch.saturating_sub(self.base)).unwrap_or(usize::MAX);
-        let sealed = self.sealed.iter().skip(first);
-        let here = sealed.map(|batch| batch.len() - batch.index_of(self.oldest));
-        let open = self.end() - self.tail.first;
-        let ahead = here.sum::<usize>() as u64 + open - self.dropped_of_tail();
-        (self.end() - position.push.min(self.end())).saturating_sub(ahead)
-    }
-
-    /// How many pushes at the front of the tail are dropped.
+    /// Returns how many pushes at the front of the tail were dropped.
     fn dropped_of_tail(&self) -> u64 {
         self.tail.index_of(self.oldest) as u64
-    }
-
-    /// Lets a reader pass what was dropped at the end.
-    pub(super) fn pass(&self, position: &mut Position) {
-        position.push = position.push.max(self.end());
-    }
-
-    /// How many pushes have no number because they took the place of an older one.
-    pub(super) fn superseded(&self) -> u64 {
-        self.latest.as_ref().map_or(0, |latest| latest.superseded())
     }
 }

@@ -6,11 +6,14 @@ use super::Shared;
 use super::state::{Backlog, Received};
 use crate::push::Batch;
 
-/// A handler's own end of a ring. Dropping it frees what only it still held.
+/// The receiving half of a broadcast channel, one for each handler. Dropping it releases the
+/// batches that no other reader needs.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     shared: Arc<Shared>,
+    /// The index of this reader in the shared state.
     reader: usize,
+    /// A delivered batch, which is given back at the next receive.
     done: Option<Arc<Batch>>,
 }
 
@@ -23,24 +26,24 @@ impl Receiver {
         }
     }
 
-    /// Waits for what comes next; `None` once the ring is closed and empty.
+    /// Waits for the next gap or batch. Returns `None` when the channel is closed and drained.
     ///
-    /// Cancel safe: what is not returned is still there.
+    /// Cancel safe: if the future is dropped before it is ready, nothing is lost.
     pub(crate) async fn recv(&mut self) -> Option<Received> {
         poll_fn(|cx| self.shared.poll(self.reader, &mut self.done, cx)).await
     }
 
-    /// How many pushes it was given, and when the last one's batch was opened.
+    /// Returns how many pushes it has received, and when the last one's batch was opened.
     pub(crate) fn position(&self) -> (u64, SystemTime) {
         self.shared.position(self.reader)
     }
 
-    /// Gives a batch back when it has been delivered, so that its memory is used again.
+    /// Gives back a batch that has been delivered, so that its memory is reused.
     pub(crate) fn done(&mut self, batch: Arc<Batch>) {
         self.done = Some(batch);
     }
 
-    /// A view of the backlog that outlives the receiver.
+    /// Returns a view of the backlog that outlives the receiver.
     pub(crate) fn meter(&self) -> BacklogMeter {
         BacklogMeter {
             shared: Arc::clone(&self.shared),
@@ -55,7 +58,7 @@ impl Drop for Receiver {
     }
 }
 
-/// Reads how much lies before one receiver.
+/// Reads the backlog of one receiver, for the statistics.
 #[derive(Debug)]
 pub(crate) struct BacklogMeter {
     shared: Arc<Shared>,

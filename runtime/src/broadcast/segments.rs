@@ -4,21 +4,22 @@ use std::time::SystemTime;
 use crate::gap::{Gap, GapCause, Missed};
 use crate::util::clock;
 
-/// What is known of a break in the stream when the stream begins again.
+/// What is known about a gap when the segment after it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GapStart {
     pub(crate) cause: GapCause,
     pub(crate) missed: Missed,
-    /// When the last push before it was known to have arrived.
+    /// When the last push before the gap was known to have arrived.
     pub(crate) since: SystemTime,
 }
 
-/// The episodes of a ring: within one, the wire loses nothing; between two lies a gap.
+/// The segments of a broadcast channel. Within a segment, nothing is lost on the connection;
+/// between two segments lies a gap.
 ///
-/// Episode 0 is the time before the first confirmation. The log keeps what some reader has yet to
-/// be told.
+/// Segment 0 is the time before the first confirmation.
 #[derive(Debug, Default)]
 pub(super) struct Segments {
+    /// The segments whose beginning is not reported to every reader yet, and the current one.
     log: VecDeque<Segment>,
     current: u64,
 }
@@ -26,21 +27,24 @@ pub(super) struct Segments {
 #[derive(Debug)]
 struct Segment {
     number: u64,
+    /// The gap before it.
     before: GapStart,
-    /// When its first subscription was confirmed, later when the last one was.
+    /// When its first subscription was confirmed, and once all are settled, when the last one was.
     live: SystemTime,
 }
 
 impl Segments {
+    /// Returns the number of the current segment.
     pub(super) fn current(&self) -> u64 {
         self.current
     }
 
-    /// Begins an episode behind a break. One that nobody has seen anything of (`unseen`) is made
-    /// one with it: a connection that flaps while a handler is busy is one gap.
-    pub(super) fn begin(&mut self, before: GapStart, unseen: bool) -> u64 {
-        let mut before = before;
-        if unseen && let Some(last) = self.log.pop_back() {
+    /// Begins a segment after the gap `before`, and returns its number.
+    ///
+    /// If the current segment `is_unread`, the gap before it is merged with this one: a connection
+    /// that flaps while a handler is busy is one gap.
+    pub(super) fn begin(&mut self, mut before: GapStart, is_unread: bool) -> u64 {
+        if is_unread && let Some(last) = self.log.pop_back() {
             before = merge(&last.before, &before);
         }
         self.current += 1;
@@ -52,20 +56,21 @@ impl Segments {
         self.current
     }
 
-    /// Says that every subscription of the current episode is confirmed or denied.
+    /// Records that every subscription is settled in the current segment.
     pub(super) fn settle(&mut self) {
         if let Some(last) = self.log.back_mut() {
             last.live = clock::wall();
         }
     }
 
-    /// The gap between the episodes `told` and `next`, with `lagged` pushes dropped beside it.
+    /// Returns the gap between the segments `reported` and `next`, in which the buffer dropped
+    /// `lagged` pushes as well.
     pub(super) fn gap(&self, reported: u64, next: u64, lagged: u64) -> Gap {
         let mut between = self
             .log
             .iter()
             .filter(|segment| segment.number > reported && segment.number <= next);
-        let first = between.next().expect("an episode that was not told yet");
+        let first = between.next().expect("unreported segment is in the log");
         let (before, live) = between.fold((first.before, first.live), |(before, _), segment| {
             (merge(&before, &segment.before), segment.live)
         });
@@ -82,8 +87,8 @@ impl Segments {
         }
     }
 
-    /// Forgets what every reader has been told: all up to `told`.
-    pub(super) fn forget(&mut self, reported: u64) {
+    /// Releases the segments up to `reported`, whose beginning is reported to every reader.
+    pub(super) fn release(&mut self, reported: u64) {
         while self
             .log
             .front()
@@ -94,7 +99,7 @@ impl Segments {
     }
 }
 
-/// Two breaks with nothing heard between them are one.
+/// Merges two gaps between which no push was read.
 fn merge(first: &GapStart, second: &GapStart) -> GapStart {
     let missed = match (first.missed, second.missed) {
         (Missed::Exactly(0), missed) => missed,
@@ -103,7 +108,7 @@ fn merge(first: &GapStart, second: &GapStart) -> GapStart {
         _ => Missed::Unknown,
     };
     let cause = match (first.cause, second.cause) {
-        // What was never told to begin has nothing to lose.
+        // Readers do not know the beginning of the stream yet, so they have lost nothing.
         (GapCause::Initial, _) => return *first,
         (GapCause::ConnectionLost, _) => GapCause::ConnectionLost,
         (_, cause) => cause,

@@ -1,3 +1,5 @@
+//! The state under the lock of a broadcast channel, and the steps of appending and receiving.
+
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::SystemTime;
@@ -9,41 +11,41 @@ use crate::gap::{Gap, GapCause, Missed};
 use crate::push::Batch;
 use crate::util::clock;
 
-/// What an append did, beside appending.
+/// The result of an append.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Appended {
-    /// The time, if this push made the ring read the clock.
+    /// The current time, if this push opened a batch: only then is the clock read.
     pub(crate) opened: Option<SystemTime>,
-    /// Whether more than a quarter of the budget is in use: readers should not be kept waiting.
+    /// Whether more than a quarter of the budget is in use: then readers should be woken soon.
     pub(crate) is_filling: bool,
 }
 
-/// What a reader has before it, for the stats.
+/// The backlog of one reader, for the statistics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Backlog {
-    /// The sequence number behind the newest push.
+    /// The sequence number after the newest push.
     pub(crate) end: u64,
-    /// How many pushes were replaced by newer ones; they have no number.
+    /// How many pushes were replaced by newer ones. They have no number.
     pub(crate) superseded: u64,
-    /// How many were dropped before the reader could have them, whether it has come to where they
-    /// were or not.
+    /// How many pushes were dropped before the reader could receive them, including those that it
+    /// has not reached yet.
     pub(crate) missed: u64,
 }
 
-/// What a receiver is given: a gap, a batch, or a gap and the batch behind it.
+/// A gap, a batch, or a gap and the batch after it.
 ///
-/// They come together so that a handler which needs long for each gap still gets messages.
+/// Both come together so that a handler which needs long for each gap still receives messages.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) gap: Option<Gap>,
-    /// How many pushes the ring has dropped before the batch: the gap says it.
+    /// How many pushes were dropped before the batch. The gap includes them.
     #[cfg(test)]
     pub(crate) missed: u64,
-    /// The batch, and how many pushes at its front are dropped ones.
+    /// The batch, and how many pushes at its front were dropped.
     pub(crate) batch: Option<(Arc<Batch>, usize)>,
 }
 
-/// What a ring guards: the queue, what is known of the wire, and where each reader stands.
+/// The queue, the state of the subscriptions on the connection, and the position of each reader.
 #[derive(Debug)]
 pub(super) struct ChannelState {
     pub(super) queue: Queue,
@@ -54,32 +56,36 @@ pub(super) struct ChannelState {
     pub(super) wait: Wait,
 }
 
-/// What a link that can wait for room needs to know.
+/// The state of a link that waits for room.
 #[derive(Debug, Default)]
 pub(super) struct Wait {
-    /// To be woken when there is room again.
-    pub(super) feeder: Option<Waker>,
-    /// How many batches readers have taken: a sign that they are at work.
+    /// Wakes the link when there is room again.
+    pub(super) link: Option<Waker>,
+    /// Grows with each batch that a reader receives: a sign of progress.
     pub(super) taken: u64,
-    /// Nobody took one for too long: not to be waited for before half of the ring is free.
+    /// Whether the link stopped waiting because no reader made progress. It waits again after half
+    /// of the budget was free.
     pub(super) is_abandoned: bool,
 }
 
+/// The shared part of a [`Receiver`](super::Receiver).
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) position: Position,
-    /// How many pushes it has passed that were dropped before it came to them.
+    /// How many pushes before its position were dropped before it could receive them.
     pub(super) missed: u64,
-    /// The last episode whose beginning this reader was told.
+    /// The last segment whose beginning was reported to this reader.
     pub(super) reported: u64,
-    /// When the last batch it was given was opened.
+    /// When the last batch that it received was opened.
     pub(super) heard: SystemTime,
     pub(super) waker: Option<Waker>,
-    /// What lay before it when it left; it counts for nothing any more.
+    /// Its backlog when the receiver was dropped. Such a reader keeps nothing in the channel.
     pub(super) left: Option<Backlog>,
 }
 
 impl ChannelState {
+    /// Appends a push and collects the wakers of waiting readers. Discards the push before the
+    /// first confirmation and after the close.
     pub(super) fn append(
         &mut self,
         index: u32,
@@ -91,19 +97,20 @@ impl ChannelState {
             return Appended::default();
         }
         let opened = self.queue.append(index, channel, payload);
-        self.wake(wakers);
+        self.collect_wakers(wakers);
         Appended {
             opened,
             is_filling: !self.queue.is_within(2),
         }
     }
 
+    /// Returns whether the link should wait before it appends a push of `bytes`.
     pub(super) fn should_wait_for(&self, bytes: usize) -> bool {
         let may_wait = !self.wait.is_abandoned && !self.closed && !self.queue.keeps_latest();
         may_wait && self.queue.is_full_for(bytes)
     }
 
-    /// What the reader is to be given, if there is something.
+    /// Returns what a reader receives next, if there is anything.
     pub(super) fn next(&mut self, reader: usize) -> Option<Received> {
         let Reader {
             mut position,
@@ -111,9 +118,9 @@ impl ChannelState {
             heard,
             ..
         } = self.readers[reader];
-        let ahead = self.queue.peek(position);
-        let segment = match &ahead {
-            Some(ahead) => ahead.segment,
+        let next = self.queue.peek(position);
+        let segment = match &next {
+            Some(next) => next.segment,
             None => self.segments.current(),
         };
         let must_hold =
@@ -121,8 +128,8 @@ impl ChannelState {
         if segment != reported && must_hold {
             return None;
         }
-        let missed = match &ahead {
-            Some(ahead) => ahead.missed,
+        let missed = match &next {
+            Some(next) => next.missed,
             None => self.queue.missed(position),
         };
         let gap = if segment != reported {
@@ -132,26 +139,26 @@ impl ChannelState {
                 cause: GapCause::Lagged,
                 missed: Missed::Exactly(missed),
                 since: heard,
-                until: ahead.map_or_else(clock::wall, |ahead| ahead.opened),
+                until: next.map_or_else(clock::wall, |next| next.opened),
             })
         };
-        let batch = self.queue.take(&mut position);
+        let batch = self.queue.read(&mut position);
         if batch.is_none() {
-            self.queue.pass(&mut position);
+            self.queue.skip_to_end(&mut position);
         }
         if gap.is_none() && batch.is_none() {
             return None;
         }
         let reader = &mut self.readers[reader];
         let was_last = self.queue.is_first(reader.position.batch);
-        let was_told = std::mem::replace(&mut reader.reported, segment);
+        let previous = std::mem::replace(&mut reader.reported, segment);
         reader.position = position;
         reader.missed += missed;
         if let Some((batch, _)) = &batch {
             reader.heard = batch.opened;
         }
-        // Only a reader that was behind the others can have freed something.
-        if was_last || was_told != segment {
+        // Only a reader at the oldest batch, or one that enters a segment, can release anything.
+        if was_last || previous != segment {
             self.release();
         }
         Some(Received {
@@ -162,7 +169,7 @@ impl ChannelState {
         })
     }
 
-    /// What lies before a reader, or lay before it when it left.
+    /// Returns the backlog of a reader; after its receiver was dropped, the backlog at that time.
     pub(super) fn backlog(&self, reader: usize) -> Backlog {
         let reader = &self.readers[reader];
         reader.left.unwrap_or_else(|| Backlog {
@@ -172,40 +179,43 @@ impl ChannelState {
         })
     }
 
-    /// Notes that a batch was taken, and hands out the feeder if there is room for it now.
-    pub(super) fn take_feeder(&mut self) -> Option<Waker> {
+    /// Records that a reader made progress. Returns the waker of the link if there is room now.
+    pub(super) fn note_progress(&mut self) -> Option<Waker> {
         self.wait.taken += 1;
         if self.wait.is_abandoned && self.queue.is_within(4) {
             self.wait.is_abandoned = false;
         }
-        self.wait.feeder.take_if(|_| self.queue.is_within(7))
+        self.wait.link.take_if(|_| self.queue.is_within(7))
     }
 
+    /// Begins a segment after the gap `before`.
     pub(super) fn begin_segment(&mut self, before: GapStart) {
         let current = self.segments.current();
-        let unseen = self.queue.ends_before(current)
+        let is_unread = self.queue.ends_before(current)
             && self.readers.iter().all(|reader| reader.reported < current);
-        let segment = self.segments.begin(before, unseen);
+        let segment = self.segments.begin(before, is_unread);
         self.queue.begin_segment(segment);
     }
 
-    pub(super) fn settled(&mut self, wakers: &mut Vec<Waker>) {
+    /// Wakes the readers if every subscription is settled: a gap is no longer held back.
+    pub(super) fn wake_if_settled(&mut self, wakers: &mut Vec<Waker>) {
         if self.confirmations.are_settled() {
             self.segments.settle();
-            self.wake(wakers);
+            self.collect_wakers(wakers);
         }
     }
 
-    pub(super) fn wake(&mut self, wakers: &mut Vec<Waker>) {
+    /// Moves the wakers of all waiting readers to `wakers`.
+    pub(super) fn collect_wakers(&mut self, wakers: &mut Vec<Waker>) {
         wakers.extend(self.readers.iter_mut().filter_map(|r| r.waker.take()));
     }
 
-    /// Forgets what every reader has been given and told.
+    /// Releases the batches and the segments that no reader needs any more.
     pub(super) fn release(&mut self) {
         let here = || self.readers.iter().filter(|reader| reader.left.is_none());
         let batch = here().map(|reader| reader.position.batch).min();
         let reported = here().map(|reader| reader.reported).min();
         self.queue.release_before(batch.unwrap_or(u64::MAX));
-        self.segments.forget(reported.unwrap_or(u64::MAX));
+        self.segments.release(reported.unwrap_or(u64::MAX));
     }
 }

@@ -7,8 +7,8 @@ use tokio::time::timeout;
 use crate::error::{BoxError, Error};
 use crate::util::caught;
 
-/// A user name and a password, as [`Subscriber::credentials`](crate::Subscriber::credentials) gives
-/// them. `Debug` shows no password.
+/// A user name and a password, for [`Subscriber::credentials`](crate::Subscriber::credentials).
+/// `Debug` does not show the password.
 ///
 /// ```
 /// use redis_push::Credentials;
@@ -23,7 +23,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// A user of the server's access control list, and its password.
+    /// Creates the credentials of a user in the server's access control list.
     pub fn new(username: impl Into<String>, password: impl Into<String>) -> Self {
         Self {
             username: Some(username.into()),
@@ -31,7 +31,7 @@ impl Credentials {
         }
     }
 
-    /// The password of the default user: `requirepass`.
+    /// Creates the credentials of the default user, whose password is the server's `requirepass`.
     pub fn of_default_user(password: impl Into<String>) -> Self {
         Self {
             username: None,
@@ -48,10 +48,10 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Who is asked for credentials before each attempt to connect.
-pub(crate) struct Provider(Box<dyn Fn() -> Asked + Send + Sync>);
+/// The user's function that returns the credentials, called before each attempt to connect.
+pub(crate) struct Provider(Box<dyn Fn() -> Provided + Send + Sync>);
 
-type Asked = Pin<Box<dyn Future<Output = Result<Credentials, BoxError>> + Send>>;
+type Provided = Pin<Box<dyn Future<Output = Result<Credentials, BoxError>> + Send>>;
 
 impl Provider {
     pub(crate) fn new<F, R, E>(provider: F) -> Self
@@ -61,26 +61,23 @@ impl Provider {
         E: Into<BoxError>,
     {
         Self(Box::new(move || {
-            let asked = provider();
-            Box::pin(async { asked.await.map_err(Into::into) })
+            let provided = provider();
+            Box::pin(async { provided.await.map_err(Into::into) })
         }))
     }
 
-    /// Asks once. Dropping this drops the user's future too.
+    /// Calls the provider once. Dropping the returned future drops the user's future too.
     pub(crate) async fn ask(&self, within: Duration) -> Result<Credentials, Error> {
-        let asked = caught(async { (self.0)().await });
-        match timeout(within, asked).await {
+        let provided = caught(async { (self.0)().await });
+        match timeout(within, provided).await {
             Ok(Some(Ok(credentials))) => Ok(credentials),
-            Ok(Some(Err(error))) => Err(Error::connection(format!(
-                "there are no credentials to connect with: {error}"
-            ))
-            .caused_by(error)),
-            Ok(None) => Err(Error::connection(
-                "there are no credentials to connect with: their provider panicked",
-            )),
+            Ok(Some(Err(error))) => {
+                let text = format!("the credentials provider failed: {error}");
+                Err(Error::connection(text).caused_by(error))
+            }
+            Ok(None) => Err(Error::connection("the credentials provider panicked")),
             Err(_) => Err(Error::connection(format!(
-                "there are no credentials to connect with: their provider did not give them \
-                 within {within:?}"
+                "the credentials provider did not return within {within:?}"
             ))),
         }
     }
@@ -101,19 +98,19 @@ mod tests {
     }
 
     #[test]
-    fn what_a_provider_gives_is_taken() {
+    fn the_credentials_of_a_provider_are_returned() {
         let provider =
             Provider::new(|| async { Ok::<_, BoxError>(Credentials::of_default_user("pw")) });
-        let given = ask(&provider).unwrap();
-        assert_eq!((given.username, &*given.password), (None, "pw"));
+        let provided = ask(&provider).unwrap();
+        assert_eq!((provided.username, &*provided.password), (None, "pw"));
     }
 
     #[test]
-    fn a_provider_that_fails_hangs_or_panics_is_an_error_of_the_connection() {
+    fn a_provider_that_fails_hangs_or_panics_is_a_connection_error() {
         let failing = Provider::new(|| async { Err::<Credentials, _>("the vault is sealed") });
         let hanging = Provider::new(std::future::pending::<Result<Credentials, BoxError>>);
         let panicking = Provider::new(|| -> std::future::Ready<Result<Credentials, BoxError>> {
-            panic!("asked to panic")
+            panic!("a test has requested this panic")
         });
         for (provider, reason) in [
             (failing, "the vault is sealed"),

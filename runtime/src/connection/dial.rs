@@ -15,7 +15,8 @@ impl Server {
             ConnectionAddr::TcpTls { host, port, .. } => {
                 let Some(tls) = self.tls() else {
                     return Err(Error::config(
-                        "the TLS of a redis-rs client cannot be used by this link",
+                        "this link cannot use the TLS settings of a redis-rs client; pass the \
+                         certificates to `Subscriber::tls`",
                     ));
                 };
                 let stream = connect_tcp(host, *port).await.map_err(io)?;
@@ -26,7 +27,9 @@ impl Server {
                 let stream = tokio::net::UnixStream::connect(path).await.map_err(io)?;
                 Ok(Box::new(stream))
             }
-            address => Err(Error::config(format!("there is no way to reach {address}"))),
+            address => Err(Error::config(format!(
+                "cannot connect to {address}: this kind of address is not supported"
+            ))),
         }
     }
 }

@@ -10,10 +10,10 @@ use super::server::Server;
 use super::tls::Tls;
 use crate::error::{BoxError, Result};
 
-/// A server that commands are sent to, by a [`Publisher`](crate::Publisher) or a
+/// A server for the commands of a [`Publisher`](crate::Publisher) or a
 /// [`FailureSink`](crate::FailureSink).
 ///
-/// Both take a URL or a client of redis-rs as it is; this is for what neither can say.
+/// Both also accept a URL or a redis-rs client. An `Endpoint` is for options that neither can express.
 ///
 /// ```no_run
 /// use redis_push::{Endpoint, Publisher, Tls};
@@ -30,7 +30,8 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The server at a URL, in the forms that [`Subscriber::new`](crate::Subscriber::new) takes.
+    /// Creates an endpoint for a URL, in the forms that [`Subscriber::new`](crate::Subscriber::new)
+    /// accepts.
     pub fn new(url: impl Into<String>) -> Self {
         Self::to(Target::Url(url.into()))
     }
@@ -40,15 +41,16 @@ impl Endpoint {
         Self { target, options }
     }
 
-    /// Sets whom a `rediss://` connection trusts, as [`Subscriber::tls`](crate::Subscriber::tls).
+    /// Sets the trusted roots and the client identity of a `rediss://` connection, like
+    /// [`Subscriber::tls`](crate::Subscriber::tls).
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.options.tls = Some(tls);
         self
     }
 
-    /// Asks for the user name and the password before each attempt to connect, as
-    /// [`Subscriber::credentials`](crate::Subscriber::credentials).
+    /// Sets a provider of the user name and the password, which is called before each attempt to
+    /// connect, like [`Subscriber::credentials`](crate::Subscriber::credentials).
     #[must_use]
     pub fn credentials<F, R, E>(mut self, provider: F) -> Self
     where
@@ -60,19 +62,20 @@ impl Endpoint {
         self
     }
 
-    /// Names each connection, as [`Subscriber::client_name`](crate::Subscriber::client_name).
+    /// Sets the name of each connection, like
+    /// [`Subscriber::client_name`](crate::Subscriber::client_name).
     #[must_use]
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
         self.options.client_name = Some(name.into());
         self
     }
 
-    /// The server, for a link. With `reads_socket`, TLS must be done by this crate.
+    /// Returns the server, for a link. With `reads_socket`, this crate must do the TLS.
     pub(crate) fn into_server(self, reads_socket: bool) -> Result<Server> {
         self.target.into_server(self.options, reads_socket)
     }
 
-    /// A connection for commands, which carries no pushes.
+    /// Returns a connection for commands, without pushes.
     pub(crate) fn into_lazy(self) -> Result<LazyConnection> {
         Ok(LazyConnection::new(Arc::new(self.into_server(false)?)))
     }
@@ -104,7 +107,7 @@ impl From<Client> for Endpoint {
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A URL may hold a password.
+        // A URL may contain a password.
         f.debug_struct("Endpoint").finish_non_exhaustive()
     }
 }

@@ -10,49 +10,58 @@ use tokio::time::{Instant, timeout};
 use super::Connection;
 use super::server::Server;
 use crate::error::Error;
-use crate::util::{Backoff, caught, clock};
-use crate::util::{Mutex, MutexGuard};
+use crate::util::{Backoff, Mutex, caught, clock};
 
-/// A connection beside the link, for commands only. It is made with the first of them, and anew
-/// with the next one after it was lost. Commands of several callers go over it together.
+/// A connection for commands, separate from the link. The first command makes the connection, and so
+/// does the first one after the connection was lost. All callers share it.
 ///
-/// An attempt to connect is nobody's in particular: a caller that has no time for it leaves it to
-/// the next one. After one that has failed, callers are told so for a moment, without another.
+/// ```text
+///   none ── command ──▶ connecting ──▶ connected ── lost, or silent ──▶ none
+///                            │
+///                            ▼ failed
+///                        back-off: commands fail at once with the same error ── time is up ──▶ none
+/// ```
+///
+/// Attempts to connect are shared by all callers too, and run on a task of their own: if a caller stops
+/// waiting, the next caller gets the result.
 pub(crate) struct LazyConnection {
     server: Arc<Server>,
     state: Arc<Mutex<LazyState>>,
 }
 
+/// No user code runs under the lock, so the state is always consistent.
 struct LazyState {
-    kept: Option<Kept>,
+    current: Option<Current>,
     attempt: Option<Attempt>,
-    /// Why the last attempt failed, and until when there is no other.
+    /// Why the last attempt failed, and the time before which there is no other.
     failed: Option<(Arc<Error>, Instant)>,
     backoff: Backoff,
 }
 
-struct Kept {
+/// The connection that is in use.
+struct Current {
     connection: Connection,
-    /// Since when a command has been sent and none answered.
+    /// When the first command was sent after the last answer.
     silent_since: Option<Instant>,
 }
 
+/// An attempt to connect.
 struct Attempt {
     ended: watch::Receiver<Option<Result<Connection, Arc<Error>>>>,
     task: AbortHandle,
 }
 
-/// Why commands were not carried out, as far as is known.
+/// Why commands were not executed, as far as that is known.
 pub(crate) enum CommandError {
     /// There is no connection: nothing was sent.
     NotSent(Error),
-    /// The server says no.
+    /// The server has refused a command.
     Refused(ServerError),
-    /// They were sent, or a part of them, and no answer came.
+    /// The commands were sent, at least in part, and no answer has arrived.
     Unknown(Error),
 }
 
-/// What a server says when it refuses a command.
+/// The error reply with which a server refuses a command.
 #[derive(Debug)]
 pub(crate) struct ServerError {
     pub(crate) code: Option<String>,
@@ -60,7 +69,8 @@ pub(crate) struct ServerError {
 }
 
 impl ServerError {
-    /// A server that does not know a command repeats its arguments: a payload, perhaps.
+    /// Reads an error reply, without the arguments: a server that does not know a command repeats them,
+    /// and they may contain a payload.
     pub(crate) fn of(error: &RedisError) -> Self {
         let text = error.to_string();
         let end = text.find(", with args").unwrap_or(text.len());
@@ -74,13 +84,14 @@ impl ServerError {
 /// How long an attempt to connect may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
-/// A connection that has answered nothing for so long is not used again once a caller gives up.
+/// If a caller stops waiting for an answer, a connection that has been silent for this long is
+/// discarded.
 const SILENCE: Duration = Duration::from_secs(1);
 
 impl LazyConnection {
     pub(crate) fn new(server: Arc<Server>) -> Self {
         let state = Mutex::new(LazyState {
-            kept: None,
+            current: None,
             attempt: None,
             failed: None,
             backoff: Backoff::new(Duration::from_millis(20), Duration::from_secs(2)),
@@ -91,8 +102,7 @@ impl LazyConnection {
         }
     }
 
-    /// Sends commands in one write, and returns the last `count` of the server's replies; those
-    /// before them are `skipped`.
+    /// Sends commands in one write, skips `skipped` replies, and returns the `count` after them.
     pub(crate) async fn send(
         &self,
         commands: &Pipeline,
@@ -104,8 +114,7 @@ impl LazyConnection {
             let mut connection = self.connection().await.map_err(CommandError::NotSent)?;
             is_sent = true;
             let waiting = Waiting::begin(&self.state, &connection);
-            let sent = connection.send_all(commands, skipped, count).await;
-            match sent {
+            match connection.send_all(commands, skipped, count).await {
                 Ok(replies) => {
                     waiting.answered();
                     Ok(replies)
@@ -121,37 +130,41 @@ impl LazyConnection {
                 }
             }
         };
-        let sent = timeout(within, sending).await;
-        let replies = sent.unwrap_or_else(|_| Err(self.too_late(within, is_sent)))?;
-        let replies = replies.into_iter().map(Value::extract_error);
-        let replies = replies.collect::<Result<_, _>>();
-        replies.map_err(|error| CommandError::Refused(ServerError::of(&error)))
+        timeout(within, sending)
+            .await
+            .unwrap_or_else(|_| Err(self.too_late(within, is_sent)))?
+            .into_iter()
+            .map(Value::extract_error)
+            .collect::<Result<_, _>>()
+            .map_err(|error| CommandError::Refused(ServerError::of(&error)))
     }
 
     fn too_late(&self, within: Duration, was_sent: bool) -> CommandError {
         let text = self.server.silence(within);
-        match was_sent {
-            true => CommandError::Unknown(Error::timeout(text)),
-            false => CommandError::NotSent(Error::connection(text)),
+        if was_sent {
+            CommandError::Unknown(Error::timeout(text))
+        } else {
+            CommandError::NotSent(Error::connection(text))
         }
     }
 
-    /// The connection that is up, or a new one; who comes meanwhile waits for that one too.
+    /// Returns the current connection, or makes one. Callers that arrive during an attempt wait for the
+    /// same attempt.
     async fn connection(&self) -> Result<Connection, Error> {
         let mut ended = {
-            let mut state = lock(&self.state);
-            if let Some(kept) = &state.kept
-                && kept.connection.is_up()
+            let mut state = self.state.lock();
+            if let Some(current) = &state.current
+                && current.connection.is_up()
             {
-                return Ok(kept.connection.clone());
+                return Ok(current.connection.clone());
             }
-            state.kept = None;
+            state.current = None;
             if let Some((error, until)) = &state.failed
                 && clock::now() < *until
             {
                 return Err(error.again());
             }
-            // One that was ended from outside has not said so.
+            // An attempt whose task was aborted has not removed itself.
             state.attempt.take_if(|attempt| attempt.task.is_finished());
             let attempt = state.attempt.get_or_insert_with(|| self.attempt());
             attempt.ended.clone()
@@ -159,27 +172,26 @@ impl LazyConnection {
         match ended.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(Ok(connection))) => Ok(connection.clone()),
             Ok(Some(Err(error))) => Err(error.again()),
-            Ok(None) | Err(_) => Err(Error::connection("the attempt to connect was given up")),
+            Ok(None) | Err(_) => Err(Error::connection("the attempt to connect was aborted")),
         }
     }
 
-    /// Connects on a task of its own.
+    /// Spawns a task that connects.
     fn attempt(&self) -> Attempt {
         let (server, state) = (Arc::clone(&self.server), Arc::clone(&self.state));
         let (end, ended) = watch::channel(None);
         let task = tokio::spawn(async move {
-            let connecting = caught(server.within(ATTEMPT, connect(&server)));
-            let connected = connecting
+            let connected = caught(server.within(ATTEMPT, connect(&server)))
                 .await
-                .unwrap_or_else(|| Err(Error::connection("the attempt to connect panicked")));
-            let connected = connected.map_err(Arc::new);
-            let mut state = lock(&state);
+                .unwrap_or_else(|| Err(Error::connection("the attempt to connect panicked")))
+                .map_err(Arc::new);
+            let mut state = state.lock();
             state.attempt = None;
             match &connected {
                 Ok(connection) => {
                     state.backoff.reset();
                     state.failed = None;
-                    state.kept = Some(Kept {
+                    state.current = Some(Current {
                         connection: connection.clone(),
                         silent_since: None,
                     });
@@ -200,7 +212,7 @@ impl LazyConnection {
 
 impl Drop for LazyConnection {
     fn drop(&mut self) {
-        if let Some(attempt) = &lock(&self.state).attempt {
+        if let Some(attempt) = &self.state.lock().attempt {
             attempt.task.abort();
         }
     }
@@ -219,12 +231,13 @@ async fn connect(server: &Server) -> Result<Connection, Error> {
     Ok(Connection::driven(connection, tokio::spawn(driver)))
 }
 
-/// A command that has been sent. When it is dropped unanswered, as by a caller that gives up, and
-/// nothing has been answered for too long, the next command gets another connection: nobody else
-/// would notice that the server is gone.
+/// A command that has been sent. If it is dropped without an answer, because its caller has stopped
+/// waiting, and the connection has been silent for too long, the connection is discarded and the next
+/// command makes another one. There is no `PING` here that would notice a dead server.
 struct Waiting<'s> {
     state: &'s Mutex<LazyState>,
     connection: Connection,
+    /// Whether the command was answered, or the connection was lost.
     is_over: bool,
 }
 
@@ -235,15 +248,15 @@ impl<'s> Waiting<'s> {
             connection: connection.clone(),
             is_over: false,
         };
-        waiting.with_kept(|kept| {
-            kept.silent_since.get_or_insert_with(clock::now);
+        waiting.with_current(|current| {
+            current.silent_since.get_or_insert_with(clock::now);
         });
         waiting
     }
 
     fn answered(mut self) {
         self.is_over = true;
-        self.with_kept(|kept| kept.silent_since = None);
+        self.with_current(|current| current.silent_since = None);
     }
 
     fn lost(mut self) {
@@ -251,19 +264,21 @@ impl<'s> Waiting<'s> {
         self.discard();
     }
 
+    /// Discards the connection, unless it is replaced already.
     fn discard(&self) {
-        let mut state = lock(self.state);
+        let mut state = self.state.lock();
         state
-            .kept
-            .take_if(|kept| kept.connection.is(&self.connection));
+            .current
+            .take_if(|current| current.connection.is(&self.connection));
     }
 
-    fn with_kept(&self, change: impl FnOnce(&mut Kept)) {
-        let mut state = lock(self.state);
-        if let Some(kept) = &mut state.kept
-            && kept.connection.is(&self.connection)
+    /// Changes the connection's state, unless it is replaced already.
+    fn with_current(&self, change: impl FnOnce(&mut Current)) {
+        let mut state = self.state.lock();
+        if let Some(current) = &mut state.current
+            && current.connection.is(&self.connection)
         {
-            change(kept);
+            change(current);
         }
     }
 }
@@ -274,8 +289,8 @@ impl Drop for Waiting<'_> {
             return;
         }
         let mut is_silent = false;
-        self.with_kept(|kept| {
-            is_silent = kept
+        self.with_current(|current| {
+            is_silent = current
                 .silent_since
                 .is_some_and(|since| clock::now() - since >= SILENCE);
         });
@@ -283,9 +298,4 @@ impl Drop for Waiting<'_> {
             self.discard();
         }
     }
-}
-
-fn lock(state: &Mutex<LazyState>) -> MutexGuard<'_, LazyState> {
-    // Nothing in here runs foreign code, so the state is whole.
-    state.lock()
 }

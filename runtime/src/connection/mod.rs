@@ -1,3 +1,48 @@
+//! Connections: to which server, as which user, over which stream, and what is sent over them.
+//!
+//! | file | contents |
+//! | --- | --- |
+//! | `endpoint`, `options` | [`Endpoint`]: what users set; checked and turned into a [`Server`] |
+//! | `credentials` | [`Credentials`], and the user's provider of them |
+//! | `server` | [`Server`]: the address, the greeting, and the wait for both |
+//! | `dial`, `stream`, `tls` | streams: TCP, TLS over TCP, unix sockets |
+//! | `connect_error` | why a connection could not be made, without secrets |
+//! | `mod` | [`Connection`]: the commands of the session |
+//! | `tracking` | the commands for invalidations |
+//! | `lazy` | [`LazyConnection`]: the commands of publishers and failure sinks |
+//!
+//! In: `subscriber`, `publish` and `failure` pass an [`Endpoint`]. `link` makes the session's
+//! connections from its [`Server`]. Out: `link` and `session` get a [`Connection`], `publish` and
+//! `failure` a [`LazyConnection`].
+//!
+//! # What is sent
+//!
+//! | when | commands |
+//! | --- | --- |
+//! | connecting | redis-rs's greeting: `HELLO 3` with the credentials, `SELECT`, `CLIENT SETINFO`; then `CLIENT SETNAME` |
+//! | subscribing | `SUBSCRIBE`, `PSUBSCRIBE`, `SSUBSCRIBE`; for invalidations `CLIENT TRACKING ON BCAST PREFIX`, then `UNSUBSCRIBE` of a fence |
+//! | at each `ping_interval` | `PING`; before it, `CLIENT TRACKINGINFO` on an attached connection with invalidations |
+//! | draining | `UNSUBSCRIBE`, `PUNSUBSCRIBE`, `SUNSUBSCRIBE`; for invalidations `CLIENT TRACKING OFF`, then `UNSUBSCRIBE` of a fence |
+//! | attached, before subscribing | `CLIENT ID` |
+//! | on a [`LazyConnection`] | what publishers and sinks write |
+//!
+//! # Facts to know
+//!
+//! - The session's connection carries no commands of users. The server's output buffer limit for
+//!   Pub/Sub covers every reply on it, and redis-rs takes a `sunsubscribe` that the server sends on its
+//!   own for the reply to the oldest command in flight.
+//! - There is one name in each command. Under ACL, a `SUBSCRIBE` of several names is all or nothing, and
+//!   redis-rs expects one reply for each command. The commands are pipelined.
+//! - A reply is not a confirmation. Confirmations are pushes, and go to the dispatcher. `CLIENT TRACKING`
+//!   has no confirmation, so a fence follows it (`tracking`).
+//! - Names are never unsubscribed with an empty list: this would end the subscriptions of others too, and
+//!   redis-rs miscounts the replies.
+//! - An error reply to a `PING` is a sign of life too.
+//! - redis-rs's own retries and timeouts are off: after a command that timed out, the connection would
+//!   stay as it is. The callers have timeouts.
+//! - A server that does not know a command repeats its arguments in the error. Those of `HELLO` contain
+//!   the password, those of `PUBLISH` the payload.
+
 mod connect_error;
 mod credentials;
 mod dial;
@@ -24,13 +69,13 @@ use tokio::task::JoinHandle;
 use crate::error::Error;
 use crate::subscription::{Kind, Subscription, TrackingFence};
 
-/// A live connection: what the supervisor says to the server over it.
+/// A live connection, for the commands of the session.
 ///
-/// Dropping it ends the connection, unless it is the user's.
+/// Dropping the last clone ends the connection, unless it is the user's.
 #[derive(Clone)]
 pub(crate) struct Connection {
     commands: Commands,
-    /// The server's number of this connection, where somebody else may replace it under us.
+    /// The server's number of an attached connection, which its manager may replace at any time.
     attached_as: Option<i64>,
 }
 
@@ -56,12 +101,11 @@ impl Connection {
         }
     }
 
-    /// Gives the connection a name that `CLIENT LIST` shows. A user who may not do that goes
-    /// without.
+    /// Sets the name that `CLIENT LIST` shows. If the server refuses it, the connection has no name.
     ///
     /// # Errors
     ///
-    /// When the connection is lost.
+    /// Returns an error if the connection is lost.
     pub(super) async fn set_name(&mut self, name: &str) -> Result<(), Error> {
         let mut command = redis::cmd("CLIENT");
         command.arg("SETNAME").arg(name);
@@ -71,7 +115,7 @@ impl Connection {
                 tracing::warn!(
                     target: "redis_push",
                     %error,
-                    "the server does not let the connection be named"
+                    "connection name refused by the server; continuing without a name"
                 );
                 Ok(())
             }
@@ -79,7 +123,7 @@ impl Connection {
         }
     }
 
-    /// Sends commands in one write, and returns `count` replies behind those that are skipped.
+    /// Sends commands in one write, skips `skipped` replies, and returns the `count` after them.
     pub(super) async fn send_all(
         &mut self,
         commands: &Pipeline,
@@ -89,7 +133,7 @@ impl Connection {
         self.commands.send_all(commands, skipped, count).await
     }
 
-    /// Whether it is not known to have ended.
+    /// Whether the connection is up, as far as that is known.
     pub(super) fn is_up(&self) -> bool {
         match &self.commands {
             Commands::Manager(_) => true,
@@ -97,7 +141,7 @@ impl Connection {
         }
     }
 
-    /// Whether both are one connection. Of managers it is not known, and one is as good as another.
+    /// Whether both are the same connection. For managers this is not known, and does not matter.
     pub(super) fn is(&self, other: &Self) -> bool {
         match (&self.commands, &other.commands) {
             (Commands::Driven(_, one), Commands::Driven(_, other)) => Arc::ptr_eq(one, other),
@@ -105,21 +149,20 @@ impl Connection {
         }
     }
 
-    /// Whether the names on it may be somebody else's too.
+    /// Whether the connection is the user's, who may use the same names.
     pub(crate) fn is_shared(&self) -> bool {
         self.attached_as.is_some()
     }
 
-    /// Subscribes to each name with a command of its own and returns, for each, why the server
-    /// refused it.
+    /// Subscribes to each name with its own command. Returns for each why the server refused it, or
+    /// `None`.
     ///
-    /// One name a command: under ACL a `SUBSCRIBE` is all or nothing, and redis-rs counts one
-    /// reply a command. The commands go out together, and behind their replies the
-    /// [fences](Fence) of what needs one. A `None` is no confirmation: that comes to the feed.
+    /// The commands are sent together, and after their replies the [fences](TrackingFence) of those
+    /// that need one. `None` is not a confirmation: that is a push, which goes to the dispatcher.
     ///
     /// # Errors
     ///
-    /// When the connection is lost.
+    /// Returns an error if the connection is lost.
     pub(crate) async fn subscribe(
         &mut self,
         subscriptions: &[Subscription],
@@ -142,35 +185,41 @@ impl Connection {
             .map(|(prefix, _)| tracking::fence(TrackingFence::On, prefix));
         let answers = self.each(commands, 0).await?;
         for ((_, refusal), answer) in fenced.into_iter().zip(answers) {
-            let needs = |answer| format!("to be sure of it `UNSUBSCRIBE` is needed too: {answer}");
-            *refusal = answer.map(needs);
+            let explain = |answer| {
+                format!("`UNSUBSCRIBE`, which confirms the tracking, is refused: {answer}")
+            };
+            *refusal = answer.map(explain);
         }
         Ok(refusals)
     }
 
-    /// Unsubscribes from each name, likewise. Never without a name: that would end subscriptions
-    /// that are not ours, and redis-rs miscounts its replies.
+    /// Unsubscribes from each name with its own command. Returns for each why the server refused it,
+    /// or `None`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is lost.
     pub(crate) async fn unsubscribe(
         &mut self,
         subscriptions: &[Subscription],
     ) -> Result<Vec<Option<String>>, Error> {
         let is_tracked = |one: &Subscription| one.kind() == Kind::Invalidation;
-        let first = subscriptions
+        let switch_off = subscriptions
             .iter()
             .any(is_tracked)
             .then(tracking::switch_off);
-        let skipped = usize::from(first.is_some());
-        let commands = first
+        let skipped = usize::from(switch_off.is_some());
+        let commands = switch_off
             .into_iter()
             .chain(subscriptions.iter().map(unsubscribe));
         self.each(commands, skipped).await
     }
 
-    /// Waits for any answer to a `PING`.
+    /// Waits for any answer to a `PING`: an error reply is an answer too.
     ///
     /// # Errors
     ///
-    /// When the connection is lost. That the server refuses the command is an answer too.
+    /// Returns an error if the connection is lost.
     pub(crate) async fn ping(&mut self) -> Result<(), Error> {
         match self.commands.send(&redis::cmd("PING")).await {
             Err(error) if error.code().is_none() => Err(lost(&error)),
@@ -178,12 +227,14 @@ impl Connection {
         }
     }
 
-    /// Those of the prefixes that the server does not tell of on this connection. It can only be
-    /// known, and only change, where somebody else has a say: no push tells that tracking has ended.
+    /// Returns those of the prefixes that the server does not track on this connection.
+    ///
+    /// Asks only on a shared connection: on others nobody switches tracking off. No push reports the
+    /// end of tracking.
     ///
     /// # Errors
     ///
-    /// When the connection is lost.
+    /// Returns an error if the connection is lost.
     pub(crate) async fn untracked(
         &mut self,
         prefixes: Vec<Subscription>,
@@ -193,28 +244,28 @@ impl Connection {
         }
         match self.commands.send(&tracking::ask()).await {
             Err(error) if error.code().is_none() => Err(lost(&error)),
-            // A user without that right, or a server before 6.2.
+            // The user may not run the command, or the server is older than 6.2.
             Err(_) => Ok(Vec::new()),
             Ok(answer) => Ok(tracking::not_in(&answer, prefixes)),
         }
     }
 
-    /// What is wrong when the server has answered every command, and confirmations are missing.
+    /// Returns the error for a server that has replied to every command while confirmations are
+    /// missing.
     pub(crate) fn unconfirmed(&self) -> Error {
-        let hint = match self.is_shared() {
-            true => {
-                "; is the attached receiver's channel the push sender of this manager, and does \
-                 the manager speak RESP3 (`?protocol=resp3`)?"
-            }
-            false => "",
+        let hint = if self.is_shared() {
+            "; check that the attached receiver's channel is the push sender of this manager, and \
+             that the manager speaks RESP3 (`?protocol=resp3`)"
+        } else {
+            ""
         };
         Error::connection(format!(
-            "the server has answered, but not every confirmation has come as a push{hint}"
+            "the server has replied, but not every confirmation has arrived as a push{hint}"
         ))
     }
 
-    /// Sends the commands together, and returns why the server refused each of them behind those
-    /// that are skipped.
+    /// Sends the commands together, skips `skipped` replies, and returns for each of the others why
+    /// the server refused the command, or `None`.
     async fn each(
         &mut self,
         commands: impl Iterator<Item = Cmd>,
@@ -244,22 +295,22 @@ impl Connection {
             .collect())
     }
 
-    /// Makes sure that the user's manager has not gone to another connection unnoticed: its
-    /// `Disconnection` may have been among pushes that were lost before us.
+    /// Checks that the user's manager still has the same connection. Its `Disconnection` may have been
+    /// among the pushes that the attached channel has lost.
     async fn check_same(&mut self) -> Result<(), Error> {
         let (Commands::Manager(manager), Some(id)) = (&mut self.commands, self.attached_as) else {
             return Ok(());
         };
-        match client_id(manager).await? == id {
-            true => Ok(()),
-            false => Err(Error::connection(
-                "the attached manager has replaced its connection",
-            )),
+        if client_id(manager).await? == id {
+            Ok(())
+        } else {
+            let text = "the attached manager has replaced its connection";
+            Err(Error::connection(text))
         }
     }
 }
 
-/// The command that asks for a subscription.
+/// Returns the command that starts a subscription.
 fn subscribe(subscription: &Subscription) -> Cmd {
     let name = subscription.name();
     match subscription.kind() {
@@ -267,11 +318,11 @@ fn subscribe(subscription: &Subscription) -> Cmd {
         Kind::Pattern => named("PSUBSCRIBE", name),
         Kind::Shard => named("SSUBSCRIBE", name),
         Kind::Invalidation => tracking::switch_on(name),
-        Kind::Connection => unreachable!("the server is not asked for it"),
+        Kind::Connection => unreachable!("connection events are not subscribed on the server"),
     }
 }
 
-/// The command whose confirmation says that a subscription has ended.
+/// Returns the command whose confirmation proves that a subscription has ended.
 fn unsubscribe(subscription: &Subscription) -> Cmd {
     let name = subscription.name();
     match subscription.kind() {
@@ -279,7 +330,7 @@ fn unsubscribe(subscription: &Subscription) -> Cmd {
         Kind::Pattern => named("PUNSUBSCRIBE", name),
         Kind::Shard => named("SUNSUBSCRIBE", name),
         Kind::Invalidation => tracking::fence(TrackingFence::Off, name),
-        Kind::Connection => unreachable!("the server is not asked for it"),
+        Kind::Connection => unreachable!("connection events are not subscribed on the server"),
     }
 }
 
@@ -289,13 +340,13 @@ fn named(command: &str, name: &str) -> Cmd {
     command
 }
 
-/// Where commands go.
+/// The sender of the commands.
 #[derive(Clone)]
 enum Commands {
     Manager(ConnectionManager),
     Driven(
         MultiplexedConnection,
-        // Ends with the last clone.
+        // Aborted when the last clone is dropped.
         Arc<Driver>,
     ),
 }
@@ -325,7 +376,7 @@ impl Commands {
     }
 }
 
-/// The task that reads and writes a connection over a stream of ours; it ends with its owner.
+/// The task that runs redis-rs over a stream that this crate has opened. Dropping this aborts the task.
 struct Driver(JoinHandle<()>);
 
 impl Drop for Driver {
@@ -334,7 +385,7 @@ impl Drop for Driver {
     }
 }
 
-/// The server's number of a connection.
+/// Returns the server's number of a connection.
 pub(crate) async fn client_id(manager: &mut ConnectionManager) -> Result<i64, Error> {
     redis::cmd("CLIENT")
         .arg("ID")
@@ -343,7 +394,7 @@ pub(crate) async fn client_id(manager: &mut ConnectionManager) -> Result<i64, Er
         .map_err(|error| lost(&error))
 }
 
-/// A connection that was there and is no more.
+/// Returns the error for a connection that was lost.
 fn lost(error: &RedisError) -> Error {
     Error::connection(format!("the connection was lost: {error}")).caused_by(error.clone())
 }

@@ -1,4 +1,4 @@
-//! From a URL or a client of redis-rs, and the options beside it, to a [`Server`].
+//! From a URL or a redis-rs client, and options, to a [`Server`]. All checks of both are here.
 
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
@@ -8,13 +8,13 @@ use super::stream::tcp_settings;
 use super::tls::{self, Connector, Tls};
 use crate::error::Error;
 
-/// Which server to connect to.
+/// The server to connect to.
 pub(super) enum Target {
     Url(String),
     Client(Box<Client>),
 }
 
-/// How to connect to it.
+/// The options of a connection.
 #[derive(Default)]
 pub(super) struct Options {
     pub(super) tls: Option<Tls>,
@@ -23,11 +23,12 @@ pub(super) struct Options {
 }
 
 impl Target {
-    /// Checks the target and the options. With `reads_socket`, TLS must be done by this crate.
+    /// Checks the target and the options. With `reads_socket`, this crate must do the TLS.
     ///
     /// # Errors
     ///
-    /// When the URL does not parse, or asks for what is not possible.
+    /// Returns an error if the URL does not parse, or if it or an option requires something that is not
+    /// possible.
     pub(super) fn into_server(self, options: Options, reads_socket: bool) -> Result<Server, Error> {
         let info = match self {
             Self::Url(url) => info_of(&url)?,
@@ -42,8 +43,8 @@ fn server(info: ConnectionInfo, options: Options, reads_socket: bool) -> Result<
         && (name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()))
     {
         return Err(Error::config(format!(
-            "the server would refuse the client name {name:?}: it takes visible ASCII characters, \
-             and no spaces"
+            "invalid client name {name:?}: the server accepts only visible ASCII characters, \
+             without spaces"
         )));
     }
     let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
@@ -61,10 +62,11 @@ fn server(info: ConnectionInfo, options: Options, reads_socket: bool) -> Result<
     })
 }
 
-/// TLS of ours, or `None` where redis-rs is to do it: what its client was given cannot be read.
+/// Returns this crate's TLS. Returns `None` without TLS, and where redis-rs must do the TLS because the
+/// certificates of its client cannot be read.
 fn connector(
     address: &ConnectionAddr,
-    ours: Option<&Tls>,
+    tls_options: Option<&Tls>,
     reads_socket: bool,
 ) -> Result<Option<Connector>, Error> {
     let ConnectionAddr::TcpTls {
@@ -76,64 +78,65 @@ fn connector(
     else {
         return Ok(None);
     };
-    if *insecure && !ours.is_some_and(|tls| tls.accepts_any) {
+    if *insecure && !tls_options.is_some_and(|tls| tls.accepts_any) {
         return Err(Error::config(
-            "`#insecure` would take any certificate, whosesoever: give the server's authority to \
-             `Tls::root_certificate`, or say `Tls::danger_accept_any_certificate` if it must be",
+            "`#insecure` would accept any certificate, of any server: pass the certificate of the \
+             server's authority to `Tls::root_certificate`, or call \
+             `Tls::danger_accept_any_certificate` if this is what you want",
         ));
     }
-    let has_theirs = tls_params.is_some();
-    let usual = Tls::new();
-    match ours.or((!has_theirs && tls::IS_BUILT_IN).then_some(&usual)) {
+    let has_client_certificates = tls_params.is_some();
+    let default = Tls::new();
+    match tls_options.or((!has_client_certificates && tls::IS_BUILT_IN).then_some(&default)) {
         Some(tls) => Connector::new(tls, host, *port).map(Some),
         None if !reads_socket => Ok(None),
-        None if has_theirs => Err(Error::config(
-            "the wire link cannot read the certificates that the redis-rs client was given; give \
-             them to `Subscriber::tls`",
+        None if has_client_certificates => Err(Error::config(
+            "the wire link cannot read the certificates of the redis-rs client; pass them to \
+             `Subscriber::tls`",
         )),
         None => Err(Error::config(tls::NOT_BUILT_IN)),
     }
 }
 
 fn info_of(url: &str) -> Result<ConnectionInfo, Error> {
-    // A URL may hold a password: none of it goes into an error.
+    // A URL may contain a password, so no part of it goes into an error.
     let parsed = redis::parse_redis_url(url).ok_or_else(|| {
         Error::config(
-            "the server's URL is not one; it looks like `redis://[user:password@]host:port/[db]`",
+            "the server's URL does not parse; it must look like \
+             `redis://[user:password@]host:port/[db]`",
         )
     })?;
     let is_tls = matches!(parsed.scheme(), "rediss" | "valkeys");
     let is_insecure = is_tls && parsed.fragment() == Some("insecure");
-    // An unescaped `#`, `/` or `?` in a password makes a part of it look like a host or a path,
-    // which errors would print.
+    // An unescaped `#`, `/` or `?` in a password makes a part of the password look like a host or a
+    // path, which errors would print.
     let looks_cut = (parsed.fragment().is_some() && !is_insecure)
         || parsed.path().contains('@')
         || parsed.query().is_some_and(|query| query.contains('@'));
     if looks_cut && !parsed.scheme().contains("unix") {
         return Err(Error::config(
-            "the server's URL has a character in its password that must be percent-encoded, such \
-             as `%23` for `#` or `%40` for `@`",
+            "the password in the server's URL contains a character that must be percent-encoded, \
+             such as `%23` for `#` or `%40` for `@`",
         ));
     }
-    let asks_for_resp2 = parsed
+    let requires_resp2 = parsed
         .query_pairs()
         .any(|(key, value)| key == "protocol" && matches!(&*value, "2" | "resp2"));
-    if asks_for_resp2 {
+    if requires_resp2 {
         return Err(Error::config(
-            "the server's URL asks for `protocol=resp2`, which has no pushes; leave it out, RESP3 \
-             is switched on here",
+            "the server's URL requires `protocol=resp2`, which has no pushes; remove that: RESP3 is \
+             switched on automatically",
         ));
     }
     if is_tls && !tls::IS_BUILT_IN {
         return Err(Error::config(tls::NOT_BUILT_IN));
     }
-    parsed.into_connection_info().map_err(|error| {
-        let problem = error.to_string();
-        Error::config(format!("the server's URL cannot be used: {problem}"))
-    })
+    parsed
+        .into_connection_info()
+        .map_err(|error| Error::config(format!("the server's URL cannot be used: {error}")))
 }
 
-/// Sets what every connection of ours needs and redis-rs leaves off.
+/// Sets the options that every connection of this crate needs and that redis-rs leaves off.
 fn prepare(info: ConnectionInfo) -> ConnectionInfo {
     let settings = info
         .redis_settings()

@@ -1,3 +1,5 @@
+//! The server, and the start of a connection to it: greeting, timeout, name.
+
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -10,10 +12,10 @@ use super::tls::{self, Connector};
 use crate::error::Error;
 use crate::util::caught;
 
-/// A server: where it is, what one says to it first, and as whom.
+/// A server: its address, the user, and how to connect.
 pub(crate) struct Server {
     pub(super) info: ConnectionInfo,
-    /// `None` where there is no TLS, or where redis-rs is to do it.
+    /// `None` without TLS, and where redis-rs does the TLS.
     pub(super) tls: Option<Connector>,
     pub(super) credentials: Option<Provider>,
     pub(super) client_name: Option<String>,
@@ -28,14 +30,14 @@ impl Server {
         self.tls.as_ref()
     }
 
-    /// A client of redis-rs that says this greeting.
+    /// Returns a redis-rs client that sends this greeting.
     pub(crate) fn client(&self, greeting: &RedisConnectionInfo) -> Result<Client, Error> {
         let info = self.info.clone().set_redis_settings(greeting.clone());
         Client::open(info).map_err(|error| self.refused(Some(greeting), error))
     }
 
-    /// Connects by a `ConnectionManager`, without retries and timeouts of its own: one that fails a
-    /// command would leave the connection as it is.
+    /// Connects with a `ConnectionManager` whose own retries and response timeout are off: a timeout
+    /// would fail a command and leave the connection as it is.
     pub(crate) async fn manage(
         &self,
         greeting: &RedisConnectionInfo,
@@ -43,7 +45,7 @@ impl Server {
         configure: impl FnOnce(ConnectionManagerConfig) -> ConnectionManagerConfig,
     ) -> Result<Connection, Error> {
         if matches!(self.address(), ConnectionAddr::TcpTls { .. }) {
-            // What its client was given for TLS, only redis-rs can read.
+            // Only redis-rs can read the certificates of its client, so it does the TLS.
             tls::prepare_redis_rs();
         }
         let config = ConnectionManagerConfig::new()
@@ -56,13 +58,14 @@ impl Server {
             Some(Ok(manager)) => Ok(Connection::own(manager)),
             Some(Err(error)) => Err(self.refused(Some(greeting), error)),
             None => Err(Error::config(
-                "redis-rs panicked while it connected; for TLS of its own it needs a crypto \
-                 provider of the process (`CryptoProvider::install_default`)",
+                "redis-rs panicked while connecting; its own TLS needs a crypto provider for the \
+                 process (`CryptoProvider::install_default`)",
             )),
         }
     }
 
-    /// What one attempt to connect says first, with the credentials of the moment.
+    /// Returns the greeting for one attempt to connect, with credentials from the provider if there is
+    /// one.
     pub(crate) async fn greeting(&self, timeout: Duration) -> Result<RedisConnectionInfo, Error> {
         let greeting = self.info.redis_settings().clone();
         let Some(provider) = &self.credentials else {
@@ -70,12 +73,13 @@ impl Server {
         };
         let Credentials { username, password } = provider.ask(timeout).await?;
         Ok(greeting
-            // What redis-rs says where there is no name. One of the URL must not stay.
+            // `default` is the name that redis-rs sends if there is none. This overwrites the user
+            // name of the URL.
             .set_username(username.as_deref().unwrap_or("default"))
             .set_password(password))
     }
 
-    /// Brings a connection about within the time there is for it, and names it.
+    /// Waits for a connection, for at most `timeout`, and sets its name.
     pub(crate) async fn within(
         &self,
         timeout: Duration,
@@ -93,7 +97,7 @@ impl Server {
             .await
             .unwrap_or_else(|_| {
                 let hint = match address {
-                    ConnectionAddr::TcpTls { .. } => "; is it the port for TLS?",
+                    ConnectionAddr::TcpTls { .. } => "; check that this is its TLS port",
                     _ => "",
                 };
                 let silence = self.silence(timeout);
@@ -101,13 +105,13 @@ impl Server {
             })
     }
 
-    /// Says that no answer has come.
+    /// Returns the error text for a server that has not answered.
     pub(super) fn silence(&self, timeout: Duration) -> String {
         let address = self.address();
         format!("the server at {address} did not answer within {timeout:?}")
     }
 
-    /// Why there is no connection. A `greeting` is what had been said by then.
+    /// Returns the error for a failed attempt. `greeting` is what had been sent by then.
     pub(crate) fn refused(
         &self,
         greeting: Option<&RedisConnectionInfo>,

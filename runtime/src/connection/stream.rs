@@ -1,4 +1,4 @@
-//! Plain byte streams to a server, and the socket options that they share.
+//! Byte streams to a server, and the options of TCP sockets.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) async fn connect_tcp(host: &str, port: u16) -> std::io::Result<TcpStr
     Ok(stream)
 }
 
-/// The options of a socket that redis-rs opens.
+/// Returns the same options for a socket that redis-rs opens.
 pub(super) fn tcp_settings() -> TcpSettings {
     TcpSettings::default()
         .set_nodelay(true)

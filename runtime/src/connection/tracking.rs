@@ -1,15 +1,17 @@
-//! How invalidations are asked for, and how their confirmation is told from a mere reply.
+//! `CLIENT TRACKING`: enabling invalidations, and confirming that they arrive.
 //!
-//! `CLIENT TRACKING` is answered by a reply, and a reply says nothing of where pushes go: a
-//! connection in RESP2, or one whose push sender is another, answers `OK` and stays silent. So an
-//! `UNSUBSCRIBE` of a name that nobody has goes out behind it. The server confirms it by a push, and
-//! that takes the way that the invalidations take, behind what was sent before it.
+//! The server answers `CLIENT TRACKING` with a reply, which does not prove where pushes go: a connection
+//! in RESP2, or one with another push sender, answers `OK` and delivers no invalidation. Therefore an
+//! `UNSUBSCRIBE` of a name that nobody subscribes, the [fence](TrackingFence), is sent after it. The
+//! server confirms that with a push, which takes the same way as the invalidations and arrives after
+//! those that were sent before it.
 
 use redis::{Cmd, Value};
 
 use crate::subscription::{Subscription, TrackingFence};
 
-/// Asks for the invalidations of one prefix, beside those that were asked for before.
+/// Returns the command that enables the invalidations of one prefix, in addition to those that are
+/// enabled already.
 pub(super) fn switch_on(prefix: &str) -> Cmd {
     let mut command = redis::cmd("CLIENT");
     command.arg(&["TRACKING", "ON", "BCAST", "PREFIX"]);
@@ -17,29 +19,29 @@ pub(super) fn switch_on(prefix: &str) -> Cmd {
     command
 }
 
-/// Ends the invalidations of every prefix.
+/// Returns the command that disables the invalidations of every prefix.
 pub(super) fn switch_off() -> Cmd {
     let mut command = redis::cmd("CLIENT");
     command.arg(&["TRACKING", "OFF"]);
     command
 }
 
-/// Asks for the confirmation that a fence is.
+/// Returns the command whose confirmation is a fence.
 pub(super) fn fence(fence: TrackingFence, prefix: &str) -> Cmd {
     let mut command = redis::cmd("UNSUBSCRIBE");
     command.arg(fence.name(prefix));
     command
 }
 
-/// Asks what the connection tracks.
+/// Returns the command that asks what the connection tracks.
 pub(super) fn ask() -> Cmd {
     let mut command = redis::cmd("CLIENT");
     command.arg("TRACKINGINFO");
     command
 }
 
-/// Those of the prefixes that the server's answer to [`ask`] does not have; none where the answer is
-/// of another form.
+/// Returns those of the prefixes that are missing in the server's answer to [`ask`]; none if the answer
+/// has another form.
 pub(super) fn not_in(answer: &Value, mut prefixes: Vec<Subscription>) -> Vec<Subscription> {
     let Value::Map(pairs) = answer else {
         return Vec::new();
@@ -55,17 +57,20 @@ pub(super) fn not_in(answer: &Value, mut prefixes: Vec<Subscription>) -> Vec<Sub
     let Some(Value::Array(tracked)) = value("prefixes") else {
         return Vec::new();
     };
-    // The invalidations go to another connection.
+    // Then the invalidations go to another connection.
     let is_redirected = matches!(value("redirect"), Some(Value::Int(1..)));
-    let is_in = |prefix: &Subscription, tracked: &Value| matches!(tracked, Value::BulkString(tracked) if prefix.name().as_bytes().starts_with(tracked));
-    prefixes.retain(|prefix| is_redirected || !tracked.iter().any(|one| is_in(prefix, one)));
+    let is_tracked = |prefix: &[u8]| {
+        let mut tracked = tracked.iter();
+        tracked.any(|one| matches!(one, Value::BulkString(tracked) if prefix.starts_with(tracked)))
+    };
+    prefixes.retain(|prefix| is_redirected || !is_tracked(prefix.name().as_bytes()));
     prefixes
 }
 
-/// Whether the server has refused a prefix because it tells of all its keys already.
+/// Whether the server has refused a prefix because it already tracks all its keys.
 ///
-/// It takes no two prefixes of which one begins with the other, and says so: `Prefix 'user:1'
-/// overlaps with an existing prefix 'user:'. …`.
+/// The server does not accept two prefixes of which one begins with the other. It answers `Prefix
+/// 'user:1' overlaps with an existing prefix 'user:'. …`.
 pub(super) fn is_already_tracked(prefix: &str, refusal: &str) -> bool {
     let existing = refusal
         .split_once("overlaps with an existing prefix '")
@@ -85,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_shorter_or_equal_prefix_tells_of_all_keys() {
+    fn only_a_shorter_or_equal_prefix_covers_all_keys() {
         for (prefix, existing, expected) in [
             ("user:1", "user:", true),
             ("user:", "user:", true),
@@ -93,8 +98,8 @@ mod tests {
             ("us", "user:", false),
             ("it's'. Prefixes for a single client", "it's", true),
         ] {
-            let told = is_already_tracked(prefix, &refusal(prefix, existing));
-            assert_eq!(told, expected, "{prefix} beside {existing}");
+            let is_tracked = is_already_tracked(prefix, &refusal(prefix, existing));
+            assert_eq!(is_tracked, expected, "{prefix} with {existing}");
         }
         assert!(!is_already_tracked(
             "a",

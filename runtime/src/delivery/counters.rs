@@ -2,17 +2,20 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release};
 
 use crate::handler::Outcome;
 
-/// What one worker of a handler counts. Only it writes; reads come from anywhere.
+/// The counters of a handler's loop, or of one of its workers. One task writes them; any thread may
+/// read them.
 ///
-/// One writer needs no atomic addition, which would cost as much as the rest of a delivery's
-/// bookkeeping: see [`add`].
+/// With a single writer, a load and a store are enough. An atomic addition would cost as much as
+/// the rest of a delivery's bookkeeping: see [`add`].
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    /// How many pushes were begun, or given up with the loop that had them in hand.
+    /// Pushes whose delivery has begun, and pushes that were lost in a restart of the loop.
     pub(crate) position: AtomicU64,
+    /// 1 while a delivery is under way, else 0.
     pub(crate) running: AtomicU64,
-    /// Whether the gap handler runs.
+    /// 1 from the first run of the gap handler for a gap until a run succeeds, else 0.
     pub(crate) telling: AtomicU64,
+    /// Pushes that were lost in a restart of the loop. The broadcast channel counts its own.
     pub(crate) dropped: AtomicU64,
     pub(crate) gaps: AtomicU64,
     pub(crate) gap_failures: AtomicU64,
@@ -24,17 +27,18 @@ pub(crate) struct Counters {
     pub(crate) rejected: AtomicU64,
     pub(crate) unmatched: AtomicU64,
     pub(crate) cancelled: AtomicU64,
-    /// Counted by the watchdog.
+    /// Written by the watchdog.
     pub(crate) stalls: AtomicU64,
 }
 
-/// Adds to a counter that nobody else writes.
+/// Adds to a counter that has no other writer.
 #[inline]
 pub(crate) fn add(counter: &AtomicU64, more: u64) {
     counter.store(counter.load(Relaxed) + more, Release);
 }
 
 impl Counters {
+    /// Counts a delivery that has ended.
     #[inline]
     pub(crate) fn record(&self, outcome: Outcome) {
         let counter = match outcome {

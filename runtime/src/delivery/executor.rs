@@ -4,14 +4,15 @@ use super::context::HandlerContext;
 use crate::gap::Gap;
 use crate::push::Batch;
 
-/// Who runs a handler: its own loop, or workers beside it.
+/// Runs the deliveries of a handler: on the handler's loop ([`Worker`](super::Worker)), or on
+/// worker tasks ([`PoolExecutor`](super::PoolExecutor)).
 pub(crate) trait Executor: Send {
     fn context(&self) -> &HandlerContext;
 
-    /// Handles a push, or gives it to one who does.
+    /// Delivers a push, or queues it for a worker.
     fn deliver(&mut self, batch: &Arc<Batch>, index: usize) -> impl Future<Output = ()> + Send;
 
-    /// Tells a gap when every delivery before it has ended.
+    /// Reports a gap, after all earlier deliveries have ended.
     fn report(&mut self, gap: &Gap) -> impl Future<Output = ()> + Send;
 
     /// Waits until no delivery is under way.

@@ -1,4 +1,62 @@
-//! The loop of one handler: from its receiver to whoever runs it.
+//! Delivery: the loop of each handler, from its receiver to the outcome of each delivery.
+//!
+//! Each mounted handler has one loop, [`run`], on a task of its own. The loop receives batches from
+//! the handler's broadcast channel and delivers the pushes of each batch, one after the other:
+//!
+//! ```text
+//! Receiver::recv
+//!   │
+//!   ▼
+//! Received { gap, batch }
+//!   │
+//!   ├─ gap first ──▶ Handler::handle_gap, repeated until it succeeds
+//!   │
+//!   └─ then each push of the batch:
+//!        template check ──▶ extractors ──▶ handler ──▶ Outcome
+//!              │                 │             │         ├──▶ counters
+//!              ▼                 ▼             ▼         ├──▶ log (rate limited)
+//!          unmatched         rejected       handled      └──▶ failure queue
+//!                          or unmatched     failed
+//!                                           panicked
+//!                                           timed_out
+//! ```
+//!
+//! The loop ends when the channel is closed and empty, or when the [`PauseGate`] is over. It checks
+//! the gate before it receives and before each delivery.
+//!
+//! # In and out
+//!
+//! `subscriber` creates the [`HandlerContext`] and the [`LoopState`] of each handler, `router`
+//! spawns [`run`] through `tasks`, and `broadcast` supplies the batches and the gaps. `subscriber`
+//! also pauses, resumes and ends the loops. The results go to the [`Counters`], which `health` and
+//! `telemetry` (through `snapshot`) read, to the log, and to the queue in `failure`.
+//!
+//! # Invariants
+//!
+//! - A gap is reported before the first message after it. No message is delivered between a gap and
+//!   the success of its gap handler.
+//! - A counter has one writer at a time: the loop or the worker that owns it, or the watchdog for
+//!   `stalls`.
+//! - A panic of user code ends one delivery, not the loop: `util` catches it.
+//! - Without workers, the loop allocates nothing for a delivery, and the future is not boxed.
+//!
+//! # Restarts
+//!
+//! If the loop itself panics, `tasks` calls [`run`] again. The [`LoopState`] survives: the receiver
+//! with its position, the gaps that are not reported yet, the set of worker tasks, and the rate
+//! limit of the log lines about lag. So does the [`HandlerContext`], with the counters and the
+//! gate. The rest of the batch and the deliveries that were under way are lost. They are counted
+//! `dropped` and `cancelled`, and reported together as one gap
+//! ([`GapCause::Restarted`](crate::GapCause)) before the next message.
+//!
+//! # Workers
+//!
+//! With `workers = n`, the loop passes each push to one of `n` tasks instead of calling the
+//! handler. The tasks share one queue; with `ordered_by`, each has a queue of its own, and all
+//! pushes with the same key go to the same queue. At most four pushes for each worker are in
+//! flight, so the backlog stays in the broadcast channel, where its budget applies. A gap is a
+//! barrier: the loop waits until no push is in flight, then reports the gap, then continues. A
+//! pause does not stop the pushes that are in flight already. Each worker has its own counters.
 
 mod context;
 mod counters;
@@ -24,7 +82,7 @@ use executor::Executor;
 use pool::PoolExecutor;
 use worker::Worker;
 
-/// Delivers to one handler until its ring is closed and empty.
+/// Delivers to one handler until its broadcast channel is closed and empty.
 pub(crate) async fn run<S, H>(
     handler: Arc<H>,
     loop_state: SharedLoopState,
@@ -39,22 +97,22 @@ pub(crate) async fn run<S, H>(
     let worker = Worker::new(handler, state, context);
     match worker.context.workers.len() {
         0 => deliver_all(&mut loop_state, worker).await,
-        // In a box, so that a handler without workers does not hold the room for it.
+        // Boxed, so that the future of a handler without workers has no room for it.
         _ => {
-            let pooled = PoolExecutor::new(worker, &mut loop_state.workers);
-            Box::pin(deliver_all(&mut loop_state, pooled)).await;
+            let pool = PoolExecutor::new(worker, &mut loop_state.workers);
+            Box::pin(deliver_all(&mut loop_state, pool)).await;
         }
     }
 }
 
 async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
-    report_owed(loop_state, &mut executor).await;
+    report_gaps(loop_state, &mut executor).await;
     while executor.context().gate.wait_until_open().await
         && let Some(Received { gap, batch, .. }) = loop_state.receiver.recv().await
     {
         if let Some(gap) = gap {
-            loop_state.owe(gap, executor.context());
-            report_owed(loop_state, &mut executor).await;
+            loop_state.push_gap(gap, executor.context());
+            report_gaps(loop_state, &mut executor).await;
         }
         if let Some((batch, skip)) = batch {
             add(&executor.context().counters.batches, 1);
@@ -71,10 +129,12 @@ async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
     executor.wait_until_idle().await;
 }
 
-async fn report_owed(loop_state: &mut LoopState, executor: &mut impl Executor) {
-    while let Some(gap) = loop_state.owed() {
-        // Gaps are rare: in a box, so that an idle handler does not hold the room for one.
+/// Reports the gaps that are not reported yet. Each stays in the loop state until the gap handler
+/// has succeeded, so a restart reports it again.
+async fn report_gaps(loop_state: &mut LoopState, executor: &mut impl Executor) {
+    while let Some(gap) = loop_state.next_gap() {
+        // Gaps are rare. Boxed, so that the future of an idle loop has no room for one.
         Box::pin(executor.report(gap)).await;
-        loop_state.reported();
+        loop_state.pop_gap();
     }
 }

@@ -8,10 +8,10 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use crate::push::Push;
 
-/// Which pushes are kept in order among each other: those with the same key.
+/// Assigns pushes to workers by their key, so that pushes with the same key stay in order.
 pub(crate) struct Partitioner {
     key: Cow<'static, str>,
-    /// Publishers choose the keys, so the hash has a secret: nobody can aim at one worker.
+    /// Publishers choose the keys. The hash is keyed, so they cannot target one worker.
     hash: std::collections::hash_map::RandomState,
 }
 
@@ -23,18 +23,19 @@ impl Partitioner {
         }
     }
 
-    /// Which of `places` a push belongs to.
-    pub(crate) fn place(&self, push: Push<'_>, places: usize) -> usize {
+    /// Returns the index, below `partitions`, of the partition that a push belongs to.
+    pub(crate) fn partition(&self, push: Push<'_>, partitions: usize) -> usize {
         let hash = match push.param(&self.key) {
             Some(text) => self.hash.hash_one(text),
-            None => self.field(push.payload()).unwrap_or(0),
+            None => self.hash_field(push.payload()).unwrap_or(0),
         };
-        // The remainder is less than `places`, which is a `usize`.
-        (hash % places as u64) as usize
+        // The remainder is less than `partitions`, which is a `usize`.
+        (hash % partitions as u64) as usize
     }
 
-    /// The hash of the field at the top of a JSON object. Reads no further than that field.
-    fn field(&self, payload: &[u8]) -> Option<u64> {
+    /// Returns the hash of the key's top-level field in a JSON object. Stops reading after that
+    /// field.
+    fn hash_field(&self, payload: &[u8]) -> Option<u64> {
         let hashed = Cell::new(None);
         let find = Find {
             key: &self.key,
@@ -42,14 +43,14 @@ impl Partitioner {
             hashed: &hashed,
         };
         let mut json = serde_json::Deserializer::from_slice(payload);
-        // What stands behind the field was not read, which ends in an error, and is the decoder's
-        // to judge.
+        // The rest of the object was not read, so this is an error. Whether the payload is valid is
+        // up to the decoder.
         let _ = json.deserialize_map(find);
         hashed.get()
     }
 }
 
-/// Looks for a field of an object and hashes its value.
+/// Finds a field of an object and hashes its value.
 struct Find<'f, H> {
     key: &'f str,
     hasher: H,
@@ -76,7 +77,7 @@ impl<'de, H: Hasher> Visitor<'de> for Find<'_, H> {
     }
 }
 
-/// Whether a key of an object is this text; escapes in it count for what they stand for.
+/// Compares a key of an object with this text, after escapes in the key are resolved.
 struct Is<'k>(&'k str);
 
 impl<'de> DeserializeSeed<'de> for Is<'_> {
@@ -99,7 +100,7 @@ impl Visitor<'_> for Is<'_> {
     }
 }
 
-/// Hashes a value, whatever it is.
+/// Hashes a value of any type.
 struct Hashed<'h, H>(&'h mut H);
 
 impl<'de, H: Hasher> DeserializeSeed<'de> for Hashed<'_, H> {
@@ -167,20 +168,20 @@ mod tests {
     use crate::push::OwnedPush;
     use crate::subscription::Subscription;
 
-    fn places(order: &Partitioner, template: &str, pushes: &[(&str, &str)]) -> Vec<usize> {
+    fn partitions(by: &Partitioner, template: &str, pushes: &[(&str, &str)]) -> Vec<usize> {
         let subscription = Subscription::template(template).unwrap();
-        let place = |(channel, payload): &(&str, &str)| {
+        let partition = |(channel, payload): &(&str, &str)| {
             let push = OwnedPush::new(subscription.clone(), channel, payload);
-            order.place(push.as_push(), 1 << 30)
+            by.partition(push.as_push(), 1 << 30)
         };
-        pushes.iter().map(place).collect()
+        pushes.iter().map(partition).collect()
     }
 
     #[test]
-    fn a_key_is_the_param_of_that_name_or_else_the_field() {
-        let order = Partitioner::by("id".into());
-        let by_param = places(
-            &order,
+    fn the_key_is_the_param_of_that_name_or_else_the_field() {
+        let by_id = Partitioner::by("id".into());
+        let by_param = partitions(
+            &by_id,
             "orders.{id}",
             &[
                 ("orders.7", r#"{"id": 1}"#),
@@ -190,12 +191,12 @@ mod tests {
         );
         assert_eq!(by_param[0], by_param[1]);
         assert_ne!(by_param[0], by_param[2]);
-        let by_field = places(
-            &order,
+        let by_field = partitions(
+            &by_id,
             "orders",
             &[
                 ("orders", r#"{"a": [1, {"id": 9}], "id": "x", "b": 2}"#),
-                ("orders", r#"{"\u0069d":"x" and then nothing of sense"#),
+                ("orders", r#"{"\u0069d":"x" and then no JSON"#),
                 ("orders", r#"{"id": "y"}"#),
                 ("orders", r#"{"id": {"deep": [1, null]}}"#),
             ],
@@ -206,18 +207,18 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_key_is_one_key() {
-        let order = Partitioner::by("id".into());
-        let found = places(
-            &order,
+    fn messages_without_a_key_are_in_one_partition() {
+        let by_id = Partitioner::by("id".into());
+        let found = partitions(
+            &by_id,
             "orders",
             &[
-                ("orders", "no JSON"),
+                ("orders", "not JSON"),
                 ("orders", "{}"),
                 ("orders", "[1]"),
                 ("orders", ""),
             ],
         );
-        assert!(found.iter().all(|place| *place == found[0]), "{found:?}");
+        assert!(found.iter().all(|one| *one == found[0]), "{found:?}");
     }
 }

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 
 use tokio::sync::Notify;
 
-/// Where a handler's loop waits while it is paused, and sees that it is over.
+/// Pauses a handler's loop, and ends it.
 #[derive(Debug, Default)]
 pub(crate) struct PauseGate {
     state: AtomicU8,
@@ -10,10 +10,8 @@ pub(crate) struct PauseGate {
 }
 
 const OPEN: u8 = 0;
-
 const PAUSED: u8 = 1;
-
-/// The subscriber ends: what is left is not delivered.
+/// Shutting down: the remaining messages are not delivered.
 const OVER: u8 = 2;
 
 impl PauseGate {
@@ -25,12 +23,12 @@ impl PauseGate {
         self.change(PAUSED, OPEN);
     }
 
-    /// Ends a pause for good.
+    /// Ends the loop if it is paused. Does nothing if the gate is open.
     pub(crate) fn end_pause(&self) {
         self.change(PAUSED, OVER);
     }
 
-    /// Lets no further delivery begin.
+    /// Ends the loop: no further delivery begins.
     pub(crate) fn end(&self) {
         self.state.store(OVER, SeqCst);
         self.changed.notify_waiters();
@@ -44,15 +42,15 @@ impl PauseGate {
         self.state.load(SeqCst) == PAUSED
     }
 
-    /// Waits while it is paused, and says whether to go on.
+    /// Waits while the gate is paused. Returns whether the loop should continue.
     #[inline]
     pub(crate) async fn wait_until_open(&self) -> bool {
-        self.state.load(SeqCst) == OPEN || Box::pin(self.opens()).await
+        self.state.load(SeqCst) == OPEN || Box::pin(self.opened()).await
     }
 
-    async fn opens(&self) -> bool {
+    async fn opened(&self) -> bool {
         loop {
-            // Before the look at the state, so that no change in between is missed.
+            // Created before the state is read, so that no change in between is missed.
             let changed = self.changed.notified();
             match self.state.load(SeqCst) {
                 PAUSED => changed.await,

@@ -13,15 +13,16 @@ use crate::handler::Handler;
 use crate::push::{Batch, Push};
 use crate::util::caught;
 
-/// A handler with workers, and the loop that gives them their pushes and tells the gaps.
+/// Runs the deliveries of a handler on a pool of worker tasks.
 pub(crate) struct PoolExecutor<S, H> {
+    /// Runs the gap handler on the loop; the pool's workers are made from it.
     own: Worker<S, H>,
     pool: Pool,
 }
 
 impl<S: Send + Sync + 'static, H: Handler<S>> PoolExecutor<S, H> {
     pub(crate) fn new(own: Worker<S, H>, tasks: &mut JoinSet<()>) -> Self {
-        let pool = Pool::of(&own, tasks);
+        let pool = Pool::spawn(&own, tasks);
         Self { own, pool }
     }
 }
@@ -32,7 +33,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Executor for PoolExecutor<S, H> {
     }
 
     async fn deliver(&mut self, batch: &Arc<Batch>, index: usize) {
-        self.pool.give(batch, index).await;
+        self.pool.send(batch, index).await;
     }
 
     async fn report(&mut self, gap: &Gap) {
@@ -45,85 +46,90 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Executor for PoolExecutor<S, H> {
     }
 }
 
-/// The workers of one handler, each a task that decodes and handles for itself.
+/// The worker tasks of one handler. Each worker decodes and handles the pushes that it receives.
 ///
-/// Without an order they share one queue; with one each has its own, and a key's pushes all go to
-/// the same. Dropping the pool ends them.
+/// Without `ordered_by` all workers share one queue. With it each worker has its own queue, and all
+/// pushes with the same key go to the same one. Dropping the pool aborts the workers.
 struct Pool {
     context: Arc<HandlerContext>,
     queues: Vec<UnboundedSender<Job>>,
-    order: Option<Partitioner>,
-    /// Bounds the queues: a push is in hand from when it is given until its delivery has ended.
-    in_hand: Arc<Semaphore>,
-    most: u32,
+    partitioner: Option<Partitioner>,
+    /// Bounds the queues. A push holds a permit from the time it is queued until its delivery has
+    /// ended.
+    in_flight: Arc<Semaphore>,
+    /// The number of permits.
+    max_in_flight: u32,
     workers: Vec<AbortHandle>,
 }
 
-/// One push to deliver. A borrowed message cannot move between tasks; the batch it lies in can.
+/// One push to deliver. A borrowed message cannot move between tasks, so the batch does.
 struct Job {
     batch: Arc<Batch>,
     index: usize,
-    _in_hand: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 type Queue = Arc<Mutex<UnboundedReceiver<Job>>>;
 
-/// How many pushes may be in hand for each worker: enough that the next one is there when one is
-/// done, few enough that the ring keeps the rest.
-const IN_HAND: usize = 4;
+/// How many pushes may be in flight for each worker. Enough that a worker finds its next push when
+/// it is done with one, and few enough that the backlog stays in the broadcast channel.
+const IN_FLIGHT: usize = 4;
 
 impl Pool {
-    /// Starts the workers of a handler.
-    fn of<S: Send + Sync + 'static, H: Handler<S>>(
+    /// Spawns the workers of a handler into `tasks`.
+    fn spawn<S: Send + Sync + 'static, H: Handler<S>>(
         own: &Worker<S, H>,
         tasks: &mut JoinSet<()>,
     ) -> Self {
         let context = Arc::clone(&own.context);
         let count = context.workers.len();
-        let order = context.spec.ordered_by.clone().map(Partitioner::by);
-        let (queues, receivers): (Vec<_>, Vec<Queue>) = (0..order.as_ref().map_or(1, |_| count))
+        let partitioner = context.spec.ordered_by.clone().map(Partitioner::by);
+        let queue_count = partitioner.as_ref().map_or(1, |_| count);
+        let (queues, receivers): (Vec<_>, Vec<Queue>) = (0..queue_count)
             .map(|_| {
                 let (sender, receiver) = unbounded_channel();
                 (sender, Arc::new(Mutex::new(receiver)))
             })
             .unzip();
-        let workers = (0..count).map(|number| {
-            let queue = Arc::clone(&receivers[number % receivers.len()]);
-            tasks.spawn(work(own.numbered(number), queue))
-        });
-        let workers = workers.collect();
-        let most = count.saturating_mul(IN_HAND).min(Semaphore::MAX_PERMITS);
+        let workers = (0..count)
+            .map(|number| {
+                let queue = Arc::clone(&receivers[number % receivers.len()]);
+                tasks.spawn(work(own.numbered(number), queue))
+            })
+            .collect();
+        let permits = count.saturating_mul(IN_FLIGHT).min(Semaphore::MAX_PERMITS);
         Self {
             context,
             queues,
-            order,
-            in_hand: Arc::new(Semaphore::new(most)),
-            most: u32::try_from(most).unwrap_or(u32::MAX),
+            partitioner,
+            in_flight: Arc::new(Semaphore::new(permits)),
+            max_in_flight: u32::try_from(permits).unwrap_or(u32::MAX),
             workers,
         }
     }
 
-    /// Gives a push to the worker it belongs to, when one of those in hand is done.
-    async fn give(&self, batch: &Arc<Batch>, index: usize) {
-        let in_hand = Arc::clone(&self.in_hand).acquire_owned().await;
+    /// Waits for a permit, then queues a push for a worker.
+    async fn send(&self, batch: &Arc<Batch>, index: usize) {
+        let permit = Arc::clone(&self.in_flight).acquire_owned().await;
         let push = Push::new(batch, index, &self.context.spec.subscriptions);
-        let queue = match &self.order {
-            Some(order) => order.place(push, self.queues.len()),
+        let queue = match &self.partitioner {
+            Some(partitioner) => partitioner.partition(push, self.queues.len()),
             None => 0,
         };
-        // The pool holds the workers and the semaphore: neither is gone before it.
-        if let Ok(in_hand) = in_hand {
+        // The semaphore is never closed, so there is always a permit. A send only fails after the
+        // gate is over and the workers have returned.
+        if let Ok(permit) = permit {
             let _ = self.queues[queue].send(Job {
                 batch: Arc::clone(batch),
                 index,
-                _in_hand: in_hand,
+                _permit: permit,
             });
         }
     }
 
-    /// Waits until nothing is in hand.
+    /// Waits until no push is in flight.
     async fn wait_until_idle(&self) {
-        drop(self.in_hand.acquire_many(self.most).await);
+        drop(self.in_flight.acquire_many(self.max_in_flight).await);
     }
 }
 
@@ -133,14 +139,15 @@ impl Drop for Pool {
     }
 }
 
+/// The loop of one worker.
 async fn work<S: Send + Sync + 'static, H: Handler<S>>(mut worker: Worker<S, H>, queue: Queue) {
     loop {
-        // In a statement of its own, so that the queue is free while this worker is not.
+        // A separate statement, so that the queue is unlocked while this worker handles the push.
         let job = queue.lock().await.recv().await;
         let Some(job) = job.filter(|_| !worker.context.gate.is_over()) else {
             return;
         };
-        // Nobody starts a worker again, so it does not end.
+        // Workers are not restarted, so a panic must not end one.
         if caught(worker.handle(&job.batch, job.index)).await.is_none() {
             worker.record_panic();
         }

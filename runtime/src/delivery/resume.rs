@@ -1,3 +1,5 @@
+//! The state that a handler's loop continues from after a restart.
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering::Relaxed, Ordering::Release};
@@ -11,20 +13,21 @@ use crate::broadcast::Receiver;
 use crate::gap::{Gap, GapCause, Missed};
 use crate::util::{RateLimit, clock};
 
-/// What a handler's loop works with, and leaves to the next one when it ends unasked: its place in
-/// the ring, and the gaps that it owes the handler.
+/// State that survives a restart of the handler loop: its read position in the broadcast channel,
+/// and the gaps that are not reported to the handler yet.
 #[derive(Debug)]
 pub(crate) struct LoopState {
     pub(crate) receiver: Receiver,
-    /// The tasks beside the loop. Here, so that the next loop can wait until those of the one
-    /// before are gone.
+    /// The worker tasks. They are here so that the next run can wait until those of the previous
+    /// run are gone.
     pub(crate) workers: JoinSet<()>,
-    owed: VecDeque<Gap>,
-    /// Of the log's lines about gaps that a slow handler has.
-    lags: RateLimit,
+    /// The gaps that are not reported yet, oldest first.
+    gaps: VecDeque<Gap>,
+    /// Limits the log lines about gaps of a slow handler.
+    lag_limit: RateLimit,
 }
 
-/// Only one loop sits in it: the next one waits until the one before is gone.
+/// The lock is held by one run of the loop; the next run waits until the previous one is gone.
 pub(crate) type SharedLoopState = Arc<Mutex<LoopState>>;
 
 impl LoopState {
@@ -32,15 +35,16 @@ impl LoopState {
         Arc::new(Mutex::new(Self {
             receiver,
             workers: JoinSet::new(),
-            owed: VecDeque::new(),
-            lags: RateLimit::default(),
+            gaps: VecDeque::new(),
+            lag_limit: RateLimit::default(),
         }))
     }
 
-    /// Accounts for what the loop before had in hand: deliveries under way are cancelled, the rest
-    /// of the batch dropped, and the handler is owed a gap of both.
+    /// Accounts for the pushes that the previous run had received but not delivered. Deliveries
+    /// that were under way are counted as cancelled and the rest of the batch as dropped, and a gap
+    /// of both is due.
     pub(crate) async fn account_for_last_run(&mut self, context: &HandlerContext) {
-        // Nobody but this loop counts from here on.
+        // From here on, this run is the only writer of the counters.
         self.workers.shutdown().await;
         let counters = &context.counters;
         counters.telling.store(0, Release);
@@ -52,8 +56,8 @@ impl LoopState {
             position += each.position.load(Relaxed);
         }
         add(&counters.cancelled, cancelled);
-        let (taken, heard) = self.receiver.position();
-        let dropped = taken.saturating_sub(position);
+        let (received, heard) = self.receiver.position();
+        let dropped = received.saturating_sub(position);
         add(&counters.position, dropped);
         add(&counters.dropped, dropped);
         if cancelled + dropped > 0 {
@@ -63,32 +67,37 @@ impl LoopState {
                 since: heard,
                 until: clock::wall(),
             };
-            self.owe(gap, context);
+            self.push_gap(gap, context);
         }
     }
 
-    /// Notes a gap that the handler is to be told of before its next message.
-    pub(crate) fn owe(&mut self, gap: Gap, context: &HandlerContext) {
+    /// Counts and logs a gap, and adds it to those that are reported before the next message.
+    pub(crate) fn push_gap(&mut self, gap: Gap, context: &HandlerContext) {
         if gap.cause != GapCause::Initial {
             add(&context.counters.gaps, 1);
             let handler = &*context.spec.name;
-            let log = |suppressed| tracing::warn!(target: "redis_push", handler, %gap, suppressed, "messages may be missing");
+            let log = |suppressed| {
+                tracing::warn!(
+                    target: "redis_push", handler, %gap, suppressed,
+                    "messages may be missing"
+                );
+            };
             match gap.cause {
-                // A handler that is slow for long has one with each batch.
-                GapCause::Lagged => self.lags.report(log),
+                // A handler that stays slow has one for each batch.
+                GapCause::Lagged => self.lag_limit.report(log),
                 _ => log(0),
             }
         }
-        self.owed.push_back(gap);
+        self.gaps.push_back(gap);
     }
 
-    /// The oldest gap that is owed.
-    pub(crate) fn owed(&self) -> Option<&Gap> {
-        self.owed.front()
+    /// Returns the oldest gap that is not reported yet.
+    pub(crate) fn next_gap(&self) -> Option<&Gap> {
+        self.gaps.front()
     }
 
-    /// Notes that the oldest one has been told.
-    pub(crate) fn reported(&mut self) {
-        self.owed.pop_front();
+    /// Removes the oldest gap, after it was reported.
+    pub(crate) fn pop_gap(&mut self) {
+        self.gaps.pop_front();
     }
 }

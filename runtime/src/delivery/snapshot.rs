@@ -1,32 +1,33 @@
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Acquire;
+use std::sync::atomic::{AtomicU64, Ordering::Acquire};
 
 use super::{Counters, HandlerContext};
 use crate::broadcast::BacklogMeter;
 use crate::telemetry::HandlerStats;
 
 impl HandlerStats {
-    /// Reads what a handler counts. What counts the end of something is read before what counts
-    /// its beginning, so that nothing seems to end before it began.
+    /// Reads the counters of a handler. Counters of ended deliveries are read before those of begun
+    /// deliveries, so that no delivery seems to end before it begins.
     pub(crate) fn read(
         context: &HandlerContext,
         subscriptions: Vec<String>,
         meter: &BacklogMeter,
     ) -> Self {
         let sum = |counter: fn(&Counters) -> &AtomicU64| {
-            let counts = context.all_counters().map(|all| counter(all).load(Acquire));
-            counts.sum::<u64>()
+            context
+                .all_counters()
+                .map(|counters| counter(counters).load(Acquire))
+                .sum::<u64>()
         };
-        let handled = sum(|all| &all.handled);
-        let failed = sum(|all| &all.failed);
-        let panicked = sum(|all| &all.panicked);
-        let timed_out = sum(|all| &all.timed_out);
-        let rejected = sum(|all| &all.rejected);
-        let unmatched = sum(|all| &all.unmatched);
-        let dropped = sum(|all| &all.dropped);
-        let cancelled = sum(|all| &all.cancelled);
-        let running = sum(|all| &all.running);
-        let position = sum(|all| &all.position);
+        let handled = sum(|counters| &counters.handled);
+        let failed = sum(|counters| &counters.failed);
+        let panicked = sum(|counters| &counters.panicked);
+        let timed_out = sum(|counters| &counters.timed_out);
+        let rejected = sum(|counters| &counters.rejected);
+        let unmatched = sum(|counters| &counters.unmatched);
+        let dropped = sum(|counters| &counters.dropped);
+        let cancelled = sum(|counters| &counters.cancelled);
+        let running = sum(|counters| &counters.running);
+        let position = sum(|counters| &counters.position);
         let backlog = meter.backlog();
         Self {
             handler: context.spec.name.clone().into_owned(),
@@ -40,16 +41,16 @@ impl HandlerStats {
             unmatched,
             dropped: dropped + backlog.missed,
             superseded: backlog.superseded,
-            // What the ring has dropped it counts itself: counted here, it would lie in the queue
-            // until it is.
+            // The broadcast channel counts the pushes that it drops. If the loop counted them, they
+            // would seem queued until the loop reaches them.
             queued: backlog.end.saturating_sub(position + backlog.missed),
             running,
-            gaps: sum(|all| &all.gaps),
-            gap_failures: sum(|all| &all.gap_failures),
-            batches: sum(|all| &all.batches),
+            gaps: sum(|counters| &counters.gaps),
+            gap_failures: sum(|counters| &counters.gap_failures),
+            batches: sum(|counters| &counters.batches),
             is_paused: context.gate.is_paused(),
             cancelled,
-            stalls: sum(|all| &all.stalls),
+            stalls: sum(|counters| &counters.stalls),
         }
     }
 }

@@ -12,13 +12,14 @@ use crate::handler::{Handler, Outcome};
 use crate::push::{Batch, Push};
 use crate::util::{Backoff, Ended, RateLimit, Timer, attempt, attempt_within, runs_without_panic};
 
-/// Runs a handler for one push after the other, and counts how each delivery ended.
+/// Runs a handler for one push after another, and counts the outcome of each delivery.
 pub(crate) struct Worker<S, H> {
     handler: Arc<H>,
     state: Arc<S>,
     pub(crate) context: Arc<HandlerContext>,
-    /// Which of the lane's workers it is; `None` for the handler's own loop.
+    /// The index of the worker task; `None` for the handler's loop.
     number: Option<usize>,
+    /// Limits the log lines about failed deliveries.
     limit: RateLimit,
     timer: Timer,
 }
@@ -35,7 +36,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         }
     }
 
-    /// Another one for the same handler, with counters of its own.
+    /// Returns a worker for the same handler, with the counters of the worker task `number`.
     pub(crate) fn numbered(&self, number: usize) -> Self {
         let (handler, state) = (Arc::clone(&self.handler), Arc::clone(&self.state));
         Self {
@@ -83,7 +84,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
                 Ended::Returned(result) => result.err(),
                 Ended::Panicked | Ended::TimedOut => None,
             };
-            // The words and the destructors of an error are the user's code.
+            // The `Display` and the `Drop` of an error are user code.
             runs_without_panic(|| {
                 self.limit.report(|suppressed| {
                     Report::new(spec, push, outcome, fault.as_ref()).log(suppressed);
@@ -93,7 +94,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         }
     }
 
-    /// Accounts for a delivery that ended in a panic outside of the handler.
+    /// Counts a delivery that ended in a panic outside of the handler.
     pub(crate) fn record_panic(&self) {
         if let Some(number) = self.number {
             let counters = &self.context.workers[number];
@@ -103,13 +104,13 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         }
     }
 
-    /// Tells the handler of a gap until it has taken it: what it keeps up to date by its messages
-    /// is wrong until then.
+    /// Reports a gap to the handler until the gap handler succeeds: data that the handler keeps up
+    /// to date from its messages is wrong until then.
     async fn report_gap(&mut self, gap: &Gap) {
         let HandlerContext { spec, counters, .. } = &*self.context;
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
-        // Until it has succeeded: one that fails again and again keeps its messages waiting as one
-        // that hangs does.
+        // Stays set until the gap handler succeeds: one that keeps failing blocks the messages just
+        // like one that hangs, so it counts as stalled too.
         counters.telling.store(1, Release);
         loop {
             let reported = attempt(pin!(self.handler.handle_gap(gap, &self.state))).await;
@@ -127,14 +128,14 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
                 target: "redis_push", handler = &*spec.name,
                 problem,
                 ?delay,
-                "the gap handler failed; no message is delivered before it succeeds"
+                "gap handler failed; no message is delivered until it succeeds"
             );
             tokio::time::sleep(delay).await;
         }
     }
 }
 
-/// A handler's own loop is its only worker.
+/// Without worker tasks, the handler's loop is its only worker.
 impl<S: Send + Sync + 'static, H: Handler<S>> Executor for Worker<S, H> {
     fn context(&self) -> &HandlerContext {
         &self.context

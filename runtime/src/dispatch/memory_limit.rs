@@ -1,40 +1,40 @@
 use std::sync::Arc;
 
 use crate::broadcast::Shared;
+use crate::push::Batch;
 
-/// Keeps what waits in all rings together below a limit.
+/// Keeps the bytes that wait in all broadcast channels together below a limit.
 ///
-/// Counting every byte in and out in one place would be a cache line that all handlers write. So
-/// the rings are asked, each time a small part of the limit has come in since they last were.
+/// One counter of all bytes would be a cache line that every handler writes. Instead, the channels
+/// are checked each time a small part of the limit has arrived.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct MemoryLimit {
     limit: usize,
-    /// What may still come in before the rings are asked.
-    unasked: usize,
+    /// How many bytes may arrive before the next check.
+    allowance: usize,
 }
 
-impl Memory {
+impl MemoryLimit {
     pub(super) fn new(limit: usize) -> Self {
         let part = Self::part(limit);
         Self {
             limit,
-            unasked: part,
+            allowance: part,
         }
     }
 
-    /// Notes that a push of so many bytes goes into so many rings, and says whether it is time to
-    /// look.
+    /// Records a push of `bytes` for `broadcasts` channels. Returns whether a check is due.
     pub(super) fn is_due(&mut self, bytes: usize, broadcasts: usize) -> bool {
-        let weight = (bytes + crate::push::Batch::ENTRY_BYTES).saturating_mul(broadcasts);
-        match self.unasked.checked_sub(weight) {
-            Some(rest) => self.unasked = rest,
-            None => self.unasked = 0,
+        let weight = (bytes + Batch::ENTRY_BYTES).saturating_mul(broadcasts);
+        match self.allowance.checked_sub(weight) {
+            Some(rest) => self.allowance = rest,
+            None => self.allowance = 0,
         }
-        self.unasked == 0
+        self.allowance == 0
     }
 
-    /// Lets the fullest rings drop their oldest, until there is room for as much as may come in
-    /// before the next look.
+    /// Drops the oldest pushes of the fullest channels, until there is room for all that may arrive
+    /// before the next check.
     pub(super) fn shed(&mut self, broadcasts: &[Arc<Shared>]) {
         let part = Self::part(self.limit);
         let goal = self.limit.saturating_sub(part);
@@ -47,11 +47,11 @@ impl Memory {
             let fullest = (0..broadcasts.len()).max_by_key(|&index| held[index]);
             let Some(fullest) = fullest else { break };
             let (shared, before) = (&broadcasts[fullest], held[fullest]);
-            // In steps, so that a ring which is fuller than the others is not emptied for them.
+            // In steps, so that the fullest channel is not emptied for the others.
             shared.shed((before / 16).max(total - goal).min(before.div_ceil(4)));
             let after = shared.held_bytes();
             if after >= before {
-                // One push is left, which always may be.
+                // One push is left, which is always allowed.
                 held[fullest] = 0;
                 total = total.saturating_sub(before);
                 continue;
@@ -59,10 +59,10 @@ impl Memory {
             held[fullest] = after;
             total -= before - after;
         }
-        self.unasked = part;
+        self.allowance = part;
     }
 
-    /// How much comes in between two looks.
+    /// Returns how many bytes may arrive between two checks.
     fn part(limit: usize) -> usize {
         (limit / 64).max(1)
     }

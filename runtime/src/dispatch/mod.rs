@@ -1,4 +1,64 @@
-//! Between the link and the rings.
+//! Dispatch: from the link to the broadcast channels.
+//!
+//! The [`Dispatcher`] receives every push of the link and appends it to the broadcast channel of
+//! every subscribed handler:
+//!
+//! ```text
+//! link ── accept (one push), or dispatch (many, under one lock)
+//!   │
+//!   ▼
+//! DispatchGuard
+//!   │  stale generation ──▶ counted and discarded
+//!   ▼
+//! RoutingTable: (kind, subscribed name) ──▶ Route
+//!   │  no route ──────────▶ counted and discarded
+//!   │  oversized payload ─▶ counted and discarded; a gap in each broadcast channel of the route
+//!   ▼
+//! append to each broadcast channel of the route
+//!   │  one is full ───────▶ for a link that waits: appended to none, the full one is returned
+//!   ▼
+//! Wakeups: the wakers of waiting readers, gathered under the lock
+//!   │
+//!   ▼
+//! unlock, then wake: after `dispatch` at once, after `accept` a moment later (`keep_waking`)
+//! ```
+//!
+//! Every push of the open generation is counted, and copied to the receivers of
+//! [`Dispatcher::pushes`] if there are any. A push that is not a message takes another path:
+//!
+//! - A *confirmation* sets the [`SubscriptionState`] of its route, and is recorded in each
+//!   broadcast channel of the route. The first one of a generation begins a segment there. The
+//!   session is notified through [`Dispatcher::changed`]. The end of a subscription takes the same
+//!   path.
+//! - Tracking is confirmed by the end of a subscription to a name that stands for the prefix
+//!   (`TrackingFence`).
+//! - An *invalidation* goes to the route of each prefix of its key, with the key in place of the
+//!   channel name. Without keys it goes to every route of an invalidation. A key of no route is
+//!   counted `unrouted`.
+//! - A *disconnection* closes the generation: pushes that arrive later are stale. The session is
+//!   notified.
+//! - A push of an unknown kind is counted, and so is a malformed one. A malformed invalidation may
+//!   have been about any key, so it goes to every route of an invalidation.
+//!
+//! # In and out
+//!
+//! In: the link passes pushes, the end of a connection, and lost pushes
+//! ([`Dispatcher::interrupt`]). The session opens and ends generations, and reports denied
+//! subscriptions and the events of the connection. Those are not routed: they are appended to the
+//! broadcast channels of connection handlers directly.
+//!
+//! Out: the broadcast channels, with the wake-ups of their readers. The session and `health` read
+//! the state of each subscription; the statistics read the counters.
+//!
+//! # Invariants
+//!
+//! - The dispatcher never waits for a reader and runs no user code.
+//! - A push costs one look-up, whatever the number of names; an invalidation one for each length of
+//!   a subscribed prefix.
+//! - The dispatcher's lock is taken before that of a broadcast channel, never after it. Wakers are
+//!   woken with neither.
+//! - At most one generation is open. The session numbers them in ascending order, so a late push of
+//!   a previous connection is recognized.
 
 mod memory_limit;
 mod route;
@@ -19,44 +79,50 @@ use crate::gap::{GapCause, Missed};
 use crate::push::{ConnectionEvent, RawPush};
 use crate::subscription::Subscription;
 use crate::telemetry::FeedStats;
-
 use crate::util::{Mutex, MutexGuard, clock};
-use memory_limit::Memory;
+
+use memory_limit::MemoryLimit;
 use wakeups::Wakeups;
 
-/// Takes every push of the link and appends it to the rings of those who asked for it.
+/// Receives every push of the link and appends it to the broadcast channel of every subscribed
+/// handler.
 ///
-/// Waits for no handler and runs no foreign code: it copies into rings, and wakes.
+/// It does not wait for handlers and runs no user code: it copies pushes, and wakes readers.
 #[derive(Debug)]
 pub(crate) struct Dispatcher {
     state: Mutex<DispatchState>,
-    /// Changed by what the session should look at: confirmations, denials, ends.
+    /// Notifies the session of confirmations, denials, and ends.
     changed: watch::Sender<()>,
+    /// Whether the link waits for a full buffer.
     is_waiting: AtomicBool,
-    to_wake: Notify,
+    /// Notifies the task that wakes handlers a moment later.
+    wake_later: Notify,
 }
 
 #[derive(Debug)]
 struct DispatchState {
     routes: RoutingTable,
     generation: u64,
-    /// Whether the generation is alive: what comes from any other is discarded.
+    /// Whether the generation is open. Pushes of any other generation are discarded.
     open: bool,
-    /// Whether it is all over: then no generation opens any more.
+    /// Whether the dispatcher is closed. Then no generation opens any more.
     closed: bool,
     /// Whether a name has been confirmed in this generation.
     live: bool,
-    /// What lies between the previous generation and this one.
+    /// The gap between the last live generation and this one.
     before: GapStart,
+    /// When something last arrived from the server, as far as the clock was read.
     last_heard: SystemTime,
     counts: FeedStats,
-    memory: Memory,
+    memory: MemoryLimit,
+    /// The largest payload that is accepted.
     max_payload: usize,
+    /// The sender of raw pushes, while it has receivers.
     pushes: Option<broadcast::Sender<RawPush>>,
     wakeups: Wakeups,
 }
 
-/// How many raw pushes a receiver of [`Dispatcher::pushes`] may be behind.
+/// By how many raw pushes a receiver of [`Dispatcher::pushes`] may lag.
 const RAW_PUSHES: usize = 4096;
 
 impl Dispatcher {
@@ -67,7 +133,8 @@ impl Dispatcher {
             missed: Missed::Exactly(0),
             since: now,
         };
-        // These are told by us, from the beginning to the end and whatever the server does.
+        // Connection events come from the session, not from the server, so they are live from the
+        // beginning.
         for shared in routes.connection() {
             shared.confirm(0, 0, before, &mut Vec::new());
         }
@@ -81,18 +148,18 @@ impl Dispatcher {
                 before,
                 last_heard: now,
                 counts: FeedStats::default(),
-                memory: Memory::new(settings.memory_limit),
+                memory: MemoryLimit::new(settings.memory_limit),
                 max_payload: settings.max_payload,
                 pushes: None,
                 wakeups: Wakeups::new(now),
             }),
             changed: watch::Sender::new(()),
             is_waiting: AtomicBool::new(false),
-            to_wake: Notify::new(),
+            wake_later: Notify::new(),
         }
     }
 
-    /// Opens a generation: its pushes are taken from now on, and nobody else's.
+    /// Opens a generation: from now on its pushes are accepted, and those of any other discarded.
     pub(crate) fn open(&self, generation: u64) {
         let mut state = self.lock();
         state.generation = generation;
@@ -101,13 +168,13 @@ impl Dispatcher {
         state.routes.reset_states();
     }
 
-    /// Ends the generation, whatever it still may push. What lies between the last push heard and
-    /// the next confirmation will be told as a gap.
+    /// Ends the generation: pushes that still arrive from it are discarded. The time between the
+    /// last push and the next confirmation will be reported as a gap.
     pub(crate) fn end(&self, missed: Missed) {
         let mut state = self.lock();
         state.open = false;
         state.routes.reset_states();
-        // An attempt that subscribed nothing adds nothing to the break before it.
+        // A generation without a confirmation was never live: the gap before it goes on.
         if std::mem::take(&mut state.live) {
             state.before = GapStart {
                 cause: GapCause::ConnectionLost,
@@ -120,13 +187,13 @@ impl Dispatcher {
         self.notify_changed();
     }
 
-    /// Whether the generation is alive as far as the feed has seen.
+    /// Returns whether the generation is open. It is until the dispatcher has seen its end.
     pub(crate) fn is_open(&self) -> bool {
         self.lock().open
     }
 
-    /// Tells every handler that messages were lost before the feed, and lets every name be
-    /// subscribed again: confirmations may have been lost as well.
+    /// Reports a gap to every handler because pushes were lost before they reached the dispatcher,
+    /// and marks every subscription as pending: confirmations may have been lost too.
     pub(crate) fn interrupt(&self, missed: Missed) {
         let mut state = self.lock();
         if !state.open {
@@ -152,22 +219,23 @@ impl Dispatcher {
         self.notify_changed();
     }
 
-    /// Notes that the server has refused a subscription, and answers whether that is news.
+    /// Records that the server has denied a subscription. Returns false if it was denied for the
+    /// same reason already.
     pub(crate) fn deny(&self, subscription: &Subscription, reason: &Arc<str>) -> bool {
         let mut state = self.lock();
         let denied = SubscriptionState::Denied(Arc::clone(reason));
         let (kind, name) = subscription.key();
-        let is_news = state
+        let is_new = state
             .routes
             .get(kind, name)
             .is_some_and(|route| route.state != denied);
         state.turn_off((kind, name), denied);
         self.wake(state);
         self.notify_changed();
-        is_news
+        is_new
     }
 
-    /// Notes that a subscription has ended without a push that says so.
+    /// Records that a subscription has ended without a push about it.
     pub(crate) fn ended(&self, subscription: &Subscription) {
         let mut state = self.lock();
         state.turn_off(subscription.key(), SubscriptionState::Ended);
@@ -175,7 +243,7 @@ impl Dispatcher {
         self.notify_changed();
     }
 
-    /// Tells who listens to the connection what has become of it.
+    /// Appends an event to the broadcast channels of connection handlers.
     pub(crate) fn publish_connection_event(&self, event: ConnectionEvent<'_>) {
         let payload = event.to_payload();
         let mut state = self.lock();
@@ -185,7 +253,7 @@ impl Dispatcher {
             live,
             ..
         } = &mut *state;
-        // Who asks for nothing else has all there is to lose.
+        // Without server subscriptions, being connected is all there is to lose.
         *live |= event == ConnectionEvent::Connected && routes.is_empty();
         for shared in routes.connection() {
             shared.append(0, &[], payload.as_bytes(), &mut wakeups.wakers);
@@ -193,7 +261,7 @@ impl Dispatcher {
         self.wake(state);
     }
 
-    /// Lets a name that the server no longer refuses be waited for.
+    /// Marks a previously denied subscription as pending again: the server has accepted it.
     pub(crate) fn accepted(&self, subscription: &Subscription) {
         let mut state = self.lock();
         let (kind, name) = subscription.key();
@@ -204,7 +272,7 @@ impl Dispatcher {
         }
     }
 
-    /// Notes that a connection has ended, if it has not been noted already.
+    /// Records that the connection of a generation has ended, unless that is recorded already.
     pub(crate) fn disconnected(&self, generation: u64) {
         let mut state = self.lock();
         if state.generation == generation && std::mem::take(&mut state.open) {
@@ -213,17 +281,17 @@ impl Dispatcher {
         }
     }
 
-    /// Notes that the connection has answered something.
+    /// Records that the server has answered something just now.
     pub(crate) fn heard(&self) {
         self.lock().last_heard = clock::wall();
     }
 
-    /// How many pushes have been taken: a sign of life.
+    /// Returns how many pushes were accepted: a sign of life.
     pub(crate) fn pushes_taken(&self) -> u64 {
         self.lock().counts.pushes
     }
 
-    /// Ends all rings: handlers get what is there, and then the end.
+    /// Closes all broadcast channels: handlers drain them, then see the end.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.open = false;
@@ -238,12 +306,12 @@ impl Dispatcher {
         self.wake(state);
     }
 
-    /// The subscriptions and where they stand on this connection.
+    /// Returns the subscriptions with their states on this connection.
     pub(crate) fn subscription_states(&self) -> Vec<(Subscription, SubscriptionState)> {
         self.lock().routes.subscription_states()
     }
 
-    /// The subscriptions that `wanted` picks by where they stand.
+    /// Returns the subscriptions whose state is `wanted`.
     pub(crate) fn subscriptions(
         &self,
         wanted: impl Fn(&SubscriptionState) -> bool,
@@ -251,17 +319,17 @@ impl Dispatcher {
         self.lock().routes.subscriptions(wanted)
     }
 
-    /// Whether every subscription stands as `wanted` says.
+    /// Returns whether the state of every subscription is `wanted`.
     pub(crate) fn all_are(&self, wanted: impl Fn(&SubscriptionState) -> bool) -> bool {
         self.lock().routes.all_are(wanted)
     }
 
-    /// Whether some subscription stands as `wanted` says.
+    /// Returns whether the state of some subscription is `wanted`.
     pub(crate) fn any_is(&self, wanted: impl Fn(&SubscriptionState) -> bool) -> bool {
         !self.all_are(|state| !wanted(state))
     }
 
-    /// Whether some handler has nothing to do.
+    /// Returns whether some handler has nothing to read.
     pub(crate) fn has_idle_handler(&self) -> bool {
         self.lock()
             .routes
@@ -270,17 +338,18 @@ impl Dispatcher {
             .any(|shared| shared.is_idle())
     }
 
-    /// Says whether the link keeps what it could read back for a full ring.
+    /// Sets whether the link has stopped reading to wait for a full buffer.
     pub(crate) fn set_waiting(&self, waiting: bool) {
         self.is_waiting.store(waiting, Relaxed);
     }
 
-    /// Whether the link is waiting for a full ring: its silence is then no sign of anything.
+    /// Returns whether the link waits for a full buffer. Then its silence does not mean anything.
     pub(crate) fn is_waiting(&self) -> bool {
         self.is_waiting.load(Relaxed)
     }
 
-    /// A receiver that sees a change whenever a subscription or the generation has changed.
+    /// Returns a receiver that is notified when the state of a subscription or of the generation
+    /// has changed.
     pub(crate) fn changed(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
@@ -289,7 +358,7 @@ impl Dispatcher {
         self.lock().counts
     }
 
-    /// A receiver of every push from now on.
+    /// Returns a receiver of every push from now on.
     pub(crate) fn pushes(&self) -> broadcast::Receiver<RawPush> {
         let mut state = self.lock();
         if state.closed {

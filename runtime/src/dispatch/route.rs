@@ -1,3 +1,5 @@
+//! The path of a push through the dispatcher.
+
 use std::sync::Arc;
 
 use super::table::SubscriptionState;
@@ -9,27 +11,29 @@ use crate::subscription::{Kind, TrackingFence};
 use crate::util::{MutexGuard, clock};
 
 impl Dispatcher {
-    /// Takes one push of a generation. Those who wait for it are woken soon, with those who wait
-    /// for the pushes right behind it.
+    /// Accepts one push of a generation. Waiting readers are woken soon, together with those of the
+    /// pushes right after it.
     pub(crate) fn accept(&self, generation: u64, push: &Incoming<'_>) {
-        let (state, has_changed) = self.take(generation, |guard| guard.push(push));
+        let (state, has_changed) = self.with_guard(generation, |guard| guard.push(push));
         self.wake_soon(state);
         if has_changed {
             self.notify_changed();
         }
     }
 
-    /// Takes any number of pushes of a generation, under one lock. Those who wait for them are
-    /// woken when all are in.
+    /// Accepts any number of pushes of a generation, under one lock. Waiting readers are woken when
+    /// all pushes are appended.
     pub(crate) fn dispatch(&self, generation: u64, run: impl FnOnce(&mut DispatchGuard<'_>)) {
-        let (state, has_changed) = self.take(generation, run);
+        let (state, has_changed) = self.with_guard(generation, run);
         self.wake(state);
         if has_changed {
             self.notify_changed();
         }
     }
 
-    fn take(
+    /// Runs a closure on the locked dispatcher. Returns the lock, and whether the session should be
+    /// notified.
+    fn with_guard(
         &self,
         generation: u64,
         run: impl FnOnce(&mut DispatchGuard<'_>),
@@ -46,16 +50,16 @@ impl Dispatcher {
     }
 }
 
-/// The feed, locked to take pushes.
-pub(crate) struct DispatchGuard<'f> {
-    state: &'f mut DispatchState,
+/// The dispatcher, locked to accept pushes.
+pub(crate) struct DispatchGuard<'d> {
+    state: &'d mut DispatchState,
     is_current: bool,
     has_changed: bool,
 }
 
 impl DispatchGuard<'_> {
-    /// Takes one push, unless it is a message that would make a ring drop another although its
-    /// readers are at work: then it answers with that ring.
+    /// Accepts one push, unless it is a message for which a buffer would have to drop another
+    /// although its readers make progress. Then it returns that buffer instead.
     pub(crate) fn push_or_wait(&mut self, push: &Incoming<'_>) -> Result<(), Arc<Shared>> {
         match *push {
             Incoming::Message {
@@ -73,7 +77,7 @@ impl DispatchGuard<'_> {
         Ok(())
     }
 
-    /// Takes one push.
+    /// Accepts one push.
     pub(crate) fn push(&mut self, push: &Incoming<'_>) {
         let state = &mut *self.state;
         if !self.is_current {
@@ -89,8 +93,8 @@ impl DispatchGuard<'_> {
                 channel,
                 payload,
             } => {
-                let taken = state.deliver(kind, name, channel, payload, false);
-                debug_assert!(taken.is_ok(), "nothing is kept back unless it is asked for");
+                let appended = state.deliver(kind, name, channel, payload, false);
+                debug_assert!(appended.is_ok(), "only `may_wait` keeps a push back");
             }
             Incoming::Subscribed { kind, name } => {
                 state.confirm(kind, name);
@@ -109,7 +113,7 @@ impl DispatchGuard<'_> {
             Incoming::Unknown { .. } => state.counts.unknown += 1,
             Incoming::Malformed { kind } => {
                 state.counts.malformed += 1;
-                // Nobody knows which keys it was about.
+                // It may have been about any key.
                 if kind == "invalidate" {
                     state.invalidate(None);
                 }
@@ -119,8 +123,10 @@ impl DispatchGuard<'_> {
 }
 
 impl DispatchState {
-    /// Appends a message to the rings of those who asked for it. With `may_wait` it appends to
-    /// none of them, and answers with the one to wait for, where that should be waited for.
+    /// Appends a message to the broadcast channels of its route.
+    ///
+    /// With `may_wait`, if one of them [should be waited for](Shared::should_wait_for), the message
+    /// is appended to none of them and that one is returned.
     fn deliver(
         &mut self,
         kind: Kind,
@@ -134,10 +140,10 @@ impl DispatchState {
             return Ok(());
         };
         if payload.len() > self.max_payload {
-            self.leave_out(kind, name);
+            self.drop_oversized(kind, name);
             return Ok(());
         }
-        // An exact subscription has the channel's name already.
+        // The name of an exact subscription is the channel, so it is not stored again.
         let channel = match kind {
             Kind::Pattern | Kind::Invalidation => channel,
             Kind::Channel | Kind::Shard | Kind::Connection => &[],
@@ -175,8 +181,8 @@ impl DispatchState {
         Ok(())
     }
 
-    /// Tells those who asked for a message that it is too large and was left out.
-    fn leave_out(&mut self, kind: Kind, name: &[u8]) {
+    /// Reports a gap to the handlers of a route because the payload of one message is too large.
+    fn drop_oversized(&mut self, kind: Kind, name: &[u8]) {
         self.counts.oversized += 1;
         let Some(route) = self.routes.get(kind, name) else {
             return;
@@ -192,6 +198,7 @@ impl DispatchState {
         }
     }
 
+    /// Records the confirmation of a subscription.
     fn confirm(&mut self, kind: Kind, name: &[u8]) {
         self.last_heard = clock::wall();
         let Some(route) = self.routes.get_mut(kind, name) else {
@@ -210,6 +217,7 @@ impl DispatchState {
         }
     }
 
+    /// Records the end of a subscription, or the confirmation of tracking that it stands for.
     fn unsubscribed(&mut self, kind: Kind, name: &[u8]) {
         self.last_heard = clock::wall();
         match TrackingFence::of(name) {
@@ -223,56 +231,60 @@ impl DispatchState {
         }
     }
 
-    /// Tells who asked for a prefix of these keys; no keys stand for all, and so does the one key that
-    /// the first releases of Redis 6.0 send for a flush (redis/redis#7463).
+    /// Appends invalidated keys to the routes of their prefixes. `None` stands for all keys, and so
+    /// does the one key that the first releases of Redis 6.0 send for a flush (redis/redis#7463).
     fn invalidate(&mut self, keys: Option<&[&[u8]]>) {
         let keys = keys.filter(|keys| *keys != [b"\0"]);
         let Some(keys) = keys else {
             let prefixes: Vec<Box<[u8]>> = self.routes.prefixes().map(Into::into).collect();
-            let heard = prefixes.iter().filter(|prefix| self.forget(prefix, &[]));
-            if heard.count() == 0 {
+            let routed = prefixes
+                .iter()
+                .filter(|prefix| self.append_invalidation(prefix, &[]));
+            if routed.count() == 0 {
                 self.counts.unrouted += 1;
             }
             return;
         };
         for key in keys {
-            let mut is_heard = false;
+            let mut is_routed = false;
             for at in 0..self.routes.prefix_lengths().len() {
                 if let Some(prefix) = key.get(..self.routes.prefix_lengths()[at]) {
-                    is_heard |= self.forget(prefix, key);
+                    is_routed |= self.append_invalidation(prefix, key);
                 }
             }
-            if !is_heard {
+            if !is_routed {
                 self.counts.unrouted += 1;
             }
         }
     }
 
-    /// Tells who asked for exactly this prefix, and answers whether anybody is to hear of it.
-    fn forget(&mut self, prefix: &[u8], key: &[u8]) -> bool {
+    /// Appends an invalidated key to the route of exactly this prefix. Returns whether there is
+    /// such a route that is not denied.
+    fn append_invalidation(&mut self, prefix: &[u8], key: &[u8]) -> bool {
         let kind = Kind::Invalidation;
         match self.routes.get(kind, prefix).map(|route| &route.state) {
-            // Also before it is confirmed: a connection that goes on behind a lag is asked again,
-            // and tracks all the while. On a new one it is told ahead of the gap, and forgets no
-            // more than that does.
+            // Also before the confirmation: after a lag, the server is asked again on the same
+            // connection, and has tracked the keys all the time. On a new connection this may
+            // arrive before the gap; harmless, since the gap clears everything.
             Some(
                 SubscriptionState::Confirmed
                 | SubscriptionState::Pending
                 | SubscriptionState::Ended,
             ) => {
-                let taken = self.deliver(kind, prefix, key, &[], false);
-                debug_assert!(taken.is_ok(), "nothing is kept back unless it is asked for");
+                let appended = self.deliver(kind, prefix, key, &[], false);
+                debug_assert!(appended.is_ok(), "only `may_wait` keeps a push back");
                 true
             }
             Some(SubscriptionState::Denied(_)) | None => false,
         }
     }
 
+    /// Records that a subscription was denied or has ended.
     pub(super) fn turn_off(&mut self, (kind, name): (Kind, &[u8]), state: SubscriptionState) {
         let Some(route) = self.routes.get_mut(kind, name) else {
             return;
         };
-        // Nothing has come by a name that was not live since the connection before this one.
+        // No push has arrived through a name that was not live since the previous connection.
         let since = match route.state {
             SubscriptionState::Confirmed => self.last_heard,
             _ => self.before.since,
@@ -290,6 +302,7 @@ impl DispatchState {
         }
     }
 
+    /// Copies a push to the receivers of raw pushes, and removes the sender when none is left.
     fn copy_to_raw(&mut self, push: &Incoming<'_>) {
         self.pushes
             .take_if(|pushes| pushes.send(push.to_raw()).is_err());

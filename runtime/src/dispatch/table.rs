@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use crate::broadcast::Shared;
 use crate::subscription::{Kind, Subscription};
 
-/// Who asked for what: (kind, subscribed name) → the rings.
+/// Maps (kind, subscribed name) to broadcast channels.
 #[derive(Debug, Default)]
 pub(crate) struct RoutingTable {
     channels: ByName,
@@ -13,23 +13,24 @@ pub(crate) struct RoutingTable {
     shards: ByName,
     /// By the prefix of the keys.
     invalidations: ByName,
-    /// The lengths that those prefixes have, in order.
+    /// The distinct lengths of those prefixes, in ascending order.
     prefix_lengths: Vec<usize>,
     routes: Vec<Route>,
     broadcasts: Vec<Arc<Shared>>,
-    /// The rings of those who listen to the connection, which the server has no part in.
+    /// The broadcast channels of connection handlers, which have no subscription on the server.
     connection: Vec<Arc<Shared>>,
 }
 
-/// The keys are the user's own names: what the server pushes can look up, but not fill, a bucket.
+/// The indices of routes by name. A fast hash without a key is safe: all names come from the user,
+/// and a push can look one up but not add one.
 type ByName = FxHashMap<Box<[u8]>, usize>;
 
-/// One subscribed name.
+/// The route of one subscribed name.
 #[derive(Debug)]
 pub(crate) struct Route {
     subscription: Subscription,
     pub(crate) state: SubscriptionState,
-    /// The rings, with the subscription's place in each one's list.
+    /// The broadcast channels, each with the subscription's index in its list.
     pub(crate) broadcasts: Vec<(Arc<Shared>, u32)>,
 }
 
@@ -39,14 +40,14 @@ pub(crate) enum SubscriptionState {
     /// The server has not answered yet, or was not asked yet.
     Pending,
     Confirmed,
-    /// Refused by the server, for this reason.
+    /// Denied by the server, for this reason.
     Denied(Arc<str>),
     /// Ended by the server's unsubscribe push.
     Ended,
 }
 
 impl SubscriptionState {
-    /// Whether the server must be asked for it.
+    /// Returns whether the server must be asked for it.
     pub(crate) fn needs_subscribing(&self) -> bool {
         matches!(self, Self::Pending | Self::Ended)
     }
@@ -55,15 +56,15 @@ impl SubscriptionState {
         *self == Self::Confirmed
     }
 
-    /// Whether it is confirmed or denied.
+    /// Returns whether it is confirmed or denied.
     pub(crate) fn is_answered(&self) -> bool {
         !self.needs_subscribing()
     }
 }
 
 impl RoutingTable {
-    /// Adds a ring that reads `subscriptions`. One that listens to the connection does nothing
-    /// else.
+    /// Adds a broadcast channel of a list of subscriptions. One with a connection subscription has
+    /// no others.
     pub(crate) fn add(&mut self, shared: &Arc<Shared>, subscriptions: &[Subscription]) {
         let mut kinds = subscriptions.iter().map(Subscription::kind);
         if kinds.any(|kind| kind == Kind::Connection) {
@@ -109,22 +110,22 @@ impl RoutingTable {
         Some(&mut self.routes[at])
     }
 
-    /// The rings of those who listen to the server.
+    /// Returns the broadcast channels with subscriptions on the server.
     pub(crate) fn broadcasts(&self) -> &[Arc<Shared>] {
         &self.broadcasts
     }
 
-    /// The rings of those who listen to the connection.
+    /// Returns the broadcast channels of connection handlers.
     pub(crate) fn connection(&self) -> &[Arc<Shared>] {
         &self.connection
     }
 
-    /// The lengths of the prefixes that invalidations are asked for by, the shortest first.
+    /// Returns the distinct lengths of the prefixes of invalidations, the shortest first.
     pub(crate) fn prefix_lengths(&self) -> &[usize] {
         &self.prefix_lengths
     }
 
-    /// The prefixes themselves.
+    /// Returns the prefixes of invalidations.
     pub(crate) fn prefixes(&self) -> impl Iterator<Item = &[u8]> {
         self.invalidations.keys().map(|prefix| &**prefix)
     }
@@ -140,7 +141,7 @@ impl RoutingTable {
     ) -> Vec<Subscription> {
         let wanted = self.routes.iter().filter(|route| wanted(&route.state));
         let mut wanted: Vec<_> = wanted.map(|route| route.subscription.clone()).collect();
-        // Of prefixes that overlap the server takes the first, so that must be the shortest.
+        // Of overlapping prefixes the server accepts the first, so that must be the shortest.
         wanted.sort_by_key(|subscription| match subscription.kind() {
             Kind::Invalidation => 1 + subscription.name().len(),
             _ => 0,
@@ -148,7 +149,7 @@ impl RoutingTable {
         wanted
     }
 
-    /// Whether no name is subscribed to. Who listens to the connection needs none.
+    /// Returns whether there is no subscription on the server. Connection handlers do not have one.
     pub(crate) fn is_empty(&self) -> bool {
         self.routes.is_empty()
     }
@@ -157,7 +158,7 @@ impl RoutingTable {
         self.routes.iter().all(|route| wanted(&route.state))
     }
 
-    /// A new connection knows of nothing.
+    /// Marks every subscription as pending: a new connection has none.
     pub(crate) fn reset_states(&mut self) {
         for route in &mut self.routes {
             route.state = SubscriptionState::Pending;
@@ -170,7 +171,7 @@ impl RoutingTable {
             Kind::Pattern => &mut self.patterns,
             Kind::Shard => &mut self.shards,
             Kind::Invalidation => &mut self.invalidations,
-            Kind::Connection => unreachable!("it is no route"),
+            Kind::Connection => unreachable!("connection events are not routed by name"),
         }
     }
 }

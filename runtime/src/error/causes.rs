@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// Prints an error and everything that caused it.
+/// Displays an error with its chain of sources.
 pub(crate) struct WithCauses<'e>(pub(crate) &'e (dyn Error + 'static));
 
 impl fmt::Display for WithCauses<'_> {

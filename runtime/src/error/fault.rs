@@ -2,18 +2,18 @@ use std::fmt;
 
 use super::rejection::{BoxError, Rejection};
 
-/// Why a delivery did not end well.
+/// The reason why a delivery was rejected or failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Fault {
-    /// An argument could not be taken from the push; the handler's body did not run.
+    /// An argument could not be extracted from the push; the handler's body did not run.
     Rejected(Rejection),
     /// The handler returned an error.
     Failed(BoxError),
 }
 
 impl Fault {
-    /// A fault of the handler's own: `.map_err(Fault::failed)?`.
+    /// Creates a fault from an error of the handler: `.map_err(Fault::failed)?`.
     pub fn failed(error: impl Into<BoxError>) -> Self {
         Self::Failed(error.into())
     }

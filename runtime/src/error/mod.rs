@@ -1,3 +1,24 @@
+//! Errors: what the library returns, and what handlers and extractors return to it.
+//!
+//! | type | returned by | goes to |
+//! | --- | --- | --- |
+//! | [`Error`] | the library | the caller: of `start`, `run`, `publish`, … |
+//! | [`Rejection`] | extractors | the outcome `rejected` or `unmatched`, the log, the failure hook |
+//! | [`Fault`] | handlers | the outcome of the delivery, the log, the failure hook |
+//! | [`BoxError`] | user code | the source of a [`Rejection`], or a [`Fault`] |
+//!
+//! # In and out
+//!
+//! Every module creates errors with the constructors here, one for each kind; this module uses no
+//! other module. Users ask an [`Error`] for its kind with the `is_*` predicates.
+//!
+//! # Invariants
+//!
+//! - [`Error`] is opaque. A new kind is not a breaking change.
+//! - The text of an [`Error`] says what is wrong, where, and what to do about it.
+//! - The text of an [`Error`] contains no password, and neither does its `Debug`.
+//! - The text of a [`Rejection`] does not quote the payload; its sources may.
+
 mod causes;
 mod fault;
 mod rejection;
@@ -9,13 +30,13 @@ pub use rejection::{BoxError, Rejection};
 use std::fmt;
 use std::sync::Arc;
 
-/// The result of what can fail here.
+/// A `Result` with [`Error`] as the default error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a subscriber could not start or go on, or a message was not published.
+/// The reason why a subscriber could not start or continue, or a message was not published.
 ///
-/// The text says what is wrong, where, and what to do about it. It holds no password. `Debug` prints
-/// the same text, so that a `main` that returns the error shows it as it was written.
+/// The text says what is wrong, where, and what to do about it. It contains no password. `Debug`
+/// prints the same text, so that a `main` that returns the error shows it in readable form.
 pub struct Error {
     kind: Kind,
     text: String,
@@ -69,15 +90,15 @@ impl Error {
         }
     }
 
-    /// The same error for somebody else.
+    /// Copies the error, without its source, for another caller.
     pub(crate) fn again(&self) -> Self {
         Self::new(self.kind, self.text.clone())
     }
 
-    /// The same error in other words.
-    pub(crate) fn in_words(self, words: impl FnOnce(String) -> String) -> Self {
+    /// Replaces the text of the error.
+    pub(crate) fn in_words(self, reword: impl FnOnce(String) -> String) -> Self {
         Self {
-            text: words(self.text),
+            text: reword(self.text),
             ..self
         }
     }
@@ -90,15 +111,15 @@ impl Error {
         }
     }
 
-    /// Whether the program asks for something that cannot be, whatever the server does: a URL that
-    /// does not parse, no handlers, RESP2.
+    /// Returns whether the program requests something that cannot work with any server: for example
+    /// a URL that does not parse, no handlers, or RESP2.
     #[must_use]
     pub fn is_config(&self) -> bool {
         self.kind == Kind::Config
     }
 
-    /// Whether the reason is that there was no connection to the server, or it was lost. A deadline
-    /// that passed without a connection [is a timeout](Self::is_timeout) too.
+    /// Returns whether there was no connection to the server, or the connection was lost. A
+    /// deadline that passed without a connection is [a timeout](Self::is_timeout) as well.
     #[must_use]
     pub fn is_connection(&self) -> bool {
         let source = self.source.as_ref();
@@ -106,34 +127,35 @@ impl Error {
         self.kind == Kind::Connection || cause.is_some_and(|cause| cause.is_connection())
     }
 
-    /// Whether the server refused the user name or the password.
+    /// Returns whether the server refused the user name or the password.
     #[must_use]
     pub fn is_auth(&self) -> bool {
         self.kind == Kind::Auth
     }
 
-    /// Whether TLS could not be trusted, by either side: the server's certificate is by an unknown
-    /// authority, has expired, or is for another name; the port speaks no TLS; or the server wants
-    /// another client certificate. There is then no connection, and no attempt to do without.
+    /// Returns whether TLS failed on either side: the server's certificate is from an unknown
+    /// authority, has expired, or is for another name; the port does not speak TLS; or the server
+    /// requires another client certificate. There is then no connection, and no attempt to connect
+    /// without TLS.
     #[must_use]
     pub fn is_tls(&self) -> bool {
         self.kind == Kind::Tls
     }
 
-    /// Whether the server refused a subscription, or a message that was to be published.
+    /// Returns whether the server refused a subscription, or a message to publish.
     #[must_use]
     pub fn is_denied(&self) -> bool {
         self.kind == Kind::Denied
     }
 
-    /// Whether a deadline of the call passed: of `start`, or of a publish. That a connection was not
-    /// made within its time [is about the connection](Self::is_connection).
+    /// Returns whether the deadline of a call passed: of `start`, or of a publish. A connection
+    /// that was not made in time is [a connection error](Self::is_connection) instead.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.kind == Kind::Timeout
     }
 
-    /// Whether a message could not be written: its payload, or the name of its channel.
+    /// Returns whether a message could not be encoded: its payload, or the name of its channel.
     #[must_use]
     pub fn is_encode(&self) -> bool {
         self.kind == Kind::Encode

@@ -2,13 +2,13 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
-/// Any error, as handlers and extractors return them.
+/// Any error, as handlers and extractors return it.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// Why an argument could not be taken from a push.
+/// The reason why an argument could not be extracted from a push.
 ///
-/// Its text quotes nothing of the payload. Its [source](Error::source), and so its `Debug`, may: a
-/// decoder's error names the value it did not expect.
+/// Its text does not quote the payload. Its [source](Error::source) may, and so may its `Debug`: a
+/// decoder's error shows the value that it did not expect.
 #[derive(Debug)]
 pub struct Rejection {
     unmatched: bool,
@@ -17,7 +17,8 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// Rejects for a reason that a person can read. Do not put the payload in it.
+    /// Creates a rejection from a reason for people to read. The reason should not quote the
+    /// payload.
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
             unmatched: false,
@@ -26,7 +27,7 @@ impl Rejection {
         }
     }
 
-    /// Rejects for a reason that an error explains further.
+    /// Creates a rejection from a reason and the error that caused it.
     pub fn caused_by(reason: impl Into<Cow<'static, str>>, source: impl Into<BoxError>) -> Self {
         Self {
             source: Some(source.into()),
@@ -34,8 +35,8 @@ impl Rejection {
         }
     }
 
-    /// Says that the push was not meant for this handler, which is no error: a glob matches more
-    /// than its template. It is counted `unmatched`.
+    /// Creates a rejection of a push that was not meant for this handler. This is not an error: a
+    /// glob matches more channels than its template. The delivery is counted `unmatched`.
     pub fn unmatched(reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
             unmatched: true,
@@ -43,7 +44,7 @@ impl Rejection {
         }
     }
 
-    /// Whether the push was not meant for this handler.
+    /// Returns whether the push was not meant for this handler.
     #[must_use]
     pub fn is_unmatched(&self) -> bool {
         self.unmatched

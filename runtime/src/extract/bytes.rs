@@ -13,7 +13,7 @@ impl<'p, S> FromPush<'p, S> for &'p [u8] {
     }
 }
 
-/// May be kept; copies as [`Push::payload_bytes`] says.
+/// The payload, which may outlive the delivery. It is copied if [`Push::payload_bytes`] copies it.
 impl<'p, S> FromPush<'p, S> for Bytes {
     const MESSAGE: Option<MessageDescriptor> = Some(MessageDescriptor::payload("bytes"));
 

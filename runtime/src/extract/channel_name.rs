@@ -4,14 +4,14 @@ use crate::push::Push;
 
 /// The name of the channel that the push was published on.
 ///
-/// An invalidation and an event of the connection come by no channel: in their handlers it is
-/// refused at compile time. Rejects a name that is not UTF-8; an extractor of one's own can take
-/// [`Push::channel`] for those.
+/// Invalidations and connection events have no channel, so their handlers cannot take this
+/// argument: it is a compile error. Rejects a name that is not UTF-8; for such names, write an
+/// extractor that reads [`Push::channel`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ChannelName<'p>(pub &'p str);
 
 impl<'p> ChannelName<'p> {
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &'p str {
         self.0

@@ -11,6 +11,6 @@ impl<'p, S> FromPush<'p, S> for ConnectionEvent<'p> {
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         let is_event = push.subscription().kind() == Kind::Connection;
         let event = is_event.then(|| Self::read(push.payload())).flatten();
-        event.ok_or_else(|| Rejection::new("this is no event of the connection"))
+        event.ok_or_else(|| Rejection::new("the push is not a connection event"))
     }
 }

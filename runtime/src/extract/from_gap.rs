@@ -1,18 +1,18 @@
 use crate::error::Rejection;
 use crate::gap::Gap;
 
-/// What can be an argument of a gap handler.
+/// Types that can be used as gap handler arguments.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be used as a gap handler argument",
     label = "no `FromGap` for this type",
     note = "a gap handler takes the `Gap` and `State<T>`; messages go to the push handler"
 )]
 pub trait FromGap<'p, S>: Sized {
-    /// Takes the argument from a gap.
+    /// Extracts the argument from a gap.
     ///
     /// # Errors
     ///
-    /// A [`Rejection`] counts as a failed run of the gap handler: it is tried again.
+    /// A [`Rejection`] counts as a failed run of the gap handler, which is then run again.
     fn from_gap(gap: &'p Gap, state: &'p S) -> Result<Self, Rejection>;
 }
 

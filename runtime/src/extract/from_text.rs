@@ -1,36 +1,39 @@
+//! The conversion of a param or a text payload into a value.
+
 use std::borrow::Cow;
 use std::str::FromStr;
 
 use crate::error::{BoxError, Rejection};
 
-/// What text is turned into. `Via` keeps the ways apart.
+/// Types that can be converted from text. `Via` distinguishes the ways to do it, so that their
+/// implementations do not overlap.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be filled from text",
     label = "no `FromStr` for this type",
     note = "implement `std::str::FromStr` for `{Self}`, or take a `&str`, a `Cow<str>` or a `String`"
 )]
 pub trait FromText<'p, Via>: Sized {
-    /// Takes the value from the text of a param, or of a payload.
+    /// Converts the text of a param, or of a payload.
     fn from_text(text: &'p str) -> Result<Self, BoxError>;
 }
 
-/// Marks what borrows from the text.
+/// Marks types that borrow from the text.
 #[derive(Debug)]
 pub enum Borrowed {}
 
-/// Marks a `Cow` that may not borrow from it.
+/// Marks a `Cow` that copies the text, because it must not borrow.
 #[derive(Debug)]
 pub enum Copied {}
 
-/// Marks what is parsed from the text.
+/// Marks types that are parsed from the text.
 #[derive(Debug)]
 pub enum Parsed {}
 
-/// The value of a param, by whichever way its type takes.
+/// Converts the text of the param `name`.
 pub fn param<'p, T: FromText<'p, Via>, Via>(name: &str, text: &'p str) -> Result<T, Rejection> {
     T::from_text(text).map_err(|error| {
         let wanted = std::any::type_name::<T>();
-        let reason = format!("the param `{name}` of the channel name is no `{wanted}`");
+        let reason = format!("the param `{name}` of the channel name is not a valid `{wanted}`");
         Rejection::caused_by(reason, error)
     })
 }

@@ -4,7 +4,7 @@ use crate::message::{MessageDescriptor, Source};
 use crate::push::Push;
 use crate::subscription::Kind;
 
-/// A key whose value may have changed, or all of them: what a cache is to forget.
+/// A key whose value may have changed, or all keys: the entries that a cache must drop.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -14,60 +14,62 @@ use crate::subscription::Kind;
 ///
 /// type Cache = Arc<Mutex<HashMap<Vec<u8>, String>>>;
 ///
-/// #[push_handler(invalidate = "user:", on_gap = forget_all)]
-/// async fn forget(changed: Invalidation<'_>, State(cache): State<Cache>) {
+/// #[push_handler(invalidate = "user:", on_gap = clear)]
+/// async fn evict(changed: Invalidation<'_>, State(cache): State<Cache>) {
 ///     match changed {
 ///         Invalidation::Key(key) => _ = cache.lock().unwrap().remove(key),
 ///         Invalidation::All => cache.lock().unwrap().clear(),
 ///     }
 /// }
 ///
-/// /// Nobody knows what has changed meanwhile.
+/// /// Keys may have changed without an invalidation.
 /// #[gap_handler]
-/// async fn forget_all(_gap: Gap, State(cache): State<Cache>) {
+/// async fn clear(_gap: Gap, State(cache): State<Cache>) {
 ///     cache.lock().unwrap().clear();
 /// }
 ///
-/// let mounts: Vec<Mount<Cache>> = handlers![forget];
+/// let mounts: Vec<Mount<Cache>> = handlers![evict];
 /// ```
 ///
-/// The server tells of every key that begins with the prefix, in every database, when it is
-/// written, deleted or has expired: it is asked by `CLIENT TRACKING ON BCAST PREFIX …`, and needs
-/// no configuration for it; see
+/// The server reports every key that begins with the prefix, in every database, when it is written,
+/// deleted or has expired. The subscriber requests this with `CLIENT TRACKING ON BCAST PREFIX …`;
+/// the server needs no configuration for it. See
 /// [Redis client-side caching](https://redis.io/docs/latest/develop/reference/client-side-caching/).
-/// It does not say what the value is now, nor in which database the key is, and what happens to one
-/// key within one pipeline may be told once. In a cluster each node tells of its own keys only.
-/// `SWAPDB` is not told at all, by no server.
+/// An invalidation contains neither the new value nor the database of the key, and several changes
+/// of one key within one pipeline may be reported once. In a cluster, each node reports its own
+/// keys only. No server reports a `SWAPDB`.
 ///
-/// A cache is right only if
+/// A cache is correct only if
 ///
-/// - it forgets everything at a [gap](crate::Gap): what changed while there was no connection is
-///   never told. Until the gap is told, an outage included, it may hold old values; who must not
-///   serve them reads past it while [`Handle::is_ready`](crate::Handle::is_ready) is false;
-/// - a value that was read before the invalidation is not put into it after that;
+/// - it drops everything at a [gap](crate::Gap): changes during an outage are never reported. Until
+///   the gap is reported, and so during an outage, it may hold old values; callers that must not
+///   serve stale values should bypass the cache while [`Handle::is_ready`](crate::Handle::is_ready)
+///   is false;
+/// - it does not store a value after an invalidation that was read before it;
 ///   `examples/near_cache.rs` shows how;
-/// - the handler does not fail: a delivery that returns an error, panics or times out is told to the
-///   failure hook, and not again to the handler.
+/// - the handler does not fail: a delivery that returns an error, panics or times out is passed to
+///   the failure hook, but not to the handler again.
 ///
-/// Keys come whole, with the prefix of a [`Router`](crate::Router) if there is one. A handler of
-/// prefixes that overlap hears a key once for each. With `workers` deliveries overtake one another,
-/// which is no harm where each only forgets; `overflow = "latest"` keeps one of each key that
-/// waits. It rejects what is no invalidation.
+/// Keys are complete: they include the prefix of a [`Router`](crate::Router), if there is one. A
+/// handler with overlapping prefixes receives a key once for each of them. With `workers`,
+/// deliveries overtake one another, which is harmless if each of them only drops entries.
+/// `overflow = "latest"` keeps one waiting message for each key. Rejects a push that is not an
+/// invalidation.
 ///
-/// A prefix that is known at run time only takes the place of the attribute's at the mount:
-/// `handlers![forget.on(Subscription::invalidation(prefix))]`.
-// Not `non_exhaustive`: the server has these two forms, and who forgets must deal with both.
+/// To use a prefix that is only known at run time, replace the attribute's prefix at the mount:
+/// `handlers![evict.on(Subscription::invalidation(prefix))]`.
+// Not `non_exhaustive`: the server has these two forms, and a cache must handle both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Invalidation<'p> {
     /// This key. Keys are bytes; most, not all, are UTF-8.
     Key(&'p [u8]),
-    /// Every key of the prefix: the database was flushed. (Also told where the one key that is
-    /// empty has changed.)
+    /// Every key with the prefix: the database was flushed. (Also reported when the key with the
+    /// empty name has changed.)
     All,
 }
 
 impl<'p> Invalidation<'p> {
-    /// The key, unless all are meant.
+    /// Returns the key; `None` for all keys.
     #[must_use]
     pub const fn key(self) -> Option<&'p [u8]> {
         match self {
@@ -85,7 +87,7 @@ impl<'p, S> FromPush<'p, S> for Invalidation<'p> {
         match push.subscription().kind() {
             Kind::Invalidation if push.channel().is_empty() => Ok(Self::All),
             Kind::Invalidation => Ok(Self::Key(push.channel())),
-            _ => Err(Rejection::new("this is no invalidation of a key")),
+            _ => Err(Rejection::new("the push is not an invalidation")),
         }
     }
 }
@@ -97,7 +99,7 @@ mod tests {
     use crate::subscription::Subscription;
 
     #[test]
-    fn a_push_without_a_key_is_of_all() {
+    fn a_push_without_a_key_means_all_keys() {
         let taken = |key: &[u8]| {
             let push = OwnedPush::new(Subscription::invalidation("a"), key, "");
             Invalidation::from_push(push.as_push(), &())

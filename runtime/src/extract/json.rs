@@ -8,12 +8,12 @@ use crate::error::{Error, Rejection, Result as Written};
 use crate::message::{MessageDescriptor, ToPayload};
 use crate::push::Push;
 
-/// The payload, read as JSON.
+/// The payload, decoded from JSON.
 ///
-/// The type may borrow from the payload: `Json<Alert<'_>>`. A borrowed text should be a
-/// `Cow<'_, str>` with `#[serde(borrow)]`: a `&str` rejects every JSON string with an escape in it.
+/// The type may borrow from the payload: `Json<Alert<'_>>`. Borrowed text should be a
+/// `Cow<'_, str>` with `#[serde(borrow)]`: a `&str` rejects every JSON string with an escape.
 ///
-/// Rejects what is not the JSON of a `T`, trailing bytes included.
+/// Rejects a payload that is not the JSON of a `T`, and one with trailing bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Json<T>(pub T);
 
@@ -36,12 +36,12 @@ impl<T: Serialize> ToPayload for Json<T> {
         let written = serde_json::to_vec(&self.0);
         written.map(Cow::Owned).map_err(|error| {
             let name = std::any::type_name::<T>();
-            Error::encode(format!("`{name}` cannot be written as JSON: {error}"))
+            Error::encode(format!("`{name}` cannot be encoded as JSON: {error}"))
         })
     }
 }
 
-/// Reads the whole payload as the JSON of a type, whose name is only asked for if it is not.
+/// Reads the whole payload as the JSON of a type. `name` is only called for the error.
 pub(crate) fn read<'p, T>(
     push: Push<'p>,
     name: impl FnOnce() -> &'static str,
@@ -59,12 +59,12 @@ pub(crate) fn read<'p, T>(
     })
 }
 
-/// What is wrong, in words that quote nothing of the payload: they go into logs. The whole error
-/// is the rejection's source.
+/// Describes the error without quoting the payload, because the text goes into logs. The complete
+/// error is the source of the rejection.
 fn problem(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = match error.classify() {
-        // The name of a missing field is the type's, not the payload's.
+        // The name of a missing field is from the type, not from the payload.
         Category::Data if text.starts_with("missing field `") => return text,
         Category::Data => "a value does not fit",
         Category::Eof => "it ends too early",
@@ -73,7 +73,7 @@ fn problem(error: &serde_json::Error) -> String {
     format!("{what} at line {} column {}", error.line(), error.column())
 }
 
-/// The type's name without the paths in it.
+/// Returns the name of a type without its path.
 fn short_name<T>() -> &'static str {
     let name = std::any::type_name::<T>();
     let generics = name.find('<').unwrap_or(name.len());

@@ -4,7 +4,7 @@ use crate::message::{MessageDescriptor, Source};
 use crate::push::Push;
 use crate::util::Escaped;
 
-/// What has happened to a key.
+/// An event of a key, such as `set` or `expired`.
 ///
 /// ```
 /// use redis_push::{KeyEvent, Mount, Param, handlers, push_handler};
@@ -17,14 +17,14 @@ use crate::util::Escaped;
 /// let mounts: Vec<Mount<()>> = handlers![on_user];
 /// ```
 ///
-/// The server tells of keys only where it is configured to: `CONFIG SET notify-keyspace-events
-/// KA` for everything, fewer letters for less; see
+/// The server reports key events only if it is configured to:
+/// `CONFIG SET notify-keyspace-events KA` for all events, fewer letters for fewer events. See
 /// [Redis keyspace notifications](https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/).
-/// It tells that something was done to a key, not what the value is now, and in a cluster each node
-/// tells of its own keys only.
+/// An event says what was done to a key, not what its value is now. In a cluster, each node reports
+/// its own keys only.
 ///
-/// It is read from `__keyspace@…` and `__keyevent@…` channels, and rejects every other one:
-/// `pattern = "__keyevent@0__:expired"` listens to one event of all keys.
+/// Extracted from `__keyspace@…` and `__keyevent@…` channels; pushes of all other channels are
+/// rejected. `pattern = "__keyevent@0__:expired"` listens to one event of all keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct KeyEvent<'p> {
@@ -32,12 +32,12 @@ pub struct KeyEvent<'p> {
     pub database: u32,
     /// The key. Keys are bytes; most, not all, are UTF-8.
     pub key: &'p [u8],
-    /// What has happened, by the server's word: `set`, `del`, `expire`, `expired`, `lpush`, …
+    /// The event, in the server's word: `set`, `del`, `expire`, `expired`, `lpush`, …
     pub event: &'p str,
 }
 
 impl<'p> KeyEvent<'p> {
-    /// The key as text; `None` if it is not UTF-8.
+    /// Returns the key as text; `None` if it is not UTF-8.
     #[must_use]
     pub fn key_str(&self) -> Option<&'p str> {
         std::str::from_utf8(self.key).ok()
@@ -73,7 +73,7 @@ impl<'p, S> FromPush<'p, S> for KeyEvent<'p> {
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         Self::read(push.channel(), push.payload()).ok_or_else(|| {
             let channel = Escaped(push.channel());
-            Rejection::new(format!("`{channel}` is no channel of key events"))
+            Rejection::new(format!("`{channel}` is not a channel of key events"))
         })
     }
 }

@@ -3,15 +3,15 @@ use crate::error::Rejection;
 use crate::push::Push;
 use crate::subscription::Kind;
 
-/// The glob by which the push came.
+/// The glob that matched the channel of the push.
 ///
-/// Rejects a push that came by an exact channel name; in a handler that may be mounted on both,
-/// take `Option<MatchedPattern<'_>>`.
+/// Rejects a push of a subscription with an exact channel name. In a handler that may be mounted on
+/// both, take `Option<MatchedPattern<'_>>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MatchedPattern<'p>(pub &'p str);
 
 impl<'p> MatchedPattern<'p> {
-    /// The glob, as the server was given it.
+    /// Returns the glob, as it was sent to the server.
     #[must_use]
     pub fn as_str(&self) -> &'p str {
         self.0
@@ -25,7 +25,7 @@ impl<'p, S> FromPush<'p, S> for MatchedPattern<'p> {
         match push.subscription().kind() {
             Kind::Pattern => Ok(Self(push.subscription().name())),
             _ => Err(Rejection::new(
-                "the push came by an exact name, no pattern matched",
+                "the push is of an exact channel name, which no pattern matched",
             )),
         }
     }

@@ -1,4 +1,35 @@
-//! What a handler may take as an argument: one idea a file.
+//! Types and traits that extract handler arguments from pushes: the extractors.
+//!
+//! A handler's argument is any type that implements [`FromPush`]. At most one argument is the
+//! message; the others are further parts of the push, or data of the subscriber. Each file has one
+//! extractor:
+//!
+//! | argument | extracted from |
+//! | --- | --- |
+//! | [`Json`], [`Text`], `MsgPack` | the payload, decoded |
+//! | `&str`, `&[u8]`, [`Bytes`](::bytes::Bytes) | the payload as it is |
+//! | [`KeyEvent`], [`Invalidation`], [`ConnectionEvent`](crate::ConnectionEvent) | the push as a whole |
+//! | [`ChannelName`], [`MatchedPattern`], [`Param`] | the name of the channel |
+//! | [`State`], [`Publisher`](crate::Publisher) | the subscriber |
+//! | `Option<T>`, `Result<T, Rejection>` | another extractor, whose rejection the handler accepts |
+//!
+//! Types with `#[derive(PushMessage)]` implement [`FromPush`] through the functions in
+//! `macro_support`. Arguments of gap handlers implement [`FromGap`] instead.
+//!
+//! # In and out
+//!
+//! Generated handlers call the extractors in the order of the arguments, once for each delivery,
+//! and `delivery` turns a [`Rejection`] into an outcome: `rejected`, or `unmatched`. The constants
+//! of [`FromPush`] go to `macro_support`, which checks the arguments at compile time.
+//!
+//! # Invariants
+//!
+//! - Extractors are synchronous and borrow from the push where they can. What they borrow lives as
+//!   long as the delivery (`'p`).
+//! - The text of a [`Rejection`] does not quote the payload, because it goes into logs. Its source
+//!   may.
+//! - No extractor is implemented for all references: that would obscure the compiler's error for a
+//!   type that is not an extractor.
 
 mod bytes;
 mod channel_name;
@@ -35,15 +66,15 @@ use crate::error::Rejection;
 use crate::message::MessageDescriptor;
 use crate::push::Push;
 
-/// What can be an argument of a push handler.
+/// Types that can be used as handler arguments.
 ///
-/// `'p` is the life of one delivery: what is taken from the push may borrow from it. `S` is the
-/// state of the [`Subscriber`](crate::Subscriber).
+/// `'p` is the lifetime of one delivery: an argument may borrow from the push. `S` is the state of
+/// the [`Subscriber`](crate::Subscriber).
 ///
 /// ```
 /// use redis_push::{FromPush, Push, Rejection, push_handler};
 ///
-/// /// How long the payload is.
+/// /// The length of the payload.
 /// struct Length(usize);
 ///
 /// impl<'p, S> FromPush<'p, S> for Length {
@@ -61,26 +92,26 @@ use crate::push::Push;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be used as a push handler argument; for the payload take `Json<{Self}>` or `Text<{Self}>`",
     label = "no `FromPush` for this type",
-    note = "as they are, bytes and text are taken as `Bytes`, `&[u8]` or `&str`",
+    note = "for the bytes or the text as they are, take `Bytes`, `&[u8]` or `&str`",
     note = "an extractor for one state needs `#[push_handler(state = App)]`",
     note = "a message type of your own needs `#[derive(PushMessage)]`; shared data is taken as `State<{Self}>`"
 )]
 pub trait FromPush<'p, S>: Sized {
-    /// What makes this argument the handler's one message; `None` for what goes beside it.
+    /// Describes the message if this argument is the handler's message; `None` for all other
+    /// arguments.
     const MESSAGE: Option<MessageDescriptor> = None;
-    /// Whether the argument is rejected where no pattern was matched, so that the macros can say it
-    /// at compile time.
+    /// Whether the argument requires a pattern subscription. The macros check it at compile time.
     #[doc(hidden)]
     const NEEDS_PATTERN: bool = false;
-    /// Whether the argument is of a channel, likewise.
+    /// Whether the argument requires a channel. The macros check it at compile time.
     #[doc(hidden)]
     const NEEDS_CHANNEL: bool = false;
 
-    /// Takes the argument from a push.
+    /// Extracts the argument from a push.
     ///
     /// # Errors
     ///
-    /// A [`Rejection`] ends the delivery before the handler's body runs: it is counted `rejected`,
-    /// or `unmatched` where the push was not meant for this handler.
+    /// A [`Rejection`] ends the delivery before the handler's body runs. The delivery is counted
+    /// `rejected`, or `unmatched` if the push was not meant for this handler.
     fn from_push(push: Push<'p>, state: &'p S) -> Result<Self, Rejection>;
 }

@@ -5,17 +5,14 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::FromPush;
-use crate::error;
-use crate::error::{BoxError, Rejection};
+use crate::error::{self, BoxError, Rejection, Result as Written};
 use crate::message::{Codec, MessageDescriptor, ToPayload};
 use crate::push::Push;
 
-use crate::error::Result as Written;
-
-/// The payload, read as MessagePack. Needs the feature `msgpack`.
+/// The payload, decoded from MessagePack. Requires the feature `msgpack`.
 ///
-/// The type may borrow from the payload. Structs are maps by the names of their fields, or arrays
-/// in the order of their fields: both are read, and maps are written.
+/// The type may borrow from the payload. A struct is decoded from a map with the names of its
+/// fields, or from an array in the order of its fields, and encoded as a map.
 ///
 /// ```
 /// use redis_push::{MsgPack, push_handler};
@@ -27,7 +24,7 @@ use crate::error::Result as Written;
 /// # let _ = redis_push::handlers![on_point] as Vec<redis_push::Mount<()>>;
 /// ```
 ///
-/// Rejects what is not the MessagePack of a `T`, trailing bytes included.
+/// Rejects a payload that is not the MessagePack of a `T`, and one with trailing bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MsgPack<T>(pub T);
 
@@ -52,13 +49,13 @@ impl<T: Serialize> ToPayload for MsgPack<T> {
         written.map(Cow::Owned).map_err(|error| {
             let name = std::any::type_name::<T>();
             error::Error::encode(format!(
-                "`{name}` cannot be written as MessagePack: {error}"
+                "`{name}` cannot be encoded as MessagePack: {error}"
             ))
         })
     }
 }
 
-/// `codec = msgpack`.
+/// The codec of `codec = msgpack`.
 #[derive(Debug)]
 pub enum MsgPackCodec {}
 
@@ -66,10 +63,10 @@ impl Codec for MsgPackCodec {
     fn decode<'p, T: Deserialize<'p>>(payload: &'p [u8]) -> Result<T, BoxError> {
         let mut rest = rmp_serde::Deserializer::from_read_ref(payload);
         let value = T::deserialize(&mut rest)?;
-        // It does not tell how many bytes are left, only that there is no first one.
+        // The deserializer does not say how many bytes are left, so try to read one more value.
         match IgnoredAny::deserialize(&mut rest) {
             Err(Error::InvalidMarkerRead(_)) => Ok(value),
-            _ => Err("there are bytes behind the value".into()),
+            _ => Err("there are bytes after the value".into()),
         }
     }
 

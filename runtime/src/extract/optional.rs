@@ -3,8 +3,8 @@ use crate::error::Rejection;
 use crate::message::MessageDescriptor;
 use crate::push::Push;
 
-/// `None` where `T` is rejected, for whatever reason; take `Result<T, Rejection>` to see the
-/// reason. What is not meant for the handler stays `unmatched`.
+/// `None` if `T` is rejected, for any reason; take `Result<T, Rejection>` to see the reason. A push
+/// that is not meant for the handler is still counted `unmatched`.
 impl<'p, S, T: FromPush<'p, S>> FromPush<'p, S> for Option<T> {
     const MESSAGE: Option<MessageDescriptor> = T::MESSAGE;
 
@@ -13,8 +13,8 @@ impl<'p, S, T: FromPush<'p, S>> FromPush<'p, S> for Option<T> {
     }
 }
 
-/// Lets the handler deal with what does not decode: the delivery is then no rejection. What is not
-/// meant for the handler stays `unmatched`.
+/// Passes a rejection to the handler, and the delivery is not counted `rejected`. A push that is
+/// not meant for the handler is still counted `unmatched`.
 impl<'p, S, T: FromPush<'p, S>> FromPush<'p, S> for Result<T, Rejection> {
     const MESSAGE: Option<MessageDescriptor> = T::MESSAGE;
 

@@ -5,10 +5,11 @@ use super::from_text::{Parsed, param};
 use crate::error::{BoxError, Rejection};
 use crate::push::Push;
 
-/// A param of the channel's name, beside whatever the payload is taken as.
+/// A param of the channel's name.
 ///
-/// The argument's name is the param's: `Param(symbol): Param<Symbol>` is what `{symbol}` of the
-/// handler's template takes. The value is parsed by [`FromStr`]; a `Param<&str>` borrows.
+/// The argument has the name of the param: `Param(symbol): Param<Symbol>` is the text that
+/// `{symbol}` of the handler's template matched. The value is parsed with [`FromStr`]; a
+/// `Param<&str>` borrows. A handler may take params together with any message.
 ///
 /// ```
 /// use redis_push::{Json, Mount, Param, handlers, push_handler};
@@ -25,11 +26,12 @@ use crate::push::Push;
 /// let mounts: Vec<Mount<()>> = handlers![on_order];
 /// ```
 ///
-/// A text that does not parse is a rejection. A channel that is not of the template is counted
-/// `unmatched`, whoever looks at its params.
+/// Rejects a text that does not parse. A channel that does not match the template is counted
+/// `unmatched`, whether or not an argument takes its params.
 ///
-/// By hand, [`Push::param`] gives the text. As an argument under another name of the type, or
-/// inside an `Option` or a `Result`, it is the only param that the template has.
+/// In a handler written by hand, [`Push::param`] returns the text. Behind a type alias, or inside
+/// an `Option` or a `Result`, the argument does not name a param, and is the only param of the
+/// template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Param<T>(pub T);
 
@@ -37,7 +39,7 @@ impl Param<()> {
     pub(crate) fn find<'p>(name: &str, push: Push<'p>) -> Result<&'p str, Rejection> {
         push.param(name).ok_or_else(|| {
             let subscription = push.subscription();
-            Rejection::new(format!("{subscription} has no param `{name}`"))
+            Rejection::new(format!("there is no param `{name}` in {subscription}"))
         })
     }
 }
@@ -48,7 +50,8 @@ impl<'p, S, T: FromStr<Err: Into<BoxError>>> FromPush<'p, S> for Param<T> {
         let names = subscription.param_names();
         let [name] = &names[..] else {
             return Err(Rejection::new(format!(
-                "{subscription} has {} params, so it must be said which one is meant",
+                "expected one param in {subscription}, found {}; to choose one, write \
+                 `Param(name): Param<T>`",
                 names.len()
             )));
         };

@@ -3,7 +3,7 @@ use crate::error::Rejection;
 use crate::publish::Publisher;
 use crate::push::Push;
 
-/// What publishes for the subscriber's handlers: see
+/// The publisher of the subscriber's handlers: see
 /// [`Subscriber::publisher`](crate::Subscriber::publisher).
 ///
 /// ```
@@ -21,6 +21,8 @@ use crate::push::Push;
 impl<'p, S> FromPush<'p, S> for Publisher {
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         let publisher = push.publisher().cloned();
-        publisher.ok_or_else(|| Rejection::new("there is no publisher here"))
+        publisher.ok_or_else(|| {
+            Rejection::new("the push has no publisher: set one with `with_publisher`")
+        })
     }
 }

@@ -6,8 +6,8 @@ use crate::push::Push;
 
 /// Shared data, cloned out of the subscriber's state for each delivery.
 ///
-/// `T` is the state itself or a part of it ([`FromRef`]); it must be `Clone` and should be cheap to
-/// clone, such as an `Arc` or a connection pool.
+/// `T` is the state itself, which must then be `Clone`, or a part of it ([`FromRef`]). It should be
+/// cheap to clone, such as an `Arc` or a connection pool.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -49,7 +49,7 @@ impl<'p, S, T: FromRef<S>> FromGap<'p, S> for State<T> {
     }
 }
 
-/// A part of a state, cloned out of it.
+/// Types that can be cloned out of a state, as a part of it.
 ///
 /// ```
 /// use redis_push::FromRef;
@@ -74,7 +74,7 @@ impl<'p, S, T: FromRef<S>> FromGap<'p, S> for State<T> {
     note = "a state that is taken whole must be `Clone`: wrap it in an `Arc`"
 )]
 pub trait FromRef<S> {
-    /// Clones the part out of the whole.
+    /// Clones the part out of the state.
     fn from_ref(state: &S) -> Self;
 }
 
@@ -84,14 +84,14 @@ impl<T: Clone> FromRef<T> for T {
     }
 }
 
-/// Stands for whatever state a subscriber will have: the macros check each argument against it
-/// where the handler is written. It is not `Clone`, so that it can hold every type.
+/// A stand-in for the state of any subscriber: the macros check each argument against it where the
+/// handler is written. It is not `Clone`, so that it can hold every type.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct AnyState(());
 
-/// Keeps the compiler from taking [`AnyState`] for the one state that holds a type which is not
-/// `Clone`: it would name it in the error.
+/// A second state that holds every type. Without it, the compiler would infer [`AnyState`] as the
+/// only state that holds a type that is not `Clone`, and name it in the error.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct NoState(());

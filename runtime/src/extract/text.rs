@@ -7,10 +7,10 @@ use crate::error::{BoxError, Rejection, Result as Written};
 use crate::message::{MessageDescriptor, ToPayload};
 use crate::push::Push;
 
-/// The payload, read as text and parsed by [`FromStr`]: `Text<u32>`, `Text<IpAddr>`, `Text<String>`.
+/// The payload, parsed from text with [`FromStr`]: `Text<u32>`, `Text<IpAddr>`, `Text<String>`.
 ///
-/// Rejects what is not UTF-8 and what does not parse; white space is not trimmed. For the text as
-/// it is, without a copy, take `&str`.
+/// Rejects a payload that is not UTF-8 and one that does not parse; white space is not trimmed. For
+/// the text itself, without a copy, take `&str`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Text<T>(pub T);
 

@@ -1,3 +1,5 @@
+//! The failure hook, and the task that calls it.
+
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -6,11 +8,13 @@ use super::{Failure, FailureHook};
 use crate::error::BoxError;
 use crate::util::{RateLimit, caught};
 
-/// A hook, under a type that a subscriber can hold. One box a failure: failures are rare.
-pub(crate) type BoxedHook = Arc<dyn Fn(Failure) -> Telling + Send + Sync>;
+/// A hook without its type, for a subscriber to store. Costs one box for each failure; failures are
+/// rare.
+pub(crate) type BoxedHook = Arc<dyn Fn(Failure) -> HookFuture + Send + Sync>;
 
-type Telling = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
+type HookFuture = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
 
+/// Erases the type of a hook.
 pub(crate) fn boxed(hook: impl FailureHook) -> BoxedHook {
     let hook = Arc::new(hook);
     Arc::new(move |failure| {
@@ -19,19 +23,19 @@ pub(crate) fn boxed(hook: impl FailureHook) -> BoxedHook {
     })
 }
 
-/// Tells the hook of one failure after another, until the queue is closed and empty.
+/// Passes one failure after another to the hook, until the queue is closed and empty.
 pub(crate) async fn run(failures: Failures, hook: BoxedHook) {
     failures.account_for_last_run();
     let mut limit = RateLimit::default();
     while let Some(failure) = failures.next().await {
         let name = failure.handler().to_owned();
-        let told = match caught(hook(failure)).await {
-            Some(Ok(())) => HookOutcome::Well,
+        let outcome = match caught(hook(failure)).await {
+            Some(Ok(())) => HookOutcome::Accepted,
             Some(Err(error)) => {
                 limit.report(|suppressed| {
                     tracing::error!(
                         target: "redis_push", handler = name, %error, suppressed,
-                        "a failure could not be told"
+                        "failure hook returned an error"
                     );
                 });
                 HookOutcome::Failed
@@ -40,12 +44,12 @@ pub(crate) async fn run(failures: Failures, hook: BoxedHook) {
                 limit.report(|suppressed| {
                     tracing::error!(
                         target: "redis_push", handler = name, suppressed,
-                        "the failure hook panicked"
+                        "failure hook panicked"
                     );
                 });
                 HookOutcome::Panicked
             }
         };
-        failures.ended(told);
+        failures.ended(outcome);
     }
 }

@@ -1,4 +1,34 @@
-//! What becomes of deliveries that did not end well: an owned copy, a bounded queue, a hook.
+//! Failures: deliveries that were rejected, failed, panicked or timed out, on their way to a hook.
+//!
+//! ```text
+//! delivery ─┬─▶ Report ──▶ log, at most once a second for each loop or worker
+//!           │
+//!           └─▶ Failures::report ──▶ queue ──▶ the hook's task ──▶ FailureHook::tell
+//!                      │
+//!                      └─ full or closed: dropped and counted
+//! ```
+//!
+//! A [`Failure`] is an owned copy of the push with the reason. A [`FailureHook`] is a function of
+//! the user, or a [`FailureSink`], which writes failures to a Redis stream or list.
+//!
+//! # In and out
+//!
+//! `delivery` reports failures to [`Failures`] and logs a [`Report`]. `subscriber` creates the
+//! queue if [`Subscriber::on_failure`](crate::Subscriber::on_failure) has set a hook, spawns
+//! [`run`] as a task, and closes the queue at a shutdown, after the handlers have ended. The counts
+//! are the [`FailureStats`](crate::FailureStats).
+//!
+//! # Invariants
+//!
+//! - A handler never waits for the hook. The queue is bounded, and a failure that finds it full is
+//!   dropped and counted.
+//! - Every failure counts once: as accepted, failed or panicked in the hook, as dropped, or as
+//!   queued.
+//! - A failure is passed to the hook at most once. Retries are up to the hook.
+//! - A panic of the hook ends one call, not the task.
+//! - The parts of the log, of [`Failure::reason`] and of `Debug` that come from this library do not
+//!   quote the payload. [`Failure::detail`] may.
+//! - Without a hook there is no queue, and nothing is copied.
 
 mod hook;
 mod queue;
@@ -18,10 +48,10 @@ use crate::handler::{IntoOutcome, Outcome};
 use crate::push::OwnedPush;
 use crate::util::Escaped;
 
-/// A delivery that did not end well, as [`Subscriber::on_failure`](crate::Subscriber::on_failure)
-/// is told of it.
+/// A delivery that was rejected, failed, panicked or timed out, as it is passed to
+/// [`Subscriber::on_failure`](crate::Subscriber::on_failure).
 ///
-/// It owns its bytes. `Debug` shows no payload.
+/// It owns its bytes. `Debug` does not show the payload.
 pub struct Failure {
     handler: Cow<'static, str>,
     kind: FailureKind,
@@ -29,11 +59,11 @@ pub struct Failure {
     push: OwnedPush,
 }
 
-/// How a delivery that did not end well ended.
+/// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// An argument could not be taken from the push; the handler's body did not run.
+    /// An argument could not be extracted from the push; the handler's body did not run.
     Rejected,
     /// The handler returned an error.
     Failed,
@@ -44,7 +74,7 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    /// The kind of an outcome, where it is a failure.
+    /// Returns the kind of an outcome; `None` if it is not a failure.
     pub(crate) fn of(outcome: Outcome) -> Option<Self> {
         match outcome {
             Outcome::Rejected => Some(Self::Rejected),
@@ -55,8 +85,8 @@ impl FailureKind {
         }
     }
 
-    /// The name of the counter in [`HandlerStats`](crate::HandlerStats): `rejected`, `failed`,
-    /// `panicked` or `timed_out`.
+    /// Returns the name of the counter in [`HandlerStats`](crate::HandlerStats): `rejected`,
+    /// `failed`, `panicked` or `timed_out`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -75,7 +105,7 @@ impl fmt::Display for FailureKind {
 }
 
 impl Failure {
-    /// Makes a failure, for unit tests of hooks.
+    /// Creates a failure, for unit tests of hooks.
     pub fn new(
         handler: impl Into<Cow<'static, str>>,
         kind: FailureKind,
@@ -90,27 +120,27 @@ impl Failure {
         }
     }
 
-    /// The handler's name.
+    /// Returns the handler's name.
     #[must_use]
     pub fn handler(&self) -> &str {
         &self.handler
     }
 
-    /// How the delivery ended.
+    /// Returns how the delivery ended.
     #[must_use]
     pub fn kind(&self) -> FailureKind {
         self.kind
     }
 
-    /// The rejection or the error, with its sources and its type; `None` for a panic and a
+    /// Returns the rejection or the error, with its sources and its type; `None` for a panic and a
     /// timeout.
     #[must_use]
     pub fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
     }
 
-    /// Why, in words. Nothing of this library's in it quotes the payload; an error of the
-    /// handler's own says what it says.
+    /// Returns the reason as text. The parts from this library do not quote the payload; an error
+    /// of the handler is included with its sources.
     #[must_use]
     pub fn reason(&self) -> String {
         match &self.fault {
@@ -123,8 +153,8 @@ impl Failure {
         }
     }
 
-    /// Why, with what stands behind a rejection: a decoder's own words, which may quote the
-    /// payload.
+    /// Returns the reason with the sources of a rejection, such as a decoder's error, which may
+    /// quote the payload.
     #[must_use]
     pub fn detail(&self) -> String {
         match &self.fault {
@@ -133,19 +163,19 @@ impl Failure {
         }
     }
 
-    /// The push that was delivered.
+    /// Returns the push that was delivered.
     #[must_use]
     pub fn push(&self) -> &OwnedPush {
         &self.push
     }
 
-    /// The channel it was published on.
+    /// Returns the channel that the push was published on.
     #[must_use]
     pub fn channel(&self) -> &[u8] {
         self.push.as_push().channel()
     }
 
-    /// The payload, as the publisher sent it.
+    /// Returns the payload, as the publisher sent it.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         self.push.as_push().payload()
@@ -164,15 +194,16 @@ impl fmt::Debug for Failure {
     }
 }
 
-/// What can be told of failures: a function of one [`Failure`], or a [`FailureSink`].
+/// Types that can be used as a failure hook: a function that takes a [`Failure`], or a
+/// [`FailureSink`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be told of failures",
+    message = "`{Self}` cannot be used as a failure hook",
     label = "not `Fn(Failure)` with a `Send` future of `()` or `Result<(), E>`",
     note = "an async closure must not borrow what it has captured: \
             `move |failure| {{ let db = db.clone(); async move {{ … }} }}`"
 )]
 pub trait FailureHook: Send + Sync + 'static {
-    /// Is told of one failure. An error is counted and logged, and the failure is not told again.
+    /// Handles one failure. An error is counted and logged, and the failure is not passed again.
     fn tell(&self, failure: Failure) -> impl Future<Output = Result<(), BoxError>> + Send;
 }
 
@@ -183,7 +214,7 @@ where
     R: Future<Output: IntoOutcome> + Send,
 {
     fn tell(&self, failure: Failure) -> impl Future<Output = Result<(), BoxError>> + Send {
-        let told = self(failure);
-        async { told.await.into_outcome() }
+        let running = self(failure);
+        async { running.await.into_outcome() }
     }
 }

@@ -11,16 +11,17 @@ use crate::push::Push;
 use crate::telemetry::FailureStats;
 use crate::util::{Mutex, MutexGuard};
 
-/// Where handlers leave what did not end well, for the hook. Without a hook it costs nothing.
+/// The queue of failures, from the handlers to the hook. Without a hook there is no queue.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Failures(Option<Arc<Queue>>);
 
-/// A bounded queue. Who puts in never waits: what finds it full is dropped and counted.
+/// A bounded queue. Producers never block: a failure is dropped and counted when the queue is full.
 #[derive(Debug)]
 struct Queue {
     state: Mutex<QueueState>,
-    more: Notify,
-    most: usize,
+    /// Wakes the hook's task.
+    changed: Notify,
+    capacity: usize,
     counts: Counts,
 }
 
@@ -30,35 +31,37 @@ struct QueueState {
     closed: bool,
 }
 
+/// The counters of [`FailureStats`].
 #[derive(Debug, Default)]
 struct Counts {
     told: AtomicU64,
     failed: AtomicU64,
     panicked: AtomicU64,
     dropped: AtomicU64,
+    /// 1 while the hook runs, else 0.
     running: AtomicU64,
 }
 
 /// How a run of the hook ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum HookOutcome {
-    Well,
+    Accepted,
     Failed,
     Panicked,
 }
 
 impl Failures {
-    /// A queue for so many failures.
-    pub(crate) fn with_room_for(most: usize) -> Self {
+    /// Creates a queue for up to `capacity` failures, and at least for one.
+    pub(crate) fn with_room_for(capacity: usize) -> Self {
         Self(Some(Arc::new(Queue {
             state: Mutex::default(),
-            more: Notify::new(),
-            most: most.max(1),
+            changed: Notify::new(),
+            capacity: capacity.max(1),
             counts: Counts::default(),
         })))
     }
 
-    /// Leaves a failure for the hook, unless `outcome` is none. Never waits, and copies the push
+    /// Queues a failure for the hook, if `outcome` is a failure. Never waits, and copies the push
     /// only if there is room.
     pub(crate) fn report(
         &self,
@@ -70,13 +73,13 @@ impl Failures {
         if let Some(queue) = &self.0
             && let Some(kind) = FailureKind::of(outcome)
         {
-            queue.put(|| Failure::new(spec.name.clone(), kind, fault, push.to_owned()));
+            queue.push(|| Failure::new(spec.name.clone(), kind, fault, push.to_owned()));
         }
     }
 
-    /// The next failure; `None` once the queue is closed and empty.
+    /// Waits for the next failure. Returns `None` once the queue is closed and empty.
     ///
-    /// It counts as running until [`ended`](Self::ended) says how that went.
+    /// The failure counts as running until [`ended`](Self::ended) is called.
     pub(super) async fn next(&self) -> Option<Failure> {
         let queue = self.0.as_ref()?;
         loop {
@@ -90,15 +93,16 @@ impl Failures {
                     return None;
                 }
             }
-            queue.more.notified().await;
+            queue.changed.notified().await;
         }
     }
 
-    pub(super) fn ended(&self, told: HookOutcome) {
+    /// Counts a run of the hook that has ended.
+    pub(super) fn ended(&self, outcome: HookOutcome) {
         if let Some(Queue { counts, .. }) = self.0.as_deref() {
             counts.running.store(0, Release);
-            let counter = match told {
-                HookOutcome::Well => &counts.told,
+            let counter = match outcome {
+                HookOutcome::Accepted => &counts.told,
                 HookOutcome::Failed => &counts.failed,
                 HookOutcome::Panicked => &counts.panicked,
             };
@@ -106,7 +110,7 @@ impl Failures {
         }
     }
 
-    /// Counts what a task that has ended unasked had in hand.
+    /// Counts the failure that the hook's task was working on when it exited unexpectedly.
     pub(super) fn account_for_last_run(&self) {
         if let Some(Queue { counts, .. }) = self.0.as_deref() {
             let lost = counts.running.swap(0, Release);
@@ -114,22 +118,22 @@ impl Failures {
         }
     }
 
-    /// Lets nothing more in; the hook is told of what is there.
+    /// Closes the queue. The hook still receives the failures that are queued.
     pub(crate) fn close(&self) {
         if let Some(queue) = &self.0 {
             queue.lock().closed = true;
-            queue.more.notify_one();
+            queue.changed.notify_one();
         }
     }
 
-    /// Counts what is left as dropped: no hook will be told of it any more.
+    /// Closes the queue and counts the remaining failures as dropped. For after the hook's task has
+    /// ended.
     pub(crate) fn drop_rest(&self) {
         self.close();
         self.account_for_last_run();
         if let Some(queue) = &self.0 {
-            let left = std::mem::take(&mut queue.lock().waiting);
-            let left = left.len() as u64;
-            queue.counts.dropped.fetch_add(left, Release);
+            let rest = std::mem::take(&mut queue.lock().waiting);
+            queue.counts.dropped.fetch_add(rest.len() as u64, Release);
         }
     }
 
@@ -155,20 +159,20 @@ impl Failures {
 }
 
 impl Queue {
-    fn put(&self, failure: impl FnOnce() -> Failure) {
+    fn push(&self, failure: impl FnOnce() -> Failure) {
         let mut state = self.lock();
-        if state.closed || state.waiting.len() >= self.most {
+        if state.closed || state.waiting.len() >= self.capacity {
             drop(state);
             self.counts.dropped.fetch_add(1, Release);
             return;
         }
         state.waiting.push_back(failure());
         drop(state);
-        self.more.notify_one();
+        self.changed.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState> {
-        // A panic in here (memory, or a `Drop` of an error) leaves a whole queue behind.
+        // A panic under the lock (memory, or the `Drop` of an error) leaves the queue intact.
         self.state.lock()
     }
 }
@@ -186,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_finds_no_room_is_counted_and_the_rest_comes_in_order() {
+    async fn failures_are_dropped_when_full_and_the_others_keep_their_order() {
         let failures = Failures::with_room_for(2);
         for payload in ["1", "2", "3"] {
             report(&failures, payload);
@@ -198,7 +202,7 @@ mod tests {
         for payload in ["1", "2"] {
             let failure = failures.next().await.unwrap();
             assert_eq!(failure.payload(), payload.as_bytes());
-            failures.ended(HookOutcome::Well);
+            failures.ended(HookOutcome::Accepted);
         }
         assert!(failures.next().await.is_none());
         let stats = failures.stats();
@@ -206,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_killed_task_had_in_hand_is_counted() {
+    async fn the_failure_of_a_restarted_task_is_counted() {
         let failures = Failures::with_room_for(8);
         report(&failures, "1");
         report(&failures, "2");
@@ -222,10 +226,10 @@ mod tests {
     fn neither_debug_nor_reason_shows_a_payload() {
         let push = OwnedPush::new(Subscription::channel("a"), "a", "s3cret");
         let source = std::io::Error::other("quotes s3cret");
-        let rejection = crate::Rejection::caused_by("no number", source);
+        let rejection = crate::Rejection::caused_by("not a number", source);
         let failure = Failure::new("h", FailureKind::Rejected, Some(rejection.into()), push);
         assert!(!format!("{failure:?}").contains("s3cret"), "{failure:?}");
-        assert_eq!(failure.reason(), "no number");
-        assert_eq!(failure.detail(), "no number: quotes s3cret");
+        assert_eq!(failure.reason(), "not a number");
+        assert_eq!(failure.detail(), "not a number: quotes s3cret");
     }
 }

@@ -5,7 +5,8 @@ use crate::handler::{Outcome, Spec};
 use crate::push::Push;
 use crate::util::Escaped;
 
-/// What is logged of a delivery that did not end well. The payload is the user's data and is not.
+/// The log entry of a delivery that failed. It does not contain the payload, which is the user's
+/// data.
 pub(crate) struct Report<'a> {
     spec: &'a Spec,
     push: Push<'a>,
@@ -43,14 +44,14 @@ impl<'a> Report<'a> {
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.outcome {
-            Outcome::Panicked => "the handler panicked",
-            Outcome::TimedOut => "the handler did not end in time",
-            Outcome::Rejected => "the handler's arguments could not be taken",
-            _ => "the handler failed",
+            Outcome::Panicked => "handler panicked",
+            Outcome::TimedOut => "handler timed out",
+            Outcome::Rejected => "handler argument rejected",
+            _ => "handler failed",
         })?;
         match self.fault {
             None => Ok(()),
-            // What stands behind a rejection, such as serde's own words, may quote the payload.
+            // The source of a rejection, such as an error of serde, may quote the payload.
             Some(Fault::Rejected(rejection)) => write!(f, ": {rejection}"),
             Some(fault @ Fault::Failed(_)) => write!(f, ": {}", WithCauses(fault)),
         }

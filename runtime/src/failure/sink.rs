@@ -21,12 +21,12 @@ use crate::util::{Backoff, clock};
 /// # Ok::<(), redis_push::Error>(())
 /// ```
 ///
-/// It has a connection of its own, which is made with the first failure. A write is tried again and
-/// again for six seconds, through a restart of the server; one that does not succeed is counted in
+/// The sink has its own connection, which it opens for the first failure. A write is retried for
+/// six seconds, to cover a restart of the server. A write that does not succeed is counted in
 /// [`FailureStats::failed`](crate::FailureStats::failed) and logged at a limited rate. A write
-/// whose answer was lost is tried again, so a failure may be there twice.
+/// whose reply was lost is retried as well, so a failure may be written twice.
 ///
-/// The payload is written with the rest: mind who may read the key.
+/// Entries contain the payload: restrict access to the key accordingly.
 pub struct FailureSink {
     server: LazyConnection,
     key: String,
@@ -40,18 +40,18 @@ enum Form {
     List,
 }
 
-/// How long one try may take, the connecting included, and for how long it is tried again.
-const TRY: Duration = Duration::from_secs(2);
-
-const PATIENCE: Duration = Duration::from_secs(6);
+/// How long one attempt may take, including the time to connect.
+const ATTEMPT: Duration = Duration::from_secs(2);
+/// How long a write is retried.
+const RETRY_FOR: Duration = Duration::from_secs(6);
 
 impl FailureSink {
-    /// Writes to a stream: `XADD key MAXLEN ~ max_len * handler … outcome … reason … channel …
-    /// payload …`. Bytes are written as they came.
+    /// Creates a sink that writes to a stream: `XADD key MAXLEN ~ max_len * handler … outcome …
+    /// reason … channel … payload …`. Channel and payload are written as received.
     ///
     /// # Errors
     ///
-    /// [`is_config`](crate::Error::is_config), when the URL is none. No connection is made.
+    /// When the URL is not valid ([`is_config`](crate::Error::is_config)). No connection is made.
     pub fn stream(
         server: impl Into<Endpoint>,
         key: impl Into<String>,
@@ -60,13 +60,13 @@ impl FailureSink {
         Self::new(server.into(), key.into(), max_len, Form::Stream)
     }
 
-    /// Writes to a list, the newest first: `LPUSH` and `LTRIM` in one transaction, each element a
-    /// JSON object with the same names. A channel or payload that is not UTF-8 is written as
-    /// `channel_hex` or `payload_hex` instead.
+    /// Creates a sink that writes to a list, newest first: `LPUSH` and `LTRIM` in one transaction.
+    /// Each element is a JSON object with the same names. A channel or payload that is not UTF-8 is
+    /// written as `channel_hex` or `payload_hex` instead.
     ///
     /// # Errors
     ///
-    /// [`is_config`](crate::Error::is_config), when the URL is none. No connection is made.
+    /// When the URL is not valid ([`is_config`](crate::Error::is_config)). No connection is made.
     pub fn list(
         server: impl Into<Endpoint>,
         key: impl Into<String>,
@@ -79,7 +79,7 @@ impl FailureSink {
         Ok(Self {
             server: server.into_lazy()?,
             key,
-            // A list that is trimmed to nothing would be trimmed to everything.
+            // With 0, the last index of `LTRIM` would be -1, which keeps the whole list.
             max_len: max_len.max(1),
             form,
         })
@@ -111,17 +111,19 @@ impl FailureSink {
 impl FailureHook for FailureSink {
     async fn tell(&self, failure: Failure) -> std::result::Result<(), BoxError> {
         let commands = self.commands(&failure);
-        // A transaction answers each command with `QUEUED`, and at its end with all replies.
-        let replies = match commands.is_transaction() {
-            true => (commands.len() + 1, 1),
-            false => (0, commands.len()),
+        // In a transaction, each command is answered with `QUEUED`, and the last reply has the
+        // results.
+        let replies = if commands.is_transaction() {
+            (commands.len() + 1, 1)
+        } else {
+            (0, commands.len())
         };
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
-        let begun = clock::now();
+        let started = clock::now();
         loop {
-            let problem = match self.server.send(&commands, replies, TRY).await {
+            let problem = match self.server.send(&commands, replies, ATTEMPT).await {
                 Ok(_) => return Ok(()),
-                Err(CommandError::Refused(refusal)) if !may_pass(&refusal) => {
+                Err(CommandError::Refused(refusal)) if !is_transient(&refusal) => {
                     return Err(refusal.text.into());
                 }
                 Err(CommandError::NotSent(error)) if !may_connect(&error) => {
@@ -130,7 +132,7 @@ impl FailureHook for FailureSink {
                 Err(CommandError::Refused(refusal)) => BoxError::from(refusal.text),
                 Err(CommandError::NotSent(error) | CommandError::Unknown(error)) => error.into(),
             };
-            if clock::now() - begun >= PATIENCE {
+            if clock::now() - started >= RETRY_FOR {
                 return Err(problem);
             }
             sleep(backoff.next()).await;
@@ -138,15 +140,15 @@ impl FailureHook for FailureSink {
     }
 }
 
-/// Whether a write that was refused like this may succeed when it is tried again.
-fn may_pass(refusal: &ServerError) -> bool {
+/// Returns whether a write that the server refused with this error may succeed later.
+fn is_transient(refusal: &ServerError) -> bool {
     matches!(
         refusal.code.as_deref(),
         Some("LOADING" | "BUSY" | "MASTERDOWN" | "TRYAGAIN")
     )
 }
 
-/// Whether there may soon be a connection where there was none.
+/// Returns whether another attempt to connect may succeed after this error.
 fn may_connect(error: &Error) -> bool {
     !error.is_auth() && !error.is_config() && !error.is_tls()
 }

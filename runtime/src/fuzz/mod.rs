@@ -1,6 +1,16 @@
-//! What the fuzz targets call: each takes any bytes, and panics if something does not hold.
+//! The functions of the fuzz targets. Not a public API.
 //!
-//! The bounded run in `cargo test` calls the very same functions. No public API.
+//! - [`push`]: the conversion of a push of redis-rs, compared with the wire link's scanner.
+//! - [`template`]: the parser and the matcher of templates.
+//! - [`wire`]: the wire link's scanner, compared with redis-rs's parser.
+//!
+//! In: the fuzz targets of the package in `tests/` call these, and so does its `cargo test`, for a
+//! bounded time. Out: the functions check `link`, `push` and `subscription`, with the glob of the
+//! embedded broker as the server's side.
+//!
+//! Each function accepts any bytes. It panics if a property does not hold, and for the same bytes
+//! it always does the same. The module exists only with `--cfg redis_push_internals` and the
+//! feature `testing`.
 
 mod push;
 mod template;
@@ -8,13 +18,13 @@ mod template;
 pub use push::push;
 pub use template::template;
 
-/// Holds the wire link's scanner and redis-rs's parser together over a stream of RESP3.
+/// Compares the wire link's scanner with redis-rs's parser over a stream of RESP3.
 pub fn wire(bytes: &[u8]) {
-    // The feed keeps a bounded number of raw pushes for who reads them.
+    // The dispatcher keeps a bounded number of raw pushes for their receivers.
     if bytes.len() > 16_000 {
         return;
     }
-    // The same bytes are cut at the same places.
+    // The seed depends on the bytes only, so the same bytes are split at the same places.
     let seed = bytes.iter().fold(bytes.len() as u64, |seed, byte| {
         seed.wrapping_mul(31).wrapping_add(u64::from(*byte))
     });

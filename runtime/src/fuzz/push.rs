@@ -3,14 +3,14 @@ use redis::{PushInfo, PushKind, Value, VerbatimFormat};
 use crate::link::{incoming, scanned};
 use crate::push::RawPush;
 
-/// Checks the conversion of a push of redis-rs, and that the wire link's scanner makes the same of
-/// the same push.
+/// Checks the conversion of a push of redis-rs, and that the wire link's scanner returns the same
+/// push.
 ///
-/// The bytes say what the push is built from: its kind, then its values.
+/// The bytes describe the push: its kind, then its values.
 ///
 /// # Panics
 ///
-/// When the two do not agree, or when a push prints what should not be in a log.
+/// Panics if the two differ, or if the `Debug` output of a push is not safe to log.
 pub fn push(bytes: &[u8]) {
     let mut bytes = Bytes(bytes);
     let (name, kind) = kind(&mut bytes);
@@ -37,7 +37,7 @@ fn prints_safely(raw: &RawPush) {
     assert!(!printed.contains(char::is_control), "names are escaped");
 }
 
-/// What is left of the input; all zeros when nothing is.
+/// The rest of the input. At the end it yields zeros.
 struct Bytes<'b>(&'b [u8]);
 
 impl<'b> Bytes<'b> {
@@ -49,10 +49,12 @@ impl<'b> Bytes<'b> {
         *first
     }
 
+    /// Returns a number from 0 to `most`.
     fn up_to(&mut self, most: u8) -> usize {
         usize::from(self.next() % (most + 1))
     }
 
+    /// Returns a text of up to 255 bytes.
     fn text(&mut self) -> &'b [u8] {
         let length = usize::from(self.next()).min(self.0.len());
         let (text, rest) = self.0.split_at(length);
@@ -60,13 +62,13 @@ impl<'b> Bytes<'b> {
         text
     }
 
-    /// A text that fits in a line.
+    /// Returns a text without line breaks.
     fn line(&mut self) -> String {
         String::from_utf8_lossy(self.text()).replace(['\r', '\n'], " ")
     }
 }
 
-/// A kind and its name on the wire; the end of a connection has none.
+/// Returns a kind and its name on the wire. The end of a connection has no name.
 fn kind(bytes: &mut Bytes<'_>) -> (Option<String>, PushKind) {
     let (name, kind) = match bytes.next() % 16 {
         0 | 10 | 11 => ("message", PushKind::Message),
@@ -81,7 +83,7 @@ fn kind(bytes: &mut Bytes<'_>) -> (Option<String>, PushKind) {
         9 | 13 => ("invalidate", PushKind::Invalidate),
         14 => return (None, PushKind::Disconnection),
         _ => {
-            // No name of another kind starts so.
+            // No other kind has a name that starts like this.
             let name = format!("~{}", bytes.line());
             return (Some(name.clone()), PushKind::Other(name));
         }
@@ -89,6 +91,7 @@ fn kind(bytes: &mut Bytes<'_>) -> (Option<String>, PushKind) {
     (Some(name.to_owned()), kind)
 }
 
+/// Returns a value that is nested at most three levels deep.
 fn value(bytes: &mut Bytes<'_>, depth: usize) -> Value {
     let values = |bytes: &mut Bytes<'_>| {
         let count = if depth < 3 { bytes.up_to(3) } else { 0 };
@@ -129,6 +132,7 @@ fn value(bytes: &mut Bytes<'_>, depth: usize) -> Value {
     }
 }
 
+/// Writes a value as the server would.
 fn encode(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Nil => out.extend_from_slice(b"_\r\n"),
@@ -152,7 +156,7 @@ fn encode(out: &mut Vec<u8>, value: &Value) {
             bulk(out, '$', b"~");
             data.iter().for_each(|value| encode(out, value));
         }
-        other => unreachable!("`value` builds no {other:?}"),
+        other => unreachable!("`value` does not create {other:?}"),
     }
 }
 

@@ -3,13 +3,13 @@ use crate::testing::matches_glob;
 
 /// Checks the parser and the matcher of templates.
 ///
-/// The first line is the template; the lines behind it are a channel name as a whole, and the
-/// values of the params one by one.
+/// The first line is the template. The rest is used twice: as the name of a channel, and line by
+/// line as the values of the params.
 ///
 /// # Panics
 ///
-/// When a template does not print as it reads, when its glob misses a channel that it takes, or
-/// when what it renders is not captured again.
+/// Panics if a template does not print as it was parsed, if its glob does not match a channel that
+/// the template matches, or if the template does not capture what it renders.
 pub fn template(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else {
         return;
@@ -23,13 +23,12 @@ pub fn template(bytes: &[u8]) {
     assert_eq!(
         again.as_ref(),
         Ok(&template),
-        "a template prints as it reads"
+        "a template prints as it was parsed"
     );
 
-    takes(&template, values);
+    captured(&template, values);
     if let Some(channel) = rendered(&template, values.split('\n')) {
-        let captured = takes(&template, &channel);
-        let captured = captured.expect("what a template renders is of the template");
+        let captured = captured(&template, &channel).expect("a template matches what it renders");
         let is_clear = |value: &str| !template.literals().any(|text| has_any_of(value, text));
         if values.split('\n').all(is_clear) {
             let values = values.split('\n').map(str::to_owned);
@@ -42,32 +41,33 @@ pub fn template(bytes: &[u8]) {
     }
 }
 
-/// The values that a template captures in a channel, checked: `None` if it does not take it.
-fn takes(template: &Template, channel: &str) -> Option<Vec<String>> {
-    let is_taken = template.capture(channel, []).is_some();
+/// Returns the values that a template captures in a channel, after checking them; `None` if it does
+/// not match the channel.
+fn captured(template: &Template, channel: &str) -> Option<Vec<String>> {
+    let is_match = template.capture(channel, []).is_some();
     let mut values = Vec::new();
     for name in template.params() {
         let captured = template.capture(channel, [name]);
-        assert_eq!(captured.is_some(), is_taken, "of one param or of none");
+        assert_eq!(captured.is_some(), is_match, "all params or none");
         values.extend(captured.map(|[value]| value.to_owned()));
     }
-    if !is_taken {
+    if !is_match {
         return None;
     }
     let again = rendered(template, values.iter().map(String::as_str));
     assert_eq!(
         again.as_deref(),
         Some(channel),
-        "what is captured is the channel"
+        "the captured values render the channel"
     );
     assert!(
         matches_glob(template.glob().as_bytes(), channel.as_bytes()),
-        "the server would not send what the template takes"
+        "the glob matches what the template matches"
     );
     Some(values)
 }
 
-/// Fills in the params; `None` where a value is missing or is none that a param may take.
+/// Renders a template. Returns `None` if a value is missing or not allowed for its param.
 fn rendered<'v>(template: &Template, mut values: impl Iterator<Item = &'v str>) -> Option<String> {
     let mut channel = String::new();
     for segment in template.segments() {

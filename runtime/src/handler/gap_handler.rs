@@ -1,12 +1,12 @@
 use crate::error::Fault;
 use crate::gap::Gap;
 
-/// What `#[gap_handler]` makes of a function.
+/// A handler of gaps, which `#[gap_handler]` generates from a function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a gap handler for the state `{S}`",
     label = "annotate it with `#[gap_handler]`"
 )]
 pub trait GapHandler<S>: Send + Sync + 'static {
-    /// Brings the handler's data up to date after a gap.
+    /// Handles a gap: brings the data that depends on the messages up to date.
     fn handle(&self, gap: &Gap, state: &S) -> impl Future<Output = Result<(), Fault>> + Send;
 }

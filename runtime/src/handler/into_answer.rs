@@ -1,18 +1,18 @@
 use crate::error::BoxError;
 use crate::publish::{Answer, Publish, Publishable};
 
-/// What a push handler may return: `()`, a [`Publish`], an `Option` of one, and a `Result` of any
-/// of them.
+/// Types that can be returned from push handlers: `()`, a [`Publish`], an `Option` of one, and a
+/// `Result` of any of them.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be returned from a push handler; expected `()` or `Result<(), E>`, or `Publish<T>` to answer",
     label = "not `()`, `Publish<T>` or a `Result` of them"
 )]
 pub trait IntoAnswer {
-    /// Says how the delivery ended, and what is to be published.
+    /// Returns the outcome of the delivery, with the answer to publish.
     ///
     /// # Errors
     ///
-    /// The error that the handler returned, or why its answer could not be written.
+    /// The error that the handler returned, or the reason why its answer cannot be encoded.
     fn into_answer(self) -> Result<Answer, BoxError>;
 }
 
@@ -22,17 +22,18 @@ impl IntoAnswer for () {
     }
 }
 
-/// What a gap handler and a [failure hook](crate::Subscriber::on_failure) may return.
+/// Types that can be returned from gap handlers and
+/// [failure hooks](crate::Subscriber::on_failure): `()` and `Result<(), E>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be returned here; expected `()` or `Result<(), E>`",
     label = "not `()` or `Result<(), E>`"
 )]
 pub trait IntoOutcome {
-    /// Says how it ended.
+    /// Returns the outcome.
     ///
     /// # Errors
     ///
-    /// The error that was returned.
+    /// The error that the function returned.
     fn into_outcome(self) -> Result<(), BoxError>;
 }
 
@@ -42,12 +43,13 @@ impl IntoOutcome for () {
     }
 }
 
-/// What converts into [`BoxError`], under a name whose absence the compiler can explain.
+/// Types that convert into [`BoxError`]. A trait of its own, so that the compiler can explain a
+/// type that does not.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a handler's error type; it must convert into `BoxError`",
     label = "returned as an error here",
-    note = "what implements `std::error::Error` and is `Send` and `Sync` does; for any error at all take `redis_push::BoxError`, which is a `Box<dyn Error + Send + Sync>`"
+    note = "any type that implements `std::error::Error`, `Send` and `Sync` does; to return errors of any type, use `redis_push::BoxError`, which is a `Box<dyn Error + Send + Sync>`"
 )]
 pub trait HandlerError {
     fn into_box(self) -> BoxError;

@@ -1,3 +1,29 @@
+//! Handlers: the traits that `#[push_handler]` and `#[gap_handler]` implement, and the description
+//! of a handler.
+//!
+//! - [`Handler`] handles the pushes of its subscriptions, and their gaps. `#[push_handler]`
+//!   generates an implementation from a function; it can also be written by hand.
+//! - [`GapHandler`] handles gaps. `#[gap_handler]` generates an implementation from a function. A
+//!   push handler names one with `on_gap`, and its generated [`Handler::handle_gap`] calls it.
+//! - [`Spec`] describes a handler: its name, its subscriptions and its policies. The macros fill it
+//!   in from the attribute, and a `Mount` may change it.
+//! - [`IntoAnswer`] and [`IntoOutcome`] convert the return value of a function.
+//! - [`Outcome`] is how one delivery ended, for the counters and the log.
+//!
+//! # In and out
+//!
+//! `router` wraps a [`Handler`] into a `Mount` and reads its [`Spec`] once. `broadcast`, `delivery`
+//! and `health` work by that [`Spec`]: the budget, the workers and the timeout, and the stall
+//! limit. `delivery` calls [`Handler::handle`] and [`Handler::handle_gap`], and records the
+//! [`Outcome`].
+//!
+//! # Invariants
+//!
+//! - A [`Spec`] does not change after the start.
+//! - A handler is shared by its worker tasks, and by the next run of its loop after a panic. It is
+//!   therefore `Sync`, and every call gets `&self`.
+//! - The traits return concrete futures. No future of a delivery is boxed.
+
 mod gap_handler;
 mod into_answer;
 mod outcome;
@@ -13,9 +39,9 @@ use crate::error::Fault;
 use crate::gap::Gap;
 use crate::push::Push;
 
-/// What `#[push_handler]` makes of a function.
+/// A handler of pushes, which `#[push_handler]` generates from a function.
 ///
-/// By hand it is a type with data of its own:
+/// Written by hand, a handler is a type that implements this trait, and may hold data of its own:
 ///
 /// ```
 /// use redis_push::{Fault, Handler, Mount, Push, Spec, Subscription};
@@ -41,16 +67,19 @@ use crate::push::Push;
     note = "`#[push_handler]` on an async function makes one; its arguments, and its `on_gap`, must fit the state"
 )]
 pub trait Handler<S>: Send + Sync + 'static {
-    /// The name, the subscriptions and the policies.
+    /// Returns the name, the subscriptions and the policies.
     fn spec(&self) -> Spec;
 
     /// Handles one push.
     ///
-    /// Runs on the handler's own task, one push at a time. A panic ends this delivery only.
+    /// Runs on the handler's own task, one push at a time, or with several
+    /// [`workers`](Spec::workers) on their tasks. A panic ends this delivery only.
     fn handle(&self, push: Push<'_>, state: &S) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Is told of a gap, before the first message behind it. An error is tried again with backoff
-    /// before any further delivery.
+    /// Handles a gap, before the first message after it.
+    ///
+    /// After an error or a panic it is called again with the same gap, with backoff. No message is
+    /// delivered until it succeeds.
     fn handle_gap(&self, gap: &Gap, state: &S) -> impl Future<Output = Result<(), Fault>> + Send {
         let _ = (gap, state);
         async { Ok(()) }

@@ -12,7 +12,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// Says how a delivery that did not panic ended.
+    /// Returns the outcome of a delivery that did not panic.
     #[inline]
     pub(crate) fn of(result: &Result<(), Fault>) -> Self {
         match result {

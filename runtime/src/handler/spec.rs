@@ -17,23 +17,23 @@ pub struct Spec {
     pub(crate) timeout: Option<Duration>,
     pub(crate) workers: usize,
     pub(crate) ordered_by: Option<Cow<'static, str>>,
-    /// How long it may take to come back before that is told.
+    /// How long a call may run before it is reported as stalled.
     pub(crate) stall_limit: Duration,
-    /// Whether the subscriber is not ready while it is stalled.
+    /// Whether the subscriber is not ready while this handler is stalled.
     pub(crate) required: bool,
 }
 
-/// The message that a handler takes.
+/// The message type that a handler takes.
 #[derive(Clone, Debug)]
 pub(crate) struct MessageType {
-    /// As it is written in the handler's signature.
+    /// The type as written in the handler's signature.
     pub(crate) written: Cow<'static, str>,
     pub(crate) codec: Cow<'static, str>,
-    /// The whole name of a type that names its channel.
+    /// The full type name, if the type names its channel.
     pub(crate) whole_name: Option<fn() -> &'static str>,
-    /// What that type itself listens to: its params are filled from there.
+    /// The subscriptions that the type names. Its params are filled from their templates.
     pub(crate) subscriptions: &'static [Subscription],
-    /// Where it is taken from; `None` where only the handler itself knows.
+    /// Where the message comes from. `None` if only the handler itself knows.
     pub(crate) source: Option<Source>,
 }
 
@@ -50,7 +50,7 @@ impl MessageType {
 }
 
 impl Spec {
-    /// Names a handler; the name is its label in stats and logs.
+    /// Creates the spec of a handler. The name is its label in stats and logs.
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             name: name.into(),
@@ -67,15 +67,15 @@ impl Spec {
         }
     }
 
-    /// Says where the handler is written, for errors that are about two handlers.
+    /// Sets where the handler is written, for errors that concern two handlers.
     #[must_use]
     pub fn at(mut self, file: &'static str, line: u32) -> Self {
         self.place = Some((file, line));
         self
     }
 
-    /// Says what the handler takes as its message, and how that is read (`json`, `text`, `bytes` or
-    /// a word of your own): for the [wiring](crate::Wiring) and the log, and for nothing else.
+    /// Sets the type that the handler takes as its message, and the codec (`json`, `text`, `bytes`
+    /// or a word of your own). Both are only shown in the [wiring](crate::Wiring) and the log.
     ///
     /// ```
     /// use redis_push::{Spec, Subscription};
@@ -98,13 +98,13 @@ impl Spec {
         }))
     }
 
-    /// Says the same of what the macros have found.
+    /// Sets the message type that the macros have found.
     pub(crate) fn with_message(mut self, message: Option<MessageType>) -> Self {
         self.message = message;
         self
     }
 
-    /// Names what is told of gaps, for the [wiring](crate::Wiring). Telling it is up to
+    /// Records the name of the gap handler, for the [wiring](crate::Wiring). To call it is up to
     /// [`Handler::handle_gap`](crate::Handler::handle_gap).
     #[must_use]
     pub fn on_gap(mut self, name: impl Into<Cow<'static, str>>) -> Self {
@@ -112,7 +112,7 @@ impl Spec {
         self
     }
 
-    /// The name, and where it is written, for errors.
+    /// Returns the name and the place of the handler, for errors.
     pub(crate) fn label(&self) -> String {
         match self.place {
             Some((file, line)) => format!("`{}` ({file}:{line})", self.name),
@@ -120,92 +120,92 @@ impl Spec {
         }
     }
 
-    /// Adds a subscription. One that is there already, by kind and name, stays as it is.
+    /// Adds a subscription. Does nothing if there is one with the same kind and name.
     #[must_use]
     pub fn on(mut self, subscription: Subscription) -> Self {
-        let mut there = self.subscriptions.iter();
-        if !there.any(|other| other.key() == subscription.key()) {
+        let mut present = self.subscriptions.iter();
+        if !present.any(|other| other.key() == subscription.key()) {
             self.subscriptions.push(subscription);
         }
         self
     }
 
-    /// Adds each of these subscriptions, as [`on`](Self::on).
+    /// Adds each of these subscriptions, as [`on`](Self::on) does.
     #[must_use]
     pub fn on_all(self, subscriptions: &[Subscription]) -> Self {
         subscriptions.iter().cloned().fold(self, Self::on)
     }
 
-    /// Sets how many messages may wait for the handler (default 65,536; at least one always may).
+    /// Sets how many messages may wait for the handler (default 65,536; one may always wait).
     #[must_use]
     pub fn buffer(mut self, messages: usize) -> Self {
         self.budget.messages = messages;
         self
     }
 
-    /// Sets how many bytes of messages may wait for the handler (default 8 MiB; one push always
-    /// may, however large).
+    /// Sets how many bytes of messages may wait for the handler (default 8 MiB; one push may always
+    /// wait, however large).
     #[must_use]
     pub fn buffer_bytes(mut self, bytes: usize) -> Self {
         self.budget.bytes = bytes;
         self
     }
 
-    /// Sets what goes when the buffer is full (default [`Overflow::DropOldest`]).
+    /// Sets which messages are dropped when the buffer is full (default [`Overflow::DropOldest`]).
     #[must_use]
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.budget.overflow = overflow;
         self
     }
 
-    /// Sets how long one delivery may take (default: as long as it takes).
+    /// Sets how long one delivery may take (default: no limit).
     ///
-    /// Then the handler's future is dropped where it awaits, and the delivery is counted
-    /// `timed_out`. A handler that does not await cannot be interrupted. The gap handler has no
-    /// timeout.
+    /// After that time the handler's future is dropped at the await where it is, and the delivery
+    /// is counted `timed_out`. A handler that does not await cannot be interrupted. The gap handler
+    /// has no timeout.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Sets how many deliveries may run at once, each on a task of its own (default 1; 0 is taken
-    /// as 1).
+    /// Sets how many deliveries may run at once, each on a task of its own (default 1; 0 counts as
+    /// 1).
     ///
-    /// With more than one, messages are no longer handled in order, unless
-    /// [`ordered_by`](Self::ordered_by) says which are. A gap is told when every delivery before
-    /// it has ended, and none begins before it is told.
+    /// With more than one, messages are no longer handled in order, except those that
+    /// [`ordered_by`](Self::ordered_by) keeps in order. A gap is reported when every delivery
+    /// before it has ended, and the next delivery begins after that.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers.max(1);
         self
     }
 
-    /// Keeps the order of messages that have the same key, among several
-    /// [`workers`](Self::workers).
+    /// Keeps messages with the same key in order, with several [`workers`](Self::workers).
     ///
-    /// The key is the param of that name in the channel's name, or else the field of that name at
-    /// the top of a JSON payload, by the name it has there. Messages that have neither are one key.
+    /// The key is the param of that name in the channel's name, or else the top-level field of that
+    /// name in a JSON payload, as the field is named there. All messages without either share one
+    /// key.
     #[must_use]
     pub fn ordered_by(mut self, key: impl Into<Cow<'static, str>>) -> Self {
         self.ordered_by = Some(key.into());
         self
     }
 
-    /// Sets for how long one delivery, or one run of the gap handler, may go on before the handler
-    /// counts as stalled (default 30 seconds; `Duration::MAX` for never).
+    /// Sets how long one delivery, or the handling of one gap with its retries, may take before the
+    /// handler counts as stalled (default 30 seconds; `Duration::MAX` for never).
     ///
-    /// A stalled handler is named in the log and in [`Health`](crate::Health), and so is its
-    /// return. It goes on as it is. It is looked at four times in this span, at the most every 10
-    /// milliseconds and at the least every second.
+    /// A stalled handler is reported in the log and in [`Health`](crate::Health), and so is its
+    /// return. It is not interrupted. It is checked four times within this limit, but not more
+    /// often than every 10 milliseconds and not less often than every second.
     #[must_use]
     pub fn stall_limit(mut self, limit: Duration) -> Self {
         self.stall_limit = limit;
         self
     }
 
-    /// Lets the subscriber be [ready](crate::Health::is_ready) only while this handler is not
-    /// stalled.
+    /// Makes readiness depend on this handler: while it is stalled, the subscriber is not
+    /// [ready](crate::Health::is_ready).
     #[must_use]
     pub fn required(mut self) -> Self {
         self.required = true;

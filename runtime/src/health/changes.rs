@@ -6,10 +6,10 @@ use tokio::sync::watch;
 use super::Health;
 use super::monitor::{HealthMonitor, Published};
 
-/// The changes of a subscriber's [`Health`], as
-/// [`Handle::watch_health`](crate::Handle::watch_health) gives them.
+/// A receiver of the changes of a subscriber's [`Health`], returned by
+/// [`Handle::watch_health`](crate::Handle::watch_health).
 ///
-/// Only the newest is kept: who looks late sees where things are, not how they got there.
+/// Only the newest value is kept: a slow receiver sees the current state, not the steps to it.
 pub struct HealthChanges {
     receiver: watch::Receiver<Published>,
     monitor: Weak<HealthMonitor>,
@@ -20,10 +20,11 @@ impl HealthChanges {
         Self { receiver, monitor }
     }
 
-    /// Waits until the health differs from what was last returned here, or when this receiver was
-    /// made, in more than in how long things have lasted. `None` once the subscriber has ended.
+    /// Waits until the health differs, in more than durations, from the value that this method last
+    /// returned, or from the value at the creation of this receiver. Returns `None` once the
+    /// subscriber has ended.
     ///
-    /// Cancel safe: a change that is not returned is still there.
+    /// Cancel safe: if the future is dropped, the next call returns the change.
     pub async fn changed(&mut self) -> Option<Health> {
         if self.receiver.borrow().is_last {
             return None;
@@ -33,7 +34,7 @@ impl HealthChanges {
         (!published.is_last).then(|| published.health.clone())
     }
 
-    /// The health at this moment; of an ended subscriber the last one.
+    /// Returns the current health, or the last health of an ended subscriber.
     #[must_use]
     pub fn get(&self) -> Health {
         match self.monitor.upgrade() {

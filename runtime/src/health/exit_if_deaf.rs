@@ -7,23 +7,25 @@ use super::monitor::HealthMonitor;
 use crate::error::{Error, Result};
 use crate::util::clock;
 
-/// `EX_UNAVAILABLE` of BSD's `sysexits.h`: "a service is unavailable".
+/// The exit code: `EX_UNAVAILABLE` of BSD's `sysexits.h`, "a service is unavailable".
 pub(crate) const EXIT_CODE: i32 = 69;
 
-/// Ends the process when the subscriber has not been both live and ready for too long. Dropping it
+/// Ends the process when the subscriber has not been both live and ready for too long. Dropping this
 /// ends the watch.
 ///
-/// On a thread of its own: a runtime whose threads are all blocked runs no task, and what is to be
-/// noticed then cannot be one.
+/// The watch runs on its own thread: a runtime whose threads are all blocked runs no task, so a task
+/// could not notice that.
 #[derive(Debug)]
 pub(crate) struct DeafWatch {
     _alive: mpsc::Sender<()>,
 }
 
 impl DeafWatch {
+    /// Starts the thread.
+    ///
     /// # Errors
     ///
-    /// When the system has no thread left.
+    /// Returns an error if the system cannot start a thread.
     pub(crate) fn begin(monitor: &Arc<HealthMonitor>, after: Duration) -> Result<Self> {
         let (alive, ended) = mpsc::channel();
         let monitor = Arc::downgrade(monitor);
@@ -64,11 +66,11 @@ fn exit(health: &Health, lasted: Duration) -> ! {
     let code = EXIT_CODE;
     tracing::error!(
         target: "redis_push", %health, ?lasted, code,
-        "the subscriber has been deaf for too long: the process ends"
+        "subscriber deaf for too long; exiting"
     );
     if !tracing::dispatcher::has_been_set() {
-        // Nobody takes logs, and a process that ends must say why.
-        eprintln!("redis_push: deaf for {lasted:.1?}, the process ends with {code}: {health}");
+        // No `tracing` subscriber is set, and a process that exits must say why.
+        eprintln!("redis_push: deaf for {lasted:.1?}, exiting with {code}: {health}");
     }
     std::process::exit(code)
 }

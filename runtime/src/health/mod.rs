@@ -1,4 +1,27 @@
-//! How a subscriber is: what it says, how that is found out, and what follows from it.
+//! The health of a subscriber: what it reports, how it is found out, and what follows from it.
+//!
+//! | file | contents |
+//! | --- | --- |
+//! | `mod` | [`Health`]: the answer, a plain value with reasons |
+//! | `monitor` | `HealthMonitor`: computes the answer and publishes its changes |
+//! | `watchdog` | the task that looks for stalled handlers and publishes at intervals |
+//! | `changes` | [`HealthChanges`]: a receiver of the published changes |
+//! | `exit_if_deaf` | the thread of `Subscriber::exit_if_deaf` |
+//!
+//! In: the monitor reads its sources whenever a caller asks: the states of the subscriptions from
+//! `dispatch`, the status and the heartbeat from `session`, the tasks that are down from `tasks`, and
+//! the counters of each handler from `delivery`. None of these report to the monitor.
+//!
+//! Out: `subscriber` creates the monitor and spawns the watchdog; `Handle` returns the health to
+//! users. A shutdown publishes once when it begins and ends the published changes when it is done.
+//!
+//! Invariants:
+//!
+//! - Asking for the health takes no lock that is held across an await, so it works on any thread,
+//!   even if the runtime is blocked.
+//! - All durations are measured with the clock of the system, not of the runtime: a runtime that
+//!   stands still must be noticed.
+//! - A delivery pays nothing for the watchdog, which reads counters that the delivery writes anyway.
 
 mod changes;
 mod exit_if_deaf;
@@ -14,12 +37,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How a subscriber is at one moment, with reasons.
+/// The health of a subscriber at one moment, with reasons.
 ///
-/// *Live*: its own tasks run, whatever Redis does. A process that is not live should be restarted.
-/// *Ready*: every subscription is confirmed on the connection of this moment, the last `PING` was
+/// *Live*: its internal tasks run, whatever Redis does. A process that is not live should be
+/// restarted. *Ready*: every subscription is confirmed on the current connection, the last `PING` was
 /// answered in time, and no [required](crate::Spec::required) handler is stalled. A process that is
-/// not ready may miss messages; it becomes ready again by itself.
+/// not ready may miss messages; it becomes ready again without intervention.
 ///
 /// ```
 /// # use redis_push::{Subscriber, handlers, push_handler, testing::Broker};
@@ -38,11 +61,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Health {
-    /// Why it is not live; empty if it is.
+    /// Why the subscriber is not live; empty if it is live.
     pub not_live: Vec<HealthReason>,
-    /// Why it is not ready; empty if it is.
+    /// Why the subscriber is not ready; empty if it is ready.
     pub not_ready: Vec<HealthReason>,
-    /// The handlers that have not come back within their stall limit, required or not.
+    /// The handlers that have run for longer than their stall limit, required or not.
     pub stalled: Vec<Stall>,
     /// How long the last answer to a `PING` took.
     pub ping_rtt: Option<Duration>,
@@ -56,36 +79,36 @@ pub struct Health {
 pub enum HealthReason {
     /// There is no connection.
     NotConnected {
-        /// Why the last one ended, or could not be made.
+        /// Why the last connection ended, or could not be made.
         error: Option<String>,
     },
     /// Some subscriptions are not confirmed on this connection.
     NotConfirmed {
-        /// Those that are not; empty for a moment while the last confirmations are looked at.
+        /// The missing subscriptions; empty for a moment while the last confirmations are checked.
         missing: Vec<NotConfirmed>,
-        /// How many there are in all.
+        /// The number of all subscriptions.
         total: usize,
     },
-    /// The server has not answered a `PING` in time, and the connection was not given up for it.
+    /// The server has not answered a `PING` in time, and the connection has not been closed for it.
     PingLate {
         /// How long ago the last answer came.
         since: Duration,
     },
-    /// A required handler has not come back within its stall limit.
+    /// A required handler has run for longer than its stall limit.
     Stalled(Stall),
-    /// A task of the subscriber has ended, and is not started again yet.
+    /// An internal task has exited, and is not restarted yet.
     TaskEnded {
-        /// Which one, in words.
+        /// The task, described in words.
         task: String,
     },
-    /// A task of the subscriber is there, but does not run: the runtime is blocked or overloaded.
+    /// An internal task exists, but does not run: the runtime is blocked or overloaded.
     TaskLate {
-        /// Which one, in words.
+        /// The task, described in words.
         task: String,
-        /// How long ago it ran last.
+        /// How long ago the task last ran.
         since: Duration,
     },
-    /// A shutdown is under way, or done.
+    /// A shutdown is under way or complete.
     ShuttingDown,
 }
 
@@ -95,38 +118,38 @@ pub enum HealthReason {
 pub struct NotConfirmed {
     /// The subscription, as it is printed in logs.
     pub subscription: String,
-    /// The server's reason, if it has refused.
+    /// The server's reason, if it has denied the subscription.
     pub denied: Option<String>,
 }
 
-/// A handler that has not come back from one delivery, or from one run of its gap handler.
+/// A handler that has not returned from one delivery, or from one run of its gap handler.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Stall {
     /// The handler's name.
     pub handler: String,
-    /// For how long, at the least: looks are taken at intervals.
+    /// How long the call has run, at least: the watchdog looks at intervals.
     pub running_for: Duration,
-    /// Whether readiness depends on it.
+    /// Whether readiness depends on the handler.
     pub required: bool,
 }
 
 impl Health {
-    /// Whether the subscriber's own tasks run.
+    /// Whether the subscriber's internal tasks run.
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.not_live.is_empty()
     }
 
-    /// Whether every subscription is live, and every required handler at work.
+    /// Whether every subscription is live and every required handler is at work.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.not_ready.is_empty()
     }
 
-    /// Whether it differs in more than in how long things have lasted.
-    pub(crate) fn is_news_after(&self, before: &Self) -> bool {
-        self.timeless() != before.timeless()
+    /// Whether the two differ in more than durations.
+    pub(crate) fn differs_from(&self, other: &Self) -> bool {
+        self.timeless() != other.timeless()
     }
 
     fn timeless(&self) -> Self {
@@ -192,7 +215,7 @@ impl fmt::Display for HealthReason {
             Self::NotConnected { error: None } => f.write_str("not connected"),
             Self::NotConnected { error: Some(error) } => write!(f, "not connected: {error}"),
             Self::NotConfirmed { missing, .. } if missing.is_empty() => {
-                f.write_str("the last confirmations have only just come")
+                f.write_str("the last confirmations have just arrived")
             }
             Self::NotConfirmed { missing, total } => {
                 const MOST: usize = 20;
@@ -208,7 +231,7 @@ impl fmt::Display for HealthReason {
             }
             Self::PingLate { since } => write!(f, "last PING answered {} ago", Rounded(*since)),
             Self::Stalled(stall) => stall.fmt(f),
-            Self::TaskEnded { task } => write!(f, "{task} has ended"),
+            Self::TaskEnded { task } => write!(f, "{task} has exited"),
             Self::TaskLate { task, since } => {
                 write!(f, "{task} has not run for {}", Rounded(*since))
             }
@@ -234,12 +257,12 @@ impl fmt::Display for Stall {
         let time = Rounded(self.running_for);
         write!(
             f,
-            "{required}handler `{handler}` has not come back for {time}"
+            "{required}handler `{handler}` has not returned for {time}"
         )
     }
 }
 
-/// A time as a person would say it: whole seconds, or milliseconds where it is less than ten.
+/// A duration for people: whole seconds, or milliseconds below ten seconds.
 struct Rounded(Duration);
 
 impl fmt::Display for Rounded {
@@ -277,7 +300,7 @@ mod tests {
         ];
         let health = Health {
             not_live: vec![HealthReason::TaskEnded {
-                task: "the supervisor's task".into(),
+                task: "the session's task".into(),
             }],
             not_ready: vec![
                 HealthReason::NotConfirmed { missing, total: 5 },
@@ -290,21 +313,21 @@ mod tests {
         };
         assert_eq!(
             health.to_string(),
-            "not live (the supervisor's task has ended), not ready (2 of 5 subscriptions not \
+            "not live (the session's task has exited), not ready (2 of 5 subscriptions not \
              confirmed: channel `a`, channel `b` (NOPERM); last PING answered 12 s ago; required \
-             handler `x` has not come back for 31 s)"
+             handler `x` has not returned for 31 s)"
         );
     }
 
     #[test]
-    fn time_that_passes_is_no_news() {
+    fn time_that_passes_is_not_a_change() {
         let at = |seconds| Health {
             not_ready: vec![HealthReason::Stalled(stall(seconds))],
             stalled: vec![stall(seconds)],
             since_ping: Some(Duration::from_secs(seconds)),
             ..Health::default()
         };
-        assert!(!at(31).is_news_after(&at(30)));
-        assert!(at(31).is_news_after(&Health::default()));
+        assert!(!at(31).differs_from(&at(30)));
+        assert!(at(31).differs_from(&Health::default()));
     }
 }

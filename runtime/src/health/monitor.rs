@@ -13,26 +13,27 @@ use crate::session::{Heartbeat, LastSeen, Phase, Status};
 use crate::tasks::{TaskName, Tasks};
 use crate::util::{Mutex, clock};
 
-/// What was last published, and whether it was the last word.
+/// The health that was last published, and whether the subscriber has ended.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Published {
     pub(super) health: Health,
     pub(super) is_last: bool,
 }
 
-/// What the health is read from, by whoever asks, on whatever thread.
+/// Computes the health, for any caller on any thread.
 pub(crate) struct HealthMonitor {
-    pub(super) parts: Sources,
-    /// The watchdog's own tick.
+    pub(super) sources: Sources,
+    /// When the watchdog last ran.
     pub(super) last_seen: LastSeen,
-    /// What the watchdog knows of the handlers; the next one goes on from there.
+    /// What the watchdog has seen of the handlers. Held by the running watchdog; a restarted one
+    /// continues with it.
     pub(super) watch: AsyncMutex<Watch>,
-    /// The handlers that are stalled, by their place, and since when.
+    /// The stalled handlers, by their index, and since when.
     pub(super) stalls: Mutex<Vec<(usize, Instant)>>,
     published: watch::Sender<Published>,
 }
 
-/// The parts of a subscriber that a health is made of.
+/// The parts of a subscriber that the health is computed from.
 pub(crate) struct Sources {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) contexts: Vec<Arc<HandlerContext>>,
@@ -40,23 +41,23 @@ pub(crate) struct Sources {
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) heartbeat: Arc<Heartbeat>,
-    /// The supervisor's tick.
+    /// When the session last ran.
     pub(crate) last_seen: Arc<LastSeen>,
-    /// How long a connection may go without a sign of life before the supervisor gives it up.
+    /// How long a connection may be silent before the session closes it.
     pub(crate) silence: Duration,
 }
 
-/// A task that has not ticked for so long is late. They tick every second.
+/// A task that has not run for this long is late. The session and the watchdog run every second.
 const LATE: Duration = Duration::from_secs(5);
 
-/// How long the supervisor may take to see that a connection is silent.
+/// How long the session may take to notice that a connection is silent.
 const SLACK: Duration = Duration::from_secs(1);
 
 impl HealthMonitor {
-    pub(crate) fn new(parts: Sources) -> Arc<Self> {
+    pub(crate) fn new(sources: Sources) -> Arc<Self> {
         Arc::new(Self {
-            watch: AsyncMutex::new(Watch::new(&parts.contexts)),
-            parts,
+            watch: AsyncMutex::new(Watch::new(&sources.contexts)),
+            sources,
             last_seen: LastSeen::new(),
             stalls: Mutex::default(),
             published: watch::Sender::default(),
@@ -64,7 +65,7 @@ impl HealthMonitor {
     }
 
     pub(crate) fn is_shutting_down(&self) -> bool {
-        self.parts.stop.is_cancelled()
+        self.sources.stop.is_cancelled()
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -72,7 +73,7 @@ impl HealthMonitor {
     }
 
     pub(crate) fn health(&self) -> Health {
-        let beats = self.parts.heartbeat.read();
+        let beats = self.sources.heartbeat.read();
         let stalled = self.stalled();
         let mut health = Health {
             ping_rtt: beats.rtt,
@@ -91,7 +92,7 @@ impl HealthMonitor {
             }),
             Some(sign) => {
                 let since = clock::monotonic() - sign;
-                if since > self.parts.silence + SLACK {
+                if since > self.sources.silence + SLACK {
                     health.not_ready.push(HealthReason::PingLate { since });
                 }
                 if self.phase() != Phase::Confirmed {
@@ -99,15 +100,16 @@ impl HealthMonitor {
                 }
             }
         }
-        let required = stalled.iter().filter(|stall| stall.required);
-        let required = required.cloned().map(HealthReason::Stalled);
-        health.not_ready.extend(required);
+        let required_stalls = stalled.iter().filter(|stall| stall.required);
+        health
+            .not_ready
+            .extend(required_stalls.cloned().map(HealthReason::Stalled));
         health.stalled = stalled;
         health
     }
 
     fn add_tasks(&self, health: &mut Health) {
-        for task in self.parts.tasks.down() {
+        for task in self.sources.tasks.down() {
             let reason = HealthReason::TaskEnded {
                 task: task.to_string(),
             };
@@ -117,7 +119,7 @@ impl HealthMonitor {
             health.not_live.push(reason);
         }
         for (task, last_seen) in [
-            (TaskName::Session, &*self.parts.last_seen),
+            (TaskName::Session, &*self.sources.last_seen),
             (TaskName::Watchdog, &self.last_seen),
         ] {
             let since = last_seen.ago();
@@ -130,16 +132,16 @@ impl HealthMonitor {
     }
 
     fn phase(&self) -> Phase {
-        self.parts.status.borrow().phase
+        self.sources.status.borrow().phase
     }
 
     fn error(&self) -> Option<String> {
-        let status = self.parts.status.borrow();
+        let status = self.sources.status.borrow();
         status.error.as_ref().map(ToString::to_string)
     }
 
     fn not_confirmed(&self) -> HealthReason {
-        let subscription_states = self.parts.dispatcher.subscription_states();
+        let subscription_states = self.sources.dispatcher.subscription_states();
         let total = subscription_states.len();
         let missing = subscription_states
             .into_iter()
@@ -164,7 +166,7 @@ impl HealthMonitor {
     fn stalled(&self) -> Vec<Stall> {
         let stalls = self.stalls.lock();
         let stall = |(index, since): &(usize, Instant)| {
-            let spec = &self.parts.contexts[*index].spec;
+            let spec = &self.sources.contexts[*index].spec;
             Stall {
                 handler: spec.name.to_string(),
                 running_for: clock::monotonic() - *since,
@@ -174,19 +176,19 @@ impl HealthMonitor {
         stalls.iter().map(stall).collect()
     }
 
-    /// Tells those who watch, if there is news.
+    /// Notifies the receivers, if the health has changed.
     pub(crate) fn publish(&self) {
         let health = self.health();
         self.published.send_if_modified(|published| {
-            let is_news = !published.is_last && health.is_news_after(&published.health);
-            if is_news {
+            let is_changed = !published.is_last && health.differs_from(&published.health);
+            if is_changed {
                 published.health = health;
             }
-            is_news
+            is_changed
         });
     }
 
-    /// Tells those who watch that there will be no more.
+    /// Publishes the last health, after which the receivers end.
     pub(crate) fn end(&self) {
         let health = self.health();
         let is_last = true;

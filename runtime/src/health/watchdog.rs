@@ -8,11 +8,12 @@ use crate::util::clock;
 
 /// What the watchdog has seen of each handler, and how often it looks.
 ///
-/// A handler is looked at through what it counts anyway, so a delivery pays nothing for it, not
-/// even a look at the clock.
+/// The watchdog reads counters that the handler writes anyway, so a delivery pays nothing for it, not
+/// even a read of the clock.
 pub(super) struct Watch {
-    /// One for each loop and each worker, in the order of the lanes.
+    /// One entry for each loop and each worker, in the order of the handler contexts.
     seen: Vec<Seen>,
+    /// The time between two looks.
     pause: Duration,
 }
 
@@ -22,7 +23,7 @@ struct Seen {
     is_reported: bool,
 }
 
-/// Which delivery, or which run of the gap handler, is under way: no two have the same.
+/// Identifies the delivery, or the run of the gap handler, that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Mark {
     position: u64,
@@ -51,19 +52,19 @@ impl Watch {
             since: now,
             is_reported: false,
         });
-        let shortest = contexts
+        let shortest_limit = contexts
             .iter()
             .map(|context| context.spec.stall_limit)
-            .min();
-        let pause = shortest.unwrap_or_default() / 4;
+            .min()
+            .unwrap_or_default();
         Self {
             seen: seen.collect(),
-            pause: pause.clamp(Duration::from_millis(10), Duration::from_secs(1)),
+            pause: (shortest_limit / 4).clamp(Duration::from_millis(10), Duration::from_secs(1)),
         }
     }
 
-    /// Looks at every handler, tells who stalls and who has come back, and answers with the
-    /// stalled ones.
+    /// Looks at every handler, logs which ones have stalled or recovered, and returns the stalled ones
+    /// by their index.
     fn look(&mut self, contexts: &[Arc<HandlerContext>], now: Instant) -> Vec<(usize, Instant)> {
         let mut stalled = Vec::new();
         let all = contexts.iter().enumerate().flat_map(|(index, context)| {
@@ -75,7 +76,7 @@ impl Watch {
             let mark = Mark::of(counters);
             if mark != seen.mark || mark.is_none() {
                 if seen.is_reported {
-                    context.log_return(now - seen.since);
+                    context.log_recovery(now - seen.since);
                 }
                 *seen = Seen {
                     mark,
@@ -106,29 +107,29 @@ impl HandlerContext {
             ?running_for,
             limit = ?self.spec.stall_limit,
             required = self.spec.required,
-            "the handler has not come back; the others go on"
+            "handler stalled; other handlers are unaffected"
         );
     }
 
-    fn log_return(&self, ran_for: Duration) {
+    fn log_recovery(&self, ran_for: Duration) {
         tracing::warn!(
             target: "redis_push", handler = &*self.spec.name,
             ?ran_for,
-            "the handler that had stalled has come back"
+            "stalled handler returned"
         );
     }
 }
 
 impl HealthMonitor {
-    /// Looks at handlers and tasks, at intervals and whenever one has ended or the supervisor has
-    /// news, and publishes the health.
+    /// Looks for stalled handlers and publishes the health: at intervals, whenever a task goes down or
+    /// runs again, and whenever the status of the session changes.
     pub(crate) async fn keep_watching(self: Arc<Self>) {
         let mut watch = self.watch.lock().await;
-        let mut status = self.parts.status.clone();
-        let mut tasks = self.parts.tasks.changed();
+        let mut status = self.sources.status.clone();
+        let mut tasks = self.sources.tasks.changed();
         loop {
             self.last_seen.touch();
-            let stalled = watch.look(&self.parts.contexts, clock::monotonic());
+            let stalled = watch.look(&self.sources.contexts, clock::monotonic());
             *self.stalls.lock() = stalled;
             self.publish();
             tokio::select! {

@@ -15,18 +15,18 @@ use crate::error::Error;
 use crate::gap::Missed;
 use crate::push::Incoming;
 
-/// The link over a manager of the user's and a receiver of the channel that it pushes into.
+/// The link over the user's manager, with a receiver of the channel that its pushes are sent to.
 pub(crate) struct Attached {
     manager: ConnectionManager,
     forwarding: Arc<Forwarding>,
 }
 
-/// What the forwarding task works with. It outlives the task, so that the next one goes on from
-/// there and nothing is lost between the two.
+/// The state of the forwarding task. It survives a restart of the task, so nothing is lost between two
+/// runs.
 pub(crate) struct Forwarding {
     receiver: Mutex<Receiver<PushInfo>>,
     generation: AtomicU64,
-    /// Whether every sender is gone.
+    /// Whether every sender is dropped.
     is_closed: AtomicBool,
 }
 
@@ -42,17 +42,18 @@ impl Attached {
         }
     }
 
-    /// The user's manager, for commands that are no subscriptions.
+    /// Returns the user's manager, for the commands of a publisher.
     pub(crate) fn manager(&self) -> ConnectionManager {
         self.manager.clone()
     }
 
-    /// What is to be run as a task for as long as the subscriber lives.
+    /// Returns the forwarding, to be run as a task while the subscriber exists.
     pub(crate) fn forwarding(&self) -> Arc<Forwarding> {
         Arc::clone(&self.forwarding)
     }
 
-    /// Waits until the user's manager has a connection: its own retries are started by commands.
+    /// Waits until the user's manager has a connection. The command that this sends makes a manager
+    /// that has stopped retrying try again.
     pub(super) async fn connect(
         &mut self,
         generation: u64,
@@ -60,13 +61,12 @@ impl Attached {
     ) -> Result<Connection, Error> {
         if self.forwarding.is_closed.load(SeqCst) {
             return Err(Error::connection(
-                "the attached push channel is closed: every `broadcast::Sender` of it is gone, \
-                 and no push can come any more",
+                "the attached push channel is closed: all its `broadcast::Sender`s were dropped, \
+                 so no push can arrive",
             ));
         }
         self.forwarding.generation.store(generation, SeqCst);
-        let id = tokio::time::timeout(timeout, client_id(&mut self.manager));
-        match id.await {
+        match tokio::time::timeout(timeout, client_id(&mut self.manager)).await {
             Ok(id) => Ok(Connection::attached(self.manager.clone(), id?)),
             Err(_) => Err(Error::connection(format!(
                 "the attached manager did not answer within {timeout:?}"
@@ -76,17 +76,19 @@ impl Attached {
 }
 
 impl Forwarding {
-    /// Forwards pushes to the feed until the channel is closed.
+    /// Forwards pushes to the dispatcher until the channel is closed.
     ///
-    /// Cancel safe: what has been received is in the feed.
+    /// # Cancel safety
+    ///
+    /// Cancel safe: every push that was received has been passed to the dispatcher.
     pub(crate) async fn run(self: Arc<Self>, dispatcher: Arc<Dispatcher>) {
         let mut receiver = self.receiver.lock().await;
         let generation = || self.generation.load(SeqCst);
         loop {
             match receiver.recv().await {
                 Ok(push) => dispatcher.accept(generation(), &incoming(&push)),
-                // What was lost may have been anything, a `Disconnection` included: every handler
-                // is told, and every name is subscribed again.
+                // The lost pushes may have been anything, including a `Disconnection`: every handler
+                // receives a gap, and every name is subscribed again.
                 Err(RecvError::Lagged(missed)) => dispatcher.interrupt(Missed::AtMost(missed)),
                 Err(RecvError::Closed) => break,
             }

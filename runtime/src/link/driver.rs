@@ -1,4 +1,4 @@
-//! The task that reads and writes a connection over a stream of ours.
+//! The task that runs redis-rs over a stream that this crate has opened.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::connection::Connection;
 use crate::dispatch::Dispatcher;
 use crate::error::Error;
 
-/// Lets redis-rs greet the server over a stream, and drives the connection while somebody holds
-/// it.
+/// Makes redis-rs greet the server over a stream, and drives the connection until its last clone is
+/// dropped.
 pub(super) async fn greet(
     attempt: Attempt<'_>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -25,7 +25,7 @@ pub(super) async fn greet(
         generation,
         dispatcher,
     } = attempt;
-    // The session has timeouts of its own.
+    // The session has its own timeouts.
     let config = config.set_response_timeout(None);
     let (connection, driver) = MultiplexedConnection::new_with_config(greeting, stream, config)
         .await
@@ -34,29 +34,30 @@ pub(super) async fn greet(
     Ok(Connection::driven(connection, driver))
 }
 
-/// Runs the driver on a task of its own, and tells the dispatcher when that has ended.
+/// Spawns a task that runs the driver, and notifies the dispatcher when the task ends.
 fn drive(
     driver: impl Future<Output = ()> + Send + 'static,
     dispatcher: Arc<Dispatcher>,
     generation: u64,
 ) -> JoinHandle<()> {
-    let end = End {
+    let guard = DisconnectGuard {
         dispatcher,
         generation,
     };
     tokio::spawn(async move {
-        let _end = end;
+        let _guard = guard;
         driver.await;
     })
 }
 
-/// Tells the dispatcher that the connection has ended, in whatever way its driver did.
-struct End {
+/// Notifies the dispatcher of the end of the connection when it is dropped: the driver may return,
+/// panic or be aborted.
+struct DisconnectGuard {
     dispatcher: Arc<Dispatcher>,
     generation: u64,
 }
 
-impl Drop for End {
+impl Drop for DisconnectGuard {
     fn drop(&mut self) {
         self.dispatcher.disconnected(self.generation);
     }
@@ -68,7 +69,7 @@ mod tests {
     use crate::config::Settings;
     use crate::dispatch::RoutingTable;
 
-    /// A dispatcher with a connection that this drives.
+    /// Returns a dispatcher, and the task that drives its connection.
     fn driven(
         driver: impl Future<Output = ()> + Send + 'static,
     ) -> (Arc<Dispatcher>, JoinHandle<()>) {
@@ -83,11 +84,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_dispatcher_learns_of_a_driver_that_returns_panics_or_is_aborted() {
+    async fn the_dispatcher_is_notified_of_a_driver_that_returns_panics_or_is_aborted() {
         let (dispatcher, driver) = driven(async {});
         driver.await.unwrap();
         assert!(!dispatcher.is_open());
-        let (dispatcher, driver) = driven(async { panic!("a test has asked for this panic") });
+        let (dispatcher, driver) = driven(async { panic!("a test has requested this panic") });
         driver.await.unwrap_err();
         assert!(!dispatcher.is_open());
         let (dispatcher, driver) = driven(std::future::pending());

@@ -1,15 +1,15 @@
-//! The default link: one `ConnectionManager` for each generation, with the dispatcher as its push
-//! sender.
+//! The default link: one `ConnectionManager` for each generation, whose push sender calls the
+//! dispatcher.
 //!
 //! The manager's own reconnecting is not used. Its retries end after a few seconds and leave an idle
-//! subscriber deaf; its automatic resubscription miscounts replies, and lets one denied name
-//! silence the others; and while it replaces a connection, two of them may feed one sender. So it
-//! gets no retries, what it pushes carries its generation, and the session drops it when its
+//! subscriber deaf. Its automatic resubscription miscounts replies, and one denied name silences all
+//! the others. And while it replaces a connection, two connections may push into one sender. So the
+//! manager gets no retries, its pushes carry its generation, and the session drops it when its
 //! connection ends.
 //!
-//! A manager opens its own socket. With TLS of this crate ([`tls`](crate::connection::tls)) the
-//! dispatcher is therefore the push sender of a `MultiplexedConnection`, which is what a manager
-//! manages.
+//! A manager opens its own socket. With the TLS of this crate ([`tls`](crate::connection::tls)), the
+//! push sender is therefore set on a `MultiplexedConnection` over a TLS stream that this crate has
+//! opened. A manager wraps the same type.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::dispatch::Dispatcher;
 use crate::error::Error;
 use crate::push::Incoming;
 
-/// Connects by a manager, or by what is inside of one.
+/// Connects with a manager or, with the TLS of this crate, with a `MultiplexedConnection`.
 pub(super) async fn connect(attempt: Attempt<'_>, timeout: Duration) -> Result<Connection, Error> {
     let sender = sender(attempt.generation, Arc::clone(attempt.dispatcher));
     let server = attempt.server;
@@ -39,7 +39,7 @@ pub(super) async fn connect(attempt: Attempt<'_>, timeout: Duration) -> Result<C
     greet(attempt, stream, config).await
 }
 
-/// The push sender of one generation.
+/// Returns the push sender of one generation.
 fn sender(
     generation: u64,
     dispatcher: Arc<Dispatcher>,
@@ -51,10 +51,10 @@ fn sender(
     )
 }
 
-/// A push sender that ends the connection when `accept` panics.
+/// Returns a push sender that ends the connection if `accept` panics.
 ///
-/// A panic in a push sender would end the manager's forwarding task for good: commands would go
-/// on, pushes and the notice of a disconnection would not.
+/// A panic in a push sender would end the manager's forwarding task for good. Commands would still
+/// work, but no push and no notice of a disconnection would arrive any more.
 fn guarded(
     accept: impl Fn(PushInfo),
     disconnect: impl Fn(),
@@ -85,7 +85,7 @@ mod tests {
         let accepted = Cell::new(0);
         let send = guarded(
             |push| match push.kind {
-                PushKind::Other(_) => panic!("a test has asked for this panic"),
+                PushKind::Other(_) => panic!("a test has requested this panic"),
                 _ => accepted.set(accepted.get() + 1),
             },
             || disconnects.set(disconnects.get() + 1),

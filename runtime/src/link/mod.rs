@@ -1,5 +1,40 @@
-//! What carries pushes from a server into the feed, and commands to it. Beside `attach` and the
-//! publisher, this is the only place that names types of redis-rs.
+//! Links: how pushes get from a server to the dispatcher.
+//!
+//! A [`Link`] makes one [`Connection`] for each generation of the session, and passes every push that
+//! arrives on it to the [`Dispatcher`], together with the number of the generation. The session gets
+//! the [`Connection`] for its commands; pushes do not come through it.
+//!
+//! There are three kinds, which differ in what they guarantee:
+//!
+//! | | manager (default) | wire (`Subscriber::wire`) | attached (`Subscriber::attach`) |
+//! | --- | --- | --- | --- |
+//! | pushes come from | redis-rs's push sender | the socket, before redis-rs parses it | the user's broadcast channel |
+//! | the connection is | made by the session | made by the session | the user's, and shared with the user |
+//! | it is replaced by | the session, always | the session, always | the user's manager, unless that has stopped retrying for good |
+//! | pushes in transit when it ends | those in redis-rs's queue may be lost, as a part of the gap | everything that the socket still holds is delivered | as with the manager |
+//! | a handler's full buffer | drops the oldest | the link stops reading for a limited time, then drops the oldest | drops the oldest |
+//! | loss before the dispatcher | none while the connection is up | none while the connection is up | if the channel overflows: a gap of `AtMost(n)` for every handler |
+//! | a shutdown | unsubscribes and drains | unsubscribes and drains | does not unsubscribe, as the user may use the same names |
+//!
+//! In: `subscriber` chooses the link, and runs its [`Forwarding`] task if it is attached. The session
+//! calls [`Link::connect`]. Out: [`Incoming`](crate::push::Incoming) values for `dispatch`, and
+//! [`Connection`]s.
+//!
+//! | file | contents |
+//! | --- | --- |
+//! | `manager` | the default link |
+//! | `wire` | the wire link |
+//! | `attached` | the attached link, and its forwarding task |
+//! | `push_info` | from redis-rs's `PushInfo` to `Incoming`, for the manager and the attached link |
+//! | `driver` | the task that runs a `MultiplexedConnection`, for TLS on the manager link and for the wire link |
+//!
+//! Invariants:
+//!
+//! - The pushes of a connection reach the dispatcher in the server's order, with the connection's
+//!   generation. The dispatcher discards those of an old generation.
+//! - The dispatcher is notified of the end of every connection, in whatever way it ends: also if a
+//!   push sender or a driver panics.
+//! - Nothing here waits for a handler, except the wire link, and that for a limited time.
 
 mod attached;
 mod driver;
@@ -22,24 +57,25 @@ use crate::connection::{Connection, Server};
 use crate::dispatch::Dispatcher;
 use crate::error::Error;
 
-/// What carries pushes from a server to the dispatcher.
+/// A source of pushes and connections.
 pub(crate) enum Link {
-    /// Connections of our own, one for each generation.
+    /// Connections that this crate makes, one for each generation.
     Own {
         server: Arc<Server>,
         transport: Transport,
     },
-    /// A connection manager of the user's, with the push channel that it feeds.
+    /// The user's connection manager, with the channel that it sends its pushes to.
     Attached(Attached),
 }
 
-/// How pushes come off a connection of our own.
+/// How pushes are read from a connection that this crate makes.
 pub(crate) enum Transport {
-    /// By the push sender of redis-rs's `ConnectionManager`.
+    /// With the push sender of redis-rs's `ConnectionManager`.
     Manager,
-    /// Off the socket, before redis-rs parses it.
+    /// From the socket, before redis-rs parses it.
     Wire {
-        /// For how much of each second an idle handler may wait for a busy one's full buffer.
+        /// How much of each second the link may wait for room in a full buffer while another handler
+        /// is idle.
         wait: Duration,
     },
 }
@@ -53,7 +89,7 @@ struct Attempt<'a> {
 }
 
 impl Link {
-    /// What carries an attached channel's pushes, to be run as a task.
+    /// Returns the forwarding of an attached channel, to be run as a task.
     pub(crate) fn forwarding(&self) -> Option<Arc<Forwarding>> {
         match self {
             Self::Attached(link) => Some(link.forwarding()),
@@ -61,7 +97,11 @@ impl Link {
         }
     }
 
-    /// Connects. What is pushed from then on comes to the dispatcher as of `generation`.
+    /// Connects. The pushes of the new connection go to the dispatcher with the number `generation`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is not made within `timeout`.
     pub(crate) async fn connect(
         &mut self,
         generation: u64,
@@ -85,8 +125,8 @@ impl Link {
                 Transport::Wire { wait } => wire::connect(attempt, *wait).await,
             }
         };
-        // `connection_timeout` of redis-rs ends with the TCP and TLS handshakes on some paths; the
-        // greeting of a server that hangs must not take longer either.
+        // On some paths, the `connection_timeout` of redis-rs covers only the TCP and TLS handshakes.
+        // The greeting of a server that hangs must not take longer either.
         server.within(timeout, connecting).await
     }
 }

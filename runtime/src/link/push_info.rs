@@ -1,3 +1,6 @@
+//! From a push as redis-rs parses it to [`Incoming`]. The wire link has its own reader,
+//! [`scan`](super::wire), and a test that both agree.
+
 use redis::{PushInfo, PushKind, Value};
 
 use crate::push::Incoming;
@@ -5,10 +8,10 @@ use crate::subscription::Kind;
 
 /// Reads a push of redis-rs.
 ///
-/// The kinds stay apart here: `redis::Msg::from_push_info` makes a sharded message look like a
-/// plain one.
+/// This does not use `redis::Msg::from_push_info`, which makes a sharded message look like a plain
+/// one.
 pub(crate) fn incoming(push: &PushInfo) -> Incoming<'_> {
-    let whole = match &push.kind {
+    let well_formed = match &push.kind {
         PushKind::Message => message(Kind::Channel, &push.data),
         PushKind::PMessage => pattern_message(&push.data),
         PushKind::SMessage => message(Kind::Shard, &push.data),
@@ -23,7 +26,7 @@ pub(crate) fn incoming(push: &PushInfo) -> Incoming<'_> {
         PushKind::Other(kind) => Some(Incoming::Unknown { kind }),
         _ => Some(Incoming::Unknown { kind: "" }),
     };
-    whole.unwrap_or_else(|| Incoming::Malformed {
+    well_formed.unwrap_or_else(|| Incoming::Malformed {
         kind: wire_name(&push.kind),
     })
 }
@@ -69,7 +72,7 @@ fn unsubscribed(kind: Kind, data: &[Value]) -> Option<Incoming<'_>> {
     };
     Some(Incoming::Unsubscribed {
         kind,
-        // An unsubscribe from everything, with nothing subscribed, names nothing.
+        // The reply to an unsubscribe from everything has no name if nothing was subscribed.
         name: match name {
             Value::Nil => &[],
             name => bytes(name)?,
@@ -93,7 +96,7 @@ fn bytes(value: &Value) -> Option<&[u8]> {
     match value {
         Value::BulkString(bytes) => Some(bytes),
         Value::SimpleString(text) => Some(text.as_bytes()),
-        // redis-rs has a value of its own for this one text.
+        // redis-rs has a special value for this text.
         Value::Okay => Some(b"OK"),
         _ => None,
     }
@@ -150,7 +153,7 @@ mod tests {
         }
     }
 
-    /// `+OK`, which redis-rs reads as no string.
+    /// `+OK`, which redis-rs does not parse as a string.
     #[test]
     fn a_payload_may_be_the_simple_string_ok() {
         let push = push(PushKind::Message, vec![bulk("a"), Value::Okay]);

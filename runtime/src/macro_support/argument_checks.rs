@@ -8,21 +8,21 @@ use crate::handler::{MessageType, Spec};
 use crate::message::{MessageDescriptor, Source};
 use crate::subscription::{Segment, Subscription};
 
-/// Checks the argument types of a handler, in their order, where they are written.
+/// Checks the argument types of a handler, in order, where they are written.
 ///
-/// It runs in a `const`: a rule that is broken is told at the argument that breaks it, mounted or
-/// not.
+/// The checks run in a `const`, so a mistake is a compile error at the argument, whether or not the
+/// handler is mounted.
 pub struct ArgumentChecks<S> {
     listens: Listens,
     keys: Keys,
     message: Option<&'static MessageDescriptor>,
-    /// The message's type as it is written.
+    /// The type of the message, as written.
     written: &'static str,
     needs_pattern: bool,
     state: PhantomData<fn(S)>,
 }
 
-/// Whether what is listened to tells of keys.
+/// Whether the subscription carries key events.
 #[derive(Clone, Copy, Debug)]
 enum Keys {
     Never,
@@ -30,8 +30,10 @@ enum Keys {
     Always,
 }
 
+/// What the attribute says the handler listens to.
 #[derive(Clone, Copy, Debug)]
 enum Listens {
+    /// Nothing: the handler listens to what its message type names.
     AsTheMessage,
     ByExactName,
     ByPattern,
@@ -44,16 +46,15 @@ impl<S> ArgumentChecks<S> {
     pub const EXACT: Self = Self::new(Listens::ByExactName);
     /// For a handler whose attribute names a pattern or a template with params.
     pub const PATTERN: Self = Self::new(Listens::ByPattern);
-    /// For a handler whose attribute names an exact channel that may tell of keys.
-    pub const EXACT_KEYS: Self = Self::EXACT.telling_of_keys(Keys::Perhaps);
-    /// For a handler whose attribute names a pattern that may match channels that tell of keys.
-    pub const PATTERN_KEYS: Self = Self::PATTERN.telling_of_keys(Keys::Perhaps);
+    /// For a handler whose attribute names an exact channel that may carry key events.
+    pub const EXACT_KEYS: Self = Self::EXACT.with_keys(Keys::Perhaps);
+    /// For a handler whose attribute names a pattern that may match channels with key events.
+    pub const PATTERN_KEYS: Self = Self::PATTERN.with_keys(Keys::Perhaps);
     /// For a handler whose attribute names keys.
-    pub const KEYS: Self = Self::PATTERN.telling_of_keys(Keys::Always);
+    pub const KEYS: Self = Self::PATTERN.with_keys(Keys::Always);
     /// For a handler that listens to what its message type names.
     pub const OWN: Self = Self::new(Listens::AsTheMessage);
-
-    /// For a handler whose attribute names the prefix of keys.
+    /// For a handler whose attribute names a key prefix.
     pub const INVALIDATION: Self = Self::new(Listens::ToInvalidations);
     /// For a handler whose attribute names the connection.
     pub const CONNECTION: Self = Self::new(Listens::ToTheConnection);
@@ -69,11 +70,11 @@ impl<S> ArgumentChecks<S> {
         }
     }
 
-    const fn telling_of_keys(self, keys: Keys) -> Self {
+    const fn with_keys(self, keys: Keys) -> Self {
         Self { keys, ..self }
     }
 
-    /// Checks one argument, whose type is written like that.
+    /// Checks one argument. `written` is its type as written.
     #[track_caller]
     pub const fn arg<'p, T: FromPush<'p, S>>(&mut self, written: &'static str) {
         if let Some(message) = Probe::<T, S>::MESSAGE {
@@ -93,7 +94,7 @@ impl<S> ArgumentChecks<S> {
         }
     }
 
-    /// Checks an argument that is named like a param, against the params of the attribute.
+    /// Checks a `Param` argument against the params of the attribute.
     #[track_caller]
     pub const fn param<'p, T: NamedParam<'p, Via>, Via>(&self, name: &str, params: &[&str]) {
         let of_message = match (self.listens, self.message) {
@@ -110,7 +111,7 @@ impl<S> ArgumentChecks<S> {
         }
     }
 
-    /// Refuses a message that is not of what is listened to.
+    /// Refuses a message that the subscription does not carry.
     #[track_caller]
     const fn check_source(&self, message: &MessageDescriptor, written: &str) {
         match (self.listens, message.source) {
@@ -118,35 +119,35 @@ impl<S> ArgumentChecks<S> {
             | (Listens::ToInvalidations, Source::Invalidation)
             | (Listens::ToTheConnection, Source::Connection) => {}
             (Listens::ToInvalidations, _) => panic_with([
-                "a handler with `invalidate` takes an `Invalidation`; `",
+                "a handler with `invalidate` takes an `Invalidation`, not `",
                 written,
-                "` is not in one",
+                "`",
             ]),
             (Listens::ToTheConnection, _) => panic_with([
-                "a handler with `connection` takes a `ConnectionEvent`; `",
+                "a handler with `connection` takes a `ConnectionEvent`, not `",
                 written,
-                "` is not in one",
+                "`",
             ]),
             (_, Source::Invalidation) => panic_with([
                 "`",
                 written,
-                "` comes to a handler with `invalidate = \"user:\"`, and by no channel",
+                "` needs a handler with `invalidate = \"user:\"`; no channel carries it",
             ]),
             (_, Source::Connection) => panic_with([
                 "`",
                 written,
-                "` comes to a handler with `connection`, and by no channel",
+                "` needs a handler with `connection`; no channel carries it",
             ]),
             (_, Source::Keys) if matches!(self.keys, Keys::Never) => panic_with([
                 "`",
                 written,
-                "` comes to a handler with `keyspace = \"user:{id}\"`, and by no other channel",
+                "` needs a handler with `keyspace = \"user:{id}\"`; no other channel carries it",
             ]),
             (_, Source::Channel)
                 if matches!(self.keys, Keys::Always) && same(message.codec.as_bytes(), b"json") =>
             {
                 panic_with([
-                    "what happens to a key is told by a word, and `",
+                    "a key event is a plain word, but `",
                     written,
                     "` is read from JSON; take a `KeyEvent` or a `&str`",
                 ]);
@@ -155,7 +156,7 @@ impl<S> ArgumentChecks<S> {
         }
     }
 
-    /// Refuses a handler that says nowhere what it listens to.
+    /// Refuses a handler for which neither the attribute nor the message names a channel.
     #[track_caller]
     #[must_use]
     pub const fn listens(self) -> Self {
@@ -177,7 +178,7 @@ impl<S> ArgumentChecks<S> {
         self
     }
 
-    /// Refuses a template that lacks a param of the message: no push would ever match.
+    /// Refuses a template that lacks a param of the message: no push would match.
     #[track_caller]
     pub const fn fills(&self, params: &[&str]) {
         let [first, ..] = self.subscriptions() else {
@@ -201,8 +202,8 @@ impl<S> ArgumentChecks<S> {
         }
     }
 
-    /// Refuses a key that no message has: neither a param of the channel nor a field. A payload
-    /// whose fields are not known may have any.
+    /// Refuses a key that is neither a param of the channel nor a field of the payload. If the
+    /// fields of the payload are not known, any key may be one.
     #[track_caller]
     pub const fn is_ordered_by(&self, key: &str, params: &[&str]) {
         if contains(params, key) {
@@ -232,11 +233,13 @@ impl<S> ArgumentChecks<S> {
         }
     }
 
-    /// The handler's name and place, its message, and what that names if nothing else is named.
+    /// Creates the handler's spec with its name, its place and its message. Adds the subscriptions
+    /// of the message type if the attribute names none.
     #[must_use]
     pub fn spec(&self, name: &'static str, file: &'static str, line: u32) -> Spec {
-        let message = self.message;
-        let message = message.map(|message| MessageType::of(message, self.written));
+        let message = self
+            .message
+            .map(|message| MessageType::of(message, self.written));
         let spec = Spec::new(name).at(file, line).with_message(message);
         match self.listens {
             Listens::AsTheMessage => spec.on_all(self.subscriptions()),
@@ -244,7 +247,7 @@ impl<S> ArgumentChecks<S> {
         }
     }
 
-    /// What the message type names.
+    /// Returns the subscriptions that the message type names.
     const fn subscriptions(&self) -> &'static [Subscription] {
         match self.message {
             Some(message) => message.subscriptions,
@@ -254,17 +257,17 @@ impl<S> ArgumentChecks<S> {
 }
 
 impl Listens {
-    /// Refuses what is of a channel, where there is none.
+    /// Refuses an argument or an option that requires a channel if there is none.
     #[track_caller]
     const fn check_has_channel(self, what: &str) {
         match self {
             Self::ToInvalidations => panic_with([
-                "an invalidation comes by no channel, so there is no `",
+                "invalidations have no channel, so there is no `",
                 what,
                 "`; the key is in `Invalidation::Key`",
             ]),
             Self::ToTheConnection => panic_with([
-                "an event of the connection comes by no channel, so there is no `",
+                "connection events have no channel, so there is no `",
                 what,
                 "`",
             ]),
@@ -273,13 +276,14 @@ impl Listens {
     }
 }
 
-/// Text and bytes as they are may be JSON that the handler reads by itself.
+/// Returns whether the payload may be JSON. Text and bytes may be JSON that the handler parses
+/// itself.
 const fn may_be_json(message: &MessageDescriptor) -> bool {
     let codec = message.codec.as_bytes();
     same(codec, b"json") || (message.subscriptions.is_empty() && !same(codec, b"msgpack"))
 }
 
-/// Whether each of them is a template with that param.
+/// Returns whether all subscriptions are templates with the param.
 const fn all_have(subscriptions: &[Subscription], name: &str) -> bool {
     let mut rest = subscriptions;
     while let [first, others @ ..] = rest {
@@ -294,6 +298,7 @@ const fn all_have(subscriptions: &[Subscription], name: &str) -> bool {
     !subscriptions.is_empty()
 }
 
+/// Returns whether a template has the param.
 const fn is_param_of(segments: &[Segment], wanted: &str) -> bool {
     let mut rest = segments;
     while let [first, others @ ..] = rest {
@@ -315,7 +320,8 @@ const fn no_pattern() -> ! {
     );
 }
 
-/// An argument's message as a reference, so that the checks drop nothing at compile time.
+/// Makes an argument's message available as a reference, because a `const fn` cannot drop a value
+/// that has a destructor.
 struct Probe<T, S>(PhantomData<(T, S)>);
 
 impl<'p, T: FromPush<'p, S>, S> Probe<T, S> {

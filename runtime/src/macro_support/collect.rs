@@ -1,12 +1,12 @@
-//! Registers a handler, where the feature `collect` is on.
+//! Registers a handler, if the feature `collect` is on.
 
 #[cfg(feature = "collect")]
 pub use crate::router::{Collected, Fit, Named, Stateless, Unfit};
 #[cfg(feature = "collect")]
 pub use inventory::submit;
 
-/// What generated code calls: `collect!(on_order)`, or `collect!(on_order, App)` where the
-/// attribute names a state.
+/// Called by generated code: `collect!(on_order)`, or `collect!(on_order, App)` if the attribute
+/// names a state.
 #[cfg(feature = "collect")]
 #[doc(hidden)]
 #[macro_export]
@@ -42,7 +42,7 @@ macro_rules! __collect {
     };
 }
 
-/// Nothing, without the feature.
+/// Does nothing without the feature.
 #[cfg(not(feature = "collect"))]
 #[doc(hidden)]
 #[macro_export]

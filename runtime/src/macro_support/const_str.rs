@@ -1,6 +1,6 @@
-//! What a `const` does with words: it can neither compare texts nor format any by itself.
+//! String functions for `const` contexts, where strings can be neither compared nor formatted.
 
-/// Whether one of the names is the wanted one.
+/// Returns whether `names` contains `wanted`.
 pub(super) const fn contains(names: &[&str], wanted: &str) -> bool {
     let mut rest = names;
     while let [first, others @ ..] = rest {
@@ -12,7 +12,7 @@ pub(super) const fn contains(names: &[&str], wanted: &str) -> bool {
     false
 }
 
-/// Whether two texts are equal.
+/// Returns whether two texts are equal.
 pub(super) const fn same(mut one: &[u8], mut other: &[u8]) -> bool {
     while let ([a, one_rest @ ..], [b, other_rest @ ..]) = (one, other) {
         if *a != *b {
@@ -23,7 +23,7 @@ pub(super) const fn same(mut one: &[u8], mut other: &[u8]) -> bool {
     one.is_empty() && other.is_empty()
 }
 
-/// Panics with the parts put together.
+/// Panics with the concatenation of the parts.
 #[track_caller]
 pub(super) const fn panic_with(parts: [&str; 3]) -> ! {
     let mut text = [0; 256];
@@ -39,7 +39,7 @@ pub(super) const fn panic_with(parts: [&str; 3]) -> ! {
     }
     match std::str::from_utf8(text.split_at(end).0) {
         Ok(text) => panic!("{}", text),
-        // A long name was cut within a character.
+        // A long name was cut in the middle of a character.
         Err(_) => panic!("{}", parts[0]),
     }
 }

@@ -1,4 +1,35 @@
-//! What generated code calls: one function per idea. No public API.
+//! Support for generated code. Not public API.
+//!
+//! The macros generate little code: each step is a call to a function of this module, which they
+//! reach as `redis_push::__private`. A generated handler looks about like this:
+//!
+//! ```text
+//! const CHECKS = ArgumentChecks::EXACT ── arg::<T>() for each argument ── listens()
+//! fn spec()    = CHECKS.spec(..).on(Subscription::from_static(..))
+//! fn handle()  = send(answer(user_fn(arg(push, state)?, ..).await), push).await
+//! ```
+//!
+//! - [`ArgumentChecks`] checks the signature in a `const`, and creates the `Spec`.
+//! - [`arg`], [`param_arg`] and [`gap_arg`] extract arguments; [`outcome`], [`answer`] and [`send`]
+//!   convert what the function returned.
+//! - [`json`], [`text`], [`bytes`], [`coded`] and their `to_` counterparts decode and encode the
+//!   payload of a message type; [`params()`] and [`channel()`] do so with the params of its
+//!   channel.
+//! - [`mount`], [`mounts`] and [`stand_in`] belong to `handlers!`, and [`collect`](mod@collect)
+//!   registers a handler.
+//!
+//! # In and out
+//!
+//! Only generated code calls this module, so it may use every other module, and no other module
+//! uses it. The rest are re-exports under paths that the macros can rely on.
+//!
+//! # Invariants
+//!
+//! - The macros crate requires exactly this version, so anything here may change in any release.
+//!   The paths must match the macros.
+//! - Compile errors show the names and the bounds of these functions. Their messages are part of
+//!   the user interface, and the UI tests compare them.
+//! - A function here is generic over the user's types, so it is small.
 
 mod argument_checks;
 pub mod collect;
@@ -7,8 +38,11 @@ mod params;
 mod payload;
 pub mod stand_in;
 
+pub use crate::__collect as collect;
 pub use crate::broadcast::Overflow;
-pub use crate::error::Rejection;
+pub use crate::error::{Rejection, Result as Written};
+#[cfg(feature = "msgpack")]
+pub use crate::extract::MsgPackCodec;
 pub use crate::extract::{
     AnyState, Borrowed, Copied, FromGap, FromPush, FromText, Param, Parsed, param,
 };
@@ -26,38 +60,36 @@ pub use serde;
 pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use std::borrow::Cow;
 
-pub use crate::__collect as collect;
 use crate::error::Fault;
-pub use crate::error::Result as Written;
-#[cfg(feature = "msgpack")]
-pub use crate::extract::MsgPackCodec;
 use crate::handler::{IntoAnswer, IntoOutcome};
 
-/// How a delivery ended, under a name that no `Result` of the user's shadows.
+// Generated code uses these names because the user may have a `Result` of their own in scope.
+
+/// The result of a delivery.
 pub type Handled = Result<(), Fault>;
 
-/// What a message is taken to be, by the same token.
+/// The result of extracting a message.
 pub type Taken<T> = Result<T, Rejection>;
 
-/// What serde makes of a value, likewise.
+/// The result of a function of serde.
 pub type Made<T, E> = Result<T, E>;
 
-/// Takes one argument.
+/// Extracts one argument.
 pub fn arg<'p, T: FromPush<'p, S>, S>(push: Push<'p>, state: &'p S) -> Result<T, Fault> {
     T::from_push(push, state).map_err(Fault::Rejected)
 }
 
-/// Takes one argument of a gap handler.
+/// Extracts one argument of a gap handler.
 pub fn gap_arg<'p, T: FromGap<'p, S>, S>(gap: &'p Gap, state: &'p S) -> Result<T, Fault> {
     T::from_gap(gap, state).map_err(Fault::Rejected)
 }
 
-/// Turns what a function returned into how it ended.
+/// Converts the return value of a function into the result of a delivery.
 pub fn outcome<R: IntoOutcome>(returned: R) -> Handled {
     returned.into_outcome().map_err(Fault::Failed)
 }
 
-/// Says how a delivery ended, and what is to be published.
+/// Converts the return value of a function into the answer to publish, if there is one.
 pub fn answer<R: IntoAnswer>(returned: R) -> Result<Answer, Fault> {
     returned.into_answer().map_err(Fault::Failed)
 }
@@ -75,7 +107,7 @@ pub fn mount<H: Handler<S>, S: Send + Sync + 'static>(handler: H) -> Mount<S> {
     Mount::new(handler)
 }
 
-/// Gathers what is mounted.
+/// Collects mounts into the list that `handlers!` returns.
 #[must_use]
 pub fn mounts<S, const N: usize>(mounts: [Mount<S>; N]) -> Vec<Mount<S>> {
     mounts.into()

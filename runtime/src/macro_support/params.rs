@@ -1,18 +1,17 @@
-//! The params of a channel's name: into the fields of a message and back.
+//! Conversion of the params of a channel's name into the fields of a message, and back.
 
 use std::fmt::Display;
 
-use crate::error::{Error, Fault, Rejection};
+use crate::error::{Error, Fault, Rejection, Result as Written};
 use crate::extract::{FromText, Param, param};
 use crate::push::Push;
 use crate::subscription::Subscription;
 
-use crate::error::Result as Written;
-
-/// The text of each param in the push's channel name, in the order of `names`.
+/// Returns the text of each param in the push's channel name, in the order of `names`.
 ///
-/// The subscription's own template is asked first: a mount may have changed it. `of_type` are what
-/// the message type names; those know nothing of a prefix.
+/// The template of the subscription has priority, because a mount may have changed it. `of_type`
+/// are the subscriptions that the message type names; their templates match the name without a
+/// prefix.
 pub fn params<'p, const N: usize>(
     push: Push<'p>,
     of_type: &[Subscription],
@@ -28,14 +27,14 @@ pub fn params<'p, const N: usize>(
             of_type.find_map(|template| template.capture(channel, names))
         }
     };
-    found.ok_or_else(|| Rejection::unmatched("the channel is not of the template"))
+    found.ok_or_else(|| Rejection::unmatched("the channel does not match the template"))
 }
 
-/// The channel's name with each param's text in its place.
+/// Returns the channel's name in which each param is replaced with the text of its value.
 ///
 /// # Errors
 ///
-/// When the params could not be read back from it.
+/// When a param could not be read back from the name.
 pub fn channel(
     of_type: &[Subscription],
     label: &str,
@@ -51,14 +50,14 @@ pub fn channel(
     }
 }
 
-/// An argument that is named like its param.
+/// Arguments that have the name of their param.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the `Param` of `redis_push`",
-    label = "an argument type of this name is taken for a param of the channel",
+    label = "an argument type named `Param` is a param of the channel",
     note = "import a type of your own under another name"
 )]
 pub trait NamedParam<'p, Via>: Sized {
-    /// Takes the param of that name.
+    /// Extracts the param of that name.
     fn named(name: &'static str, push: Push<'p>) -> Result<Self, Rejection>;
 }
 
@@ -69,7 +68,7 @@ impl<'p, T: FromText<'p, Via>, Via> NamedParam<'p, Via> for Param<T> {
     }
 }
 
-/// Takes a `Param` argument, which is named like the param.
+/// Extracts a `Param` argument, which has the name of its param.
 pub fn param_arg<'p, T: NamedParam<'p, Via>, Via>(
     name: &'static str,
     push: Push<'p>,

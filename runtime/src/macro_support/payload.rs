@@ -1,4 +1,4 @@
-//! The payload of a message type, by its codec: read and written.
+//! The payload of a message type: decoding and encoding with each codec.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -7,14 +7,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Taken;
-use crate::error::{BoxError, Error, Rejection};
+use crate::error::{BoxError, Error, Rejection, Result as Written};
 use crate::extract::{FromText, JsonReader, read_json};
 use crate::message::Codec;
 use crate::push::Push;
 
-use crate::error::Result as Written;
-
-/// Reads the payload as JSON, for the message type of that name.
+/// Decodes the payload from JSON, for the message type `name`.
 pub fn json<'p, T>(
     push: Push<'p>,
     name: &'static str,
@@ -23,50 +21,52 @@ pub fn json<'p, T>(
     read_json(push, || name, read)
 }
 
-/// Writes JSON, for the message type of that name.
+/// Encodes JSON, for the message type `name`.
 pub fn to_json<'m>(
     name: &str,
     write: impl FnOnce(&mut serde_json::Serializer<&mut Vec<u8>>) -> serde_json::Result<()>,
 ) -> Written<Cow<'m, [u8]>> {
     let mut payload = Vec::with_capacity(128);
-    let written = write(&mut serde_json::Serializer::new(&mut payload));
-    written.map_err(|error| unwritten(name, error))?;
+    write(&mut serde_json::Serializer::new(&mut payload))
+        .map_err(|error| cannot_publish(name, error))?;
     Ok(Cow::Owned(payload))
 }
 
-/// Reads the payload by a codec of the user's.
+/// Decodes the payload with a user's codec.
 pub fn coded<'p, C: Codec, T: Deserialize<'p>>(push: Push<'p>, name: &'static str) -> Taken<T> {
-    C::decode(push.payload())
-        .map_err(|error| Rejection::caused_by(format!("the payload is no `{name}`"), error))
+    C::decode(push.payload()).map_err(|error| {
+        Rejection::caused_by(format!("the payload is not a valid `{name}`"), error)
+    })
 }
 
-/// Writes the payload by a codec of the user's.
+/// Encodes the payload with a user's codec.
 pub fn to_coded<'m, C: Codec>(name: &str, value: &impl Serialize) -> Written<Cow<'m, [u8]>> {
     C::encode(value)
         .map(Cow::Owned)
-        .map_err(|error| unwritten(name, error))
+        .map_err(|error| cannot_publish(name, error))
 }
 
-/// Reads the payload as the text of a value.
+/// Decodes the payload from text.
 pub fn text<'p, T: FromText<'p, Via>, Via>(push: Push<'p>, name: &'static str) -> Taken<T> {
     let text = std::str::from_utf8(push.payload())
         .map_err(|error| Rejection::caused_by("the payload is not UTF-8", error))?;
-    T::from_text(text)
-        .map_err(|error| Rejection::caused_by(format!("the payload is no `{name}`"), error))
+    T::from_text(text).map_err(|error| {
+        Rejection::caused_by(format!("the payload is not a valid `{name}`"), error)
+    })
 }
 
-/// Writes the payload as the text of a value.
+/// Encodes a value as text.
 pub fn to_text<'m>(value: &impl Display) -> Written<Cow<'m, [u8]>> {
     Ok(Cow::Owned(value.to_string().into_bytes()))
 }
 
-/// What `codec = bytes` reads.
+/// Types that `codec = bytes` decodes.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read as bytes",
     label = "`codec = bytes` takes `&[u8]`, `Cow<[u8]>`, `Vec<u8>` or `Bytes`"
 )]
 pub trait FromBytes<'p>: Sized {
-    /// Takes the payload as it is.
+    /// Converts the payload.
     fn from_bytes(push: Push<'p>) -> Self;
 }
 
@@ -94,17 +94,17 @@ impl FromBytes<'_> for Bytes {
     }
 }
 
-/// Takes the payload as it is.
+/// Returns the payload as bytes.
 pub fn bytes<'p, T: FromBytes<'p>>(push: Push<'p>) -> Taken<T> {
     Ok(T::from_bytes(push))
 }
 
-/// Writes bytes as they are.
+/// Encodes bytes as they are.
 pub fn to_bytes<T: AsRef<[u8]>>(value: &T) -> Written<Cow<'_, [u8]>> {
     Ok(Cow::Borrowed(value.as_ref()))
 }
 
-fn unwritten(name: &str, error: impl Into<BoxError>) -> Error {
+fn cannot_publish(name: &str, error: impl Into<BoxError>) -> Error {
     let error = error.into();
     Error::encode(format!("`{name}` cannot be published: {error}"))
 }

@@ -1,19 +1,20 @@
 //! Stand-ins for the types that plain functions do not have.
 //!
-//! `use stand_in::*; use the::path as __Handler;` takes the stand-in only where `path` names a
-//! function and no type.
+//! A glob import gives way to an explicit one, so `use stand_in::*; use the::path as __Handler;`
+//! names the stand-in only if `path` is a function without a type of the same name.
 
 use super::{Gap, GapHandler, Handled, Handler, Push, Spec};
 
-/// Says that a type is no stand-in.
+/// Tells stand-ins apart from the types of handlers.
 pub trait Annotated {
-    /// Whether an attribute has made the type; the stand-ins' own constant hides this one.
+    /// Whether an attribute has generated the type. The inherent constant of the stand-in hides
+    /// this one.
     const IS_HANDLER: bool = true;
 }
 
 impl<T> Annotated for T {}
 
-/// Stands for what `#[push_handler]` would have made.
+/// Stands in for the type that `#[push_handler]` would have generated.
 #[derive(Debug)]
 pub struct __Handler {}
 

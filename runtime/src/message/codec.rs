@@ -2,21 +2,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::BoxError;
 
-/// How the payload of a message type is written and read, for `#[push(codec = path::to::Codec)]`.
+/// An encoding for the payloads of message types, for `#[push(codec = path::to::Codec)]`.
 ///
-/// JSON, text, bytes and MessagePack need none: see
-/// [`PushMessage`](macro@crate::PushMessage). What is written must be read again as the same value.
+/// JSON, text, bytes and MessagePack are built in: see [`PushMessage`](macro@crate::PushMessage). A
+/// value that is encoded must be decoded as the same value.
 ///
 /// ```
 /// use redis_push::{BoxError, Codec, PushMessage};
 /// use serde::{Deserialize, Serialize};
 ///
-/// /// JSON behind one byte that says which version it is.
+/// /// JSON after one byte for the version.
 /// struct Versioned;
 ///
 /// impl Codec for Versioned {
 ///     fn decode<'p, T: Deserialize<'p>>(payload: &'p [u8]) -> Result<T, BoxError> {
-///         let json = payload.strip_prefix(b"1").ok_or("not of version 1")?;
+///         let json = payload.strip_prefix(b"1").ok_or("not version 1")?;
 ///         Ok(serde_json::from_slice(json)?)
 ///     }
 ///
@@ -38,18 +38,18 @@ use crate::error::BoxError;
     label = "implement `redis_push::Codec` for it, or write `json`, `text`, `bytes` or `msgpack`"
 )]
 pub trait Codec {
-    /// Reads a payload; the value may borrow from it.
+    /// Decodes a payload. The value may borrow from it.
     ///
     /// # Errors
     ///
-    /// When the payload is not a `T`. The text goes into logs, so it should quote nothing of the
+    /// When the payload is not a `T`. The error's text goes into logs, so it should not quote the
     /// payload.
     fn decode<'p, T: Deserialize<'p>>(payload: &'p [u8]) -> Result<T, BoxError>;
 
-    /// Writes a payload.
+    /// Encodes a payload.
     ///
     /// # Errors
     ///
-    /// When the value cannot be written.
+    /// When the value cannot be encoded.
     fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, BoxError>;
 }

@@ -1,26 +1,27 @@
 use super::source::Source;
 use crate::subscription::Subscription;
 
-/// What the macros ask of a handler's message at compile time.
+/// Describes a handler's message to the macros, at compile time.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct MessageDescriptor {
-    /// What the type itself says that it is published on; empty for a payload of any channel.
+    /// The subscriptions that the type names; empty for a payload of any channel.
     pub subscriptions: &'static [Subscription],
-    /// The names of the fields, for options that name one.
+    /// The names of the fields, for options that refer to one.
     pub fields: &'static [&'static str],
-    /// How the payload is read, such as `json`; empty where the type does not say.
+    /// The codec of the payload, such as `json`; empty if the type has none.
     pub codec: &'static str,
-    /// The name of the type, where it names its channel: two of them do not go together on one.
+    /// The name of the type, if the type names its channel. Handlers must not take two such types
+    /// from one channel.
     pub(crate) type_name: Option<fn() -> &'static str>,
     pub(crate) source: Source,
 }
 
 impl MessageDescriptor {
-    /// A payload of any channel.
+    /// A payload of any channel, without a codec.
     pub const PAYLOAD: Self = Self::payload("");
 
-    /// A payload of any channel, and how it is read, as the [wiring](crate::Wiring) is to say it:
+    /// Describes a payload of any channel. The codec is what the [wiring](crate::Wiring) shows:
     /// `json`, `text`, `bytes` or a word of your own.
     #[must_use]
     pub const fn payload(codec: &'static str) -> Self {
@@ -33,7 +34,7 @@ impl MessageDescriptor {
         }
     }
 
-    /// What not every channel carries, or none.
+    /// Describes a message that only some channels carry, or none.
     pub(crate) const fn from_source(source: Source) -> Self {
         Self {
             source,
@@ -41,7 +42,7 @@ impl MessageDescriptor {
         }
     }
 
-    /// A [`PushMessage`](crate::PushMessage), which names its channels.
+    /// Describes a [`PushMessage`](crate::PushMessage), which names its channels.
     #[must_use]
     pub const fn of<T: crate::PushMessage>() -> Self {
         Self {

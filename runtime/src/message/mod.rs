@@ -1,3 +1,28 @@
+//! Message types: what a handler can take as its message, and what can be published.
+//!
+//! - [`PushMessage`] is a type that names its channels. `#[derive(PushMessage)]` implements it.
+//! - [`MessageDescriptor`] is what the macros know about an argument that is a message, in a
+//!   `const`.
+//! - [`Source`] is where a message comes from: a channel, a key event, an invalidation or the
+//!   connection. Not every subscription carries every source.
+//! - [`ToPayload`] encodes a value as a payload, and [`Codec`] does both directions for message
+//!   types with an encoding of their own.
+//!
+//! # In and out
+//!
+//! The extractors in `extract` and the derive macro supply the descriptors, as `FromPush::MESSAGE`.
+//! `macro_support` checks them where the handler is written, and stores them in the handler's
+//! `Spec`. `router` checks them again when the subscriber starts, because a mount may have changed
+//! the subscriptions. `publish` calls [`ToPayload`].
+//!
+//! # Invariants
+//!
+//! - A handler takes at most one message, and all handlers of one name take the same
+//!   [`PushMessage`] type. Arguments that name no channel ([`Json`](crate::Json), text, bytes) go
+//!   with any type.
+//! - A value that is encoded can be decoded again as the same value.
+//! - Nothing here knows a connection or a handler: this is the vocabulary of both directions.
+
 mod codec;
 mod descriptor;
 mod payload;
@@ -10,31 +35,34 @@ pub(crate) use source::Source;
 
 use crate::subscription::Subscription;
 
-/// A message type that names what it is published on.
+/// A message type that names the channels it is published on.
 ///
-/// `#[derive(PushMessage)]` writes it, and the [`FromPush`](crate::FromPush) beside it.
+/// `#[derive(PushMessage)]` implements it, together with [`FromPush`](crate::FromPush).
 ///
-/// What is published on a name is one type: handlers that take different ones from it are an error
-/// of [`Subscriber::start`](crate::Subscriber::start). [`Json<T>`](crate::Json),
-/// [`Text<T>`](crate::Text), text and bytes are other views of the same payload, and go with any.
+/// One name carries one message type: if handlers take different message types from it,
+/// [`Subscriber::start`](crate::Subscriber::start) returns an error. [`Json<T>`](crate::Json),
+/// [`Text<T>`](crate::Text), text and bytes are other views of the same payload, and go with any
+/// type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a push message",
     label = "add `#[derive(PushMessage)]` or take `Json<{Self}>`"
 )]
 pub trait PushMessage {
-    /// What a handler of this type listens to, if it says nothing else.
+    /// The subscriptions of a handler of this type, unless its attribute names others.
     const SUBSCRIPTIONS: &'static [Subscription];
-    /// The params, and the names of the fields in the payload; empty where they are not known.
+    /// The names of the params and of the payload's fields; empty if they are not known.
     const FIELDS: &'static [&'static str] = &[];
-    /// How the payload is written: `json`, `text`, `bytes`, `msgpack`, or the path of a
-    /// [`Codec`](crate::Codec).
+    /// The codec of the payload: `json`, `text`, `bytes`, `msgpack`, or the path of a
+    /// [`Codec`].
     const CODEC: &'static str = "json";
 
-    /// Where it is published, as its attribute says it: `quotes.{symbol}`. Of several channels the
-    /// first.
+    /// Returns the channel as the type's attribute names it, such as `quotes.{symbol}`. If there
+    /// are several channels, returns the first.
     #[must_use]
     fn template() -> String {
-        let first = Self::SUBSCRIPTIONS.first();
-        first.map(Subscription::text).unwrap_or_default()
+        Self::SUBSCRIPTIONS
+            .first()
+            .map(Subscription::text)
+            .unwrap_or_default()
     }
 }

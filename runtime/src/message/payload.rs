@@ -4,11 +4,12 @@ use bytes::Bytes;
 
 use crate::error::Result;
 
-/// What can be a payload.
+/// Types that can be published as a payload.
 ///
-/// Of each type that a handler takes as its message, its counterpart here writes what that one
-/// reads: `Json<T>` of what serde can write, `Text<T>` of what can be displayed, text and bytes as
-/// they are, and `#[derive(PushMessage)]` types by their codec.
+/// They are the counterparts of the types that a handler can take as its message, and encode what
+/// those decode: `Json<T>` for a `T` that implements serde's `Serialize`, `Text<T>` for a `T` that
+/// implements `Display`, text and bytes as they are, and `#[derive(PushMessage)]` types by their
+/// codec.
 ///
 /// ```
 /// use redis_push::{Json, Text, ToPayload};
@@ -25,11 +26,11 @@ use crate::error::Result;
     note = "a `#[derive(PushMessage)]` type can be published if all of its fields can be written: by serde's `Serialize` for JSON and MessagePack, by `Display` for text"
 )]
 pub trait ToPayload {
-    /// Writes the payload.
+    /// Encodes the value as a payload.
     ///
     /// # Errors
     ///
-    /// When the value cannot be written ([`Error::is_encode`](crate::Error::is_encode)).
+    /// When the value cannot be encoded ([`Error::is_encode`](crate::Error::is_encode)).
     fn to_payload(&self) -> Result<Cow<'_, [u8]>>;
 }
 

@@ -1,25 +1,27 @@
-//! Where a handler's message is taken from, and whether what it listens to carries that.
+//! Where a handler's message comes from, and which subscriptions carry it.
 
 use crate::subscription::{Kind, Subscription};
 
-/// Where a message is taken from.
+/// Where a message comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// What was published on a channel.
+    /// Published on a channel.
     Channel,
-    /// What a channel that tells of keys says.
+    /// A key event, which the server publishes on a `__keyspace@…` or `__keyevent@…` channel.
     Keys,
     /// An invalidation of keys.
     Invalidation,
-    /// An event of the connection.
+    /// A connection event.
     Connection,
 }
 
 impl Source {
-    /// Whether a subscription may carry it.
+    /// Returns whether a subscription may carry messages from this source.
     pub(crate) fn is_carried_by(self, subscription: &Subscription) -> bool {
         match (subscription.kind(), self) {
-            (Kind::Channel | Kind::Pattern, Self::Keys) => may_tell_of_keys(subscription.name()),
+            (Kind::Channel | Kind::Pattern, Self::Keys) => {
+                may_carry_key_events(subscription.name())
+            }
             (Kind::Channel | Kind::Pattern | Kind::Shard, Self::Channel)
             | (Kind::Invalidation, Self::Invalidation)
             | (Kind::Connection, Self::Connection) => true,
@@ -27,17 +29,18 @@ impl Source {
         }
     }
 
+    /// Names a message from this source, for errors.
     pub(crate) const fn in_words(self) -> &'static str {
         match self {
-            Self::Channel => "a message of a channel",
-            Self::Keys => "what happens to a key",
+            Self::Channel => "a channel message",
+            Self::Keys => "a key event",
             Self::Invalidation => "an invalidation",
-            Self::Connection => "an event of the connection",
+            Self::Connection => "a connection event",
         }
     }
 }
 
-/// Whether a name may be that of a channel that tells of keys, or a glob that matches one.
-fn may_tell_of_keys(name: &str) -> bool {
+/// Returns whether a name may be that of a channel with key events, or a glob that matches one.
+fn may_carry_key_events(name: &str) -> bool {
     name.starts_with("__key") || name.starts_with(['*', '?', '[', '\\'])
 }

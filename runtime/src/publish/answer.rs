@@ -2,7 +2,7 @@ use super::command::{Outgoing, Publishable};
 use crate::error::{BoxError, Result};
 use crate::push::Push;
 
-/// An answer: a handler that returns it publishes the message, on the channel of its type.
+/// An answer: when a handler returns it, the message is published on the channel of its type.
 ///
 /// A handler may return `Publish<T>`, `Option<Publish<T>>`, and a `Result` of either.
 ///
@@ -31,45 +31,47 @@ use crate::push::Push;
 /// let mounts: Vec<Mount<()>> = handlers![on_order];
 /// ```
 ///
-/// The delivery ends when the server has taken the answer, so the answers of one handler go out in
-/// order, one round trip each; `workers = n` lets n be under way at once. An answer that cannot be
-/// published is an error of the handler, counted `failed`; it is not tried again. Answers go over
-/// the subscriber's [publisher](crate::Subscriber::publisher).
+/// The delivery ends when the server has accepted the answer, so the answers of one handler are
+/// published in order, one round trip each; with `workers = n`, up to n are in progress at once. An
+/// answer that cannot be published is an error of the handler, counted `failed`, and is not retried.
+/// Answers are sent through the subscriber's [publisher](crate::Subscriber::publisher).
 ///
-/// A handler whose answers it hears itself, by its own subscription, goes on for ever.
+/// A handler that receives its own answers, through its own subscription, loops forever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use = "an answer is published by being returned from a handler"]
 pub struct Publish<T>(pub T);
 
-/// What a delivery is answered with: nothing, or a message that is ready to be published.
+/// The answer to a delivery: nothing, or a message that is ready to be published.
 ///
-/// [`IntoAnswer`](crate::IntoAnswer) makes it of what a handler returns.
+/// [`IntoAnswer`](crate::IntoAnswer) converts the return value of a handler into it.
 #[derive(Debug, Default)]
 #[must_use = "an answer is published by being returned from a handler"]
 pub struct Answer(Option<Box<Outgoing>>);
 
 impl Answer {
-    /// Nothing to publish.
+    /// Creates an answer that publishes nothing.
     pub const fn none() -> Self {
         Self(None)
     }
 
-    /// A message to publish.
+    /// Creates an answer that publishes a message.
     ///
     /// # Errors
     ///
-    /// When it cannot be written ([`Error::is_encode`](crate::Error::is_encode)).
+    /// Returns an error if the message cannot be encoded
+    /// ([`Error::is_encode`](crate::Error::is_encode)).
     pub fn of<M: Publishable>(message: &M) -> Result<Self> {
         Outgoing::of(message).map(|outgoing| Self(Some(Box::new(outgoing))))
     }
 
-    /// Publishes it, by the push's publisher.
+    /// Publishes the answer with the push's publisher.
     pub(crate) async fn send(self, push: Push<'_>) -> Result<(), BoxError> {
         let Some(outgoing) = self.0 else {
             return Ok(());
         };
-        let publisher = push.publisher();
-        let publisher = publisher.ok_or("there is no publisher for the answer here")?;
+        let publisher = push
+            .publisher()
+            .ok_or("the push has no publisher for the answer: set one with `with_publisher`")?;
         publisher.send(*outgoing).await?;
         Ok(())
     }

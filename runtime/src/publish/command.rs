@@ -7,26 +7,28 @@ use crate::message::{PushMessage, ToPayload};
 use crate::subscription::Kind;
 use crate::util::Escaped;
 
-/// A message type that can be published: it knows its channel, and how its payload is written.
+/// Message types that can be published: they know their channel and how to encode their payload.
 ///
-/// `#[derive(PushMessage)]` writes it for types with a `channel` or a `shard`, if their fields can
-/// be written; a `pattern` names no channel to publish on. Of several channels the first is meant.
+/// `#[derive(PushMessage)]` implements this for types with a `channel` or a `shard`, if their fields
+/// can be encoded; a `pattern` does not name a channel to publish on. If a type has several channels,
+/// the first one is used.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message that can be published",
     label = "its channel is not known",
-    note = "a `#[derive(PushMessage)]` type with a `channel` or a `shard` can be, if its params are `Display` and it is not `receive_only`; for any other value there is `publish_to(channel, &value)`"
+    note = "a `#[derive(PushMessage)]` type with a `channel` or a `shard` can be published, if its params are `Display` and it is not `receive_only`; for any other value use `publish_to(channel, &value)`"
 )]
 pub trait Publishable: PushMessage + ToPayload {
-    /// The name of the channel that this message goes to.
+    /// Returns the name of the channel on which this message is published.
     ///
     /// # Errors
     ///
-    /// When a param's text could not be read back from the name ([`Error::is_encode`]): it is empty,
-    /// or holds a `.`, a `:`, a `/`, or the text that stands behind it in the template.
+    /// Returns an error if the text of a param could not be parsed back from the name
+    /// ([`Error::is_encode`]): it is empty, or contains a `.`, a `:`, a `/`, or the text that follows
+    /// the param in the template.
     fn to_channel(&self) -> Result<String>;
 }
 
-/// A message, ready to be sent.
+/// A message that is encoded and ready to send.
 pub(crate) struct Outgoing {
     command: &'static str,
     channel: Vec<u8>,
@@ -35,7 +37,7 @@ pub(crate) struct Outgoing {
 
 impl fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Payloads are the user's data: they stay out of logs.
+        // Payloads are the user's data and must not appear in logs.
         f.debug_struct("Outgoing")
             .field("command", &self.command)
             .field("channel", &Escaped(&self.channel))
@@ -48,7 +50,7 @@ impl Outgoing {
     pub(super) fn of<M: Publishable>(message: &M) -> Result<Self> {
         let kind = match M::SUBSCRIPTIONS {
             [first, ..] => first.kind(),
-            [] => return Err(Error::encode("the message type names no channel")),
+            [] => return Err(Error::encode("the message type does not name a channel")),
         };
         let channel = message.to_channel()?.into_bytes();
         let payload = message.to_payload()?.into_owned();
@@ -57,14 +59,16 @@ impl Outgoing {
 
     pub(super) fn new(kind: Kind, channel: Vec<u8>, payload: Vec<u8>) -> Result<Self> {
         if channel.is_empty() {
-            return Err(Error::encode("the name of the channel is empty"));
+            return Err(Error::encode(
+                "the name of the channel to publish on is empty",
+            ));
         }
         let command = match kind {
-            // A template is a pattern for who listens, and a channel once its params are filled.
+            // A template with params is subscribed as a pattern; with its params filled it is a channel.
             Kind::Channel | Kind::Pattern => "PUBLISH",
             Kind::Shard => "SPUBLISH",
             Kind::Invalidation | Kind::Connection => {
-                return Err(Error::encode("only on channels can be published"));
+                return Err(Error::encode("messages can be published only on channels"));
             }
         };
         Ok(Self {

@@ -1,4 +1,25 @@
-//! The other direction: messages, from values to the server.
+//! Publishing: from a value of the user to a `PUBLISH` or `SPUBLISH` command.
+//!
+//! | file | contents |
+//! | --- | --- |
+//! | `command` | [`Publishable`], and `Outgoing`: a message that is encoded and ready to send |
+//! | `answer` | [`Publish`] and [`Answer`]: what a handler returns to have it published |
+//! | `publisher` | [`Publisher`]: sends commands over a connection, [`Publishing`]: the future of one |
+//! | `push` | the publisher that travels with each push, for handlers |
+//!
+//! In: a value. `message` encodes its payload and `subscription` fills its channel's template, before
+//! anything is awaited. A [`Publishing`] owns the encoded bytes and nothing of the value.
+//!
+//! Out: a pipeline of commands, either over a `LazyConnection` of `connection`, which is separate from
+//! the link, or over a connection that the user passed in. `subscriber` gives each handler a publisher
+//! as an extension of its pushes, and `delivery` sends a handler's answer through it.
+//!
+//! Invariants:
+//!
+//! - A publish is sent at most once. It is never retried here, because the server may have accepted
+//!   it without the reply arriving.
+//! - If a command was sent and no reply arrived, the error begins with "not known to be published".
+//! - No payload appears in `Debug` or in an error.
 
 mod answer;
 mod command;

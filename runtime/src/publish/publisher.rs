@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::message::ToPayload;
 use crate::subscription::Kind;
 
-/// Publishes messages: what it writes, a handler of the same type reads.
+/// A publisher of messages: a handler of the same type reads what it writes.
 ///
 /// ```
 /// use redis_push::{Publisher, PushMessage, Subscriber, handlers, push_handler};
@@ -46,19 +46,20 @@ use crate::subscription::Kind;
 /// # }
 /// ```
 ///
-/// Cheap to clone; all clones share one connection, over which their commands are pipelined. It is
-/// not the connection that subscriptions are on, unless that is one of yours which you give it.
+/// Cheap to clone. All clones share one connection, over which their commands are pipelined. It is not
+/// the connection of the subscriptions, unless you pass in that same connection.
 ///
-/// # What a publish tells
+/// # Number of receivers
 ///
-/// The number of receivers is what the server has counted when it took the message: the
-/// connections subscribed to the channel on that server. It is no receipt. A connection may be lost
-/// before the message gets there, a pattern counts beside the channel, and in a cluster the
-/// receivers at other nodes are not counted.
+/// The number of receivers is the server's count when it accepted the message: the connections
+/// subscribed to the channel on that server. It is not a delivery acknowledgement. A connection may be
+/// lost before the message arrives, a pattern counts in addition to the channel, and in a cluster the
+/// receivers on other nodes are not counted.
 ///
-/// A publish is not tried again, since the server may have taken it although no answer came: after
-/// an error that begins with "not known to be published" it may have been or not. (A connection of
-/// yours may have ways of its own: redis-rs's for a cluster tries again.)
+/// A publish is not retried, because the server may have accepted it although no reply arrived: after
+/// an error that begins with "not known to be published", the message may or may not have been
+/// published. (A connection that you pass in may behave differently: redis-rs's cluster connection
+/// retries.)
 #[derive(Clone)]
 pub struct Publisher {
     over: Arc<Transport>,
@@ -66,32 +67,32 @@ pub struct Publisher {
 }
 
 enum Transport {
-    /// A connection of its own.
+    /// The publisher's own connection.
     Own(LazyConnection),
-    /// One of the user's.
+    /// A connection that the user passed in.
     Given(Box<dyn Lend>),
 }
 
-/// How many messages of a [`Publisher::publish_all`] go out in one write.
+/// The number of messages of a [`Publisher::publish_all`] in one write.
 const AT_ONCE: usize = 1_000;
 
 impl Publisher {
-    /// Publishes over a connection of its own to a server: a URL, a client of redis-rs, or an
-    /// [`Endpoint`] with TLS and credentials. The connection is made with the first message, and
-    /// anew with the next one after it was lost.
+    /// Creates a publisher with its own connection to a server: a URL, a redis-rs client, or an
+    /// [`Endpoint`] with TLS and credentials. The connection is made with the first message, and made
+    /// again with the next message after it was lost.
     ///
     /// # Errors
     ///
-    /// When the URL is none ([`Error::is_config`]). No connection is made.
+    /// Returns an error if the URL is not valid ([`Error::is_config`]). No connection is made.
     pub fn new(server: impl Into<Endpoint>) -> Result<Self> {
         Ok(Self::own(server.into().into_lazy()?))
     }
 
-    /// Publishes over a connection of yours: a `ConnectionManager`, a `MultiplexedConnection`, a
-    /// cluster's. How it comes back after it was lost is its own affair.
+    /// Creates a publisher over your own connection: a `ConnectionManager`, a
+    /// `MultiplexedConnection`, or a cluster connection. The publisher does not reconnect it.
     ///
-    /// [`publish_all`](Self::publish_all) is one pipeline, which a cluster's connection takes only
-    /// for channels of one slot.
+    /// [`publish_all`](Self::publish_all) sends pipelines, which a cluster connection accepts only for
+    /// channels of one slot.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -121,8 +122,8 @@ impl Publisher {
         }
     }
 
-    /// Sets how long one publish may take, the connecting included: 5 seconds by default. Clones
-    /// made before keep theirs.
+    /// Sets how long one publish may take, including connecting: 5 seconds by default. Existing clones
+    /// keep their timeout.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -130,27 +131,30 @@ impl Publisher {
     }
 
     /// Publishes a message on the channel of its type, and returns the
-    /// [number of receivers](Self#what-a-publish-tells).
+    /// [number of receivers](Self#number-of-receivers).
     ///
     /// # Errors
     ///
-    /// When the message cannot be written ([`Error::is_encode`]), there is no connection
-    /// ([`Error::is_connection`], [`Error::is_auth`], [`Error::is_tls`]; for up to two seconds after
-    /// attempts have failed there is no other, and the error is that of the last one), the server
-    /// refuses it ([`Error::is_denied`]), or there is no answer ([`Error::is_connection`],
-    /// [`Error::is_timeout`]).
+    /// Returns an error when
+    ///
+    /// - the message cannot be encoded ([`Error::is_encode`]);
+    /// - there is no connection ([`Error::is_connection`], [`Error::is_auth`], [`Error::is_tls`]): for
+    ///   up to two seconds after a failed attempt there is no other attempt, and the error is that of
+    ///   the last one;
+    /// - the server refuses the message ([`Error::is_denied`]);
+    /// - no reply arrives ([`Error::is_connection`], [`Error::is_timeout`]).
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, the message may have been published or not.
+    /// If the future is dropped, the message may or may not have been published.
     pub fn publish<M: Publishable>(&self, message: &M) -> Publishing<u64> {
         self.one(Outgoing::of(message))
     }
 
     /// Publishes a value on a channel, and returns the
-    /// [number of receivers](Self#what-a-publish-tells).
+    /// [number of receivers](Self#number-of-receivers).
     ///
-    /// The value is a message, or what [`ToPayload`] lists: `Json`, `Text`, text and bytes.
+    /// The value is a message, or another type with [`ToPayload`]: `Json`, `Text`, text or bytes.
     ///
     /// # Errors
     ///
@@ -166,7 +170,8 @@ impl Publisher {
         self.one(written(Kind::Channel, channel.as_ref(), value))
     }
 
-    /// Publishes a value on a sharded channel (Redis 7.0 and newer), likewise.
+    /// Publishes a value on a sharded channel (Redis 7.0 and newer), and returns the
+    /// [number of receivers](Self#number-of-receivers).
     ///
     /// # Errors
     ///
@@ -182,20 +187,20 @@ impl Publisher {
         self.one(written(Kind::Shard, channel.as_ref(), value))
     }
 
-    /// Publishes messages in their order, many in one round trip, and returns the
-    /// [number of receivers](Self#what-a-publish-tells) of each.
+    /// Publishes messages in order, many in one round trip, and returns the
+    /// [number of receivers](Self#number-of-receivers) of each.
     ///
-    /// All are written before the first is sent: they are in memory at once. The
-    /// [`timeout`](Self::timeout) is for each thousand of them.
+    /// All messages are encoded before the first is sent, so all are in memory at once. The
+    /// [`timeout`](Self::timeout) applies to each thousand of them.
     ///
     /// # Errors
     ///
-    /// As [`publish`](Self::publish). When one message cannot be written, none is sent. When the
-    /// server refuses one, those before it and after it may have been published.
+    /// As [`publish`](Self::publish). If one message cannot be encoded, none is sent. If the server
+    /// refuses one, those before it and after it may have been published.
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, any of the messages may have been published.
+    /// If the future is dropped, any of the messages may have been published.
     pub fn publish_all<'m, M>(
         &self,
         messages: impl IntoIterator<Item = &'m M>,
@@ -203,15 +208,14 @@ impl Publisher {
     where
         M: Publishable + 'm,
     {
-        let messages = messages.into_iter().map(Outgoing::of);
-        let messages = messages.collect::<Result<Vec<_>>>();
+        let messages: Result<Vec<_>> = messages.into_iter().map(Outgoing::of).collect();
         let publisher = self.clone();
         Publishing(Box::pin(async move {
             let messages = messages?;
             let mut receivers = Vec::with_capacity(messages.len());
-            for some in messages.chunks(AT_ONCE) {
-                let mut pipeline = Pipeline::with_capacity(some.len());
-                for message in some {
+            for chunk in messages.chunks(AT_ONCE) {
+                let mut pipeline = Pipeline::with_capacity(chunk.len());
+                for message in chunk {
                     pipeline.add_command(message.command());
                 }
                 receivers.extend(publisher.over.send(&pipeline, publisher.timeout).await?);
@@ -238,10 +242,10 @@ fn written<T: ToPayload + ?Sized>(kind: Kind, channel: &[u8], value: &T) -> Resu
     Outgoing::new(kind, channel.to_vec(), payload)
 }
 
-/// A publish under way: a future of the [number of receivers](Publisher#what-a-publish-tells).
+/// A publish in progress: a future of the [number of receivers](Publisher#number-of-receivers).
 ///
-/// The message has been written when the call returns, and is sent once this is awaited; it holds
-/// nothing of the message and may be spawned.
+/// The message is already encoded; it is sent once this future is awaited. The future does not borrow
+/// the message and may be spawned.
 #[must_use = "nothing is published before this is awaited"]
 pub struct Publishing<T>(Pin<Box<dyn Future<Output = Result<T>> + Send>>);
 
@@ -260,7 +264,7 @@ impl<T> fmt::Debug for Publishing<T> {
 }
 
 impl Transport {
-    /// Sends publish commands in one write, and returns the server's replies.
+    /// Sends publish commands in one write, and returns the numbers of receivers.
     async fn send(&self, commands: &Pipeline, within: Duration) -> Result<Vec<u64>> {
         let replies = match self {
             Self::Own(lazy) => lazy
@@ -269,15 +273,16 @@ impl Transport {
                 .map_err(not_done)?,
             Self::Given(connection) => {
                 let mut connection = connection.lend();
-                let sent = connection.req_packed_commands(commands, 0, commands.len());
-                let late = |_| {
+                let sending = connection.req_packed_commands(commands, 0, commands.len());
+                let timed_out = |_| {
                     let text = format!("the server did not answer within {within:?}");
                     unknown(Error::timeout(text))
                 };
-                let replies = timeout(within, sent).await.map_err(late)?;
-                let replies = replies.map_err(|error| failed(&error))?.into_iter();
-                let replies = replies.map(Value::extract_error);
+                let replies = timeout(within, sending).await.map_err(timed_out)?;
                 replies
+                    .map_err(|error| failed(&error))?
+                    .into_iter()
+                    .map(Value::extract_error)
                     .collect::<Result<_, _>>()
                     .map_err(|error| failed(&error))?
             }
@@ -289,13 +294,13 @@ impl Transport {
 fn count(reply: Value) -> Result<u64> {
     u64::from_redis_value(reply).map_err(|error| {
         Error::connection(format!(
-            "the server's answer to a publish is no number: {error}"
+            "the server's answer to a publish is not a number: {error}"
         ))
     })
 }
 
-fn not_done(problem: CommandError) -> Error {
-    match problem {
+fn not_done(error: CommandError) -> Error {
+    match error {
         CommandError::NotSent(error) => error,
         CommandError::Refused(refusal) => refused(&refusal),
         CommandError::Unknown(error) => unknown(error),
@@ -311,14 +316,14 @@ fn failed(error: &RedisError) -> Error {
 
 fn refused(refusal: &ServerError) -> Error {
     let text = &refusal.text;
-    Error::denied(format!("not published: the server refuses it: {text}"))
+    Error::denied(format!("not published: the server refused it: {text}"))
 }
 
 fn unknown(error: Error) -> Error {
     error.in_words(|text| format!("not known to be published: {text}"))
 }
 
-/// A connection of the user's, of any type.
+/// A connection that the user passed in, of any type.
 trait Lend: Send + Sync {
     fn lend(&self) -> Box<dyn ConnectionLike + Send>;
 }
@@ -331,7 +336,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Lend for C {
 
 impl fmt::Debug for Publisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Where it goes may hold a password.
+        // The address may contain a password.
         let over = match &*self.over {
             Transport::Own(_) => "a connection of its own",
             Transport::Given(_) => "a connection that was given to it",

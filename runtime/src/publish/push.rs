@@ -1,11 +1,11 @@
-//! What publishes for a handler goes along with its pushes.
+//! The publisher that travels with each push of a handler.
 
 use super::Publisher;
 use crate::push::{OwnedPush, Push};
 
 impl<'p> Push<'p> {
-    /// What publishes for the handler: the subscriber's. `None` outside of a subscriber, unless
-    /// [`OwnedPush::with_publisher`] gave one.
+    /// Returns the subscriber's publisher. `None` outside of a subscriber, unless
+    /// [`OwnedPush::with_publisher`] has set one.
     #[must_use]
     pub fn publisher(self) -> Option<&'p Publisher> {
         self.extension()
@@ -13,7 +13,7 @@ impl<'p> Push<'p> {
 }
 
 impl OwnedPush {
-    /// Gives the push a publisher, for a handler that takes or returns what needs one.
+    /// Sets the publisher of the push, for a handler that takes one or returns an answer.
     #[must_use]
     pub fn with_publisher(self, publisher: Publisher) -> Self {
         self.with_extension(publisher)

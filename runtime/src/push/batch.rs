@@ -1,37 +1,40 @@
-use crate::util::clock;
 use std::ops::Range;
 use std::time::SystemTime;
 
-/// Consecutive pushes of one ring, in one buffer.
+use crate::util::clock;
+
+/// Consecutive pushes of one broadcast channel, in one buffer.
 ///
-/// Payloads are copied in once, however many handlers read them, and are freed where they were
-/// allocated; a payload that moves from the connection's thread to be freed on a handler's costs
-/// more than its copy (glibc's arena locks).
+/// A payload is copied in once, however many handlers read it. The original is freed on the thread
+/// that allocated it: freeing it on a handler's thread costs more than the copy (the locks of
+/// glibc's arenas).
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// The sequence number of the first push; the others follow without a hole. Between two batches
+    /// The sequence number of the first push. The others follow without a hole; between two batches
     /// there may be one.
     pub(crate) first: u64,
-    /// The episode the pushes belong to: within one, nothing was missed on the wire.
+    /// The segment of the pushes: within a segment, nothing was lost on the connection.
     pub(crate) segment: u64,
-    /// When the first push came in.
+    /// When the first push arrived.
     pub(crate) opened: SystemTime,
-    /// Channel names and payloads from the front; from the back, one before the other, where each
-    /// push lies. One allocation holds both, whatever there is more of.
+    /// Channel names and payloads from the front; the entries of the pushes from the back, in
+    /// reverse order. One allocation holds both, whichever of them needs more room.
     page: Vec<u8>,
-    /// How far the page is filled from the front.
+    /// How many bytes at the front of the page are in use.
     filled: usize,
     len: usize,
-    /// How much room the first push makes for those behind it.
+    /// How many bytes the batch is expected to need. The first push allocates that much.
     expected: usize,
 }
 
-/// Where a push lies in the page: it starts where the one before it ends.
+/// The place of a push in the page. It starts where the previous push ends.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// Which of the ring's subscriptions it came by.
+    /// The index of its subscription in the list of the broadcast channel.
     subscription: u32,
+    /// Where the channel name ends and the payload starts.
     payload: u32,
+    /// Where the payload ends.
     end: u32,
 }
 
@@ -55,10 +58,10 @@ impl Entry {
 }
 
 impl Batch {
-    /// What an entry is counted for in a budget, beside its bytes.
+    /// How many bytes a push counts for in a budget, in addition to its channel name and payload.
     pub(crate) const ENTRY_BYTES: usize = size_of::<Entry>();
-    /// What is not worth giving back.
-    pub(crate) const LITTLE: usize = 2 * 1024;
+    /// A capacity that is not worth freeing.
+    pub(crate) const SMALL_CAPACITY: usize = 2 * 1024;
 
     pub(crate) fn new() -> Self {
         Self {
@@ -72,10 +75,10 @@ impl Batch {
         }
     }
 
-    /// Empties the batch for another use, in which it is expected to grow to so many bytes. It
-    /// keeps its memory, unless that is far more.
+    /// Empties the batch so that it can be reused, and expects it to grow to `expected` bytes. Its
+    /// memory is kept, unless it is far larger.
     pub(crate) fn reopen(&mut self, first: u64, segment: u64, expected: usize) {
-        if self.page.len() > Self::LITTLE.max(4 * expected) {
+        if self.page.len() > Self::SMALL_CAPACITY.max(4 * expected) {
             self.page = Vec::new();
         }
         self.first = first;
@@ -85,8 +88,8 @@ impl Batch {
         self.expected = expected;
     }
 
-    /// How large the batch behind this one is expected to be: as large, or nearly what this one was
-    /// expected to be. The last batch of a burst is often a small one.
+    /// Returns how many bytes the next batch is expected to need: as many as this one, or a little
+    /// less than this one was expected to need. The last batch of a burst is often small.
     pub(crate) fn expects_next(&self) -> usize {
         let used = self.filled + self.slots();
         match self.len {
@@ -97,12 +100,12 @@ impl Batch {
         }
     }
 
-    /// How many bytes of memory it holds, used or not.
+    /// Returns how many bytes of memory the batch holds, used or not.
     pub(crate) fn capacity(&self) -> usize {
         self.page.capacity()
     }
 
-    /// Appends a push and returns how many bytes it is counted for.
+    /// Appends a push and returns how many bytes it counts for in a budget.
     pub(crate) fn append(&mut self, subscription: u32, channel: &[u8], payload: &[u8]) -> usize {
         let bytes = channel.len() + payload.len() + Self::ENTRY_BYTES;
         if self.is_empty() {
@@ -138,47 +141,49 @@ impl Batch {
         self.len == 0
     }
 
-    /// The channel names and payloads that it holds.
+    /// Returns the channel names and payloads.
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.page[..self.filled]
     }
 
-    /// The sequence number behind the last push.
+    /// Returns the sequence number after the last push.
     pub(crate) fn end(&self) -> u64 {
         self.first + self.len as u64
     }
 
-    /// Where the push of a sequence number is, or the first one behind it.
+    /// Returns the index of the first push with this sequence number or a higher one.
     pub(crate) fn index_of(&self, number: u64) -> usize {
         let index = number.saturating_sub(self.first);
         usize::try_from(index).map_or(self.len(), |index| index.min(self.len()))
     }
 
+    /// Returns the index of the subscription through which a push arrived.
     #[inline]
     pub(crate) fn subscription(&self, index: usize) -> usize {
         self.entry(index).subscription as usize
     }
 
-    /// The stored channel name; empty where the subscription's own name says it.
+    /// Returns the stored channel name. It is empty if the subscription's name is the channel.
     #[inline]
     pub(crate) fn channel(&self, index: usize) -> &[u8] {
         &self.page[self.start(index)..self.entry(index).payload as usize]
     }
 
+    /// Returns the range of a payload in [`bytes`](Self::bytes).
     #[inline]
     pub(crate) fn payload(&self, index: usize) -> Range<usize> {
         let entry = self.entry(index);
         entry.payload as usize..entry.end as usize
     }
 
-    /// What some of its pushes are counted for in a budget.
+    /// Returns how many bytes some of the pushes count for in a budget.
     pub(crate) fn weight_of(&self, pushes: Range<usize>) -> usize {
         let entries = pushes.len() * Self::ENTRY_BYTES;
         self.start(pushes.end) - self.start(pushes.start) + entries
     }
 
-    /// Where the push at `index` starts, or where it would.
+    /// Returns where the push at `index` starts, or would start.
     #[inline]
     fn start(&self, index: usize) -> usize {
         match index.checked_sub(1) {
@@ -189,24 +194,24 @@ impl Batch {
 
     #[inline]
     fn entry(&self, index: usize) -> Entry {
-        assert!(index < self.len, "an index of the batch");
+        assert!(index < self.len, "batch index out of bounds");
         let bytes = &self.page[self.slot(index)];
-        Entry::from_bytes(bytes.try_into().expect("a slot is as large as an entry"))
+        Entry::from_bytes(bytes.try_into().expect("a slot has the size of an entry"))
     }
 
-    /// Where the entry of the push at `index` is kept.
+    /// Returns the place of an entry in the page.
     #[inline]
     fn slot(&self, index: usize) -> Range<usize> {
         let end = self.page.len() - index * Self::ENTRY_BYTES;
         end - Self::ENTRY_BYTES..end
     }
 
-    /// How many bytes the entries take.
+    /// Returns how many bytes the entries need.
     fn slots(&self) -> usize {
         self.len * Self::ENTRY_BYTES
     }
 
-    /// Makes a page that has room for the first push, and for what is expected behind it.
+    /// Makes room for the first push, and for those that are expected after it.
     fn open(&mut self, bytes: usize) {
         self.opened = clock::wall();
         let least = bytes.max(self.expected);
@@ -215,7 +220,7 @@ impl Batch {
         }
     }
 
-    /// Makes room for so many bytes more, at least.
+    /// Makes room for at least `bytes` more.
     fn grow(&mut self, bytes: usize) {
         let (len, slots) = (self.page.len(), self.slots());
         let least = self.filled + slots + bytes;
@@ -226,6 +231,6 @@ impl Batch {
 }
 
 fn offset(at: usize) -> u32 {
-    // A batch is closed long before, and Redis takes no payload of more than 512 MiB.
+    // A batch is sealed long before that, and Redis does not accept a payload of more than 512 MiB.
     u32::try_from(at).expect("a batch is smaller than 4 GiB")
 }

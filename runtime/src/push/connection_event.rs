@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-/// What has become of the connection.
+/// A change of the connection: it is up, or it is lost.
 ///
 /// ```
 /// use redis_push::{ConnectionEvent, Mount, handlers, push_handler};
@@ -17,23 +17,25 @@ use std::borrow::Cow;
 /// let mounts: Vec<Mount<()>> = handlers![on_connection];
 /// ```
 ///
-/// It is told in order, and once for each connection: attempts that fail in between are no events,
-/// and the end that a shutdown makes is none. (With `overflow = "latest"` only the last event that
-/// waits is told.) There are no gaps in it, so `on_gap` is refused. It says nothing of other handlers: each of those is
-/// told of what it missed by a [`Gap`](crate::Gap) of its own, in its own stream. Whether every
-/// subscription is live again is said by [`Handle::health`](crate::Handle::health) and
-/// [`watch_health`](crate::Handle::watch_health).
+/// Events arrive in order, and each of them once for each connection. A failed attempt to connect
+/// does not cause an event, nor does the end of the connection at a shutdown. (With `overflow =
+/// "latest"`, only the last waiting event is delivered.) There are no gaps between events, so
+/// `on_gap` is refused.
 ///
-/// It rejects what is no event of the connection.
+/// An event does not describe other handlers: each of them receives a [`Gap`](crate::Gap) in order
+/// with its own messages. Whether every subscription is live again is reported by
+/// [`Handle::health`](crate::Handle::health) and [`watch_health`](crate::Handle::watch_health).
+///
+/// As an argument, it rejects a push that is not a connection event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectionEvent<'p> {
-    /// A connection is up, and the subscriptions are being asked for on it.
+    /// A connection is up, and its subscriptions are being requested.
     Connected,
-    /// The connection is lost, and the next one is being made.
+    /// The connection is lost, and the next one is being established.
     #[non_exhaustive]
     Disconnected {
-        /// Why, as the log says it.
+        /// The reason, as in the log.
         reason: &'p str,
     },
 }
@@ -43,7 +45,7 @@ const CONNECTED: &str = "connected";
 const DISCONNECTED: &str = "disconnected: ";
 
 impl<'p> ConnectionEvent<'p> {
-    /// The form in which it goes through a ring.
+    /// Returns the payload that stands for the event in a broadcast channel.
     pub(crate) fn to_payload(self) -> Cow<'p, str> {
         match self {
             Self::Connected => CONNECTED.into(),
@@ -51,6 +53,7 @@ impl<'p> ConnectionEvent<'p> {
         }
     }
 
+    /// Reads an event from its payload. Returns `None` for any other payload.
     pub(crate) fn read(payload: &'p [u8]) -> Option<Self> {
         let text = std::str::from_utf8(payload).ok()?;
         match text.strip_prefix(DISCONNECTED) {

@@ -2,11 +2,11 @@ use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 
-/// Values that go along with a delivery besides its push, at most one of each type.
+/// Values that are passed along with a push, at most one of each type.
 ///
-/// They let a module below know nothing of a module above: what publishes for a handler is one of
-/// them, so `push` does not know `publish`. A handler has a few, which are set before its first
-/// delivery, so a look-up is a walk over a short list.
+/// Through them a push carries values of modules that this one does not know, such as the publisher
+/// of `publish`. A handler has a few, all set before its first delivery, so a look-up walks a short
+/// list.
 ///
 /// A clone shares the values.
 #[derive(Clone, Default)]
@@ -15,7 +15,7 @@ pub(crate) struct Extensions(Option<Arc<Vec<Entry>>>);
 type Entry = (TypeId, Arc<dyn Any + Send + Sync>);
 
 impl Extensions {
-    /// The same with one more value, which replaces one of its type.
+    /// Adds a value. It replaces a value of the same type.
     pub(crate) fn with<T: Any + Send + Sync>(self, value: T) -> Self {
         let mut entries = self.0.map(Arc::unwrap_or_clone).unwrap_or_default();
         entries.retain(|(id, _)| *id != TypeId::of::<T>());
@@ -23,7 +23,7 @@ impl Extensions {
         Self(Some(Arc::new(entries)))
     }
 
-    /// The value of a type.
+    /// Returns the value of a type.
     pub(crate) fn get<T: Any>(&self) -> Option<&T> {
         let mut entries = self.0.iter().flat_map(|entries| &**entries);
         let (_, value) = entries.find(|(id, _)| *id == TypeId::of::<T>())?;
@@ -34,7 +34,7 @@ impl Extensions {
 impl fmt::Debug for Extensions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.0.as_ref().map_or(0, |entries| entries.len());
-        // The values are other modules' and the user's.
+        // The values are not shown: they belong to other modules and to the user.
         f.debug_struct("Extensions")
             .field("count", &count)
             .finish_non_exhaustive()

@@ -1,3 +1,27 @@
+//! Pushes, in the forms they have on their way from the link to a handler.
+//!
+//! | type | form |
+//! | --- | --- |
+//! | [`Incoming`] | borrowed from the read buffer: what the link passes to `dispatch` |
+//! | [`Batch`] | many, copied into a shared buffer: what `broadcast` stores and `delivery` reads |
+//! | [`Push`] | a view of one push in a batch: what extractors and handlers see |
+//! | [`OwnedPush`] | a push with a batch of its own: for tests, failures and keeping |
+//! | [`RawPush`] | an owned copy of any kind of push: what `Handle::pushes` yields |
+//!
+//! [`ConnectionEvent`] is the only message that does not come from the server: `session` creates
+//! it, and it takes the same path as a payload from `dispatch` on. [`Extensions`] carries values of
+//! other modules along with a delivery, such as the publisher.
+//!
+//! # Invariants
+//!
+//! - A payload is copied once, into its batch, however many handlers read it. Extractors borrow
+//!   from there.
+//! - The batch stores the index of the subscription, not its name, and the channel only if the
+//!   subscription's name does not determine it.
+//! - The `Debug` output of a public type never shows a payload, because payloads are the user's
+//!   data.
+//! - This module does not know who publishes, dispatches or delivers.
+
 mod batch;
 mod connection_event;
 mod extensions;
@@ -19,10 +43,10 @@ use crate::error::Rejection;
 use crate::subscription::{Kind, Subscription, Template};
 use crate::util::Escaped;
 
-/// One pushed message, as a handler's arguments see it.
+/// One pushed message, as extractors see it.
 ///
-/// A view into the batch it arrived in: copying it costs nothing, and what an extractor borrows
-/// from it lives as long as the delivery (`'p`).
+/// It is a view of the batch that the message arrived in. Copying it is cheap, and what an
+/// extractor borrows from it lives as long as the delivery (`'p`).
 #[derive(Clone, Copy)]
 pub struct Push<'p> {
     batch: &'p Arc<Batch>,
@@ -30,7 +54,7 @@ pub struct Push<'p> {
     subscriptions: &'p [Subscription],
     /// The extensions of the handler.
     handler: Option<&'p Extensions>,
-    /// Those of this delivery alone, which come first; absent unless something sets them.
+    /// The extensions of this delivery alone. They take precedence over those of the handler.
     delivery: Option<&'p Extensions>,
 }
 
@@ -50,7 +74,7 @@ impl<'p> Push<'p> {
         }
     }
 
-    /// The same with the extensions of the handler that it goes to.
+    /// Sets the extensions of the handler that receives the push.
     #[inline]
     pub(crate) fn to_handler(self, extensions: &'p Extensions) -> Self {
         Self {
@@ -59,7 +83,7 @@ impl<'p> Push<'p> {
         }
     }
 
-    /// The same with extensions of this delivery alone.
+    /// Sets the extensions of this delivery alone.
     #[inline]
     pub(crate) fn with_extensions(self, extensions: &'p Extensions) -> Self {
         Self {
@@ -68,17 +92,17 @@ impl<'p> Push<'p> {
         }
     }
 
-    /// The payload, as the publisher sent it.
+    /// Returns the payload as the publisher sent it.
     #[must_use]
     #[inline]
     pub fn payload(self) -> &'p [u8] {
         &self.batch.bytes()[self.batch.payload(self.index)]
     }
 
-    /// The payload as `Bytes` that may outlive the delivery.
+    /// Returns the payload as `Bytes` that may outlive the delivery.
     ///
-    /// It shares the batch's buffer, unless it is less than a quarter of it: then it is copied, so
-    /// that one small value that is kept does not hold a large buffer.
+    /// It shares the buffer of the batch. A payload that is smaller than a quarter of that buffer
+    /// is copied instead, so that keeping one small value does not keep a large buffer.
     #[must_use]
     pub fn payload_bytes(self) -> Bytes {
         let range = self.batch.payload(self.index);
@@ -88,10 +112,11 @@ impl<'p> Push<'p> {
         Bytes::from_owner(SharedBuffer(Arc::clone(self.batch))).slice(range)
     }
 
-    /// The channel it was published on. Redis names are bytes; most, not all, are UTF-8.
+    /// Returns the channel that the message was published on. Redis names are bytes; most of them,
+    /// but not all, are UTF-8.
     ///
-    /// Of an invalidation it is the key, and empty where all keys are meant; of the connection it
-    /// is empty.
+    /// For an invalidation this is the key, or empty if it concerns all keys. For a connection
+    /// event it is empty.
     #[must_use]
     #[inline]
     pub fn channel(self) -> &'p [u8] {
@@ -101,18 +126,21 @@ impl<'p> Push<'p> {
         }
     }
 
-    /// The channel as text.
+    /// Returns the channel as text.
     ///
     /// # Errors
     ///
-    /// When the name is not UTF-8.
+    /// Returns an error if the name is not UTF-8.
     pub fn channel_str(self) -> Result<&'p str, Rejection> {
         std::str::from_utf8(self.channel())
             .map_err(|error| Rejection::caused_by("the channel name is not UTF-8", error))
     }
 
-    /// The text that a param of the subscription's template takes in the channel's name: `ACME` for
-    /// `symbol`, on `quotes.ACME` by `quotes.{symbol}`. `None` if there is no such param.
+    /// Returns the text of a template param in the channel's name, or `None` if there is no such
+    /// param.
+    ///
+    /// For a subscription to `quotes.{symbol}` and a message on `quotes.ACME`, the param `symbol`
+    /// is `ACME`.
     #[must_use]
     pub fn param(self, name: &str) -> Option<&'p str> {
         let channel = std::str::from_utf8(self.channel()).ok()?;
@@ -120,8 +148,8 @@ impl<'p> Push<'p> {
         Some(text)
     }
 
-    /// Whether the channel is of the subscription's template, where it has one: the glob that the
-    /// server knows matches more.
+    /// Returns whether the channel matches the subscription's template, if it has one. The glob
+    /// that the server knows matches more channels than the template.
     #[inline]
     pub(crate) fn is_of_template(self) -> bool {
         match self.subscription().params() {
@@ -135,14 +163,15 @@ impl<'p> Push<'p> {
         channel.is_ok_and(|channel| template.capture(channel, []).is_some())
     }
 
-    /// The subscription by which it came: the handler's own, with its template.
+    /// Returns the subscription through which the message arrived: that of the handler, with its
+    /// template.
     #[must_use]
     #[inline]
     pub fn subscription(self) -> &'p Subscription {
         &self.subscriptions[self.batch.subscription(self.index)]
     }
 
-    /// A value that goes along with the delivery, or else with the handler.
+    /// Returns a value from the extensions of the delivery, or else from those of the handler.
     #[inline]
     pub(crate) fn extension<T: Any>(self) -> Option<&'p T> {
         let own = self.delivery.and_then(Extensions::get);
@@ -158,7 +187,7 @@ impl<'p> Push<'p> {
 
 impl fmt::Debug for Push<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Payloads are the user's data: they stay out of logs.
+        // Payloads are the user's data, so they are not logged.
         f.debug_struct("Push")
             .field("subscription", self.subscription())
             .field("channel", &Escaped(self.channel()))
@@ -167,7 +196,7 @@ impl fmt::Debug for Push<'_> {
     }
 }
 
-/// A push that owns its bytes: for unit tests of extractors, and for keeping one.
+/// A push that owns its bytes: for unit tests of extractors, and for keeping a push.
 ///
 /// ```
 /// use redis_push::{FromPush, Json, OwnedPush, Subscription};
@@ -185,7 +214,8 @@ pub struct OwnedPush {
 }
 
 impl OwnedPush {
-    /// Builds a push as if `payload` had been published on `channel` and had come by `subscription`.
+    /// Creates a push as if `payload` had been published on `channel` and had arrived through
+    /// `subscription`.
     pub fn new(
         subscription: Subscription,
         channel: impl AsRef<[u8]>,
@@ -206,7 +236,7 @@ impl OwnedPush {
         self
     }
 
-    /// The view that extractors take.
+    /// Returns the view that extractors take.
     #[must_use]
     pub fn as_push(&self) -> Push<'_> {
         Push::new(&self.batch, 0, std::slice::from_ref(&self.subscription))
@@ -220,6 +250,7 @@ impl fmt::Debug for OwnedPush {
     }
 }
 
+/// The buffer of a batch, as the owner of a `Bytes`.
 struct SharedBuffer(Arc<Batch>);
 
 impl AsRef<[u8]> for SharedBuffer {

@@ -5,48 +5,49 @@ use bytes::Bytes;
 use crate::subscription::Kind;
 use crate::util::Escaped;
 
-/// A push as it came off the connection, of whatever kind, asked for or not.
+/// A push as it arrived on the connection, of any kind, whether a handler is subscribed to it or
+/// not.
 ///
-/// [`Handle::pushes`](crate::Handle::pushes) gives these out. Names and payloads are bytes: Redis
-/// does not say what is in them.
+/// [`Handle::pushes`](crate::Handle::pushes) yields these. Names and payloads are bytes: Redis does
+/// not restrict what they contain.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RawPush {
-    /// A message, with the name by which it was subscribed: the channel itself, or the pattern.
+    /// A message, with the subscribed name that it matched: the channel itself, or the pattern.
     Message {
-        /// How it was subscribed.
+        /// The kind of the subscription.
         kind: Kind,
         /// The subscribed name.
         name: Bytes,
-        /// The channel it was published on.
+        /// The channel that the message was published on.
         channel: Bytes,
-        /// What was published.
+        /// The published payload.
         payload: Bytes,
     },
     /// The server has confirmed a subscription.
     Subscribed {
-        /// How it is subscribed.
+        /// The kind of the subscription.
         kind: Kind,
         /// The subscribed name.
         name: Bytes,
     },
     /// The server has ended a subscription.
     Unsubscribed {
-        /// How it was subscribed.
+        /// The kind of the subscription.
         kind: Kind,
-        /// The name.
+        /// The subscribed name.
         name: Bytes,
     },
-    /// Keys that the client tracks have changed; `None` stands for all of them.
+    /// Keys that the client tracks have changed. `None` stands for all keys.
     Invalidated(Option<Vec<Bytes>>),
-    /// The connection has ended. It comes from the client, not from the server.
+    /// The connection has ended. This comes from the client, not from the server.
     Disconnected,
-    /// A push of a kind that is not known here.
+    /// A push of a kind that this crate does not know.
     Unknown {
         /// The kind, as the server names it.
         kind: String,
     },
-    /// A push of a known kind that is not formed as it should be.
+    /// A push of a known kind in an unexpected form.
     Malformed {
         /// The kind, as the server names it.
         kind: String,
@@ -65,7 +66,7 @@ impl fmt::Debug for RawPush {
                 payload,
                 ..
             } => {
-                // Payloads are the user's data: they stay out of logs.
+                // Payloads are the user's data, so they are not logged.
                 named(f, "Message", kind, channel)?;
                 write!(f, "[{} bytes]", payload.len())
             }
@@ -80,7 +81,7 @@ impl fmt::Debug for RawPush {
     }
 }
 
-/// A push, borrowed from what the link read: what the feed takes.
+/// A push, borrowed from the buffer that the link has read: what the dispatcher accepts.
 #[derive(Debug)]
 pub(crate) enum Incoming<'a> {
     Message {
@@ -108,6 +109,7 @@ pub(crate) enum Incoming<'a> {
 }
 
 impl Incoming<'_> {
+    /// Copies the push.
     pub(crate) fn to_raw(&self) -> RawPush {
         let copy = Bytes::copy_from_slice;
         match *self {

@@ -1,4 +1,4 @@
-//! Every handler that is linked into the program, where the feature `collect` registers them.
+//! The handlers that are linked into the program, which the feature `collect` registers.
 
 use std::any::{Any, type_name};
 
@@ -10,38 +10,38 @@ use crate::handler::{Handler, Spec};
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Collected {
-    /// Where it is written: module, file and line.
+    /// Where the handler is written: module, file and line.
     pub place: (&'static str, &'static str, u32),
-    /// Its name, with the `r#` of a raw one.
+    /// Its name, with the `r#` of a raw identifier.
     pub name: &'static str,
     /// The state that its attribute names; empty if it names none.
     pub state: &'static str,
-    /// Makes a `Mount` for that state, or for [`Stateless`]; `None` where the arguments do not fit.
+    /// Makes a `Mount` for that state, or for [`Stateless`]; `None` if the arguments do not fit.
     pub mount: Option<fn() -> Box<dyn Any>>,
-    /// What it says of itself, where that can be asked without its state.
+    /// Makes its spec; `None` if that is not possible without its state.
     pub spec: Option<fn() -> Spec>,
 }
 
 inventory::collect!(Collected);
 
-/// The state of handlers that take nothing from one: nothing is a part of it.
+/// The state of handlers that use no state: no other type is a part of it.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Stateless(());
 
-/// What an attribute has made, and can be made again.
+/// A handler type that an attribute generates, and that can be created without data.
 #[doc(hidden)]
 pub trait Named: Sized {
     fn make() -> Self;
 }
 
-/// Whether a handler fits a state, asked of concrete types: where it does, the constants of its own
+/// Whether a handler fits a state, for concrete types: if it does, the inherent constants of this type
 /// hide those of [`Unfit`].
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Fit<H, S>(std::marker::PhantomData<fn(H, S)>);
 
-/// See [`Fit`].
+/// The constants of a handler that does not fit: see [`Fit`].
 #[doc(hidden)]
 pub trait Unfit {
     const MOUNT: Option<fn() -> Box<dyn Any>> = None;
@@ -51,17 +51,17 @@ pub trait Unfit {
 impl<H, S> Unfit for Fit<H, S> {}
 
 impl<H: Handler<S> + Named, S: Send + Sync + 'static> Fit<H, S> {
-    /// Makes a mount.
+    /// Creates a mount.
     pub const MOUNT: Option<fn() -> Box<dyn Any>> = Some(|| Box::new(Mount::<S>::new(H::make())));
 }
 
 impl<H: Handler<S> + Named, S> Fit<H, S> {
-    /// Asks for the spec.
+    /// Creates the spec.
     pub const SPEC: Option<fn() -> Spec> = Some(|| H::make().spec());
 }
 
 impl<S: Send + Sync + 'static> Router<S> {
-    /// Makes a router of every [`push_handler`](macro@crate::push_handler) that is linked into the
+    /// Creates a router of every [`push_handler`](macro@crate::push_handler) that is linked into the
     /// program, sorted by name and then by place. Needs the feature `collect`.
     ///
     /// ```standalone_crate
@@ -98,20 +98,19 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// # }
     /// ```
     ///
-    /// A handler that takes nothing from the state goes with every state. One that does, by
-    /// [`State`](crate::State) or an extractor, says for which one it is: `state = App`. One that
-    /// does not say, or says another state than `S`, is not left out, for nobody would notice that
-    /// it never hears anything:
+    /// A handler that takes nothing from the state fits every state. A handler that does, with
+    /// [`State`](crate::State) or another extractor, must name its state: `state = App`. If it names
+    /// no state, or another one than `S`, it is not left out silently:
     /// [`Subscriber::start`](crate::Subscriber::start) refuses it, with its place.
     ///
-    /// The handlers of other crates are among them, if the program uses the crate at all. What is
-    /// collected and also listed by name is mounted twice. For the handlers of one module or crate
-    /// there is [`collected_in`](Self::collected_in).
+    /// Handlers of other crates are included, if the program uses the crate at all. A handler that is
+    /// collected and also listed by name is mounted twice. For the handlers of one module or crate,
+    /// use [`collected_in`](Self::collected_in).
     pub fn collected() -> Self {
         Self::new().handlers(sorted(|_| true))
     }
 
-    /// The same with the handlers of one crate or module, and of the modules in it, by its path:
+    /// Creates a router of the handlers of one crate or module, and of the modules in it, by its path:
     /// `shop::orders`.
     ///
     /// ```standalone_crate
@@ -162,7 +161,7 @@ impl Collected {
         let Some(made) = self.mount.map(|mount| mount()) else {
             return self.refused(
                 "it, or its gap handler, takes something from a state; say from which, \
-                 `#[push_handler(.., state = App)]`, or mount it by its name",
+                 `#[push_handler(.., state = App)]`, or mount it by name",
             );
         };
         let made = match made.downcast::<Mount<S>>() {
@@ -170,17 +169,17 @@ impl Collected {
             Err(made) => made,
         };
         match made.downcast::<Mount<Stateless>>() {
-            Ok(mount) => mount.with_its_own_state(Stateless(())),
+            Ok(mount) => mount.with_own_state(Stateless(())),
             Err(_) => self.refused(&format!(
-                "it is for the state `{}`, and not for `{}`; mount it by its name, with \
-                 `Mount::for_state` where the one is a part of the other",
+                "it is for the state `{}`, and not for `{}`; mount it by name, with \
+                 `Mount::for_state` if the one is a part of the other",
                 self.state,
                 type_name::<S>(),
             )),
         }
     }
 
-    /// A mount that no subscriber starts with.
+    /// Creates a mount with which no subscriber starts.
     fn refused<S: Send + Sync + 'static>(&self, reason: &str) -> Mount<S> {
         let (_, file, line) = self.place;
         let spec = match self.spec {

@@ -1,3 +1,28 @@
+//! Mounting handlers: from a list of handlers to what a subscriber starts.
+//!
+//! | file | contents |
+//! | --- | --- |
+//! | `mod` | [`Router`]: the handlers of one module, under a prefix, for a part of the state |
+//! | `mount` | [`Mount`]: one handler with its [`Spec`](crate::Spec), and how its loop is spawned |
+//! | `substate` | a part of a state, extracted once for all mounts that share it |
+//! | `collect` | `Router::collected`: the handlers that the feature `collect` registers |
+//! | `validate` | checks of all specs together, before the start |
+//! | `wiring` | [`Wiring`]: the specs as a table |
+//!
+//! In: the `handlers!` macro creates mounts, and users pass them to a router or to
+//! `Subscriber::handlers`.
+//!
+//! Out: `subscriber::start` validates the specs and binds each mount in two steps. The first takes
+//! the state and runs all user code (`FromRef`). The second spawns the handler's loop
+//! (`delivery::run`) on a task. A mount erases the type of its handler here: this costs one box for
+//! each handler and none for a message.
+//!
+//! Invariants:
+//!
+//! - The builder methods cannot fail. A mount that cannot work carries a mistake, which
+//!   `Subscriber::start` returns as an error.
+//! - A router has no effect at run time: it is a list of mounts.
+
 #[cfg(feature = "collect")]
 mod collect;
 mod mount;
@@ -18,8 +43,8 @@ use crate::extract::FromRef;
 
 /// Handlers that belong together, such as those of one module.
 ///
-/// It goes where a list of [`handlers!`](crate::handlers) goes: into
-/// [`Subscriber::handlers`](crate::Subscriber::handlers).
+/// Pass it to [`Subscriber::handlers`](crate::Subscriber::handlers), like a list of
+/// [`handlers!`](crate::handlers).
 ///
 /// ```
 /// # use redis_push::testing::Broker;
@@ -56,18 +81,18 @@ use crate::extract::FromRef;
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "a router does nothing before it is given to a subscriber"]
+#[must_use = "a router does nothing before it is passed to a subscriber"]
 pub struct Router<S = ()> {
     mounts: Vec<Mount<S>>,
 }
 
 impl<S: Send + Sync + 'static> Router<S> {
-    /// Makes a router without handlers.
+    /// Creates a router without handlers.
     pub fn new() -> Self {
         Self { mounts: Vec::new() }
     }
 
-    /// Adds handlers; may be called more than once.
+    /// Adds handlers. May be called more than once.
     pub fn handlers(mut self, mounts: impl IntoIterator<Item = Mount<S>>) -> Self {
         self.mounts.extend(mounts);
         self
@@ -78,13 +103,13 @@ impl<S: Send + Sync + 'static> Router<S> {
         self.handlers(other)
     }
 
-    /// Puts a text before every name that the handlers so far listen to, as [`Mount::prefix`].
+    /// Adds a prefix to every name that the handlers so far listen to, as [`Mount::prefix`] does.
     ///
-    /// What is published goes without it: a [`Publisher`](crate::Publisher) knows nothing of routers.
-    /// To reach these handlers, publish on the name: `publish_to("eu:orders", &order)`.
+    /// The prefix does not apply to publishing: a [`Publisher`](crate::Publisher) is independent of
+    /// routers. To reach these handlers, publish on the full name: `publish_to("eu:orders", &order)`.
     ///
-    /// What is added later goes without. A router that is merged into another one may have a prefix
-    /// of its own, which then comes second:
+    /// Handlers that are added later get no prefix. A router that is merged into another one may have
+    /// its own prefix, which then comes second:
     ///
     /// ```
     /// use redis_push::{Router, Subscriber, handlers, push_handler};
@@ -101,15 +126,18 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// assert_eq!(listens_to, "channels `staging:eu:quotes.{symbol}`");
     /// ```
     pub fn prefix(mut self, prefix: impl AsRef<str>) -> Self {
-        let mounts = self.mounts.into_iter();
-        self.mounts = mounts.map(|mount| mount.prefix(prefix.as_ref())).collect();
+        self.mounts = self
+            .mounts
+            .into_iter()
+            .map(|mount| mount.prefix(prefix.as_ref()))
+            .collect();
         self
     }
 
-    /// Makes it a router for a larger state, of which its own is a part.
+    /// Converts this router into one for a larger state, of which its own state is a part.
     ///
-    /// The part is taken once for all of its handlers, when the subscriber starts. So a module can
-    /// have handlers for a state of its own, and know nothing of the program's:
+    /// The part is extracted once for all of its handlers, when the subscriber starts. A module can
+    /// therefore have handlers for its own state, without knowing the program's state:
     ///
     /// ```
     /// use redis_push::{FromRef, Router, Subscriber};

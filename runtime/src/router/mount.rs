@@ -5,31 +5,30 @@ use std::time::Duration;
 
 use super::substate::Substate;
 use crate::broadcast::Overflow;
-use crate::delivery;
-use crate::delivery::{HandlerContext, SharedLoopState};
+use crate::delivery::{self, HandlerContext, SharedLoopState};
 use crate::extract::FromRef;
 use crate::handler::{Handler, Spec};
 use crate::subscription::Subscription;
 use crate::tasks::{Task, TaskName, Tasks};
 
-/// A handler, ready to be given to [`Subscriber::handlers`](crate::Subscriber::handlers).
+/// A handler that can be passed to [`Subscriber::handlers`](crate::Subscriber::handlers).
 ///
-/// [`handlers!`](crate::handlers) makes them; by hand it is `Mount::new(handler)`.
+/// [`handlers!`](crate::handlers) creates mounts; by hand, call `Mount::new(handler)`.
 pub struct Mount<S> {
     pub(crate) spec: Spec,
-    /// Whether the subscriptions are this mount's own, and not the handler's.
-    is_moved: bool,
+    /// Whether [`on`](Self::on) has replaced the subscriptions of the handler.
+    has_own_subscriptions: bool,
     pub(crate) bind: Bind<S>,
-    /// Why no subscriber can start with it.
+    /// The reason why a subscriber cannot start with this mount.
     pub(crate) mistake: Option<String>,
 }
 
-/// Gives a handler its state. What it does of the user's, such as `FromRef`, is done before the
+/// Gives a handler its state. User code that this needs, such as `FromRef`, runs here, before the
 /// first task starts.
 pub(crate) type Bind<S> = Box<dyn FnOnce(&Arc<S>) -> Spawn + Send + Sync>;
 
-/// Starts a handler's loop on a task of its own. The type of its future is only known where the
-/// handler's type is, so it is spawned there: one box a handler, none a message.
+/// Spawns a handler's loop on its own task. The type of its future is only known where the handler's
+/// type is known, so it is spawned there: one box for each handler, none for a message.
 pub(crate) type Spawn =
     Box<dyn FnOnce(&Arc<Tasks>, SharedLoopState, Arc<HandlerContext>) -> Task + Send + Sync>;
 
@@ -37,11 +36,11 @@ impl<S: Send + Sync + 'static> Mount<S> {
     /// Mounts a handler.
     pub fn new<H: Handler<S>>(handler: H) -> Self {
         let spec = handler.spec();
-        // Shared with the next run of the loop, should this one panic.
+        // Shared with the next run of the loop, in case this one panics.
         let handler = Arc::new(handler);
         Self {
             spec,
-            is_moved: false,
+            has_own_subscriptions: false,
             bind: Box::new(move |state| {
                 let state = Arc::clone(state);
                 Box::new(move |tasks, loop_state, context| {
@@ -64,31 +63,31 @@ impl<S: Send + Sync + 'static> Mount<S> {
         }
     }
 
-    /// A mount that no subscriber starts with.
+    /// Creates a mount with which no subscriber starts.
     #[cfg(feature = "collect")]
     pub(crate) fn refused(spec: Spec, mistake: String) -> Self {
         Self {
             spec,
-            is_moved: false,
-            bind: Box::new(|_| unreachable!("it is refused before it is bound")),
+            has_own_subscriptions: false,
+            bind: Box::new(|_| unreachable!("a mount with a mistake is never bound")),
             mistake: Some(mistake),
         }
     }
 
-    /// Makes it a mount for any state, of which it takes nothing.
+    /// Converts this mount into one for any other state, which it ignores.
     #[cfg(feature = "collect")]
-    pub(crate) fn with_its_own_state<Any>(self, state: S) -> Mount<Any> {
+    pub(crate) fn with_own_state<Any>(self, state: S) -> Mount<Any> {
         Mount {
             spec: self.spec,
-            is_moved: self.is_moved,
+            has_own_subscriptions: self.has_own_subscriptions,
             bind: Box::new(move |_| (self.bind)(&Arc::new(state))),
             mistake: self.mistake,
         }
     }
 
-    /// Makes it a mount for a larger state, of which its own is a part.
+    /// Converts this mount into one for a larger state, of which its own state is a part.
     ///
-    /// The part is taken once, when the subscriber starts, and not for each delivery.
+    /// The part is extracted once, when the subscriber starts, and not for each delivery.
     ///
     /// ```
     /// use redis_push::{FromRef, Mount, State, handlers, push_handler};
@@ -115,7 +114,7 @@ impl<S: Send + Sync + 'static> Mount<S> {
     /// let mounts: Vec<Mount<App>> = handlers![on_order.for_state()];
     /// ```
     ///
-    /// For several at once there is [`Router::for_state`](crate::Router::for_state).
+    /// For several mounts at once, use [`Router::for_state`](crate::Router::for_state).
     #[must_use]
     pub fn for_state<Whole>(self) -> Mount<Whole>
     where
@@ -125,23 +124,24 @@ impl<S: Send + Sync + 'static> Mount<S> {
         self.sharing(&Substate::default())
     }
 
-    /// The same with a part that other mounts share.
+    /// Does the same with a part that other mounts share.
     pub(crate) fn sharing<Whole>(self, part: &Substate<Whole, S>) -> Mount<Whole>
     where
         Whole: Send + Sync + 'static,
         S: FromRef<Whole>,
     {
-        let (bind, part) = (self.bind, part.clone());
+        let bind = self.bind;
+        let part = part.clone();
         Mount {
             spec: self.spec,
-            is_moved: self.is_moved,
+            has_own_subscriptions: self.has_own_subscriptions,
             bind: Box::new(move |whole| bind(&part.of(whole))),
             mistake: self.mistake,
         }
     }
 
-    /// Lets it listen to this instead of what its attribute says, such as a name from the
-    /// configuration. Called again, it adds to that.
+    /// Overrides the subscriptions of the handler's attribute, for example with a name from the
+    /// configuration. A second call adds another subscription.
     ///
     /// ```
     /// use redis_push::{Mount, Subscription, handlers, push_handler};
@@ -156,18 +156,19 @@ impl<S: Send + Sync + 'static> Mount<S> {
     /// ```
     #[must_use]
     pub fn on(mut self, subscription: Subscription) -> Self {
-        if !std::mem::replace(&mut self.is_moved, true) {
+        if !std::mem::replace(&mut self.has_own_subscriptions, true) {
             self.spec.subscriptions.clear();
         }
         self.spec = self.spec.on(subscription);
         self
     }
 
-    /// Puts a text before every name that it listens to, those of [`on`](Self::on) so far included.
+    /// Adds a prefix to every name that the handler listens to, including those that were set with
+    /// [`on`](Self::on) so far.
     ///
-    /// The text is taken as it is, in a pattern too; params keep their names and their values. A
-    /// message type that names its channel is found behind the prefix, and its params are those
-    /// that it names. What a handler publishes goes where it says, without a prefix.
+    /// The prefix is literal, in a pattern too. Params keep their names and their values: a message
+    /// type that names its channel is matched against the rest of the name, after the prefix. The
+    /// prefix does not apply to what the handler publishes.
     ///
     /// ```
     /// use redis_push::{Mount, PushMessage, handlers, push_handler};
@@ -188,55 +189,56 @@ impl<S: Send + Sync + 'static> Mount<S> {
     /// let mounts: Vec<Mount<()>> = handlers![on_quote.prefix("eu:")];
     /// ```
     ///
-    /// Called again, the later prefix comes first. For several handlers at once there is
-    /// [`Router::prefix`](crate::Router::prefix).
+    /// After several calls, the prefix of the last call comes first. For several handlers at once,
+    /// use [`Router::prefix`](crate::Router::prefix).
     #[must_use]
     pub fn prefix(mut self, prefix: impl AsRef<str>) -> Self {
         let subscriptions = std::mem::take(&mut self.spec.subscriptions);
         let mut names = subscriptions.iter().map(Subscription::name);
         if let Some(name) = names.find(|name| name.starts_with("__keyevent@")) {
             self.mistake = Some(format!(
-                "{}: no prefix can go before `{name}`, which tells of an event and not of keys; \
-                 listen to the keys, `keyspace = \"…\"`, or mount it outside of what has the prefix",
+                "{}: no prefix can go before `{name}`, which names an event and not keys; \
+                 listen to the keys with `keyspace = \"…\"`, or mount the handler without the prefix",
                 self.spec.label(),
             ));
         }
-        let prefixed = subscriptions.into_iter();
-        self.spec.subscriptions = prefixed
-            .map(|name| name.prefixed(prefix.as_ref()))
+        self.spec.subscriptions = subscriptions
+            .into_iter()
+            .map(|subscription| subscription.prefixed(prefix.as_ref()))
             .collect();
         self
     }
 
-    /// Renames it in stats and logs, for a handler that is mounted more than once.
+    /// Renames the handler in stats and logs. For a handler that is mounted more than once.
     #[must_use]
     pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.spec.name = name.into();
         self
     }
 
-    /// Sets how many messages may wait for it, as [`Spec::buffer`].
+    /// Sets how many messages may wait for the handler, as [`Spec::buffer`] does.
     #[must_use]
     pub fn buffer(mut self, messages: usize) -> Self {
         self.spec = self.spec.buffer(messages);
         self
     }
 
-    /// Sets how many bytes of messages may wait for it, as [`Spec::buffer_bytes`].
+    /// Sets how many bytes of messages may wait for the handler, as [`Spec::buffer_bytes`] does.
     #[must_use]
     pub fn buffer_bytes(mut self, bytes: usize) -> Self {
         self.spec = self.spec.buffer_bytes(bytes);
         self
     }
 
-    /// Sets for how long it may go on before it counts as stalled, as [`Spec::stall_limit`].
+    /// Sets how long a call may run before the handler counts as stalled, as [`Spec::stall_limit`]
+    /// does.
     #[must_use]
     pub fn stall_limit(mut self, limit: Duration) -> Self {
         self.spec = self.spec.stall_limit(limit);
         self
     }
 
-    /// Lets readiness depend on it, as [`Spec::required`].
+    /// Makes readiness depend on the handler, as [`Spec::required`] does.
     #[must_use]
     pub fn required(mut self) -> Self {
         self.spec = self.spec.required();
@@ -244,30 +246,30 @@ impl<S: Send + Sync + 'static> Mount<S> {
     }
 }
 
-/// The policies, which may be set here as well as in the attribute.
+/// Policies, which may be set here as well as in the attribute.
 impl<S> Mount<S> {
-    /// Sets what goes when the buffer is full, as [`Spec::overflow`].
+    /// Sets which messages are dropped when the buffer is full, as [`Spec::overflow`] does.
     #[must_use]
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.spec = self.spec.overflow(overflow);
         self
     }
 
-    /// Sets how long one delivery may take, as [`Spec::timeout`].
+    /// Sets how long one delivery may take, as [`Spec::timeout`] does.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.spec = self.spec.timeout(timeout);
         self
     }
 
-    /// Sets how many deliveries may run at once, as [`Spec::workers`].
+    /// Sets how many deliveries may run at once, as [`Spec::workers`] does.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.spec = self.spec.workers(workers);
         self
     }
 
-    /// Keeps the order of messages that have the same key, as [`Spec::ordered_by`].
+    /// Keeps the order of messages that have the same key, as [`Spec::ordered_by`] does.
     #[must_use]
     pub fn ordered_by(mut self, key: impl Into<Cow<'static, str>>) -> Self {
         self.spec = self.spec.ordered_by(key);

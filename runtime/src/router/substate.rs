@@ -3,26 +3,28 @@ use std::sync::Arc;
 use crate::extract::FromRef;
 use crate::util::Mutex;
 
-/// A part of a state, taken once for all mounts that share it.
+/// A part of a state, extracted once for all mounts that share it.
 pub(crate) struct Substate<Whole, S> {
-    taken: Arc<Mutex<Option<Taken<Whole, S>>>>,
+    extracted: Arc<Mutex<Option<Extracted<Whole, S>>>>,
 }
 
-struct Taken<Whole, S> {
-    /// The whole it is of: mounts of one router may be given to several subscribers.
-    of: Arc<Whole>,
+struct Extracted<Whole, S> {
+    /// The state that the part was extracted from: the mounts of one router may be passed to several
+    /// subscribers.
+    whole: Arc<Whole>,
     part: Arc<S>,
 }
 
 impl<Whole, S: FromRef<Whole>> Substate<Whole, S> {
+    /// Returns the part of this state, and extracts it on the first call.
     pub(crate) fn of(&self, whole: &Arc<Whole>) -> Arc<S> {
-        let mut taken = self.taken.lock();
-        match &*taken {
-            Some(Taken { of, part }) if Arc::ptr_eq(of, whole) => Arc::clone(part),
+        let mut extracted = self.extracted.lock();
+        match &*extracted {
+            Some(last) if Arc::ptr_eq(&last.whole, whole) => Arc::clone(&last.part),
             _ => {
                 let part = Arc::new(S::from_ref(whole));
-                *taken = Some(Taken {
-                    of: Arc::clone(whole),
+                *extracted = Some(Extracted {
+                    whole: Arc::clone(whole),
                     part: Arc::clone(&part),
                 });
                 part
@@ -34,7 +36,7 @@ impl<Whole, S: FromRef<Whole>> Substate<Whole, S> {
 impl<Whole, S> Clone for Substate<Whole, S> {
     fn clone(&self) -> Self {
         Self {
-            taken: Arc::clone(&self.taken),
+            extracted: Arc::clone(&self.extracted),
         }
     }
 }
@@ -42,7 +44,7 @@ impl<Whole, S> Clone for Substate<Whole, S> {
 impl<Whole, S> Default for Substate<Whole, S> {
     fn default() -> Self {
         Self {
-            taken: Arc::default(),
+            extracted: Arc::default(),
         }
     }
 }

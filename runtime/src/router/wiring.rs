@@ -1,4 +1,4 @@
-//! What is mounted: who listens to what, and how.
+//! The table of mounted handlers: what each one listens to, and its policies.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,11 +9,12 @@ use crate::broadcast::Overflow;
 use crate::handler::Spec;
 use crate::subscription::{Kind, Subscription, in_words};
 
-/// What is mounted on a subscriber: one row for each handler, in the order of mounting.
+/// A table of the handlers mounted on a subscriber: one row for each handler, in the order of
+/// mounting.
 ///
-/// Prints as a table, of the policies only those that are not the default; serde gives all of them.
-/// A service can keep either as a snapshot, and sees in its diff when a handler listens to something
-/// else. The lines of the source move with every edit above them: `{:#}` leaves them out.
+/// `Display` prints a table, with the policies that are not the default; serde writes all policies.
+/// A service can keep either as a snapshot, whose diff then shows when a handler listens to something
+/// else. Line numbers change with every edit above them: `{:#}` leaves them out.
 ///
 /// ```
 /// use redis_push::{Json, PushMessage, Subscriber, handlers, push_handler};
@@ -65,33 +66,33 @@ pub struct Wiring {
 pub struct HandlerWiring {
     /// The handler's name.
     pub handler: String,
-    /// The file it is written in, as `file!()` says it there.
+    /// The file in which the handler is written, as `file!()` returns it there.
     pub file: Option<String>,
-    /// The line of that file.
+    /// The line in that file.
     pub line: Option<u32>,
-    /// What it listens to.
+    /// What the handler listens to.
     pub subscriptions: Vec<SubscriptionWiring>,
-    /// The type of its message, as it is written in the signature; `None` if it takes none.
+    /// The type of its message, as written in the signature; `None` if it takes no message.
     pub message: Option<String>,
-    /// How the message is read, such as `json`; `None` where the type does not say.
+    /// How the message is decoded, such as `json`; `None` if the type does not determine it.
     pub codec: Option<String>,
     /// How many messages may wait.
     pub buffer: usize,
-    /// How many bytes of them.
+    /// How many bytes of messages may wait.
     pub buffer_bytes: usize,
-    /// What goes when there are more.
+    /// Which messages are dropped when the buffer is full.
     pub overflow: Overflow,
-    /// How long one delivery may take.
+    /// How long one delivery may take; `None` without a limit.
     pub timeout: Option<Duration>,
     /// How many deliveries may run at once.
     pub workers: usize,
-    /// The key whose messages stay in order.
+    /// The key by which messages stay in order.
     pub ordered_by: Option<String>,
-    /// How long one delivery may go on before the handler counts as stalled.
+    /// How long one delivery may run before the handler counts as stalled.
     pub stall_limit: Duration,
-    /// Whether readiness depends on it.
+    /// Whether readiness depends on the handler.
     pub required: bool,
-    /// What is told of gaps.
+    /// The gap handler.
     pub on_gap: Option<String>,
 }
 
@@ -99,9 +100,9 @@ pub struct HandlerWiring {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SubscriptionWiring {
-    /// How the server is asked for it.
+    /// The kind of subscription on the server.
     pub kind: Kind,
-    /// The name the server is asked for; for a template with params its glob.
+    /// The name that is subscribed on the server; for a template with params, its glob.
     pub name: String,
     /// The template, if it has params.
     pub template: Option<String>,
@@ -113,7 +114,7 @@ impl Wiring {
         Self { handlers }
     }
 
-    /// The row of the handler with this name, the first if there are several.
+    /// Returns the row of the handler with this name, or the first of several.
     #[must_use]
     pub fn handler(&self, name: &str) -> Option<&HandlerWiring> {
         self.handlers.iter().find(|row| row.handler == name)
@@ -147,7 +148,7 @@ impl HandlerWiring {
         }
     }
 
-    /// One line of the log that a start writes.
+    /// Logs the row, at the start of the subscriber.
     pub(crate) fn log(&self) {
         let names: Vec<_> = self.subscriptions.iter().map(ToString::to_string).collect();
         let message = self.message.as_deref().unwrap_or("no message");
@@ -163,7 +164,7 @@ impl HandlerWiring {
         );
     }
 
-    /// The policies that are not the default, as the attribute names them.
+    /// Returns the policies that are not the default, named as in the attribute.
     fn policies(&self) -> String {
         let default = Self::of(&Spec::new(""));
         let set = |name: &str, value: &dyn fmt::Display| Some(format!("{name} = {value}"));
@@ -194,11 +195,14 @@ impl HandlerWiring {
             self.required.then(|| String::from("required")),
             self.on_gap.as_ref().and_then(|name| set("on_gap", name)),
         ];
-        let policies: Vec<_> = policies.into_iter().flatten().collect();
-        policies.join(", ")
+        policies
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
-    /// The cells of the table: a handler has as many lines as it has subscriptions.
+    /// Returns the cells of the table: a handler has one line for each subscription, and at least one.
     fn lines(&self, with_line_numbers: bool) -> Vec<[String; COLUMNS]> {
         let or_dash = |text: Option<&String>| text.map_or("-", String::as_str).to_owned();
         let mut place = or_dash(self.file.as_ref());
@@ -241,7 +245,7 @@ impl fmt::Display for SubscriptionWiring {
 
 const COLUMNS: usize = 6;
 
-/// The column of what a handler listens to.
+/// The column of the subscriptions.
 const NAMES: usize = 2;
 
 impl fmt::Display for Wiring {
@@ -317,13 +321,13 @@ nothing   -                 -                               Own      -";
     }
 
     #[test]
-    fn the_other_form_leaves_the_line_numbers_out() {
+    fn the_alternate_form_leaves_the_line_numbers_out() {
         let text = format!("{:#}", Wiring::of(&specs()));
         assert!(text.contains("src/quotes.rs  channels"), "{text}");
     }
 
     #[test]
-    fn serde_gives_every_policy_and_takes_it_back() {
+    fn serde_writes_every_policy_and_reads_it_back() {
         let wiring = Wiring::of(&specs());
         let json = serde_json::to_value(&wiring).unwrap();
         let first = &json["handlers"][0];

@@ -1,45 +1,53 @@
-use crate::util::{Mutex, MutexGuard, clock};
+//! What the health reads about the session: the signs of life of its connection, and when its task
+//! last ran.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// What the supervisor knows of its connection's life, for the health.
+use crate::util::{Mutex, MutexGuard, clock};
+
+/// The signs of life of the session's connection.
 ///
-/// By the clock of the system, not of the runtime: a runtime that stands still is to be noticed.
+/// Measured with the clock of the system, not of the runtime: a runtime that stands still must be
+/// noticed.
 #[derive(Debug, Default)]
 pub(crate) struct Heartbeat(Mutex<Beat>);
 
+/// The content of a [`Heartbeat`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Beat {
-    /// The last sign of life on the connection of this moment; `None` without one.
+    /// The last sign of life on the current connection; `None` without a connection.
     pub(crate) sign: Option<Instant>,
-    /// When a `PING` was last answered, or the greeting.
+    /// When a `PING`, or the greeting of a connection, was last answered.
     pub(crate) answered: Option<Instant>,
     /// How long the last answer to a `PING` took.
     pub(crate) rtt: Option<Duration>,
 }
 
 impl Heartbeat {
-    /// Notes a connection, until the guard is dropped: also by a panic of the session.
+    /// Records a connection until the guard is dropped, which also happens if the session panics.
     pub(crate) fn connected(self: &Arc<Self>) -> Connected {
         let now = Some(clock::monotonic());
-        let mut beats = self.lock();
-        (beats.sign, beats.answered) = (now, now);
+        let mut beat = self.lock();
+        (beat.sign, beat.answered) = (now, now);
         Connected(Arc::clone(self))
     }
 
+    /// Records the answer to a `PING`.
     pub(crate) fn answered(&self, rtt: Duration) {
         let now = Some(clock::monotonic());
-        let mut beats = self.lock();
-        (beats.sign, beats.answered) = (now, now);
-        beats.rtt = Some(rtt);
+        let mut beat = self.lock();
+        (beat.sign, beat.answered) = (now, now);
+        beat.rtt = Some(rtt);
     }
 
-    /// Notes that pushes still come although an answer does not: it stands behind them.
-    pub(crate) fn still_taking(&self) {
+    /// Records that pushes still arrive while a `PING` is not answered: its answer comes after them.
+    pub(crate) fn pushes_arrive(&self) {
         self.lock().sign = Some(clock::monotonic());
     }
 
+    /// Returns a copy of the content.
     pub(crate) fn read(&self) -> Beat {
         *self.lock()
     }
@@ -49,7 +57,7 @@ impl Heartbeat {
     }
 }
 
-/// Says that there is a connection, for as long as there is.
+/// A guard that exists while there is a connection.
 pub(crate) struct Connected(Arc<Heartbeat>);
 
 impl Drop for Connected {
@@ -58,40 +66,42 @@ impl Drop for Connected {
     }
 }
 
-/// Says when a task was last seen to run.
+/// The time at which a task last ran.
 #[derive(Debug)]
 pub(crate) struct LastSeen {
-    epoch: Instant,
-    /// Milliseconds after the epoch.
+    created: Instant,
+    /// Milliseconds after `created`.
     last: AtomicU64,
 }
 
 impl LastSeen {
-    const PAUSE: Duration = Duration::from_secs(1);
+    const INTERVAL: Duration = Duration::from_secs(1);
 
     pub(crate) fn new() -> Self {
         Self {
-            epoch: clock::monotonic(),
+            created: clock::monotonic(),
             last: AtomicU64::new(0),
         }
     }
 
+    /// Records that the task runs now.
     pub(crate) fn touch(&self) {
-        let millis =
-            u64::try_from((clock::monotonic() - self.epoch).as_millis()).unwrap_or(u64::MAX);
+        let elapsed = clock::monotonic() - self.created;
+        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         self.last.store(millis, Relaxed);
     }
 
-    /// Ticks beside what the task does, for as long as that is polled.
+    /// Touches this every second while it is polled, next to the task's own work.
     pub(crate) async fn keep_touching(&self) -> ! {
         loop {
             self.touch();
-            tokio::time::sleep(Self::PAUSE).await;
+            tokio::time::sleep(Self::INTERVAL).await;
         }
     }
 
+    /// Returns how long ago the task last ran.
     pub(crate) fn ago(&self) -> Duration {
         let last = Duration::from_millis(self.last.load(Relaxed));
-        (clock::monotonic() - self.epoch).saturating_sub(last)
+        (clock::monotonic() - self.created).saturating_sub(last)
     }
 }

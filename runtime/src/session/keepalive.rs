@@ -1,4 +1,4 @@
-//! `PING`, and how silence is told from delay.
+//! `PING`, and how silence is distinguished from delay.
 
 use std::pin::pin;
 
@@ -10,11 +10,12 @@ use crate::connection::Connection;
 use crate::error::Error;
 use crate::util::clock;
 
-/// How often it is looked for pushes while a `PING` waits for its answer, until its timeout.
-const LOOKS: u32 = 16;
+/// How often the arrival of pushes is checked during the timeout of one `PING`.
+const CHECKS: u32 = 16;
 
 impl Session {
-    /// Returns when the connection has been silent for longer than it may.
+    /// Sends a `PING` at each interval. Returns when the connection is lost, or has been silent for
+    /// `ping_timeout`.
     pub(super) async fn keep_alive(&self, mut connection: Connection) -> Error {
         let Settings {
             ping_interval,
@@ -26,32 +27,32 @@ impl Session {
             if let Err(error) = self.keep_tracking(&mut connection).await {
                 return error;
             }
-            let asked = clock::monotonic();
+            let sent = clock::monotonic();
             let mut ping = pin!(connection.ping());
-            let mut taken = self.dispatcher.pushes_taken();
+            let mut pushes = self.dispatcher.pushes_taken();
             let mut heard = clock::now();
             loop {
                 let left = ping_timeout.saturating_sub(clock::now() - heard);
-                match timeout(left.min(ping_timeout / LOOKS), ping.as_mut()).await {
+                match timeout(left.min(ping_timeout / CHECKS), ping.as_mut()).await {
                     Ok(Ok(())) => {
-                        self.heartbeat.answered(clock::monotonic() - asked);
+                        self.heartbeat.answered(clock::monotonic() - sent);
                         break self.dispatcher.heard();
                     }
                     Ok(Err(error)) => return error,
-                    // The answer stands behind pushes that are still being taken, or that wait for
-                    // a full ring: silence is what comes after the last of them.
+                    // The answer comes after pushes that are still arriving, or that wait for room
+                    // in a full buffer. Silence begins after the last of them.
                     Err(_)
                         if self.dispatcher.is_waiting()
-                            || taken != self.dispatcher.pushes_taken() =>
+                            || pushes != self.dispatcher.pushes_taken() =>
                     {
-                        taken = self.dispatcher.pushes_taken();
-                        self.heartbeat.still_taking();
+                        pushes = self.dispatcher.pushes_taken();
+                        self.heartbeat.pushes_arrive();
                         heard = clock::now();
                     }
                     Err(_) if clock::now() - heard < ping_timeout => {}
                     Err(_) => {
                         return Error::connection(format!(
-                            "the server has said nothing for {ping_timeout:?} after a `PING`"
+                            "the server has sent nothing for {ping_timeout:?} after a `PING`"
                         ));
                     }
                 }

@@ -1,4 +1,76 @@
-//! Keeps the subscriptions live: one generation after another, for as long as it takes.
+//! The session: connects, subscribes, pings, and reconnects until the subscriber shuts down.
+//!
+//! A [`Session`] runs as one task. Each of its attempts to connect is a *generation*, numbered from 1.
+//! While a connection is up, three loops run concurrently on it: one requests the names and checks
+//! their confirmations (`subscribe`), one sends `PING` (`keepalive`), and one waits until the
+//! dispatcher has seen the end of the connection. The first one that fails ends the generation.
+//!
+//! ```text
+//!        ┌─────────▶ connecting ────────── error ───────────┐
+//!        │               │                                  │
+//!        │               │ ConnectionEvent::Connected       │
+//!        │               ▼                                  │
+//!        │          subscribing ◀─────────┐                 │
+//!        │               │                │ retry, or       │
+//!        │               ▼                │ a name ended    │
+//!        │     confirmed / some denied ───┘                 │
+//!        │               │                                  │
+//!        │               │ PING not answered, or closed     │
+//!        │               ▼ (from subscribing as well)       │
+//!        │         silent or lost                           │
+//!        │               │                                  │
+//!        │               │ ConnectionEvent::Disconnected    │
+//!        │               ▼                                  │
+//!        └─────────── back-off ◀────────────────────────────┘
+//!
+//!     `stop` is cancelled:  with a connection     draining ───▶ closed
+//!                           without a connection  closed
+//! ```
+//!
+//! | state | what the session does | [`Phase`] | health |
+//! | --- | --- | --- | --- |
+//! | connecting | greets the server, within `connect_timeout` | `Pending` | not ready: `NotConnected`, with the last error |
+//! | subscribing | sends the subscribe commands, waits up to 5 s for the confirmations | `Pending` | not ready: `NotConfirmed` |
+//! | confirmed | waits until a name ends | `Confirmed` | ready |
+//! | some denied | requests the denied names again, after 250 ms at first, 5 s at most | `SomeDenied` | not ready: `NotConfirmed`, with the server's reasons |
+//! | silent, lost | drops the connection | `Pending` | not ready: `NotConnected`; `PingLate` before that, if the session is late |
+//! | back-off | waits for `reconnect_delay`, which doubles until a generation was confirmed | `Pending` | not ready: `NotConnected`, with the error |
+//! | draining | unsubscribes, waits until the dispatcher has seen every subscription end | unchanged | not ready: `ShuttingDown` |
+//! | closed | has closed the dispatcher, and returns | unchanged | not ready: `ShuttingDown` |
+//!
+//! `SomeDenied` stays while the denied names are requested again. The subscriber is live in each of
+//! these states: only a task that is down or late makes it not live.
+//!
+//! # Segments and gaps
+//!
+//! A *segment* is a stretch of a broadcast channel's messages. When a new one starts, the channel's
+//! readers receive a gap. One starts when:
+//!
+//! - a name of the channel is confirmed as its first in this generation (`ConnectionLost`). The gap
+//!   begins with the last push that was heard in a generation with a confirmation, as
+//!   [`Dispatcher::end`] recorded it, or earlier if the name had been off before that. For the first
+//!   segment of a channel the cause is `Initial`.
+//! - a later name of the channel is confirmed after it was denied, or a name is confirmed again after
+//!   the server ended it (`Resubscribed`).
+//! - pushes are lost on a connection that stays up: the attached channel lagged (`Lagged`), or a
+//!   payload was too large (`Oversized`). `link` and `dispatch` find this out without the session,
+//!   which only requests every name again after the lag.
+//!
+//! # In and out
+//!
+//! `subscriber` creates the session, spawns [`Session::run`] and cancels `stop`. `link` supplies the
+//! connections, and `dispatch` the states of the subscriptions. The session sends commands over
+//! `connection`, and opens, ends and closes the dispatcher. `subscriber` reads the [`Status`] during
+//! `start`. `health` reads it too, with the [`Heartbeat`] and the [`LastSeen`].
+//!
+//! # Invariants
+//!
+//! - Every name is requested on every connection. Nothing is carried over from the previous one.
+//! - A subscription is live once the dispatcher has seen its confirmation as a push of the current
+//!   generation. The reply to the command is not enough.
+//! - The session retries until `stop` is cancelled.
+//! - The session's state survives a panic of its task: the next run ends the old generation and starts
+//!   the next one.
 
 mod heartbeat;
 mod keepalive;
@@ -24,28 +96,30 @@ use crate::link::Link;
 use crate::push::ConnectionEvent;
 use crate::util::Backoff;
 
+/// The state of the session. It survives a restart of the session's task.
 pub(crate) struct Session {
     pub(crate) link: Link,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) settings: Settings,
     pub(crate) status: watch::Sender<Status>,
-    /// Cancelled when it is time to drain and end.
+    /// Cancelled when the subscriber shuts down: drain, then return.
     pub(crate) stop: CancellationToken,
     pub(crate) heartbeat: Arc<Heartbeat>,
-    /// The number of the last generation: 0 before the first.
+    /// The number of the last generation; 0 before the first.
     pub(crate) last: u64,
-    /// Whether there was a connection in it whose end has not been told.
+    /// Whether that generation has had a connection whose end is not published yet.
     pub(crate) is_connected: bool,
 }
 
-/// How many subscribe commands go out before the first reply is waited for.
-const AT_ONCE: usize = 256;
+/// The number of commands that are sent together, before their replies are awaited.
+const MAX_PIPELINED: usize = 256;
 
-/// How long a command other than `PING` may take, and a confirmation may be behind its reply.
-const ANSWER: Duration = Duration::from_secs(5);
+/// How long a command other than `PING` may take, and how long after the reply to a subscribe command
+/// its confirmation may arrive.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Session {
-    /// Works as the task of the supervisor, and ticks for as long as that is polled.
+    /// Runs the session's task, and touches `last_seen` while the task is polled.
     pub(crate) async fn run(session: Arc<Mutex<Self>>, last_seen: Arc<LastSeen>) {
         let mut session = session.lock().await;
         tokio::select! {
@@ -54,12 +128,12 @@ impl Session {
         }
     }
 
-    /// Connects, subscribes and watches until it is stopped.
+    /// Runs one generation after another until the session is stopped.
     async fn keep_connected(&mut self) {
-        let (first, most) = self.settings.reconnect_delay;
-        let mut backoff = Backoff::new(first, most);
+        let (first, max) = self.settings.reconnect_delay;
+        let mut backoff = Backoff::new(first, max);
         if self.last > 0 {
-            // The task before this one has ended unasked, and its connection with it.
+            // The previous run panicked, and its connection was dropped with it.
             self.dispatcher.end(Missed::Unknown);
             let error = "the session's task exited unexpectedly; reconnecting";
             self.set_phase(Phase::Pending, Some(Error::connection(error)));
@@ -68,15 +142,15 @@ impl Session {
         loop {
             self.last += 1;
             self.dispatcher.open(self.last);
-            let ended = self.generation(self.last).await;
-            let Some(error) = ended else {
+            let Some(error) = self.run_generation(self.last).await else {
                 break;
             };
-            let was_ready = self.status.borrow().phase == Phase::Confirmed;
-            if was_ready {
+            let was_confirmed = self.status.borrow().phase == Phase::Confirmed;
+            if was_confirmed {
                 backoff.reset();
             }
-            // Before the feed counts the loss: who sees that must not find it ready still.
+            // Before the dispatcher counts the loss: a caller that sees the count must not find the
+            // subscriber still ready.
             self.set_phase(Phase::Pending, Some(error));
             self.dispatcher.end(Missed::Unknown);
             self.publish_disconnected();
@@ -88,8 +162,8 @@ impl Session {
         self.dispatcher.close();
     }
 
-    /// Lives through one generation and returns why it ended; `None` when it was stopped.
-    async fn generation(&mut self, generation: u64) -> Option<Error> {
+    /// Runs one generation, and returns why it ended: `None` if the session was stopped.
+    async fn run_generation(&mut self, generation: u64) -> Option<Error> {
         let connected = tokio::select! {
             biased;
             () = self.stop.cancelled() => return None,
@@ -119,7 +193,7 @@ impl Session {
         }
     }
 
-    /// Tells who listens to the connection that it has ended, if there was one, and why.
+    /// Publishes the end of the connection, with the reason, if there was one.
     fn publish_disconnected(&mut self) {
         if std::mem::take(&mut self.is_connected) {
             let error = self.status.borrow().error.clone();
@@ -129,7 +203,7 @@ impl Session {
         }
     }
 
-    /// Returns when the feed has seen the end of the connection.
+    /// Waits until the dispatcher has seen the end of the connection.
     async fn disconnected(&self) -> Error {
         let mut changed = self.dispatcher.changed();
         while self.dispatcher.is_open() {
@@ -138,11 +212,11 @@ impl Session {
         Error::connection("the connection was lost: the server or the network closed it")
     }
 
-    /// Ends the subscriptions and waits until the feed has seen that they ended: what was
-    /// published before is then in the rings. The commands' replies would say less, for redis-rs
-    /// keeps pushes in a queue beside them.
+    /// Unsubscribes, and waits until the dispatcher has seen every subscription end. What was
+    /// published before that is then in the broadcast channels. The replies to the commands do not
+    /// prove this, because redis-rs queues pushes separately from replies.
     async fn drain(&self, connection: &mut Connection) {
-        // The names on a shared connection may be somebody else's.
+        // The owner of a shared connection may use the same names.
         if connection.is_shared() {
             return;
         }
@@ -151,8 +225,8 @@ impl Session {
             .subscriptions(SubscriptionState::is_confirmed);
         let mut changed = self.dispatcher.changed();
         let unsubscribed = async {
-            for some in confirmed.chunks(AT_ONCE) {
-                connection.unsubscribe(some).await?;
+            for chunk in confirmed.chunks(MAX_PIPELINED) {
+                connection.unsubscribe(chunk).await?;
             }
             while self.dispatcher.any_is(SubscriptionState::is_confirmed) {
                 let _ = changed.changed().await;
@@ -169,10 +243,14 @@ impl Session {
         let before = self.status.borrow().phase;
         match (phase, &error) {
             (Phase::Confirmed, _) if before != Phase::Confirmed => {
-                tracing::info!(target: "redis_push", "every subscription is confirmed");
+                tracing::info!(target: "redis_push", "all subscriptions are confirmed");
             }
             (Phase::Pending, Some(error)) => {
-                tracing::warn!(target: "redis_push", %error, "not every subscription is live");
+                tracing::warn!(
+                    target: "redis_push",
+                    %error,
+                    "not all subscriptions are confirmed; retrying"
+                );
             }
             _ => {}
         }

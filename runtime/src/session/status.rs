@@ -2,18 +2,18 @@ use std::sync::Arc;
 
 use crate::error::Error;
 
-/// What the session lets others see.
+/// The published state of the session.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Status {
     pub(crate) phase: Phase,
-    /// Why the last generation ended, or could not begin.
+    /// The last error: why a connection ended, could not be made, or has no confirmations.
     pub(crate) error: Option<Arc<Error>>,
 }
 
-/// The states of all subscriptions together.
+/// The combined state of all subscriptions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// There is no connection, or the server has not answered for every name.
+    /// There is no connection, or some name is neither confirmed nor denied.
     #[default]
     Pending,
     /// Every name is confirmed or denied, and some are denied.

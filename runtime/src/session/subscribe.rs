@@ -1,12 +1,12 @@
-//! Subscribing to every name, and the retries for those that are not confirmed.
+//! Subscribes to every name, and retries the names that are not confirmed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::status::Phase;
-use super::{ANSWER, AT_ONCE, Session};
+use super::{MAX_PIPELINED, REPLY_TIMEOUT, Session};
 use crate::connection::Connection;
 use crate::dispatch::SubscriptionState;
 use crate::error::Error;
@@ -14,7 +14,8 @@ use crate::subscription::{Kind, Subscription};
 use crate::util::{Backoff, clock};
 
 impl Session {
-    /// Subscribes to what is not live, again and again, and says how it stands.
+    /// Subscribes to the names that are not live, whenever there are any, and publishes the phase.
+    /// Returns when the connection is lost.
     pub(super) async fn keep_subscribed(&self, mut connection: Connection) -> Error {
         let mut changed = self.dispatcher.changed();
         let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
@@ -25,12 +26,12 @@ impl Session {
             if let Err(error) = self.subscribe(&mut connection, &wanted).await {
                 return error;
             }
-            // The replies are here; the confirmations come through the push path behind them.
-            let confirmed_by = clock::now() + ANSWER;
+            // The replies are here. The confirmations are pushes, and may arrive later.
+            let confirmed_by = clock::now() + REPLY_TIMEOUT;
             while self.dispatcher.any_is(SubscriptionState::needs_subscribing)
                 && clock::now() < confirmed_by
             {
-                let _ = tokio::time::timeout_at(confirmed_by, changed.changed()).await;
+                let _ = timeout_at(confirmed_by, changed.changed()).await;
             }
             let phase = if self.dispatcher.all_are(SubscriptionState::is_confirmed) {
                 backoff.reset();
@@ -56,7 +57,7 @@ impl Session {
                     while self.dispatcher.all_are(SubscriptionState::is_answered)
                         && clock::now() < retry
                     {
-                        let _ = tokio::time::timeout_at(retry, changed.changed()).await;
+                        let _ = timeout_at(retry, changed.changed()).await;
                     }
                     self.dispatcher.subscriptions(|state| !state.is_confirmed())
                 }
@@ -64,20 +65,21 @@ impl Session {
         }
     }
 
+    /// Sends the subscribe commands, and passes the replies to the dispatcher.
     async fn subscribe(
         &self,
         connection: &mut Connection,
         wanted: &[Subscription],
     ) -> Result<(), Error> {
-        for some in wanted.chunks(AT_ONCE) {
-            let replies = timeout(ANSWER, connection.subscribe(some))
+        for chunk in wanted.chunks(MAX_PIPELINED) {
+            let replies = timeout(REPLY_TIMEOUT, connection.subscribe(chunk))
                 .await
                 .map_err(|_| {
                     Error::connection(format!(
-                        "the server did not answer a subscription within {ANSWER:?}"
+                        "the server did not answer a subscribe command within {REPLY_TIMEOUT:?}"
                     ))
                 })??;
-            for (subscription, refusal) in some.iter().zip(replies) {
+            for (subscription, refusal) in chunk.iter().zip(replies) {
                 match refusal {
                     Some(reason) => self.denied(subscription, reason),
                     None => self.dispatcher.accepted(subscription),
@@ -89,32 +91,33 @@ impl Session {
 
     fn denied(&self, subscription: &Subscription, reason: String) {
         let reason = Arc::from(reason);
-        // A retry that is denied for the same reason is no news.
+        // A retry that is denied for the same reason is not reported again.
         if self.dispatcher.deny(subscription, &reason) {
             tracing::warn!(
                 target: "redis_push",
                 %subscription,
                 %reason,
-                "the server denies a subscription; it will be asked again"
+                "subscription denied by the server; retrying"
             );
         }
     }
 
-    /// Asks again for the invalidations that the owner of a shared connection has ended.
+    /// Finds the invalidations that the owner of a shared connection has ended, so that they are
+    /// requested again.
     pub(super) async fn keep_tracking(&self, connection: &mut Connection) -> Result<(), Error> {
         let mut tracked = self
             .dispatcher
             .subscriptions(SubscriptionState::is_confirmed);
         tracked.retain(|subscription| subscription.kind() == Kind::Invalidation);
-        let Ok(ended) = timeout(ANSWER, connection.untracked(tracked)).await else {
-            // The `PING` behind it says what is wrong.
+        let Ok(ended) = timeout(REPLY_TIMEOUT, connection.untracked(tracked)).await else {
+            // The `PING` that follows finds out what is wrong.
             return Ok(());
         };
         for subscription in ended? {
             tracing::warn!(
                 target: "redis_push",
                 %subscription,
-                "the attached connection does not track any more; it is asked to again"
+                "tracking has ended on the attached connection; enabling it again"
             );
             self.dispatcher.ended(&subscription);
         }

@@ -1,4 +1,5 @@
-//! Waits for the first confirmation of everything, and explains what is missing.
+//! The wait of `start` for the first confirmation of every subscription, and the error that lists the
+//! missing ones.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -13,13 +14,13 @@ use crate::handler::Spec;
 use crate::session::{Phase, Status};
 use crate::subscription::Subscription;
 
-/// How many names an error lists.
+/// The largest number of names that an error lists.
 const MOST_LISTED: usize = 20;
 
 impl Handle {
     /// Waits until every subscription is confirmed.
     ///
-    /// With a deadline, a definite no of the server ends the wait before it.
+    /// If there is a deadline, a final refusal by the server ends the wait early.
     pub(super) async fn confirmed(
         &self,
         deadline: Option<Duration>,
@@ -36,7 +37,7 @@ impl Handle {
             let _ = status.wait_for(is_started).await;
             return Ok(());
         };
-        // As it was when the wait ended: it may have changed since.
+        // The status at the end of the wait: it may have changed since.
         let decided = timeout(deadline, async {
             let decided = status.wait_for(is_decided).await;
             decided.ok().map(|decided| decided.clone())
@@ -53,7 +54,8 @@ impl Handle {
         Err(self.explain(&status, timed_out, allows_denied))
     }
 
-    /// Names what is not confirmed, which handlers need it, and why it is not.
+    /// Builds an error that lists the missing subscriptions, the handlers that need them, and the
+    /// reasons.
     fn explain(&self, status: &Status, timed_out: Option<Duration>, allows_denied: bool) -> Error {
         let states = self.dispatcher.subscription_states();
         let total = states.len();
@@ -105,7 +107,7 @@ impl Handle {
         }
     }
 
-    /// The handlers that listen to a subscription, with their places.
+    /// Returns the labels of the handlers that listen to a subscription: name, file and line.
     fn labels_of(&self, wanted: &Subscription) -> impl Iterator<Item = String> {
         let specs = self.handlers.iter().map(|handler| &handler.context.spec);
         let listens = |subscription: &Subscription| subscription.key() == wanted.key();
@@ -115,8 +117,8 @@ impl Handle {
     }
 }
 
+/// Whether every name is answered, or the connection failed with an error that retries do not fix.
 fn is_decided(status: &Status) -> bool {
     let is_final = |error: &Arc<Error>| error.is_auth() || error.is_config() || error.is_tls();
-    let refused = status.error.as_ref().is_some_and(is_final);
-    status.phase != Phase::Pending || refused
+    status.phase != Phase::Pending || status.error.as_ref().is_some_and(is_final)
 }

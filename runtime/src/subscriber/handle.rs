@@ -17,15 +17,15 @@ use crate::session::Status;
 use crate::tasks::{Task, Tasks};
 use crate::telemetry::{HandlerStats, Stats};
 
-/// A running subscriber. Dropping it ends everything at once; [`shutdown`](Self::shutdown) lets
-/// the handlers finish.
-#[must_use = "dropping the handle ends the subscriber"]
+/// A running subscriber. Dropping it stops everything at once; [`shutdown`](Self::shutdown) lets the
+/// handlers finish.
+#[must_use = "dropping the handle stops the subscriber"]
 pub struct Handle {
     pub(super) dispatcher: Arc<Dispatcher>,
     pub(super) handlers: Vec<Mounted>,
     pub(super) session: Task,
     pub(super) failure_hook: Option<Task>,
-    /// Tasks that a shutdown does not wait for.
+    /// Tasks that a shutdown aborts without waiting for them.
     pub(super) background: Vec<Task>,
     pub(super) tasks: Arc<Tasks>,
     /// Cancelled when the shutdown begins.
@@ -33,43 +33,36 @@ pub struct Handle {
     pub(super) status: watch::Receiver<Status>,
     pub(super) failures: Failures,
     pub(super) monitor: Arc<HealthMonitor>,
-    /// Ends with the handle.
-    pub(super) _deadline: Option<DeafWatch>,
+    /// Dropping the handle ends the watch.
+    pub(super) _deaf_watch: Option<DeafWatch>,
+    /// Set by the first shutdown that completes.
     pub(super) report: OnceCell<ShutdownReport>,
 }
 
-/// A handler that is mounted, with its loop.
+/// A mounted handler, with its loop.
 pub(super) struct Mounted {
     pub(super) context: Arc<HandlerContext>,
-    /// What the loop works with, to see that its workers are gone as well.
+    /// Shared with the loop, so that a shutdown can end its workers too.
     pub(super) loop_state: SharedLoopState,
     pub(super) meter: BacklogMeter,
     pub(super) task: Task,
 }
 
 impl Handle {
-    /// What has been counted so far.
-    pub fn stats(&self) -> Stats {
-        if let Some(report) = self.report.get() {
-            return report.stats.clone();
-        }
-        self.read_stats()
-    }
-
-    /// Whether every subscription is confirmed on the connection of this moment, and nothing else
-    /// keeps it from being [ready](Health::is_ready).
+    /// Whether every subscription is confirmed on the current connection, and nothing else keeps the
+    /// subscriber from being [ready](Health::is_ready).
     pub fn is_ready(&self) -> bool {
         self.monitor.is_ready()
     }
 
-    /// Waits until it [is ready](Self::is_ready), at once if it is.
+    /// Waits until the subscriber [is ready](Self::is_ready). Returns at once if it is.
     ///
-    /// Also returns when the subscriber is shut down: [`is_ready`](Self::is_ready) is then false.
+    /// Also returns when the subscriber is shut down; [`is_ready`](Self::is_ready) is then false.
     /// Cancel safe.
     pub async fn ready(&self) {
         let mut changes = self.monitor.changes();
         let mut status = self.status.clone();
-        // What changes from here on is seen below.
+        // The receivers exist before the check, so no change is missed.
         while !self.is_ready() && !self.monitor.is_shutting_down() {
             tokio::select! {
                 _ = changes.changed() => {}
@@ -78,14 +71,14 @@ impl Handle {
         }
     }
 
-    /// How it is at this moment: live or not, ready or not, and why.
+    /// Returns the current health: live or not, ready or not, and the reasons.
     ///
-    /// Reads a few counters and waits for nothing, so a probe may ask on any thread.
+    /// Reads a few counters and waits for nothing, so a probe may call this on any thread.
     pub fn health(&self) -> Health {
         self.monitor.health()
     }
 
-    /// The changes of the [health](Self::health) from now on.
+    /// Returns a receiver of the changes of the [health](Self::health) from now on.
     ///
     /// ```
     /// # use redis_push::{Subscriber, handlers, push_handler, testing::Broker};
@@ -108,52 +101,28 @@ impl Handle {
         self.monitor.changes()
     }
 
-    /// What is mounted: as [`Subscriber::wiring`](crate::Subscriber::wiring) gave it before the
-    /// start.
+    /// Returns the counts so far. After a shutdown these are the counts of its report.
+    pub fn stats(&self) -> Stats {
+        if let Some(report) = self.report.get() {
+            return report.stats.clone();
+        }
+        self.read_stats()
+    }
+
+    /// Returns the wiring: the same table that [`Subscriber::wiring`](crate::Subscriber::wiring)
+    /// returned before the start.
     pub fn wiring(&self) -> Wiring {
         Wiring::of(self.handlers.iter().map(|handler| &handler.context.spec))
     }
 
-    /// Lets a handler wait: what comes for it stays in its buffer, and what the buffer has no room
-    /// for is dropped as at any time. A delivery under way goes on.
+    /// Returns a receiver of every push that arrives on the connection from now on, of any kind.
     ///
-    /// A shutdown delivers nothing to a paused handler; what waits for it is counted `cancelled`.
+    /// With `invalidate` handlers, confirmations of names such as `redis-push:tracking-on:user:` are
+    /// among them: the server confirms tracking this way.
     ///
-    /// # Errors
-    ///
-    /// When no handler has this name ([`Error::is_config`](crate::Error::is_config)). Where
-    /// several have, all of them wait.
-    pub fn pause(&self, handler: &str) -> Result<()> {
-        self.each_named(handler, PauseGate::pause)
-    }
-
-    /// Lets a paused handler go on; one that is not paused goes on anyway.
-    ///
-    /// # Errors
-    ///
-    /// As [`pause`](Self::pause).
-    pub fn resume(&self, handler: &str) -> Result<()> {
-        self.each_named(handler, PauseGate::resume)
-    }
-
-    fn each_named(&self, handler: &str, change: fn(&PauseGate)) -> Result<()> {
-        let named = |mounted: &&Mounted| mounted.context.spec.name == handler;
-        let mut found = self.handlers.iter().filter(named).peekable();
-        if found.peek().is_none() {
-            return Err(Error::config(format!("no handler is named `{handler}`")));
-        }
-        found.for_each(|mounted| change(&mounted.context.gate));
-        Ok(())
-    }
-
-    /// A receiver of every push that comes off the connection from now on, of whatever kind.
-    ///
-    /// For handlers with `invalidate` the confirmations of names such as
-    /// `redis-push:tracking-on:user:` are among them: they are how tracking is confirmed.
-    ///
-    /// While nobody holds one, it costs nothing. A receiver that is 4,096 pushes behind loses the
-    /// oldest and is told how many (`RecvError::Lagged`); no handler is affected by that. The
-    /// channel is closed by a shutdown.
+    /// Without a receiver this costs nothing. A receiver that lags by more than 4,096 pushes loses
+    /// the oldest ones and gets their number (`RecvError::Lagged`); no handler is affected. A
+    /// shutdown closes the channel.
     ///
     /// ```
     /// # use redis_push::{RawPush, Subscriber, handlers, push_handler, testing::Broker};
@@ -175,11 +144,43 @@ impl Handle {
         self.dispatcher.pushes()
     }
 
+    /// Pauses a handler: its messages stay in its buffer, and messages that do not fit are dropped
+    /// as at any other time. A delivery under way continues.
+    ///
+    /// A shutdown delivers nothing to a paused handler; its waiting messages are counted
+    /// `cancelled`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if no handler has this name ([`Error::is_config`](crate::Error::is_config)).
+    /// If several handlers have it, all of them are paused.
+    pub fn pause(&self, handler: &str) -> Result<()> {
+        self.each_named(handler, PauseGate::pause)
+    }
+
+    /// Resumes a paused handler. Has no effect on a handler that is not paused.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause`](Self::pause).
+    pub fn resume(&self, handler: &str) -> Result<()> {
+        self.each_named(handler, PauseGate::resume)
+    }
+
+    fn each_named(&self, handler: &str, change: fn(&PauseGate)) -> Result<()> {
+        let named = |mounted: &&Mounted| mounted.context.spec.name == handler;
+        let mut found = self.handlers.iter().filter(named).peekable();
+        if found.peek().is_none() {
+            return Err(Error::config(format!("no handler is named `{handler}`")));
+        }
+        found.for_each(|mounted| change(&mounted.context.gate));
+        Ok(())
+    }
+
     pub(super) fn read_stats(&self) -> Stats {
         let handlers = self.handlers.iter().map(|Mounted { context, meter, .. }| {
             let subscriptions = context.spec.subscriptions.iter().map(ToString::to_string);
-            let subscriptions = subscriptions.collect();
-            HandlerStats::read(context, subscriptions, meter)
+            HandlerStats::read(context, subscriptions.collect(), meter)
         });
         Stats {
             handlers: handlers.collect(),

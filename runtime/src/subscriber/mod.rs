@@ -1,3 +1,32 @@
+//! The subscriber: the entry point for users, which puts every other part of this crate together.
+//!
+//! Read the files in the order in which a program meets them:
+//!
+//! | file | contents |
+//! | --- | --- |
+//! | `mod` | [`Subscriber`]: its constructors, its handlers, and `start`, `run`, `run_until` |
+//! | `options` | the other setters: connections, limits, deadlines |
+//! | `start` | `spawn`: builds broadcast channels and routes, then spawns every task |
+//! | `confirm` | the wait of `start` for the confirmations, and the error that names missing ones |
+//! | `handle` | [`Handle`]: the running subscriber |
+//! | `shutdown`, `report` | `Handle::shutdown` and the [`ShutdownReport`] that it returns |
+//! | `signals` | Ctrl-C and SIGTERM, for `run` |
+//!
+//! In: users call the builder and the handle. The builder only stores what it is given: a mistake is
+//! stored too, and `start` returns it as an error.
+//!
+//! Out: `spawn` creates a broadcast channel for each list of subscriptions and budget, the dispatcher
+//! with the routes to them, the health monitor, and the tasks of `delivery`, `dispatch`, `failure`,
+//! `health`, `link` and `session`. The handle owns the tasks.
+//!
+//! Invariants:
+//!
+//! - Every handler has its receiver before the first subscribe command is sent, so no message is
+//!   lost between the confirmation and the handler.
+//! - All checks that can fail run before the first task is spawned.
+//! - Dropping the handle aborts every task. [`Handle::shutdown`] ends them in order: the session, the
+//!   handlers, the failure hook, the others.
+
 mod confirm;
 mod handle;
 mod options;
@@ -59,43 +88,43 @@ pub struct Subscriber<S = ()> {
     config: Config,
 }
 
-/// What a subscriber is told besides its handlers and their state.
+/// The configuration of a subscriber, except its handlers and their state.
 struct Config {
     origin: Origin,
     settings: Settings,
     on_failure: Option<BoxedHook>,
     publisher: Option<Publisher>,
-    /// A mistake in the calls before, for `start` to report.
+    /// A mistake in the builder calls so far, which `start` reports.
     mistake: Option<Cow<'static, str>>,
 }
 
-/// Where pushes come from.
+/// The source of the pushes.
 enum Origin {
     Endpoint(Endpoint),
     Attached(Attached),
 }
 
 impl Subscriber {
-    /// With what [`exit_if_deaf`](Subscriber::exit_if_deaf) ends the process: 69, which BSD's
-    /// `sysexits.h` calls `EX_UNAVAILABLE`, "a service is unavailable".
+    /// The exit code with which [`exit_if_deaf`](Subscriber::exit_if_deaf) ends the process: 69,
+    /// which BSD's `sysexits.h` calls `EX_UNAVAILABLE`, "a service is unavailable".
     pub const DEAF_EXIT_CODE: i32 = health::DEAF_EXIT_CODE;
 
-    /// Listens to the server at a URL: `redis://[user:password@]host:port/[db]`, `rediss://` for
-    /// TLS (with the feature `rustls` or `native-tls`), or a unix socket:
+    /// Creates a subscriber to the server at a URL: `redis://[user:password@]host:port/[db]`,
+    /// `rediss://` for TLS (with the feature `rustls` or `native-tls`), or a unix socket:
     /// `redis+unix:///run/redis.sock?db=1&user=me&pass=secret`.
     ///
-    /// RESP3 is switched on; a URL that insists on `protocol=resp2` is an error of `start`, as is
-    /// one that does not parse. No connection is made before `start`.
+    /// RESP3 is switched on. A URL that requires `protocol=resp2` is an error of `start`, and so is
+    /// a URL that does not parse. No connection is made before `start`.
     pub fn new(url: impl Into<String>) -> Self {
         Self::to(Origin::Endpoint(Endpoint::new(url)))
     }
 
-    /// Listens to the server of a client of redis-rs, with its address, its credentials and its
-    /// TLS certificates. RESP3, TCP_NODELAY and keepalive are switched on.
+    /// Creates a subscriber to the server of a redis-rs client, with the client's address,
+    /// credentials and TLS certificates. RESP3, TCP_NODELAY and keepalive are switched on.
     ///
-    /// Certificates that it was built with cannot be read, so redis-rs does the TLS then, as its
-    /// features say, and the [wire link](Self::wire) is an error of `start`. It is better to give
-    /// them to [`tls`](Self::tls), which replaces them.
+    /// Certificates that the client was built with cannot be read. In that case redis-rs does the
+    /// TLS, as its features determine, and the [wire link](Self::wire) is an error of `start`. It is
+    /// better to pass the certificates to [`tls`](Self::tls), which replaces them.
     ///
     /// ```
     /// use redis_push::{Subscriber, redis};
@@ -108,11 +137,11 @@ impl Subscriber {
         Self::to(Origin::Endpoint(client.into()))
     }
 
-    /// Listens to a channel of pushes that a manager of yours already feeds.
+    /// Creates a subscriber to a channel of pushes that your own manager already sends to.
     ///
-    /// For a service that has set a `tokio::sync::broadcast::Sender<PushInfo>` as the push sender
-    /// of its `ConnectionManager`: other receivers of the channel go on as they are. Handlers get
-    /// the names they ask for, which are subscribed on your manager.
+    /// This is for a service that has set a `tokio::sync::broadcast::Sender<PushInfo>` as the push
+    /// sender of its `ConnectionManager`. Other receivers of the channel are not affected. The names
+    /// that the handlers ask for are subscribed on your manager.
     ///
     /// ```
     /// use redis_push::redis::{Client, aio::ConnectionManagerConfig};
@@ -132,7 +161,7 @@ impl Subscriber {
     /// let config = ConnectionManagerConfig::new().set_push_sender(sender.clone());
     /// let client = Client::open(format!("{url}?protocol=resp3"))?;
     /// let mut manager = client.get_connection_manager_with_config(config).await?;
-    /// manager.subscribe("weather").await?; // yours, as before, by `receiver`
+    /// manager.subscribe("weather").await?; // yours, still read from `receiver`
     ///
     /// let handle = Subscriber::attach(manager.clone(), sender.subscribe())
     ///     .handlers(handlers![on_news])
@@ -143,23 +172,37 @@ impl Subscriber {
     /// # }
     /// ```
     ///
-    /// The connection stays yours, and so less can be promised than with [`new`](Self::new):
+    /// The connection stays yours, so less can be guaranteed than with [`new`](Self::new):
     ///
     /// - The manager must speak RESP3, and its automatic resubscription must be off: its replay
     ///   would answer your commands with confirmations.
-    /// - A channel that overflows is told to every handler as a gap of `AtMost(n)`, for nobody
-    ///   knows whose messages they were.
-    /// - A manager that has given up comes back with its next command; the `PING`s here are such.
-    ///   One that is stuck for good (its last error was no I/O error) stays so, and `is_ready` is
-    ///   false.
-    /// - `shutdown` unsubscribes from nothing: a name may be yours as well.
-    /// - With handlers of `invalidate` the manager's `CLIENT TRACKING` is shared: yours must be by
+    /// - A channel that overflows is reported to every handler as a gap of `AtMost(n)`, because the
+    ///   lost messages cannot be assigned to handlers.
+    /// - A manager that has stopped retrying reconnects with its next command, such as the `PING`s
+    ///   that the subscriber sends. A manager whose last error was not an I/O error never recovers,
+    ///   and `is_ready` stays false.
+    /// - `shutdown` does not unsubscribe, because your service may use the same names.
+    /// - With `invalidate` handlers, the manager's `CLIENT TRACKING` is shared. Yours must be by
     ///   prefix (`BCAST`), without `NOLOOP` and `REDIRECT`, which would keep invalidations from the
-    ///   handlers. With each `PING` it is asked whether it still tracks (Redis 6.2 and newer); what you
-    ///   have switched off is asked for again, and told as a gap. Your receivers see confirmations of
-    ///   names such as `redis-push:tracking-on:user:`.
+    ///   handlers. With each `PING` the subscriber checks whether the connection still tracks (Redis
+    ///   6.2 and newer). Tracking that you have switched off is requested again and reported as a
+    ///   gap. Your receivers see confirmations of names such as `redis-push:tracking-on:user:`.
     pub fn attach(manager: ConnectionManager, receiver: broadcast::Receiver<PushInfo>) -> Self {
         Self::to(Origin::Attached(Attached::new(manager, receiver)))
+    }
+
+    /// Sets the state that handlers extract with [`State`](crate::State). Call it before
+    /// [`handlers`](Self::handlers).
+    pub fn state<S: Send + Sync + 'static>(self, state: S) -> Subscriber<S> {
+        let mut config = self.config;
+        if !self.mounts.is_empty() {
+            config.mistake = Some("call `Subscriber::state` before `Subscriber::handlers`".into());
+        }
+        Subscriber {
+            state,
+            mounts: Vec::new(),
+            config,
+        }
     }
 
     fn to(origin: Origin) -> Self {
@@ -175,69 +218,47 @@ impl Subscriber {
             },
         }
     }
-
-    /// Sets the state that handlers take with [`State`](crate::State). Comes before
-    /// [`handlers`](Self::handlers).
-    pub fn state<S: Send + Sync + 'static>(self, state: S) -> Subscriber<S> {
-        let mut config = self.config;
-        if !self.mounts.is_empty() {
-            config.mistake = Some("`Subscriber::state` comes before `Subscriber::handlers`".into());
-        }
-        Subscriber {
-            state,
-            mounts: Vec::new(),
-            config,
-        }
-    }
 }
 
 impl<S: Send + Sync + 'static> Subscriber<S> {
-    /// Adds handlers, from [`handlers!`](crate::handlers) or a [`Router`](crate::Router); may be called
-    /// more than once.
+    /// Adds handlers, from [`handlers!`](crate::handlers) or a [`Router`](crate::Router). May be
+    /// called more than once.
     pub fn handlers(mut self, mounts: impl IntoIterator<Item = Mount<S>>) -> Self {
         self.mounts.extend(mounts);
         self
     }
 
-    /// What is mounted so far: a table of the handlers, and of what each listens to.
+    /// Reads the socket without redis-rs: pushes are taken off the stream before redis-rs parses
+    /// them. A message takes about a third of the CPU time that it takes on the default link.
     ///
-    /// Asks nobody, so that a unit test can hold it against a snapshot: see [`Wiring`].
-    #[must_use]
-    pub fn wiring(&self) -> Wiring {
-        Wiring::of(self.mounts.iter().map(|mount| &mount.spec))
-    }
-
-    /// Reads the socket without redis-rs: pushes are lifted out of the stream before it parses
-    /// them, which costs about a third of the CPU time for a message.
-    ///
-    /// redis-rs still does the greeting and the commands; handlers and promises are the same. TCP,
-    /// TLS and unix sockets; not for [`attach`](Subscriber::attach).
+    /// redis-rs still handles the greeting and the commands. Handlers and guarantees are the same.
+    /// Works over TCP, TLS and unix sockets, but not with [`attach`](Subscriber::attach).
     ///
     /// ```
     /// # use redis_push::Subscriber;
     /// let subscriber = Subscriber::new("redis://127.0.0.1/").wire();
     /// ```
     ///
-    /// When a connection ends, this link delivers all that the socket still holds. redis-rs keeps
-    /// pushes in a queue of its own, and what is in it when its manager ends is gone: on the default
-    /// link that is a part of the gap that every handler is told.
+    /// When a connection ends, this link delivers everything that the socket still holds. redis-rs
+    /// keeps pushes in its own queue, whose contents are lost when its manager ends: on the default
+    /// link they are part of the gap that every handler receives.
     ///
-    /// This link can also wait when a handler's buffer is full: then a burst stays in the socket
-    /// and in the server instead of being dropped. See [`wire_wait`](Self::wire_wait).
+    /// This link can also wait when a handler's buffer is full: a burst then stays in the socket and
+    /// in the server instead of being dropped. See [`wire_wait`](Self::wire_wait).
     pub fn wire(mut self) -> Self {
         self.config.settings.wire = true;
         self
     }
 
-    /// Tells a hook of every delivery that did not end well: rejected, failed, panicked, timed out.
+    /// Sets a hook for every delivery that did not succeed: rejected, failed, panicked, timed out.
     ///
-    /// The hook gets a [`Failure`](crate::Failure) that it may keep, one at a time and on a task of
-    /// its own. No handler waits for it: up to 1,024 failures wait in a queue, those that find it
-    /// full are counted in [`FailureStats`](crate::FailureStats), and so are errors and panics of
-    /// the hook. A shutdown lets it finish what is queued, by the shutdown's deadline.
+    /// The hook receives one [`Failure`](crate::Failure) at a time, on its own task, and may keep
+    /// it. No handler waits for the hook: up to 1,024 failures wait in a queue. Failures that find
+    /// the queue full are counted in [`FailureStats`](crate::FailureStats), and so are errors and
+    /// panics of the hook. A shutdown lets the hook finish the queue, until the shutdown's deadline.
     ///
-    /// It is a function that returns a future of `()` or `Result<(), E>`, or a
-    /// [`FailureSink`](crate::FailureSink), which writes to a Redis stream or list. Called again, it
+    /// The hook is a function that returns a future of `()` or `Result<(), E>`, or a
+    /// [`FailureSink`](crate::FailureSink), which writes to a Redis stream or list. A second call
     /// replaces the hook.
     ///
     /// ```
@@ -251,27 +272,38 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         self
     }
 
-    /// Starts, and returns when every subscription is confirmed by the server.
+    /// Returns the wiring so far: a table of the handlers, and of what each one listens to.
     ///
-    /// Messages and gaps may reach handlers before it returns, also when it returns an error: some
+    /// Works without a server, so a unit test can compare it with a snapshot: see [`Wiring`].
+    #[must_use]
+    pub fn wiring(&self) -> Wiring {
+        Wiring::of(self.mounts.iter().map(|mount| &mount.spec))
+    }
+
+    /// Starts the subscriber, and returns when the server has confirmed every subscription.
+    ///
+    /// Messages and gaps may reach handlers before this returns, even if it returns an error: some
     /// of the names may have been confirmed by then.
     ///
-    /// The handlers run as tasks of the runtime that this is called on. One that blocks its thread,
-    /// instead of awaiting, keeps that thread from everything else; use
-    /// `tokio::task::spawn_blocking` for such work.
+    /// The handlers run as tasks of the current runtime. A handler that blocks its thread instead of
+    /// awaiting keeps that thread from all other work; use `tokio::task::spawn_blocking` for
+    /// blocking calls.
     ///
     /// # Errors
     ///
-    /// At once when the program asks for what cannot be ([`Error::is_config`](crate::Error::is_config)), such as
-    /// handlers that take different [message types](crate::PushMessage) from one name, when the server
-    /// refuses the credentials ([`Error::is_auth`](crate::Error::is_auth)) or a subscription ([`Error::is_denied`](crate::Error::is_denied)), and
-    /// when its certificate cannot be trusted ([`Error::is_tls`](crate::Error::is_tls)). A server that cannot be reached is
-    /// tried until the deadline ([`Error::is_timeout`](crate::Error::is_timeout) and [`Error::is_connection`](crate::Error::is_connection)). With no
-    /// deadline, all but the first are tried again for ever.
+    /// Returns an error at once when the configuration cannot work
+    /// ([`Error::is_config`](crate::Error::is_config)), for example when handlers take different
+    /// [message types](crate::PushMessage) from one name; when the server refuses the credentials
+    /// ([`Error::is_auth`](crate::Error::is_auth)) or a subscription
+    /// ([`Error::is_denied`](crate::Error::is_denied)); and when its certificate cannot be trusted
+    /// ([`Error::is_tls`](crate::Error::is_tls)). A server that cannot be reached is retried until
+    /// the deadline ([`Error::is_timeout`](crate::Error::is_timeout) and
+    /// [`Error::is_connection`](crate::Error::is_connection)). Without a deadline, everything but a
+    /// configuration error is retried indefinitely.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, and on one without its IO and time drivers (`enable_all`).
+    /// Panics outside a tokio runtime, and on a runtime without IO and time drivers (`enable_all`).
     pub async fn start(self) -> Result<Handle> {
         let deadline = self.config.settings.start_deadline;
         let allows_denied = self.config.settings.allows_denied;
@@ -280,35 +312,34 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         Ok(handle)
     }
 
-    /// Starts and runs until Ctrl-C or SIGTERM, then lets the handlers finish.
+    /// Starts the subscriber and runs it until Ctrl-C or SIGTERM, then lets the handlers finish.
     ///
-    /// A second signal ends it at once: what is left is not delivered. The report of the shutdown
-    /// goes to the log. The signals stay tokio's when this has returned; they no longer end the
-    /// process by themselves.
+    /// A second signal stops it at once: the remaining messages are not delivered. The report of the
+    /// shutdown is logged. tokio keeps handling the signals after this returns; they no longer end
+    /// the process on their own.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start); once it has started there are none.
+    /// Returns the errors of [`start`](Self::start). After the start there are none.
     pub async fn run(self) -> Result<()> {
         let mut signals = Signals::listen()?;
         let deadline = self.config.settings.drain_deadline;
         let Some(handle) = self.start_and_wait(signals.recv()).await? else {
             return Ok(());
         };
-        tracing::info!(target: "redis_push", "shutting down; once more to end at once");
+        tracing::info!(target: "redis_push", "shutting down; a second signal stops at once");
         tokio::select! {
             () = handle.shutdown_and_log(deadline) => {}
             () = signals.recv() => {
-                tracing::warn!(target: "redis_push", "ended before the handlers had finished");
+                tracing::warn!(target: "redis_push", "stopped before the handlers finished");
             }
         }
         Ok(())
     }
 
-    /// Starts and runs until `signal` resolves, then lets the handlers finish.
+    /// Starts the subscriber and runs it until `signal` resolves, then lets the handlers finish.
     ///
-    /// A signal that comes before everything is confirmed ends it as well. The report of the
-    /// shutdown goes to the log.
+    /// The signal also ends a start that is not complete. The report of the shutdown is logged.
     ///
     /// ```
     /// # use redis_push::{Subscriber, handlers, push_handler, testing::Broker};
@@ -330,7 +361,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start); once it has started there are none.
+    /// Returns the errors of [`start`](Self::start). After the start there are none.
     pub async fn run_until(self, signal: impl Future<Output = ()>) -> Result<()> {
         let deadline = self.config.settings.drain_deadline;
         if let Some(handle) = self.start_and_wait(signal).await? {
@@ -339,7 +370,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         Ok(())
     }
 
-    /// Starts and waits until `signal` resolves; `None` if that is before everything is confirmed.
+    /// Starts and waits until `signal` resolves. Returns `None` if it resolves before everything is
+    /// confirmed.
     async fn start_and_wait(self, signal: impl Future<Output = ()>) -> Result<Option<Handle>> {
         let mut signal = pin!(signal);
         let handle = tokio::select! {

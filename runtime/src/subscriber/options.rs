@@ -1,6 +1,4 @@
-//! As whom a subscriber comes to its server, over what, and beside what.
-//!
-//! How much a subscriber may hold, and how long it may take.
+//! Setters of the subscriber: its connections, its limits and its deadlines.
 
 use std::time::Duration;
 
@@ -10,11 +8,11 @@ use crate::error::BoxError;
 use crate::publish::Publisher;
 
 impl<S: Send + Sync + 'static> Subscriber<S> {
-    /// Sets whom a `rediss://` connection trusts, and which certificate it shows. Without this it
-    /// trusts the system's authorities and shows none.
+    /// Sets the trusted roots of a `rediss://` connection, and the client certificate it presents.
+    /// Without this it trusts the system's authorities and presents no certificate.
     ///
-    /// Needs the feature `rustls` or `native-tls`, and holds for either link. It replaces the
-    /// certificates of a [client of redis-rs](Subscriber::with_client).
+    /// Needs the feature `rustls` or `native-tls`, and works on either link. It replaces the
+    /// certificates of a [redis-rs client](Subscriber::with_client).
     ///
     /// ```no_run
     /// use redis_push::{Subscriber, Tls};
@@ -26,17 +24,17 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// # }
     /// ```
     ///
-    /// With a URL that is not `rediss://` it is an error of `start`: nothing would be encrypted.
+    /// With a URL that is not `rediss://` this is an error of `start`: nothing would be encrypted.
     pub fn tls(self, tls: Tls) -> Self {
         self.on_endpoint("tls", |endpoint| endpoint.tls(tls))
     }
 
-    /// Asks for the user name and the password before each attempt to connect, instead of taking
-    /// the URL's.
+    /// Sets a provider of the user name and the password, which is called before each attempt to
+    /// connect and replaces the credentials of the URL.
     ///
-    /// After a password has been changed and the server has closed the connection, or it was lost,
-    /// the subscriber comes back with the new one. A connection that is up is not touched: the
-    /// server does not ask again either.
+    /// After a password has changed, the subscriber reconnects with the new one as soon as the
+    /// connection is lost or the server closes it. A live connection is not affected: the server
+    /// does not ask again either.
     ///
     /// ```
     /// use redis_push::{Credentials, Subscriber};
@@ -57,9 +55,10 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// ```
     ///
     /// An error, a panic, and an answer that takes longer than
-    /// [`connect_timeout`](Self::connect_timeout) end the attempt; the next one asks again. The
-    /// text of the error is logged, and so should hold no secret. The future is dropped at an await
-    /// when it takes too long and when the subscriber ends, so it should be cancel safe.
+    /// [`connect_timeout`](Self::connect_timeout) end the attempt; the next attempt calls the
+    /// provider again. The text of the error is logged, so it should not contain a secret. The
+    /// future is dropped at an await when it takes too long and when the subscriber ends, so it
+    /// should be cancel safe.
     pub fn credentials<F, R, E>(self, provider: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,
@@ -69,12 +68,57 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         self.on_endpoint("credentials", |endpoint| endpoint.credentials(provider))
     }
 
-    /// Sets what publishes for the handlers: their [answers](crate::Publish), and what they publish
-    /// by a [`Publisher`] that they take as an argument.
+    /// Sets the name of each connection, for `CLIENT LIST` and the server's logs: `CLIENT SETNAME`.
     ///
-    /// Without this it is a publisher of the subscriber's own, to the same server as the same user,
-    /// over a second connection that is made when the first message is published. For
-    /// [`attach`](Subscriber::attach) it is the attached manager.
+    /// The server accepts visible ASCII without spaces; another name is an error of `start`. If the
+    /// server does not allow the user to name connections, that is logged, and they have no name.
+    pub fn client_name(self, name: impl Into<String>) -> Self {
+        self.on_endpoint("client_name", |endpoint| endpoint.client_name(name))
+    }
+
+    /// Sets how long an attempt to connect may take, 5 seconds by default.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.config.settings.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets the first and the longest pause between two attempts to connect: 20 milliseconds and 2
+    /// seconds by default. The pauses double, with jitter, and retries never stop.
+    pub fn reconnect_delay(mut self, first: Duration, longest: Duration) -> Self {
+        self.config.settings.reconnect_delay = (first, longest);
+        self
+    }
+
+    /// Sets how often the subscriber sends a `PING`, and how long the answer may take: 5 seconds
+    /// each by default.
+    ///
+    /// A connection that delivers nothing for the sum of both is closed and replaced by a new one.
+    /// Neither value can be less than a millisecond.
+    pub fn ping(mut self, interval: Duration, timeout: Duration) -> Self {
+        const LEAST: Duration = Duration::from_millis(1);
+        self.config.settings.ping_interval = interval.max(LEAST);
+        self.config.settings.ping_timeout = timeout.max(LEAST);
+        self
+    }
+
+    /// Sets for how much of each second the [wire link](Self::wire) may stop reading because a
+    /// handler's buffer is full while another handler is idle: 50 milliseconds by default, zero for
+    /// never.
+    ///
+    /// While every handler has messages to work on, waiting delays no handler and is not counted.
+    /// The link does not wait for a handler that has received nothing from its buffer for 50
+    /// milliseconds: its oldest messages are dropped until half of its buffer is free.
+    pub fn wire_wait(mut self, per_second: Duration) -> Self {
+        self.config.settings.wire_wait = per_second;
+        self
+    }
+
+    /// Sets the publisher for the handlers' [answers](crate::Publish), and for handlers that take a
+    /// [`Publisher`] as an argument.
+    ///
+    /// By default the subscriber has its own publisher, to the same server as the same user, over a
+    /// second connection that is made when the first message is published. With
+    /// [`attach`](Subscriber::attach) the default is the attached manager.
     ///
     /// ```
     /// use redis_push::{Publisher, Subscriber};
@@ -88,43 +132,12 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         self
     }
 
-    /// Names each connection, for `CLIENT LIST` and the server's logs: `CLIENT SETNAME`.
-    ///
-    /// The server takes visible ASCII without spaces; another name is an error of `start`. Where
-    /// the server does not let the user name connections, that is logged, and they go without.
-    pub fn client_name(self, name: impl Into<String>) -> Self {
-        self.on_endpoint("client_name", |endpoint| endpoint.client_name(name))
-    }
-
-    /// Sets an option of the connections, which an attached manager makes by itself.
-    fn on_endpoint(mut self, option: &str, set: impl FnOnce(Endpoint) -> Endpoint) -> Self {
-        match self.config.origin {
-            Origin::Endpoint(endpoint) => self.config.origin = Origin::Endpoint(set(endpoint)),
-            Origin::Attached(_) => {
-                let mistake = does_not_go_with_attach(option);
-                self.config.mistake.get_or_insert(mistake.into());
-            }
-        }
-        self
-    }
-
-    /// Sets for how much of each second the [wire link](Self::wire) may stop reading for a handler
-    /// whose buffer is full, while another handler has nothing to do: 50 milliseconds by default,
-    /// zero for never.
-    ///
-    /// While every handler has messages to work on, a wait costs nobody anything and is not
-    /// counted. A handler that takes nothing for 50 milliseconds is not waited for: its oldest
-    /// messages go until half of its buffer is free.
-    pub fn wire_wait(mut self, per_second: Duration) -> Self {
-        self.config.settings.wire_wait = per_second;
-        self
-    }
-
     /// Sets how many bytes of messages may wait for all handlers together: 256 MiB by default.
     ///
-    /// Beyond it the fullest buffers lose their oldest messages, and their handlers are told.
-    /// What waits for a handler is counted once, also where several read one buffer; what a
-    /// handler has in hand, a batch of at most 32 KiB and one message, is not counted.
+    /// Above that limit the fullest buffers lose their oldest messages, which is reported to their
+    /// handlers. A message that waits in a buffer shared by several handlers is counted once. The
+    /// messages that a handler has already received, a batch of at most 32 KiB and one message, are
+    /// not counted.
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.config.settings.memory_limit = bytes;
         self
@@ -132,26 +145,26 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
 
     /// Sets how large a payload may be, in bytes; no limit by default.
     ///
-    /// A larger one is left out and counted ([`FeedStats::oversized`](crate::FeedStats)), and its
-    /// handlers are told of a gap of one message.
+    /// A larger payload is left out and counted ([`FeedStats::oversized`](crate::FeedStats)), and
+    /// its handlers receive a gap of one message.
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.config.settings.max_payload = bytes;
         self
     }
 
     /// Sets how long [`start`](Self::start) waits for every confirmation: 30 seconds by default,
-    /// `None` for as long as it takes.
+    /// `None` to wait indefinitely.
     pub fn start_deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
         self.config.settings.start_deadline = deadline.into();
         self
     }
 
-    /// Lets [`start`](Self::start) return when every subscription has been answered, also where some
-    /// were denied.
+    /// Allows [`start`](Self::start) to return when every subscription has been answered, even if
+    /// some were denied.
     ///
-    /// The denied names are logged, with the server's reason, and asked for again and again. Until
-    /// they are confirmed the subscriber is not [ready](crate::Health::is_ready), and
-    /// [`Health`](crate::Health) names them; the other handlers work.
+    /// The denied names are logged, with the server's reason, and retried periodically. Until they
+    /// are confirmed the subscriber is not [ready](crate::Health::is_ready), and
+    /// [`Health`](crate::Health) lists them; the other handlers work.
     pub fn allow_denied(mut self) -> Self {
         self.config.settings.allows_denied = true;
         self
@@ -164,50 +177,40 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         self
     }
 
-    /// Sets how long an attempt to connect may take, 5 seconds by default.
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.config.settings.connect_timeout = timeout;
-        self
-    }
-
-    /// Sets how often the server is asked for a sign of life, and how long the answer may take: 5
-    /// seconds each by default.
-    ///
-    /// A connection on which nothing has come for the sum of both is given up and built anew.
-    /// Neither can be less than a millisecond.
-    pub fn ping(mut self, interval: Duration, timeout: Duration) -> Self {
-        const LEAST: Duration = Duration::from_millis(1);
-        self.config.settings.ping_interval = interval.max(LEAST);
-        self.config.settings.ping_timeout = timeout.max(LEAST);
-        self
-    }
-
-    /// Sets the first and the longest pause between two attempts to connect: 20 milliseconds and 2
-    /// seconds by default. The pauses double, with some chance in them, and there is no last one.
-    pub fn reconnect_delay(mut self, first: Duration, longest: Duration) -> Self {
-        self.config.settings.reconnect_delay = (first, longest);
-        self
-    }
-
     /// Ends the process when the subscriber has been not live or not ready for this long without a
     /// break: see [`Health`](crate::Health).
     ///
-    /// For a service whose supervisor (systemd, Kubernetes) starts it again: better no process than
-    /// one that looks well and hears nothing. The reason is logged as an error, and printed where
-    /// nothing takes logs; the exit code is [`DEAF_EXIT_CODE`](Subscriber::DEAF_EXIT_CODE). No
-    /// destructor runs, and no handler finishes. It counts from [`start`](Self::start) on, so it
-    /// should be longer than an outage of the server that the service is to sit out, and it never
-    /// ends a process during a shutdown.
+    /// This is for a service that is restarted from outside, by systemd or Kubernetes: no process is
+    /// better than one that looks healthy and receives nothing. The reason is logged as an error,
+    /// and printed if no `tracing` subscriber is set. The exit code is
+    /// [`DEAF_EXIT_CODE`](Subscriber::DEAF_EXIT_CODE). No destructor runs, and no handler finishes.
+    /// The time counts from [`start`](Self::start) on, so it should be longer than any outage of the
+    /// server that the service should survive. The process is never ended during a shutdown.
     ///
-    /// The time is kept on a thread of its own, which works when every thread of the runtime is
-    /// blocked; it takes five seconds more to notice that. Less than a second counts as one.
+    /// The time is measured on a separate thread, which works even if every thread of the runtime is
+    /// blocked; noticing that takes five seconds more. Less than a second counts as one second.
     pub fn exit_if_deaf(mut self, after: Duration) -> Self {
         self.config.settings.exit_if_deaf = Some(after.max(Duration::from_secs(1)));
         self
     }
+
+    /// Sets an option of the endpoint. An attached manager makes its own connections, so there the
+    /// option is a mistake.
+    fn on_endpoint(mut self, option: &str, set: impl FnOnce(Endpoint) -> Endpoint) -> Self {
+        match self.config.origin {
+            Origin::Endpoint(endpoint) => self.config.origin = Origin::Endpoint(set(endpoint)),
+            Origin::Attached(_) => {
+                let mistake = not_with_attach(option);
+                self.config.mistake.get_or_insert(mistake.into());
+            }
+        }
+        self
+    }
 }
 
-/// An option that is about connections, where those are made by a manager of the user's.
-pub(super) fn does_not_go_with_attach(option: &str) -> String {
-    format!("an attached manager makes its own connections: `{option}` does not go with `attach`")
+/// The error text for an option of connections that cannot be set on an attached manager.
+pub(super) fn not_with_attach(option: &str) -> String {
+    format!(
+        "`{option}` cannot be used with `attach`: an attached manager makes its own connections"
+    )
 }

@@ -5,18 +5,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::telemetry::Stats;
 
-/// What a shutdown has done.
+/// The result of a [shutdown](crate::Handle::shutdown).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ShutdownReport {
     /// The final counts.
     pub stats: Stats,
-    /// How long it took.
+    /// How long the shutdown took.
     pub took: Duration,
 }
 
 impl ShutdownReport {
-    /// How many messages had arrived and were not delivered.
+    /// Returns the number of messages that had arrived and were not delivered.
     #[must_use]
     pub fn cancelled(&self) -> u64 {
         self.stats

@@ -7,17 +7,24 @@ use super::report::ShutdownReport;
 use crate::tasks::Task;
 use crate::util::clock;
 
+/// How long a shutdown waits after its deadline for a delivery under way, so that the report counts
+/// it.
+const GRACE: Duration = Duration::from_millis(50);
+
 impl Handle {
-    /// Ends the subscriptions, lets the handlers finish what has arrived, and reports.
+    /// Ends the subscriptions, lets the handlers finish what has arrived, and returns a report.
     ///
-    /// What is not delivered when the deadline has passed is counted `cancelled`, a delivery under
-    /// way included: its future is dropped at its next await. That is waited for, 50 milliseconds
-    /// beyond the deadline at the most: a handler that blocks its thread for longer goes on until it
+    /// Messages that are not delivered by the deadline are counted `cancelled`, including a delivery
+    /// under way, whose future is dropped at its next await. The shutdown waits for that for at most
+    /// 50 milliseconds after the deadline: a handler that blocks its thread for longer runs until it
     /// returns. Works without a connection too.
     ///
-    /// A call after the first returns the first one's report; a call beside it waits for it. Cancel
-    /// safe in so far as a call that is dropped has ended the subscriptions, and the next one goes
-    /// on from there, with its own deadline.
+    /// A later call returns the report of the first call; a concurrent call waits for it.
+    ///
+    /// # Cancel safety
+    ///
+    /// A call that is dropped has ended the subscriptions. The next call continues from there, with
+    /// its own deadline.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         self.report
             .get_or_init(|| self.drain(deadline))
@@ -30,32 +37,35 @@ impl Handle {
         tracing::info!(target: "redis_push", "{report}");
     }
 
-    /// The tasks stay where the handle can end them: this future may be dropped at any await.
+    /// Shuts down in order: the session, the handlers, the failure hook, the background tasks.
+    ///
+    /// The tasks stay in the handle, which can still end them if this future is dropped at an await.
     async fn drain(&self, deadline: Duration) -> ShutdownReport {
-        let begun = clock::now();
+        let start = clock::now();
         self.stop.cancel();
         self.monitor.publish();
-        // Half of the time for the server to let go, at the least half for the handlers.
-        let half = later(begun, deadline / 2);
+        // The server has half of the time to confirm the end of the subscriptions; the handlers have
+        // at least the other half.
+        let half = after(start, deadline / 2);
         self.session.end(half).await;
         self.dispatcher.close();
         for handler in &self.handlers {
             handler.context.gate.end_pause();
         }
-        let deadline = later(begun, deadline);
+        let deadline = after(start, deadline);
         for handler in &self.handlers {
             handler.task.end(deadline).await;
         }
-        // One at work sees its end before its next delivery, or at its next await. Until then it
-        // goes on, and counts.
-        self.handlers
-            .iter()
-            .for_each(|handler| handler.context.gate.end());
-        let grace = later(deadline, GRACE);
+        // A loop that still runs stops before its next delivery, or at its next await. Until then it
+        // continues, and counts.
+        for handler in &self.handlers {
+            handler.context.gate.end();
+        }
+        let grace = after(deadline, GRACE);
         for handler in &self.handlers {
             handler.task.end(grace).await;
-            let gone = async { handler.loop_state.lock().await.workers.shutdown().await };
-            let _ = tokio::time::timeout_at(grace, gone).await;
+            let workers_end = async { handler.loop_state.lock().await.workers.shutdown().await };
+            let _ = tokio::time::timeout_at(grace, workers_end).await;
         }
         self.failures.close();
         if let Some(hook) = &self.failure_hook {
@@ -70,16 +80,13 @@ impl Handle {
         }
         ShutdownReport {
             stats,
-            took: clock::now() - begun,
+            took: clock::now() - start,
         }
     }
 }
 
-/// How long behind the deadline a handler at work is waited for, so that the report is right.
-const GRACE: Duration = Duration::from_millis(50);
-
-/// A moment after another; one that the clock cannot hold is thirty years away.
-fn later(than: Instant, by: Duration) -> Instant {
+/// Returns the moment `delay` after `start`, but at most thirty years: a clock cannot represent more.
+fn after(start: Instant, delay: Duration) -> Instant {
     const LONG: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
-    than + by.min(LONG)
+    start + delay.min(LONG)
 }

@@ -1,6 +1,6 @@
 use crate::error::{Error, Result};
 
-/// The signals that ask a program to end: Ctrl-C, and SIGTERM where there is one.
+/// The signals that ask a program to end: Ctrl-C, and on unix SIGTERM.
 pub(crate) struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
@@ -10,12 +10,12 @@ pub(crate) struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// Listens from now on; the signals no longer end the process by themselves.
+    /// Starts to listen. From now on the signals no longer end the process on their own.
     pub(crate) fn listen() -> Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |kind| {
             signal(kind).map_err(|error| {
-                Error::config(format!("cannot listen to signals: {error}")).caused_by(error)
+                Error::config(format!("cannot listen for signals: {error}")).caused_by(error)
             })
         };
         Ok(Self {
@@ -24,7 +24,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(crate) async fn recv(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

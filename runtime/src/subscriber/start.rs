@@ -1,4 +1,4 @@
-//! Puts a subscriber together: rings and routes, then the tasks.
+//! Assembles a subscriber: the broadcast channels and their routes, the health monitor, then the tasks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,18 +6,16 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::Origin;
-use super::Subscriber;
 use super::handle::{Handle, Mounted};
-use super::options::does_not_go_with_attach;
+use super::options::not_with_attach;
+use super::{Origin, Subscriber};
 use crate::broadcast::{Budget, Overflow, Shared};
 use crate::config::Settings;
 use crate::connection::LazyConnection;
 use crate::delivery::{HandlerContext, LoopState};
 use crate::dispatch::{Dispatcher, RoutingTable};
 use crate::error::{Error, Result};
-use crate::failure;
-use crate::failure::Failures;
+use crate::failure::{self, Failures};
 use crate::handler::Spec;
 use crate::health::{DeafWatch, HealthMonitor, Sources};
 use crate::link::{Link, Transport};
@@ -30,12 +28,12 @@ use crate::session::{Heartbeat, LastSeen, Session, Status};
 use crate::subscription::Subscription;
 use crate::tasks::{TaskName, Tasks};
 
-/// How many failures may wait for the hook.
+/// The number of failures that may wait for the hook.
 const FAILURES: usize = 1_024;
 
 impl<S: Send + Sync + 'static> Subscriber<S> {
-    /// Builds rings and routes, and starts the tasks. Every handler has its receiver before the
-    /// supervisor can send the first subscribe command.
+    /// Builds everything and spawns the tasks. Every handler has its receiver before the session can
+    /// send the first subscribe command.
     pub(crate) fn spawn(self) -> Result<Handle> {
         let Self {
             state,
@@ -47,11 +45,13 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         }
         if mounts.is_empty() {
             return Err(Error::config(
-                "there is nothing to subscribe to: give `Subscriber::handlers` a handler",
+                "there is nothing to subscribe to: pass a handler to `Subscriber::handlers`",
             ));
         }
-        let mistakes = mounts.iter().filter_map(|mount| mount.mistake.as_deref());
-        let mistakes: Vec<_> = mistakes.collect();
+        let mistakes: Vec<_> = mounts
+            .iter()
+            .filter_map(|mount| mount.mistake.as_deref())
+            .collect();
         if !mistakes.is_empty() {
             return Err(Error::config(mistakes.join("\n")));
         }
@@ -98,12 +98,12 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             last_seen: Arc::clone(&last_seen),
             silence: config.settings.ping_interval + config.settings.ping_timeout,
         });
-        let deadline = match config.settings.exit_if_deaf {
+        let deaf_watch = match config.settings.exit_if_deaf {
             Some(after) => Some(DeafWatch::begin(&monitor, after)?),
             None => None,
         };
 
-        // Nothing fails from here on.
+        // Nothing below can fail.
         for (_, context, ..) in &handlers {
             HandlerWiring::of(&context.spec).log();
         }
@@ -127,8 +127,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
                 context,
                 loop_state,
                 meter,
-            });
-        let handlers = handlers.collect();
+            })
+            .collect();
         if let Some(forwarding) = link.forwarding() {
             let dispatcher = Arc::clone(&dispatcher);
             background.push(tasks.spawn(TaskName::Forwarding, move || {
@@ -159,51 +159,18 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             status: watched,
             failures,
             monitor,
-            _deadline: deadline,
+            _deaf_watch: deaf_watch,
             report: OnceCell::new(),
         })
     }
 }
 
-/// The rings, one for each list of subscriptions and budget, and the routes to them. A mailbox is
-/// one handler's own.
-#[derive(Default)]
-pub(crate) struct Broadcasts {
-    pub(crate) routes: RoutingTable,
-    by_key: HashMap<(Vec<Subscription>, Budget), Arc<Shared>>,
-}
-
-impl Broadcasts {
-    pub(crate) fn for_spec(&mut self, spec: &Spec) -> Result<Arc<Shared>> {
-        if spec.subscriptions.is_empty() {
-            let name = &spec.name;
-            return Err(Error::config(format!(
-                "the handler `{name}` listens to nothing: give its `Spec` a subscription"
-            )));
-        }
-        let new = |routes: &mut RoutingTable| {
-            let shared = Arc::new(Shared::new(spec.subscriptions.len(), spec.budget));
-            routes.add(&shared, &spec.subscriptions);
-            shared
-        };
-        // What is the newest for one handler may be known to another, so a mailbox is one's own.
-        if spec.budget.overflow == Overflow::Latest {
-            return Ok(new(&mut self.routes));
-        }
-        let key = (spec.subscriptions.clone(), spec.budget);
-        let shared = self.by_key.entry(key);
-        Ok(Arc::clone(shared.or_insert_with(|| new(&mut self.routes))))
-    }
-}
-
 impl Origin {
-    /// The link, and what publishes for the handlers: over a second connection, unless the
-    /// connection is the user's.
+    /// Returns the link, and the handlers' default publisher: over a second connection, or over the
+    /// attached manager.
     fn into_link(self, settings: &Settings) -> Result<(Link, Publisher)> {
         match self {
-            Self::Attached(_) if settings.wire => {
-                Err(Error::config(does_not_go_with_attach("wire")))
-            }
+            Self::Attached(_) if settings.wire => Err(Error::config(not_with_attach("wire"))),
             Self::Attached(attached) => {
                 let publisher = Publisher::over(attached.manager());
                 Ok((Link::Attached(attached), publisher))
@@ -220,5 +187,40 @@ impl Origin {
                 Ok((Link::Own { server, transport }, publisher))
             }
         }
+    }
+}
+
+/// The broadcast channels and the routes to them.
+///
+/// Handlers with the same list of subscriptions and the same budget share a channel. A channel with
+/// `overflow = "latest"` is never shared.
+#[derive(Default)]
+pub(crate) struct Broadcasts {
+    pub(crate) routes: RoutingTable,
+    by_key: HashMap<(Vec<Subscription>, Budget), Arc<Shared>>,
+}
+
+impl Broadcasts {
+    /// Returns the channel for a handler, and creates it if there is none to share.
+    pub(crate) fn for_spec(&mut self, spec: &Spec) -> Result<Arc<Shared>> {
+        if spec.subscriptions.is_empty() {
+            let name = &spec.name;
+            return Err(Error::config(format!(
+                "the handler `{name}` listens to nothing: add a subscription to its `Spec`"
+            )));
+        }
+        let new = |routes: &mut RoutingTable| {
+            let shared = Arc::new(Shared::new(spec.subscriptions.len(), spec.budget));
+            routes.add(&shared, &spec.subscriptions);
+            shared
+        };
+        // Handlers read at different speeds: the message that is new to one of them may already have
+        // been read by another, so a latest queue has one reader.
+        if spec.budget.overflow == Overflow::Latest {
+            return Ok(new(&mut self.routes));
+        }
+        let key = (spec.subscriptions.clone(), spec.budget);
+        let shared = self.by_key.entry(key);
+        Ok(Arc::clone(shared.or_insert_with(|| new(&mut self.routes))))
     }
 }

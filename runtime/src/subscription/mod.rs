@@ -1,3 +1,33 @@
+//! Subscriptions: what a handler listens to, and the names that the server knows.
+//!
+//! A [`Subscription`] has a [`Kind`] and a name. Together they are its key: the server confirms by
+//! that key, and the dispatcher routes by it. A subscription may also have a [`Template`], whose
+//! glob is then the name; the template splits the channel of each push into params. The grammar of
+//! templates is in the crate `redis_push_template`, which the macros share.
+//!
+//! | kind | name | command |
+//! | --- | --- | --- |
+//! | channel | exact | `SUBSCRIBE` |
+//! | pattern | glob | `PSUBSCRIBE` |
+//! | shard | exact | `SSUBSCRIBE` |
+//! | invalidation | key prefix | `CLIENT TRACKING`, with a [`TrackingFence`] |
+//! | connection | empty | none |
+//!
+//! # In and out
+//!
+//! The macros create subscriptions in a `const`; a program creates them at run time, for a mount. A
+//! `Router` puts its prefix before the names. `connection` sends the commands, `dispatch` and
+//! `broadcast` work by the key and by a subscription's index in its handler's list, and `push`
+//! reads the params with the template.
+//!
+//! # Invariants
+//!
+//! - Subscriptions with the same key are one subscription of the server, however many handlers have
+//!   it. Their templates may differ.
+//! - The glob of a template matches every channel that the template describes, and maybe others. A
+//!   push on one of the others is counted `unmatched`.
+//! - A subscription does not change after the start.
+
 mod fence;
 mod template;
 
@@ -11,20 +41,20 @@ use std::fmt;
 use redis_push_template::push_escaped;
 use serde::{Deserialize, Serialize};
 
-/// How a name is subscribed to.
+/// The kind of a subscription, which determines the command that subscribes to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Kind {
     /// One channel, by its exact name: `SUBSCRIBE`.
     Channel,
-    /// Every channel that a glob matches: `PSUBSCRIBE`.
+    /// All channels whose names match a glob: `PSUBSCRIBE`.
     Pattern,
     /// One sharded channel, by its exact name: `SSUBSCRIBE`.
     Shard,
-    /// Every key that begins with a prefix, when its value may have changed: `CLIENT TRACKING`.
+    /// Invalidations of all keys that begin with a prefix: `CLIENT TRACKING`.
     Invalidation,
-    /// The connection itself; the server is not asked for it.
+    /// The connection itself. No command is sent for it.
     Connection,
 }
 
@@ -40,10 +70,10 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What a handler listens to.
+/// A subscription of a handler: a channel, a pattern, keys, or the connection.
 ///
-/// The server knows a subscription by its [kind](Kind) and its name; two subscriptions with the
-/// same kind and name are one `SUBSCRIBE`, however many handlers ask for it.
+/// The server knows a subscription by its [kind](Kind) and its name. Subscriptions with the same
+/// kind and name need one `SUBSCRIBE`, however many handlers have them.
 ///
 /// ```
 /// use redis_push::{Kind, Subscription};
@@ -60,53 +90,55 @@ pub struct Subscription {
     kind: Kind,
     name: Cow<'static, str>,
     template: Option<Template>,
-    /// How many bytes of the channel's name a prefix has put before it.
+    /// How many bytes at the start of the channel's name are prefixes.
     prefix_len: usize,
 }
 
 impl Subscription {
-    /// Listens to one channel. The name is taken as it is: `*` and `{` have no meaning in it.
+    /// Creates a subscription to one channel. The name is literal: `*` and `{` have no meaning in
+    /// it.
     pub fn channel(name: impl Into<Cow<'static, str>>) -> Self {
         Self::verbatim(Kind::Channel, name.into())
     }
 
-    /// Listens to every channel whose name the glob matches.
+    /// Creates a subscription to all channels whose names match the glob.
     ///
-    /// The server's rules hold: `?` is one byte, `*` any number, `[a-c]` a set, and `\` takes the
-    /// meaning off the next byte.
+    /// The server's rules apply: `?` is one byte, `*` is any number of bytes, `[a-c]` is a set, and
+    /// `\` escapes the next byte.
     pub fn pattern(glob: impl Into<Cow<'static, str>>) -> Self {
         Self::verbatim(Kind::Pattern, glob.into())
     }
 
-    /// Listens to one sharded channel (Redis 7.0 and newer).
+    /// Creates a subscription to one sharded channel (Redis 7.0 and newer).
     pub fn shard(name: impl Into<Cow<'static, str>>) -> Self {
         Self::verbatim(Kind::Shard, name.into())
     }
 
-    /// Listens to the keys that begin with `prefix`, in every database: for handlers that take an
-    /// [`Invalidation`](crate::Invalidation). An empty prefix stands for all keys.
+    /// Creates a subscription to invalidations of the keys that begin with `prefix`, in every
+    /// database, for handlers that take an [`Invalidation`](crate::Invalidation). An empty prefix
+    /// means all keys.
     ///
-    /// The prefix is taken as it is: `*` and `{` have no meaning in it. Prefixes may overlap, with
-    /// those of other handlers too.
+    /// The prefix is literal: `*` and `{` have no meaning in it. Prefixes may overlap, also with
+    /// those of other handlers.
     pub fn invalidation(prefix: impl Into<Cow<'static, str>>) -> Self {
         Self::verbatim(Kind::Invalidation, prefix.into())
     }
 
-    /// Listens to the connection: for handlers that take a
-    /// [`ConnectionEvent`](crate::ConnectionEvent), and listen to nothing else.
+    /// Creates a subscription to the connection, for handlers that take a
+    /// [`ConnectionEvent`](crate::ConnectionEvent). Such a handler has no other subscription.
     #[must_use]
     pub const fn connection() -> Self {
         Self::verbatim(Kind::Connection, Cow::Borrowed(""))
     }
 
-    /// Listens to the channels that a template such as `quotes.{symbol}` describes.
+    /// Creates a subscription to the channels that a template such as `quotes.{symbol}` describes.
     ///
-    /// A template without params is a channel; one with params is a pattern, and a channel that
-    /// the pattern matches but the template does not is counted `unmatched`.
+    /// A template without params is a channel, and a template with params is a pattern. A push on a
+    /// channel that the pattern matches but the template does not is counted `unmatched`.
     ///
     /// # Errors
     ///
-    /// When the text is no template: see [`TemplateError`].
+    /// When the text is not a template: see [`TemplateError`].
     pub fn template(text: &str) -> Result<Self, TemplateError> {
         let template = Template::parse(text)?;
         Ok(match template.as_literal() {
@@ -120,11 +152,11 @@ impl Subscription {
         })
     }
 
-    /// Listens to what happens to the keys that a template such as `user:{id}` describes, in every
-    /// database: for handlers that take a [`KeyEvent`](crate::KeyEvent).
+    /// Creates a subscription to the events of the keys that a template such as `user:{id}`
+    /// describes, in every database, for handlers that take a [`KeyEvent`](crate::KeyEvent).
     ///
-    /// Params are those of [`template`](Self::template), and `database` is one more. `{key*}` is
-    /// every key that is UTF-8 and not empty; for keys of any bytes take
+    /// The params are those of [`template`](Self::template), and `database`. `{key*}` matches every
+    /// key that is UTF-8 and not empty; for keys of any bytes use
     /// `Subscription::pattern("__keyspace@*__:*")`.
     ///
     /// ```
@@ -137,20 +169,20 @@ impl Subscription {
     ///
     /// # Errors
     ///
-    /// When the text is no template: see [`TemplateError`].
+    /// When the text is not a template: see [`TemplateError`].
     pub fn keyspace(keys: &str) -> Result<Self, TemplateError> {
-        // What is wrong with the keys is told in their own words.
+        // Parsed on its own first, so that an error shows the text of the caller.
         Template::parse(keys)?;
         Self::template(&format!("__keyspace@{{database}}__:{keys}"))
     }
 
-    /// Builds a subscription other than of a template in a `const`.
+    /// Creates a subscription in a `const`. It has no template.
     #[must_use]
     pub const fn from_static(kind: Kind, name: &'static str) -> Self {
         Self::verbatim(kind, Cow::Borrowed(name))
     }
 
-    /// Builds a subscription from a template that the macros have parsed.
+    /// Creates a subscription from a template that the macros have parsed.
     #[doc(hidden)]
     #[must_use]
     pub const fn from_segments(glob: &'static str, segments: &'static [Segment]) -> Self {
@@ -171,20 +203,20 @@ impl Subscription {
         }
     }
 
-    /// The same with literal text before every name that it listens to.
+    /// Adds literal text before every name of the subscription: before the keys, for a keyspace.
     pub(crate) fn prefixed(self, prefix: &str) -> Self {
         let template = self.template.map(|template| template.prefixed(prefix));
-        let (space, rest) = split_keyspace(&self.name);
+        let (keyspace, rest) = split_keyspace(&self.name);
         let name = match (&template, self.kind) {
             (Some(template), _) => template.glob(),
             (None, Kind::Pattern) => {
-                let mut glob = space.to_owned();
+                let mut glob = keyspace.to_owned();
                 push_escaped(&mut glob, prefix);
                 glob + rest
             }
-            (None, Kind::Channel | Kind::Shard) => format!("{space}{prefix}{rest}"),
+            (None, Kind::Channel | Kind::Shard) => format!("{keyspace}{prefix}{rest}"),
             (None, Kind::Invalidation) => format!("{prefix}{}", self.name),
-            // It has no name.
+            // The connection has no name.
             (None, Kind::Connection) => String::new(),
         };
         Self {
@@ -195,19 +227,19 @@ impl Subscription {
         }
     }
 
-    /// A channel's name without the prefix that it has by this subscription.
+    /// Returns a channel's name without the prefix that this subscription puts before it.
     pub(crate) fn without_prefix<'c>(&self, channel: &'c str) -> &'c str {
         channel.get(self.prefix_len..).unwrap_or_default()
     }
 
-    /// How the server is asked for it.
+    /// Returns the kind, which determines the subscribe command.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The name the server is asked for; for a template with params its glob, for an invalidation
-    /// the prefix, and empty for the connection.
+    /// Returns the name in the subscribe command: the glob of a template with params, the prefix of
+    /// an invalidation, an empty name for the connection.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -217,7 +249,7 @@ impl Subscription {
         matches!(self.kind, Kind::Pattern)
     }
 
-    /// The template, or else the name.
+    /// Returns the text of the template, or else the name.
     pub(crate) fn text(&self) -> String {
         match &self.template {
             Some(template) => template.to_string(),
@@ -225,22 +257,24 @@ impl Subscription {
         }
     }
 
-    /// The names of the template's params, in their order.
+    /// Returns the names of the template's params, in order.
     pub(crate) fn param_names(&self) -> Vec<&str> {
         self.template.iter().flat_map(Template::params).collect()
     }
 
+    /// Returns the template, if the subscription has params.
     #[inline]
     pub(crate) const fn params(&self) -> Option<&Template> {
         self.template.as_ref()
     }
 
+    /// Returns the kind and the name, by which the server knows the subscription.
     pub(crate) fn key(&self) -> (Kind, &[u8]) {
         (self.kind, self.name.as_bytes())
     }
 }
 
-/// The part of a name that is not of a key, where the channel tells of keys.
+/// Splits the name of a keyspace channel before its key. The first part of other names is empty.
 fn split_keyspace(name: &str) -> (&str, &str) {
     let end = name
         .strip_prefix("__keyspace@")
@@ -256,7 +290,7 @@ impl fmt::Display for Subscription {
     }
 }
 
-/// Says what is listened to, as logs, errors and the wiring do.
+/// Writes a subscription as logs, errors and the wiring show it.
 pub(crate) fn in_words(
     f: &mut fmt::Formatter<'_>,
     kind: Kind,

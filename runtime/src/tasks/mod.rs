@@ -1,27 +1,34 @@
-//! The subscriber's own tasks: one that panics is noticed, counted and started again.
+//! The subscriber's internal tasks. A task that panics is reported, counted and restarted.
 //!
-//! Whoever needs a task spawns it with [`Tasks::spawn`] and owns the [`Task`] that it gets: dropping
-//! that ends the task. Tasks come and go at any time, nothing here is numbered or registered.
+//! [`Tasks::spawn`] returns a [`Task`], which owns the task: dropping it aborts the task. Tasks are
+//! spawned and ended at any time; they are neither numbered nor registered.
 //!
 //! ```text
-//!            spawn                    returns
-//! (nobody) ─────────▶ running ───────────────────▶ done
-//!                     ▲     │ panics
-//!       after a pause │     ▼
-//!                     └─── down (health: a task has ended)
+//!        spawn             returns
+//!       ───────▶ running ──────────▶ done
+//!                ▲     │
+//!  after a pause │     │ panics
+//!                │     ▼
+//!                └─── down (health: not live, `TaskEnded`)
 //! ```
 //!
-//! Each task supervises itself: [`Tasks::spawn`] wraps what it runs into a loop that catches a panic,
-//! reports it, waits and runs it again. So there is no task over the tasks that could fail in its
-//! turn. What a task works with lies outside of the part that runs again where the next run is to go
-//! on from there: a handler's loop goes on at its position, the session with the next connection.
+//! Each task supervises itself: [`Tasks::spawn`] wraps it in a loop that catches a panic, reports it,
+//! pauses and runs the task again. There is no supervising task that could fail too. State that must
+//! survive a restart lives outside the part that is run again: the loop of a handler continues at its
+//! position, and the session with the next connection.
 //!
-//! In: `subscriber` spawns and ends, `router` spawns the loops of handlers. Out: `health` reads which
-//! tasks are [down](Tasks::down) and is woken by every [change](Tasks::changed), `telemetry` reads
-//! how many were [restarted](Tasks::restarts).
+//! In: `subscriber` spawns and ends tasks, `router` spawns the loops of handlers. Out: `health` reads
+//! which tasks are [down](Tasks::down), and the watchdog is notified of every
+//! [change](Tasks::changed). `subscriber` reads the number of [restarts](Tasks::restarts) for the
+//! stats.
 //!
-//! A panic of user code does not come here: the callers of user code catch it
-//! (`util::catch_unwind`). What comes here is a bug of this crate.
+//! Invariants:
+//!
+//! - A task that returns is done. Only a panic restarts a task.
+//! - A task is down from the panic until it runs again. The first pause takes 10 ms, later ones up to
+//!   5 s; a task that has run for 10 s is restarted without one. A shutdown ends a pause.
+//! - A panic of user code does not reach this module: the callers of user code catch it
+//!   (`util::catch_unwind`). A panic that is caught here is a bug in this crate.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -40,21 +47,21 @@ use crate::util::{Backoff, Ended, Mutex, attempt, clock, runs_without_panic};
 /// A task of a subscriber.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TaskName {
-    /// Keeps the connection and the subscriptions.
+    /// Runs the session.
     Session,
-    /// Wakes handlers together.
+    /// Wakes handlers in groups.
     Wakeups,
     /// The loop of a handler.
     Handler {
         name: Cow<'static, str>,
-        /// Whether the subscriber is not ready without it.
+        /// Whether readiness depends on the handler.
         is_required: bool,
     },
     /// Calls the failure hook.
     FailureHook,
     /// Looks for stalled handlers, and publishes the health.
     Watchdog,
-    /// Carries pushes from an attached channel.
+    /// Forwards pushes from an attached channel to the dispatcher.
     Forwarding,
 }
 
@@ -82,10 +89,10 @@ impl fmt::Display for TaskName {
     }
 }
 
-/// What the tasks of one subscriber have in common.
+/// The shared state of a subscriber's tasks.
 #[derive(Debug)]
 pub(crate) struct Tasks {
-    /// Those that have panicked and do not run again yet.
+    /// The tasks that have panicked and do not run again yet.
     down: Mutex<Vec<TaskName>>,
     restarts: AtomicU64,
     changed: watch::Sender<()>,
@@ -97,11 +104,12 @@ pub(crate) struct Tasks {
 
 /// A task that has run for this long is restarted without a pause.
 const STEADY: Duration = Duration::from_secs(10);
-/// The first and the longest pause before a task that keeps panicking.
+
+/// The first and the longest pause before a task that keeps panicking is restarted.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
 
 impl Tasks {
-    /// `stop` is cancelled when the subscriber shuts down.
+    /// Creates the shared state. `stop` is cancelled when the subscriber shuts down.
     pub(crate) fn new(stop: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             down: Mutex::default(),
@@ -113,7 +121,8 @@ impl Tasks {
         })
     }
 
-    /// Spawns a task that runs what `run` makes until that returns, and again whenever it panics.
+    /// Spawns a task that runs the future of `run` until it returns. If the future panics, the task
+    /// calls `run` again.
     pub(crate) fn spawn<F>(
         self: &Arc<Self>,
         name: TaskName,
@@ -126,22 +135,23 @@ impl Tasks {
         Task(Mutex::new(Some(tokio::spawn(supervised))))
     }
 
-    /// The tasks that have panicked and do not run again yet.
+    /// Returns the tasks that have panicked and do not run again yet.
     pub(crate) fn down(&self) -> Vec<TaskName> {
         self.down.lock().clone()
     }
 
-    /// A receiver that sees a change whenever a task goes down or runs again.
+    /// Returns a receiver that is notified whenever a task goes down or runs again.
     pub(crate) fn changed(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
-    /// How many times a task was restarted.
+    /// Returns the number of restarts of all tasks.
     pub(crate) fn restarts(&self) -> u64 {
         self.restarts.load(Relaxed)
     }
 
-    /// Waits before a restart. A shutdown waits for tasks, so its beginning ends the pause.
+    /// Waits before a restart. The start of a shutdown ends the pause, because a shutdown waits for
+    /// the tasks.
     async fn pause(&self, pause: Duration) {
         if self.stop.is_cancelled() {
             sleep(pause).await;
@@ -161,7 +171,8 @@ impl Tasks {
     }
 }
 
-/// Not generic over what it runs any more than it must be: one copy a handler.
+/// Runs a task, and restarts it after a panic. This is compiled once for each handler, so it is generic
+/// only over what it runs.
 async fn supervise<F: Future<Output = ()>>(
     tasks: Arc<Tasks>,
     name: TaskName,
@@ -172,10 +183,10 @@ async fn supervise<F: Future<Output = ()>>(
         let started = clock::now();
         let mut running = pin!(Some(run()));
         let returned = match running.as_mut().as_pin_mut() {
-            Some(running) => runs_to_its_end(&tasks, &name, running).await,
+            Some(running) => returns(&tasks, &name, running).await,
             None => return,
         };
-        // After a panic it may still hold a future of the user's, whose destructor may panic too.
+        // After a panic it may still hold a user's future, whose destructor may panic too.
         if runs_without_panic(|| running.set(None)) && returned {
             return;
         }
@@ -185,7 +196,7 @@ async fn supervise<F: Future<Output = ()>>(
         }
         let down = tasks.report_down(&name);
         if !is_steady {
-            // In a box, so that a task that never panics does not hold the room for a timer.
+            // Boxed, so that the future of a task that never panics has no room for a timer.
             Box::pin(tasks.pause(backoff.next())).await;
         }
         drop(down);
@@ -194,9 +205,9 @@ async fn supervise<F: Future<Output = ()>>(
     }
 }
 
-/// Runs it, and says whether it returned: the other end is a panic.
+/// Runs the task's future. Returns `true` if it returned, and `false` if it panicked.
 #[cfg(not(test))]
-async fn runs_to_its_end(
+async fn returns(
     _tasks: &Tasks,
     _name: &TaskName,
     running: Pin<&mut impl Future<Output = ()>>,
@@ -204,22 +215,22 @@ async fn runs_to_its_end(
     matches!(attempt(running).await, Ended::Returned(()))
 }
 
-/// The same, with a panic whenever [a test asks](Tasks::panic_in) for one.
+/// Like the above, and panics whenever [a test requests it](Tasks::panic_in).
 #[cfg(test)]
-async fn runs_to_its_end(
+async fn returns(
     tasks: &Tasks,
     name: &TaskName,
     running: Pin<&mut impl Future<Output = ()>>,
 ) -> bool {
     let mut panics = tasks.panics.subscribe();
-    let asked = async {
+    let requested = async {
         while panics.recv().await.as_ref() != Ok(name) {}
-        panic!("a test has asked for this panic");
+        panic!("a test has requested this panic");
     };
     let running = pin!(async {
         tokio::select! {
             () = running => {}
-            () = asked => {}
+            () = requested => {}
         }
     });
     matches!(attempt(running).await, Ended::Returned(()))
@@ -227,13 +238,13 @@ async fn runs_to_its_end(
 
 #[cfg(test)]
 impl Tasks {
-    /// Lets the task of that name panic at its next await.
+    /// Makes the task of that name panic at its next await.
     pub(crate) fn panic_in(&self, name: &TaskName) {
         let _ = self.panics.send(name.clone());
     }
 }
 
-/// Says that a task is down, for as long as it is.
+/// A guard that exists while a task is down.
 struct Down<'t> {
     tasks: &'t Tasks,
     name: TaskName,
@@ -256,9 +267,11 @@ pub(crate) struct Task(Mutex<Option<JoinHandle<()>>>);
 
 impl Task {
     /// Waits until the task has ended, and aborts it at the deadline. An aborted task is dropped at
-    /// its next await; another call waits for that.
+    /// its next await. Another call waits for that.
     ///
-    /// Cancel safe.
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
     pub(crate) async fn end(&self, deadline: Instant) {
         if timeout_at(deadline, self.ended()).await.is_err() {
             self.abort();
@@ -272,7 +285,7 @@ impl Task {
         }
     }
 
-    /// Waits until everything that the task held is dropped.
+    /// Waits until everything that the task owns is dropped.
     async fn ended(&self) {
         std::future::poll_fn(|cx| {
             let mut slot = self.0.lock();

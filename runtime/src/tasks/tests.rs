@@ -5,7 +5,7 @@ use tokio::runtime::Builder;
 
 use super::*;
 
-/// A task that ends as `end` does, and how often it has run.
+/// Spawns a task that calls `end`, and counts its runs.
 fn ending(tasks: &Arc<Tasks>, end: fn()) -> (Task, Arc<AtomicU64>) {
     let runs = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&runs);
@@ -26,7 +26,7 @@ async fn a_task_that_returns_is_done_and_one_that_panics_is_restarted() {
     let (done, once) = ending(&tasks, || {});
     done.end(far).await;
     assert_eq!((once.load(SeqCst), tasks.restarts()), (1, 0));
-    let (failing, often) = ending(&tasks, || panic!("a test has asked for this panic"));
+    let (failing, often) = ending(&tasks, || panic!("a test has requested this panic"));
     let mut changed = tasks.changed();
     while tasks.restarts() < 3 {
         changed.changed().await.unwrap();
@@ -46,7 +46,7 @@ async fn a_task_is_down_until_it_runs_again() {
     };
     let task = tasks.spawn(name.clone(), std::future::pending);
     let mut changed = tasks.changed();
-    // It must wait for a panic before one is asked for.
+    // The task must listen for the panic before it is requested.
     while tasks.panics.receiver_count() == 0 {
         tokio::task::yield_now().await;
     }
@@ -63,7 +63,7 @@ struct Fragile;
 
 impl Drop for Fragile {
     fn drop(&mut self) {
-        panic!("a test has asked for this panic");
+        panic!("a test has requested this panic");
     }
 }
 
@@ -74,7 +74,7 @@ async fn a_task_whose_future_panics_again_when_it_is_dropped_is_restarted() {
     let task = tasks.spawn(TaskName::Wakeups, move || {
         let fragile = std::mem::take(&mut is_first).then_some(Fragile);
         std::future::poll_fn(move |_| {
-            assert!(fragile.is_none(), "a test has asked for this panic");
+            assert!(fragile.is_none(), "a test has requested this panic");
             Poll::Pending
         })
     });
@@ -89,7 +89,7 @@ async fn a_task_whose_future_panics_again_when_it_is_dropped_is_restarted() {
 async fn a_shutdown_ends_the_pause_before_a_restart() {
     let stop = CancellationToken::new();
     let tasks = Tasks::new(stop.clone());
-    let (task, runs) = ending(&tasks, || panic!("a test has asked for this panic"));
+    let (task, runs) = ending(&tasks, || panic!("a test has requested this panic"));
     let mut changed = tasks.changed();
     while runs.load(SeqCst) < 8 {
         changed.changed().await.unwrap();

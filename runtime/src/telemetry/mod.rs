@@ -1,3 +1,23 @@
+//! Telemetry: the counts of a subscriber, as plain data.
+//!
+//! [`Stats`] is a snapshot of everything that is counted: one [`HandlerStats`] for each handler,
+//! the [`FeedStats`] of the connection, and the [`FailureStats`] of the failure hook. It can be
+//! serialized, compared, and printed as a table (`table`).
+//!
+//! # In and out
+//!
+//! Nothing is counted here. `subscriber` assembles a snapshot when it is asked for one: `delivery`
+//! reads the counters of each handler and of its broadcast channel, `dispatch` those of the
+//! connection, `failure` those of the hook, and `tasks` the restarts.
+//!
+//! # Invariants
+//!
+//! - Every push that a handler has received is in exactly one of its counts. When nothing is under
+//!   way, [`HandlerStats::received`] is equal to [`HandlerStats::accounted`]. At any other moment
+//!   it is at least that much, because the counters are read one after the other.
+//! - The counts only grow, except `queued` and `running`, which describe the moment.
+//! - The names of the fields are part of the serialized form.
+
 mod stats;
 mod table;
 

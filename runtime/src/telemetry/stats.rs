@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-/// What a subscriber has counted since it started.
+/// The counts of a subscriber since its start.
 ///
-/// Prints as a table, a line for each handler:
+/// `Display` prints a table with one line for each handler:
 ///
 /// ```
 /// # let stats = redis_push::Stats::default();
@@ -13,29 +13,29 @@ use serde::{Deserialize, Serialize};
 pub struct Stats {
     /// One entry for each mounted handler, in the order of mounting.
     pub handlers: Vec<HandlerStats>,
-    /// What came off the connection, before it was any handler's.
+    /// The pushes of the connection, before they are distributed to handlers.
     pub feed: FeedStats,
-    /// What became of the deliveries that the failure hook was to be told of.
+    /// The failures that were meant for the failure hook.
     pub failures: FailureStats,
-    /// Tasks of the subscriber that had ended unasked and were started again.
+    /// Restarts of internal tasks that exited unexpectedly.
     pub restarts: u64,
 }
 
-/// What one handler has counted.
+/// The counts of one handler.
 ///
-/// At a quiet moment, and as an inequality (≥) at any other:
-/// `received = handled + failed + panicked + timed_out + rejected + unmatched + dropped +
-/// superseded + cancelled + queued + running`.
+/// When nothing is under way, `received = handled + failed + panicked + timed_out + rejected +
+/// unmatched + dropped + superseded + cancelled + queued + running`. At any other moment,
+/// `received` is equal or greater.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HandlerStats {
     /// The handler's name.
     pub handler: String,
-    /// What it listens to.
+    /// The subscriptions of the handler.
     pub subscriptions: Vec<String>,
-    /// Pushes that have entered its ring since it was mounted.
+    /// Pushes that have entered the handler's buffer since it was mounted.
     pub received: u64,
-    /// Deliveries that ended well.
+    /// Deliveries that succeeded.
     pub handled: u64,
     /// Deliveries for which the handler returned an error.
     pub failed: u64,
@@ -43,95 +43,97 @@ pub struct HandlerStats {
     pub panicked: u64,
     /// Deliveries that took longer than the handler's timeout.
     pub timed_out: u64,
-    /// Pushes from which an argument could not be taken; the handler did not run.
+    /// Deliveries for which an argument could not be extracted; the handler did not run.
     pub rejected: u64,
     /// Pushes that the handler's glob matches but its template does not.
     pub unmatched: u64,
-    /// Pushes that were lost because the handler's buffer was full.
+    /// Pushes that were lost because the handler's buffer was full, because all buffers together
+    /// had reached their limit, or because the handler's loop was restarted.
     pub dropped: u64,
-    /// Pushes that a newer one on the same channel replaced before they were delivered, where only
-    /// the newest counts.
+    /// Pushes that were replaced by a newer one on the same channel before they were delivered,
+    /// with [`Overflow::Latest`](crate::Overflow::Latest).
     pub superseded: u64,
-    /// Pushes that a shutdown did not leave time for, and deliveries that were under way when the
-    /// handler's loop was ended.
+    /// Pushes that were not delivered before the end of a shutdown, and deliveries that were under
+    /// way when the handler's loop ended.
     pub cancelled: u64,
-    /// Pushes that wait for the handler.
+    /// Pushes that are waiting for the handler.
     pub queued: u64,
     /// Deliveries under way.
     pub running: u64,
-    /// Gaps the handler was told of; its first subscription is not one.
+    /// Gaps that were reported to the handler, without the initial one.
     pub gaps: u64,
-    /// Runs of the gap handler that failed, each of which was tried again.
+    /// Runs of the gap handler that failed. Each was retried.
     pub gap_failures: u64,
-    /// Times it had not come back within its stall limit.
+    /// How often the handler exceeded its stall limit.
     pub stalls: u64,
-    /// Batches in which the pushes were delivered: the handler was woken at most this often for
-    /// messages.
+    /// Batches in which the pushes were delivered. The handler was woken for messages at most this
+    /// often.
     pub batches: u64,
     /// Whether the handler is [paused](crate::Handle::pause).
     #[serde(default)]
     pub is_paused: bool,
 }
 
-/// What came off the connection.
+/// The counts of the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FeedStats {
     /// Pushes of every kind on live connections.
     pub pushes: u64,
-    /// Messages for names that nobody here listens to.
+    /// Messages for names that no handler listens to.
     pub unrouted: u64,
-    /// Pushes of a kind that is not known here.
+    /// Pushes of an unknown kind.
     pub unknown: u64,
-    /// Pushes of a known kind that are not formed as they should be.
+    /// Pushes of a known kind that are malformed.
     pub malformed: u64,
-    /// Pushes that an ended connection delivered late; they were discarded.
+    /// Pushes that an ended connection delivered late. They were discarded.
     pub stale: u64,
-    /// Pushes that were lost in an attached channel, before they were counted as `pushes`; whose
-    /// they were is not known. Each handler was told of a gap.
+    /// Pushes that were lost in an attached channel, before they were counted as `pushes`. Their
+    /// handlers are not known, so each handler received a gap.
     pub overflowed: u64,
-    /// Messages that were left out because their payload was larger than it may be. Each handler
-    /// was told.
+    /// Messages that were left out because their payload was larger than
+    /// [`Subscriber::max_payload`](crate::Subscriber::max_payload). Each handler received a gap.
     #[serde(default)]
     pub oversized: u64,
-    /// Connections that were lost after they had been subscribed.
+    /// Connections that were lost after they were subscribed.
     pub reconnects: u64,
 }
 
-/// What became of the deliveries that did not end well, where there is a hook
-/// ([`Subscriber::on_failure`](crate::Subscriber::on_failure)); all 0 without one.
+/// The counts of the failure hook ([`Subscriber::on_failure`](crate::Subscriber::on_failure)); all
+/// 0 without a hook.
 ///
-/// At a quiet moment the sum is that of the handlers' `failed`, `panicked`, `timed_out` and
-/// `rejected`.
+/// When nothing is under way, their sum is the sum of `failed`, `panicked`, `timed_out` and
+/// `rejected` of all handlers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FailureStats {
-    /// Failures that the hook was told of, and took.
+    /// Failures that were passed to the hook, and that it accepted.
     pub told: u64,
-    /// Failures for which the hook returned an error, such as one that a sink could not write.
+    /// Failures for which the hook returned an error, such as those that a sink could not write.
     pub failed: u64,
-    /// Failures over which the hook panicked.
+    /// Failures for which the hook panicked.
     pub panicked: u64,
-    /// Failures that the hook was not told of: its queue was full, or the subscriber ended first.
+    /// Failures that the hook did not complete: its queue was full, the subscriber ended first, or
+    /// the hook's task was restarted.
     pub dropped: u64,
-    /// Failures that wait for the hook, with the one it is being told of.
+    /// Failures that are waiting for the hook, and the one that it is handling.
     pub queued: u64,
 }
 
 impl Stats {
-    /// Messages that are known to be lost: the sum of `dropped`.
+    /// Returns how many messages are known to be lost: the sum of `dropped`.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.handlers.iter().map(|handler| handler.dropped).sum()
     }
 
-    /// Gaps that handlers were told of: the sum of `gaps`.
+    /// Returns how many gaps were reported to handlers: the sum of `gaps`.
     #[must_use]
     pub fn gaps(&self) -> u64 {
         self.handlers.iter().map(|handler| handler.gaps).sum()
     }
 
-    /// The entry of the handler with this name, the first if there are several.
+    /// Returns the entry of the handler with this name; the first one if there are several.
     #[must_use]
     pub fn handler(&self, name: &str) -> Option<&HandlerStats> {
         self.handlers.iter().find(|entry| entry.handler == name)
@@ -139,7 +141,8 @@ impl Stats {
 }
 
 impl HandlerStats {
-    /// Everything that `received` has become: equal to it at a quiet moment.
+    /// Returns the sum of all that the received pushes have become. It is equal to `received` when
+    /// nothing is under way.
     #[must_use]
     pub fn accounted(&self) -> u64 {
         self.delivered()
@@ -150,13 +153,13 @@ impl HandlerStats {
             + self.running
     }
 
-    /// Deliveries that have ended, in whatever way.
+    /// Returns how many deliveries have ended, with any outcome.
     #[must_use]
     pub fn delivered(&self) -> u64 {
         self.handled + self.failed + self.panicked + self.timed_out + self.rejected + self.unmatched
     }
 
-    /// Counts what is left as cancelled: nobody will deliver it any more.
+    /// Counts the remaining pushes as cancelled, after the loop has ended.
     pub(crate) fn cancel_rest(&mut self) {
         self.cancelled += std::mem::take(&mut self.queued) + std::mem::take(&mut self.running);
     }

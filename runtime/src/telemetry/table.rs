@@ -63,13 +63,13 @@ impl fmt::Display for FailureStats {
         } = self;
         write!(
             f,
-            "{told} failures told; hook failed {failed}, panicked {panicked}, dropped {dropped}, \
+            "{told} failures reported; hook failed {failed}, panicked {panicked}, dropped {dropped}, \
              queued {queued}"
         )
     }
 }
 
-/// A column of the table: what is rarely anything else than 0 is only shown when it is.
+/// A column of the table. A rare column is only shown if one of its counts is not 0.
 struct Column {
     name: &'static str,
     count: fn(&HandlerStats) -> u64,
@@ -95,25 +95,23 @@ const COLUMNS: &[Column] = &[
 
 impl Column {
     const fn always(name: &'static str, count: fn(&HandlerStats) -> u64) -> Self {
-        let always = true;
         Self {
             name,
             count,
-            always,
+            always: true,
         }
     }
 
     const fn rare(name: &'static str, count: fn(&HandlerStats) -> u64) -> Self {
-        let always = false;
         Self {
             name,
             count,
-            always,
+            always: false,
         }
     }
 }
 
-/// Cells and how wide the widest is.
+/// Returns the cells of a column, and the width of the widest one.
 fn column(cells: impl Iterator<Item = String>) -> (Vec<String>, usize) {
     let cells: Vec<_> = cells.collect();
     let width = cells.iter().map(|cell| cell.chars().count()).max();

@@ -1,29 +1,32 @@
 use std::time::Duration;
 
-/// Delays that double up to a limit, each somewhere in the upper half of its span, so that many
-/// clients of one server do not come back at the same moment.
+/// Delays that double up to a limit, with jitter: each is between half of the current span and all of
+/// it, so that many clients of one server do not reconnect at the same moment.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     first: Duration,
-    most: Duration,
+    max: Duration,
     span: Duration,
 }
 
 impl Backoff {
-    pub(crate) fn new(first: Duration, most: Duration) -> Self {
+    /// Creates a back-off whose span begins at `first` and grows to `max`.
+    pub(crate) fn new(first: Duration, max: Duration) -> Self {
         Self {
             first,
-            most,
+            max,
             span: first,
         }
     }
 
+    /// Returns the next delay, and doubles the span.
     pub(crate) fn next(&mut self) -> Duration {
         let span = self.span;
-        self.span = (span * 2).min(self.most);
+        self.span = (span * 2).min(self.max);
         span.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 
+    /// Sets the span back to its first value.
     pub(crate) fn reset(&mut self) {
         self.span = self.first;
     }

@@ -1,4 +1,5 @@
-use super::clock;
+//! Calls of user code: a panic is caught, and a time limit can be set.
+
 use std::any::Any;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,7 +9,9 @@ use std::time::Duration;
 
 use tokio::time::{Sleep, sleep_until};
 
-/// How a future of the user's ended.
+use super::clock;
+
+/// How a future ended.
 #[derive(Debug)]
 pub(crate) enum Ended<T> {
     Returned(T),
@@ -16,16 +19,16 @@ pub(crate) enum Ended<T> {
     TimedOut,
 }
 
-/// Runs a future of the user's until it returns or panics.
+/// Runs a user's future until it returns or panics.
 ///
-/// What it shares with others is theirs to keep whole after a panic, as with a panic in any other
-/// task. The caller keeps the future, in a place that it is not moved from again: each async
-/// function on the way would hold a copy of its size.
+/// State that the future shares with other code may be inconsistent after a panic, as after a panic in
+/// any other task; the owners of that state have to handle this. The caller owns the future and pins
+/// it, because every async function that it is moved through would reserve its size again.
 pub(crate) async fn attempt<F: Future>(mut future: Pin<&mut F>) -> Ended<F::Output> {
     poll_fn(|cx| poll(future.as_mut(), cx)).await
 }
 
-/// Runs a future of the user's likewise, or until the time is up; then it is dropped.
+/// Like [`attempt`], with a timeout. The future is dropped when it has ended or the time is up.
 pub(crate) async fn attempt_within<F: Future>(
     limit: Duration,
     timer: &mut Timer,
@@ -39,34 +42,37 @@ pub(crate) async fn attempt_within<F: Future>(
         if let Poll::Ready(ended) = poll(running, cx) {
             return Poll::Ready(ended);
         }
-        // Most deliveries never wait. Those need no timer, and no look at the clock.
+        // Most deliveries never wait. They need neither a timer nor the time.
         if !std::mem::replace(&mut is_timed, true) {
             timer.set(limit);
         }
         timer.poll(cx).map(|()| Ended::TimedOut)
     })
     .await;
-    // Its destructors are the user's code too.
-    match runs_without_panic(|| future.set(None)) {
-        true => ended,
-        false => Ended::Panicked,
+    // Its destructors are user code too.
+    if runs_without_panic(|| future.set(None)) {
+        ended
+    } else {
+        Ended::Panicked
     }
 }
 
-/// Runs code of the user's that is no future, such as the `Display` of an error, and says whether
-/// it did not panic.
+/// Runs user code that is not a future, such as the `Display` of an error. Returns `false` if it
+/// panics.
 pub(crate) fn runs_without_panic(run: impl FnOnce()) -> bool {
-    catch_unwind(AssertUnwindSafe(run)).map_err(let_go).is_ok()
+    catch_unwind(AssertUnwindSafe(run))
+        .map_err(drop_payload)
+        .is_ok()
 }
 
-/// Drops what a panic carried, which may be the user's too and panic again.
-fn let_go(payload: Box<dyn Any + Send>) {
+/// Drops the payload of a panic. Its destructor may be user code, and may panic again.
+fn drop_payload(payload: Box<dyn Any + Send>) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);
     }
 }
 
-/// Runs a future that may run code of the user's: `None` if it panics.
+/// Runs a future that may call user code. Returns `None` if it panics.
 pub(crate) async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
     match attempt(pin!(future)).await {
         Ended::Returned(value) => Some(value),
@@ -79,19 +85,19 @@ fn poll<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Ended<F::O
         Ok(Poll::Ready(value)) => Poll::Ready(Ended::Returned(value)),
         Ok(Poll::Pending) => Poll::Pending,
         Err(payload) => {
-            let_go(payload);
+            drop_payload(payload);
             Poll::Ready(Ended::Panicked)
         }
     }
 }
 
-/// A timer that is made when it is first needed, and used again.
+/// A timer that is created when it is first needed, and then reused.
 #[derive(Debug, Default)]
 pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
     fn set(&mut self, limit: Duration) {
-        // A moment that the clock cannot hold never comes.
+        // A deadline that the clock cannot represent is never reached.
         let Some(deadline) = clock::now().checked_add(limit) else {
             self.0 = None;
             return;

@@ -1,4 +1,23 @@
-//! Small tools that know nothing of this crate: a module here imports nothing of ours.
+//! Small tools that import nothing else from this crate.
+//!
+//! | file | contents |
+//! | --- | --- |
+//! | `backoff` | [`Backoff`]: delays that double, with jitter |
+//! | `catch_unwind` | [`attempt`] and others: calls of user code that may panic or take too long |
+//! | [`clock`] | the three clocks, and when to read which |
+//! | `escaped` | [`Escaped`]: a name from the network, made safe to print |
+//! | `rate_limit` | [`RateLimit`]: at most one log line a second |
+//! | `sync` | [`Mutex`]: a lock without poisoning, which a model checker can replace |
+//! | `model` | runs a test under a model checker; only with `--cfg shuttle` |
+//!
+//! In: every other module may call these. Out: nothing, the tools have no state of their own.
+//!
+//! Invariants:
+//!
+//! - A module here does not import from the rest of the crate, so it can be read and tested alone.
+//! - The other modules, except `testing`, read the time only through [`clock`].
+//! - A panic of user code is caught by the function of `catch_unwind` through which the code is
+//!   called. The payload of the panic is dropped there too, because its destructor is user code.
 
 mod backoff;
 mod catch_unwind;

@@ -1,11 +1,11 @@
-//! Runs a test under every interleaving that a model checker comes up with.
+//! Runs a test under many interleavings of its threads, chosen by a model checker.
 //!
 //! ```sh
 //! RUSTFLAGS='--cfg shuttle' cargo test -p redis-push --lib model::
 //! ```
 //!
-//! Threads are coroutines here, and each lock of `crate::util::sync` lets the checker decide who runs
-//! next. A wake-up that is lost shows as a deadlock. A failure prints its schedule, which
+//! Threads are coroutines here. At each lock of `crate::util::sync` the checker decides which thread
+//! runs next. A lost wake-up appears as a deadlock. A failure prints its schedule, which
 //! `shuttle::replay` runs again.
 
 use std::pin::pin;
@@ -15,8 +15,8 @@ use std::task::{Context, Wake, Waker};
 use shuttle::scheduler::{DfsScheduler, Schedule, Scheduler, Task, TaskId};
 use shuttle::{Config, Runner};
 
-/// Runs a model under random schedules, half of them with few changes of thread: those find what
-/// needs a certain order of few steps.
+/// Runs a model under random schedules. Half of them switch threads rarely: those find bugs that need
+/// a certain order of a few steps.
 pub(crate) fn check_some(model: impl Fn() + Copy + Send + Sync + 'static) {
     const SCHEDULES: usize = 1_000;
     const CHANGES: usize = 3;
@@ -24,22 +24,23 @@ pub(crate) fn check_some(model: impl Fn() + Copy + Send + Sync + 'static) {
     shuttle::check_pct(model, SCHEDULES, CHANGES);
 }
 
-/// Runs a model under every schedule that interrupts a thread no more than `most` times where it
-/// could go on, and under some that do so more often.
-pub(crate) fn check(most: usize, model: impl Fn() + Copy + Send + Sync + 'static) {
+/// Runs a model under every schedule that interrupts threads that could continue at most `max` times,
+/// and then under random schedules without that limit.
+pub(crate) fn check(max: usize, model: impl Fn() + Copy + Send + Sync + 'static) {
     let scheduler = Bounded {
         all: DfsScheduler::new(None, false),
-        most,
+        max,
         interruptions: 0,
     };
     let schedules = Runner::new(scheduler, Config::default()).run(model);
-    println!("{schedules} schedules with at most {most} interruptions");
+    println!("{schedules} schedules with at most {max} interruptions");
     check_some(model);
 }
 
+/// A depth-first scheduler with a limit of `max` interruptions.
 struct Bounded {
     all: DfsScheduler,
-    most: usize,
+    max: usize,
     interruptions: usize,
 }
 
@@ -57,7 +58,7 @@ impl Scheduler for Bounded {
     ) -> Option<TaskId> {
         let mut runs = runnable.iter().filter(|task| Some(task.id()) == current);
         match runs.next().filter(|_| !is_yielding) {
-            Some(task) if self.interruptions == self.most => {
+            Some(task) if self.interruptions == self.max => {
                 self.all.next_task(&[task], current, is_yielding)
             }
             runs => {
@@ -75,7 +76,7 @@ impl Scheduler for Bounded {
 
 /// Blocks this thread until the future is ready.
 ///
-/// Others may run between the unlocking before a wake-up and the wake-up itself.
+/// Other threads may run between the release of the lock before a wake-up and the wake-up itself.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     shuttle::future::block_on(std::future::poll_fn(|cx| {
@@ -84,6 +85,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     }))
 }
 
+/// A waker that yields to other threads before it wakes.
 struct Late(Waker);
 
 impl Wake for Late {

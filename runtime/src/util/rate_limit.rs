@@ -1,8 +1,9 @@
-use super::clock;
 use std::time::{Duration, Instant};
 
-/// Lets one report through in a while, and counts the others: a flood of bad messages must not
-/// become a flood of logs.
+use super::clock;
+
+/// A limit of one report a second. The others are counted: a flood of bad messages must not become a
+/// flood of logs.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimit {
     last: Option<Instant>,
@@ -10,13 +11,14 @@ pub(crate) struct RateLimit {
 }
 
 impl RateLimit {
-    const PAUSE: Duration = Duration::from_secs(1);
+    const INTERVAL: Duration = Duration::from_secs(1);
 
-    /// Calls `report` with how many were suppressed before it, if it is time for one.
+    /// Calls `report` with the number of suppressed reports, unless the last report is less than a
+    /// second ago: then the call is counted as suppressed.
     pub(crate) fn report(&mut self, report: impl FnOnce(u64)) {
         if self
             .last
-            .is_some_and(|last| clock::monotonic() - last < Self::PAUSE)
+            .is_some_and(|last| clock::monotonic() - last < Self::INTERVAL)
         {
             self.suppressed += 1;
             return;

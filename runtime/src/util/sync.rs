@@ -1,16 +1,19 @@
-#[cfg(all(test, shuttle))]
-use shuttle::sync as inner;
+//! The lock of this crate's shared state.
+
 #[cfg(not(all(test, shuttle)))]
 use std::sync as inner;
-
 use std::sync::PoisonError;
+
+#[cfg(all(test, shuttle))]
+use shuttle::sync as inner;
 
 pub(crate) use inner::MutexGuard;
 
-/// The standard lock without poisoning: who locks it keeps its data whole at each step, so that a
-/// panic leaves nothing half done.
+/// The standard lock without poisoning. The code that holds it must keep the data consistent at each
+/// step, so that a panic leaves nothing half done.
 ///
-/// Under a model checker it is the checker's lock, which decides who runs next (`util::model`).
+/// Under a model checker this is the checker's lock, which lets the checker choose the thread that
+/// runs next (`util::model`).
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(inner::Mutex<T>);
 

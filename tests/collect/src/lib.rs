@@ -1,4 +1,4 @@
-//! Handlers that nobody names, for the tests of the feature `collect`.
+//! Handlers that no list names, for the tests of the feature `collect`.
 
 #![forbid(unsafe_code)]
 #![deny(unused)]
@@ -6,7 +6,7 @@
 use redis_push::{State, push_handler};
 use tokio::sync::mpsc::UnboundedSender;
 
-/// What the handlers write to.
+/// The state of the handlers, to which they write.
 #[derive(Clone, Debug)]
 pub struct App(pub UnboundedSender<String>);
 
@@ -25,7 +25,7 @@ mod alerts {
     use super::*;
     use redis_push::{Gap, Rejection, Text, gap_handler};
 
-    /// It has the name of another one.
+    /// Has the same name as another handler.
     #[push_handler(channel = "refunds", state = super::App, workers = 2)]
     async fn on_order(text: &str, State(app): State<App>) {
         app.note(format!("refund {text}"));
@@ -36,7 +36,7 @@ mod alerts {
         println!("{gap}");
     }
 
-    /// It takes nothing from the state, and is for any.
+    /// Uses no state, so it can be mounted with any.
     #[push_handler(pattern = "alerts.*", on_gap = resync)]
     async fn r#match(number: Result<Text<u32>, Rejection>) {
         println!("{:?}", number.is_ok());
@@ -49,7 +49,7 @@ mod alerts {
     }
 }
 
-/// Declares a handler in a function.
+/// Declares a handler inside a function.
 pub fn declare() {
     #[push_handler(channel = "inside")]
     async fn declared_inside(text: &str) {

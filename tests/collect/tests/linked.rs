@@ -1,4 +1,4 @@
-//! Every handler of the program is found, by nobody's list.
+//! Every handler that is linked into the program is collected.
 
 #![forbid(unsafe_code)]
 #![deny(unused)]
@@ -29,7 +29,7 @@ fn wiring(router: Router<App>) -> Wiring {
 }
 
 #[test]
-fn all_are_found_and_sorted_by_name_and_place() {
+fn all_handlers_are_found_and_sorted_by_name_and_place() {
     let wiring = wiring(Router::collected());
     let rows = wiring.handlers.iter();
     let names: Vec<_> = rows
@@ -49,7 +49,7 @@ fn all_are_found_and_sorted_by_name_and_place() {
 }
 
 #[test]
-fn those_of_one_module_are_found_by_its_path() {
+fn handlers_of_one_module_are_found_by_its_path() {
     let count = |path: &str| wiring(Router::collected_in(path)).handlers.len();
     assert_eq!(count("collect"), 4);
     assert_eq!(count("collect::alerts"), 2);
@@ -58,7 +58,7 @@ fn those_of_one_module_are_found_by_its_path() {
 }
 
 #[tokio::test]
-async fn what_is_collected_hears_what_it_listens_to() {
+async fn collected_handlers_receive_their_messages() {
     let server = Broker::start().await.unwrap();
     let (sender, mut noted) = unbounded_channel();
     let subscriber = Subscriber::new(server.url())
@@ -71,7 +71,7 @@ async fn what_is_collected_hears_what_it_listens_to() {
         ("eu:here", "3", "here 3"),
     ] {
         server.publish(channel, payload);
-        let text = within("what a handler writes", noted.recv()).await;
+        let text = within("an entry of a handler", noted.recv()).await;
         assert_eq!(text.as_deref(), Some(note));
     }
     server.publish("eu:alerts.x", "4");

@@ -1,4 +1,4 @@
-//! Handlers that cannot be collected: the program has them, and other programs could mount them.
+//! Handlers that cannot be collected for this program's state. Other programs could mount them.
 
 #![forbid(unsafe_code)]
 #![deny(unused)]
@@ -11,7 +11,7 @@ use redis_push::{
 #[derive(Clone, Debug)]
 struct Db;
 
-/// What this subscriber has.
+/// The state of this subscriber.
 #[derive(Clone, Debug)]
 struct App;
 
@@ -39,7 +39,7 @@ async fn resync(gap: Gap, State(db): State<Db>) {
     println!("{gap} {db:?}");
 }
 
-/// Only its gap handler is for one state, so not even its spec can be asked without.
+/// Only the gap handler requires a state, but without that state not even the spec can be read.
 #[push_handler(channel = "gaps", on_gap = resync)]
 async fn has_a_gap_handler_of_another_state() {}
 
@@ -61,7 +61,7 @@ mod extracts {
 }
 
 #[tokio::test]
-async fn start_refuses_what_does_not_fit_and_names_its_place() {
+async fn start_rejects_handlers_that_do_not_fit_and_names_their_place() {
     let subscriber = Subscriber::new("redis://127.0.0.1/")
         .state(App)
         .handlers(Router::collected());
@@ -96,7 +96,7 @@ async fn start_refuses_what_does_not_fit_and_names_its_place() {
 }
 
 #[tokio::test]
-async fn for_their_own_state_they_are_collected() {
+async fn handlers_are_collected_for_their_own_state() {
     let router: Router<Db> = Router::collected_in(module_path!());
     let refused: Vec<_> = Subscriber::new("redis://127.0.0.1/")
         .state(Db)
@@ -118,7 +118,7 @@ async fn for_their_own_state_they_are_collected() {
 }
 
 #[test]
-fn by_their_names_they_are_mounted_as_ever() {
+fn handlers_can_still_be_mounted_by_name() {
     let mounts: Vec<Mount<Db>> = handlers![
         says_no_state,
         says_another_state,

@@ -1,4 +1,4 @@
-//! The pieces of a push's way, timed.
+//! Times the steps on the way of a push.
 //!
 //! ```sh
 //! cargo bench -p compare --bench pieces

@@ -1,4 +1,4 @@
-//! The comparison: what to run, and where the results go.
+//! The comparison: runs the workloads, and writes tables, results and plots.
 
 use std::fs::{self, File};
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! Instructions, counted by valgrind's callgrind.
+//! Counts instructions with valgrind's callgrind.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,9 +15,9 @@ use crate::run::Runner;
 pub(crate) const DECODE_ROLE: &str = "decode";
 pub(crate) const PIECE_ROLE: &str = "piece";
 
-/// A result is the difference of two runs: what starting and subscribing costs falls out.
+/// A result is the difference of two runs, so that the cost of starting and subscribing cancels out.
 const DELIVERIES: [u64; 2] = [5_000, 25_000];
-/// Steps of a piece, beside a few runs.
+/// How many more steps of a piece the longer run has.
 const STEPS: u64 = 400_000;
 const FEW_RUNS: u64 = 10;
 
@@ -39,7 +39,7 @@ impl<'a> Callgrind<'a> {
         let runner = self.runner.with_client(self.command());
         let messages = DELIVERIES.map(|count| match job.fan_out() as u64 {
             1 => count,
-            // What is not of a delivery weighs less where there are more of them.
+            // More deliveries dilute the cost of everything else.
             handlers => 8 * count / handlers,
         });
         let each = self.difference(messages, |messages| {
@@ -111,17 +111,19 @@ impl<'a> Callgrind<'a> {
     }
 }
 
-/// Runs a piece so many times.
+/// Runs a piece `times` times.
 pub(crate) fn piece(name: &str, times: &str) -> Result<()> {
     let piece = pieces::all().into_iter().find(|piece| piece.name == name);
-    let mut run = piece.ok_or("there is no such piece")?.start();
+    let mut run = piece
+        .ok_or_else(|| format!("unknown piece `{name}`"))?
+        .start();
     for _ in 0..times.parse::<u64>()? {
         run();
     }
     Ok(())
 }
 
-/// Decodes a message so many times and does nothing else.
+/// Decodes a message `times` times and does nothing else.
 pub(crate) fn decode(times: &str) -> Result<()> {
     let mut bytes = Vec::new();
     payload::write(&mut bytes, 0, SMALL);

@@ -1,4 +1,4 @@
-//! One setting measured with one peer: medians over the rounds, and ratios over paired rounds.
+//! The results of one setting with one peer: medians over the rounds, and ratios within rounds.
 
 use serde::Serialize;
 
@@ -7,14 +7,14 @@ use crate::job::{Job, Source, Workload};
 use crate::peers::Peer;
 use crate::run::Runner;
 
-/// The runs of one peer in one setting, one a round.
+/// The runs of one peer in one setting, one for each round.
 pub(crate) struct Samples {
     pub(crate) peer: Peer,
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) not_run: Option<String>,
 }
 
-/// Runs every peer once a round, in alternating order.
+/// Runs every peer once in each round, in alternating order.
 pub(crate) fn measure(
     setting: &Job,
     peers: &[Peer],
@@ -55,7 +55,7 @@ pub(crate) fn measure(
             match runner.run(&job) {
                 Ok(outcome) => samples.outcomes.push(outcome),
                 Err(error) => {
-                    eprintln!("{} was not measured: {error}", job.peer);
+                    eprintln!("{} did not run: {error}", job.peer);
                     samples.not_run = Some(error.to_string());
                 }
             }
@@ -75,12 +75,12 @@ pub(crate) struct Cell {
     pub(crate) borrowed: bool,
     pub(crate) peer: Peer,
     pub(crate) rounds: usize,
-    /// Messages times the handlers that get each.
+    /// Messages times the handlers that receive each.
     pub(crate) deliveries: u64,
     /// Deliveries a second.
     pub(crate) msgs_per_s: Option<f64>,
     pub(crate) cpu_us_per_msg: Option<f64>,
-    /// In the worst round, as is what follows.
+    /// In the worst round, like the following fields.
     pub(crate) lost: Option<u64>,
     pub(crate) reported_lost: Option<u64>,
     pub(crate) account: Option<Account>,
@@ -88,14 +88,15 @@ pub(crate) struct Cell {
     pub(crate) p50_us: Option<f64>,
     pub(crate) p99_us: Option<f64>,
     pub(crate) max_us: Option<f64>,
-    /// Of messages a second: from the slowest to the fastest round, as a part of the median.
+    /// The difference between the fastest and the slowest round in messages a second, as a part of
+    /// the median.
     pub(crate) spread: Option<f64>,
     pub(crate) rate_to_floor: Option<Ratio>,
     pub(crate) rate_to_seed: Option<Ratio>,
     pub(crate) cpu_to_floor: Option<Ratio>,
     pub(crate) cpu_to_seed: Option<Ratio>,
     pub(crate) p50_to_floor: Option<Ratio>,
-    /// Why there are fewer rounds than asked for.
+    /// Why there are fewer rounds than requested.
     pub(crate) not_run: Option<String>,
 }
 
@@ -105,11 +106,11 @@ pub(crate) struct Cell {
 pub(crate) enum Account {
     /// Everything was handled.
     Complete,
-    /// Some were lost, and the peer reports exactly so many.
+    /// Some were lost, and the peer reports exactly that number.
     Exact,
-    /// Some were lost, and the peer reports a loss in a unit of its own.
+    /// Some were lost, and the peer reports another number.
     Told,
-    /// Some were lost, and the peer does not report it to the program.
+    /// Some were lost, and the peer does not report that to the program.
     Silent,
     /// Some were handled twice.
     Duplicated,

@@ -1,4 +1,4 @@
-//! A client under measurement, in a process of its own.
+//! A client under measurement, in its own process.
 
 use std::time::{Duration, Instant};
 
@@ -10,24 +10,25 @@ use crate::{Result, peers, usage};
 
 pub(crate) const ROLE: &str = "client";
 
-/// How often the count is looked at.
+/// How often the count is polled.
 const TICK: Duration = Duration::from_millis(5);
-/// How long nothing is handled before the rest counts as lost: longer than the stall of W6.
+/// After this time without progress the remaining messages count as lost. It is longer than the
+/// stall of W6.
 const SILENCE: Duration = Duration::from_secs(2);
 const FIRST: Duration = Duration::from_secs(15);
 
-/// What a client says of its run.
+/// The results of a client's run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) expected: u64,
     pub(crate) handled: u64,
-    /// What the peer says it lost, in its own unit.
+    /// How much the peer reports as lost, in its own unit.
     pub(crate) reported_lost: Option<u64>,
     /// From the first to the last message.
     pub(crate) seconds: f64,
     pub(crate) cpu_seconds: f64,
     pub(crate) allocations: Option<u64>,
-    /// Subscribed to everything, before the first message.
+    /// Resident memory when subscribed to everything, before the first message.
     pub(crate) idle_kib: u64,
     pub(crate) peak_kib: u64,
     pub(crate) p50_us: Option<f64>,
@@ -43,7 +44,7 @@ pub(crate) fn main(job: &str, port: &str) -> Result<()> {
         .build()?;
     let outcome = runtime.block_on(measure(&job, port))?;
     println!("{}", serde_json::to_string(&outcome)?);
-    // Closing down is not measured, and some peers take their time.
+    // Closing down is not measured, and takes long for some peers.
     std::process::exit(0);
 }
 
@@ -54,7 +55,7 @@ async fn measure(job: &Job, port: u16) -> Result<Outcome> {
     let idle_kib = usage::resident_kib();
     println!("ready");
     let (first, last) = wait(&lanes, job.deliveries()).await;
-    // What arrives twice shows as handled more often than expected.
+    // Duplicates show as more messages handled than expected.
     tokio::time::sleep(4 * TICK).await;
     running.ask_lost(&lanes);
 
@@ -82,7 +83,7 @@ async fn measure(job: &Job, port: u16) -> Result<Outcome> {
     })
 }
 
-/// Waits for the last message: the moments of the first and the last.
+/// Waits for the last message, and returns the marks of the first and the last.
 async fn wait(lanes: &Lanes, expected: u64) -> (Mark, Mark) {
     let began = Instant::now();
     let mut progress = Mark::now();

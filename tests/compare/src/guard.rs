@@ -1,5 +1,5 @@
-//! A check for CI: W1 has not become slow, and loses nothing. The bounds are far below what is
-//! measured on a quiet machine, and what fails is tried again, so that noise does not trip it.
+//! A check for CI: W1 has not become slow, and loses nothing. The bounds are far below the figures
+//! of an idle machine, and a failing setting is tried again, so that noise does not fail the check.
 
 use crate::Result;
 use crate::cell::{Cell, Samples, measure};
@@ -46,7 +46,7 @@ pub(crate) fn check(options: &Options, runner: &Runner) -> Result<()> {
 
 fn hold(setting: &Job, rounds: usize, runner: &Runner) -> Result<(), String> {
     let peers: &[Peer] = match setting.source {
-        // The server is the bottleneck there: only loss is looked at.
+        // The server is the bottleneck there, so only loss is checked.
         Source::Real => &[Peer::RedisPush],
         Source::Canned if setting.handlers < 100 => &[Peer::RedisPush, Peer::Floor],
         Source::Canned => &[Peer::RedisPush, Peer::Floor, Peer::Seed],
@@ -72,7 +72,7 @@ fn hold(setting: &Job, rounds: usize, runner: &Runner) -> Result<(), String> {
     ] {
         if let Some(ratio) = ratio.filter(|ratio| ratio.median < least) {
             return Err(format!(
-                "{:.2} of {base} where at least {least} is wanted",
+                "{:.2} of the rate of {base}, at least {least} is required",
                 ratio.median
             ));
         }

@@ -1,5 +1,5 @@
-//! Instructions where decoding takes no part: of a delivery when many handlers share a channel, and
-//! of the pieces of a push's way.
+//! Counts instructions without decoding: of a delivery when many handlers share a channel, and of
+//! the pieces on the way of a push.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::peers::Peer;
 use crate::run::Runner;
 use crate::{pieces, plan};
 
-/// Handlers of the one channel.
+/// The numbers of handlers of one channel.
 const FAN_OUTS: [usize; 3] = [1, 8, 100];
 
 pub(crate) struct Costs {
@@ -18,7 +18,7 @@ pub(crate) struct Costs {
     pub(crate) pieces: Vec<Piece>,
 }
 
-/// A delivery of W2, less its decoding.
+/// A delivery of W2 without decoding.
 #[derive(Debug, Serialize)]
 pub(crate) struct FanOut {
     workload: Workload,
@@ -32,7 +32,7 @@ pub(crate) struct FanOut {
 #[derive(Debug, Serialize)]
 pub(crate) struct Piece {
     pub(crate) piece: &'static str,
-    /// What the instructions are for.
+    /// The unit that the instructions are counted for.
     pub(crate) step: &'static str,
     pub(crate) instructions: Option<f64>,
 }
@@ -80,7 +80,7 @@ impl Costs {
         }
     }
 
-    /// A line of JSON for each.
+    /// A line of JSON for each cost.
     pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
         let fan_out = self.fan_out.iter().map(serde_json::to_string);
         let pieces = self.pieces.iter().map(serde_json::to_string);

@@ -1,4 +1,4 @@
-//! What one run measures, as it is handed from process to process.
+//! The settings of one run, as they are passed from process to process.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -12,11 +12,11 @@ pub(crate) enum Workload {
     W1,
     /// One channel for all handlers.
     W2,
-    /// From publishing to the handler's first line, at a leisurely rate.
+    /// The time from publishing to the handler's first line, at a low rate.
     W3,
     /// Memory, allocations and instructions.
     W4,
-    /// A burst at line rate on slow handlers.
+    /// A burst at line rate to slow handlers.
     W5,
     /// A handler that stalls for a second.
     W6,
@@ -27,9 +27,9 @@ pub(crate) enum Workload {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Source {
-    /// A server with a publisher in a process of its own.
+    /// A server, with a publisher in its own process.
     Real,
-    /// A feed that replays encoded pushes as fast as the socket takes them.
+    /// A source that replays encoded pushes as fast as the socket accepts them.
     Canned,
 }
 
@@ -37,7 +37,7 @@ pub(crate) enum Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Work {
     Count,
-    /// Notes how long the message was under way.
+    /// Records how long the message was in flight.
     Clock,
     /// Is busy for 5 µs.
     Busy,
@@ -52,14 +52,14 @@ pub(crate) struct Job {
     pub(crate) peer: Peer,
     pub(crate) handlers: usize,
     pub(crate) channels: usize,
-    /// How many are published, a multiple of the channels.
+    /// How many messages are published: a multiple of the channels.
     pub(crate) messages: u64,
-    /// Messages a second; as many as the socket takes if not set.
+    /// Messages a second. If not set, as many as the socket accepts.
     pub(crate) rate: Option<u64>,
     pub(crate) payload: usize,
-    /// Whether the decoded message borrows from the received bytes, where the peer lets it.
+    /// Whether the decoded message borrows from the received bytes, if the peer supports that.
     pub(crate) borrowed: bool,
-    /// Whether handlers decode at all; if not, what is left is the cost of everything else.
+    /// Whether handlers decode at all. If not, the cost of everything else is left.
     pub(crate) decodes: bool,
     pub(crate) work: Work,
     /// Whether buffers have the peer's own sizes instead of equal ones.
@@ -72,7 +72,7 @@ impl Job {
         self.handlers / self.channels
     }
 
-    /// Messages times the handlers that get each.
+    /// Messages times the handlers that receive each.
     pub(crate) fn deliveries(&self) -> u64 {
         self.messages * self.fan_out() as u64
     }
@@ -96,7 +96,7 @@ impl Job {
         Ok(serde_json::from_str(arg)?)
     }
 
-    /// In words, for messages to the user.
+    /// The job in words, for progress messages.
     pub(crate) fn label(&self) -> String {
         format!(
             "{:?} {:?} {} handlers{}",

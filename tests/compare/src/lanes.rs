@@ -1,4 +1,4 @@
-//! What handlers do with messages, and the counting of them: the same for every peer.
+//! The work of handlers and the counters of their messages, which are the same for every peer.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -12,20 +12,20 @@ use crate::usage;
 const SERVICE_TIME: Duration = Duration::from_micros(5);
 const STALL: Duration = Duration::from_secs(1);
 
-/// The lanes of one run: one for each task that handles messages.
+/// The lanes of one run: a [`Lane`] for each task that handles messages.
 #[derive(Clone)]
 pub(crate) struct Lanes {
     lanes: Arc<[Arc<Lane>]>,
     shared: Arc<Shared>,
 }
 
-/// One handler's counter. On cache lines of its own, so that handlers on two cores do not slow
-/// each other down by counting.
+/// The counters of one task. They are on separate cache lines, so that tasks on two cores do not slow
+/// each other down.
 #[repr(align(128))]
 pub(crate) struct Lane {
     handled: AtomicU64,
     expected: u64,
-    /// Stalls at this message; `u64::MAX` on all lanes but the first.
+    /// The task stalls at this message. `u64::MAX` on all lanes but the first.
     stall_at: u64,
     latencies_ns: Mutex<Vec<u64>>,
     shared: Arc<Shared>,
@@ -39,12 +39,12 @@ struct Shared {
     first: OnceLock<Mark>,
     last: OnceLock<Mark>,
     unfinished: AtomicUsize,
-    /// What the peer says it lost, in its own unit, if it says so at all.
+    /// How much the peer reports as lost, in its own unit, if it reports losses at all.
     lost: AtomicU64,
-    tells_loss: AtomicBool,
+    reports_loss: AtomicBool,
 }
 
-/// A moment, and what had been used until then.
+/// A moment, and the resources used until then.
 #[derive(Clone, Copy)]
 pub(crate) struct Mark {
     pub(crate) at: Instant,
@@ -84,7 +84,7 @@ impl Lanes {
             last: OnceLock::new(),
             unfinished: AtomicUsize::new(count),
             lost: AtomicU64::new(0),
-            tells_loss: AtomicBool::new(false),
+            reports_loss: AtomicBool::new(false),
         });
         let lane = |index| {
             Arc::new(Lane {
@@ -108,19 +108,19 @@ impl Lanes {
         Arc::clone(&self.lanes[index])
     }
 
-    /// Says that the peer tells what it loses, even if that is nothing so far.
-    pub(crate) fn tells_loss(&self) {
-        self.shared.tells_loss.store(true, Relaxed);
+    /// Marks the peer as one that reports losses, even if nothing is lost so far.
+    pub(crate) fn reports_loss(&self) {
+        self.shared.reports_loss.store(true, Relaxed);
     }
 
-    /// Adds to what the peer says it lost.
+    /// Adds to the losses that the peer reports.
     pub(crate) fn add_lost(&self, count: u64) {
         self.shared.lost.fetch_add(count, Relaxed);
     }
 
     pub(crate) fn reported_lost(&self) -> Option<u64> {
-        let tells = self.shared.tells_loss.load(Relaxed);
-        tells.then(|| self.shared.lost.load(Relaxed))
+        let reports = self.shared.reports_loss.load(Relaxed);
+        reports.then(|| self.shared.lost.load(Relaxed))
     }
 
     pub(crate) fn handled(&self) -> u64 {
@@ -128,17 +128,17 @@ impl Lanes {
         counts.sum()
     }
 
-    /// When the first message was handled.
+    /// The mark of the first message.
     pub(crate) fn first(&self) -> Option<Mark> {
         self.shared.first.get().copied()
     }
 
-    /// When the last message was handled, if none was lost.
+    /// The mark of the last message, if none was lost.
     pub(crate) fn last(&self) -> Option<Mark> {
         self.shared.last.get().copied()
     }
 
-    /// How long messages were under way, those of the warm-up left out, in order of size.
+    /// The sorted latencies, without those of the warm-up.
     pub(crate) fn latencies_ns(&self) -> Vec<u64> {
         let taken = |lane: &Arc<Lane>| {
             std::mem::take(
@@ -165,7 +165,7 @@ impl Lane {
         self.shared.decodes
     }
 
-    /// Decodes a message and handles it. If it returns a time, the handler sleeps for so long.
+    /// Decodes a message and handles it. If this returns a duration, the handler must sleep for it.
     #[must_use]
     pub(crate) fn take(&self, payload: &[u8]) -> Option<Duration> {
         if !self.decodes() {
@@ -177,18 +177,18 @@ impl Lane {
         } else {
             serde_json::from_slice::<Quote>(payload).map(|quote| black_box(&quote).at)
         };
-        // What does not decode is not counted, and so shows as lost.
+        // A message that does not decode is not counted, so it shows as lost.
         self.handle(decoded.ok()?)
     }
 
-    /// As [`take`](Self::take), and sleeps where it should.
+    /// Like [`take`](Self::take), and sleeps if required.
     pub(crate) async fn serve(&self, payload: &[u8]) {
         if let Some(pause) = self.take(payload) {
             tokio::time::sleep(pause).await;
         }
     }
 
-    /// As [`take`](Self::take), and blocks the thread where it should.
+    /// Like [`take`](Self::take), and blocks the thread if required.
     pub(crate) fn serve_blocking(&self, payload: &[u8]) {
         if let Some(pause) = self.take(payload) {
             std::thread::sleep(pause);

@@ -1,15 +1,15 @@
-//! `redis-push` measured beside other ways to do its job.
+//! Measures `redis-push` and other clients that do the same job.
 //!
-//! One program in six roles: the comparison itself ([`bench`]), and the processes it starts: a
-//! client under measurement ([`client`]), the canned source ([`feed`]), the publisher of the real
-//! source ([`publisher`]), a bare decoder, whose cost is taken off where a column says so, and one
-//! of the [`pieces`] of a push's way.
+//! The program has six roles. The first is the comparison itself ([`bench`]), which starts the
+//! others as processes: a client under measurement ([`client`]), the canned source ([`canned`]),
+//! the publisher of the real source ([`publisher`]), a bare decoder, whose cost is subtracted where
+//! a column says so, and one of the [`pieces`] on the way of a push.
 
 mod bench;
 mod callgrind;
+mod canned;
 mod cell;
 mod client;
-mod feed;
 mod guard;
 mod instructions;
 mod job;
@@ -35,7 +35,8 @@ use std::process::ExitCode;
 
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
-/// Runs the role that the command line names; `allocations` counts those of this process so far.
+/// Runs the role that the command line names. `allocations` returns how many allocations this
+/// process has made so far.
 pub fn main(allocations: Option<fn() -> u64>) -> ExitCode {
     if let Some(count) = allocations {
         usage::count_allocations_with(count);
@@ -44,7 +45,7 @@ pub fn main(allocations: Option<fn() -> u64>) -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args[..] {
         [client::ROLE, job, port] => client::main(job, port),
-        [feed::ROLE, job] => feed::main(job),
+        [canned::ROLE, job] => canned::main(job),
         [publisher::ROLE, job, port] => publisher::main(job, port),
         [callgrind::DECODE_ROLE, times] => callgrind::decode(times),
         [callgrind::PIECE_ROLE, name, times] => callgrind::piece(name, times),

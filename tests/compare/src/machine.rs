@@ -1,4 +1,4 @@
-//! What it was measured on and with.
+//! The machine, the server and the versions of a measurement.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,7 +24,7 @@ pub(crate) struct Machine {
     pub(crate) at: u64,
     cpu: String,
     cores: usize,
-    /// How many processes wanted to run in the last minute, before this program began.
+    /// The load average of the last minute before this program began.
     load: String,
     server: String,
     clients: BTreeMap<&'static str, String>,

@@ -1,4 +1,4 @@
-//! `redis-push` beside other ways to do its job; README.md says how to run it.
+//! Compares `redis-push` with other clients. README.md says how to run it.
 
 fn main() -> std::process::ExitCode {
     compare::main(None)

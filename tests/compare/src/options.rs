@@ -1,3 +1,5 @@
+//! The command line.
+
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -6,33 +8,33 @@ use clap::{Parser, ValueEnum};
 use crate::job::{Source, Workload};
 use crate::peers::Peer;
 
-/// Measures redis-push beside other ways to do its job.
+/// Measures redis-push and other clients that do the same job.
 #[derive(Debug, Parser)]
 #[command(name = "compare")]
 pub(crate) struct Options {
-    /// Fewer messages and three rounds: shows that everything runs, not how fast it is
+    /// Fewer messages and three rounds: checks that everything runs, not how fast it is
     #[arg(long)]
     pub(crate) quick: bool,
-    /// The workloads to run, with commas between them [default: all]
+    /// The workloads to run, separated by commas [default: all]
     #[arg(long, value_delimiter = ',', ignore_case = true)]
     workload: Vec<Workload>,
-    /// The peers to run, with commas between them [default: all]
+    /// The peers to run, separated by commas [default: all]
     #[arg(long, value_delimiter = ',')]
     peer: Vec<Peer>,
-    /// Numbers of handlers for W1, W2, W3 and W7, in place of the workload's own
+    /// Numbers of handlers for W1, W2, W3 and W7, instead of the workload's own
     #[arg(long, value_delimiter = ',')]
     pub(crate) handlers: Vec<NonZeroUsize>,
-    /// Where messages come from [default: both]
+    /// The source of messages [default: both]
     #[arg(long, value_delimiter = ',')]
     source: Vec<Source>,
     /// The server of the real source [default: redis-server or valkey-server on PATH]
     #[arg(long)]
     server: Option<PathBuf>,
-    /// Rounds, each of which runs every peer once [default: 7 of W1, W2 and W3, and 3 of the
-    /// others; with --quick 3]
+    /// Rounds, each of which runs every peer once [default: 7 for W1, W2 and W3, 3 for the others,
+    /// and 3 with --quick]
     #[arg(long)]
     rounds: Option<usize>,
-    /// Where results and plots go
+    /// The directory of results and plots
     #[arg(long, default_value = "target/compare")]
     pub(crate) out: PathBuf,
     /// Count instructions in W4, with valgrind
@@ -57,13 +59,10 @@ impl Options {
         self.source.is_empty() || self.source.contains(&source)
     }
 
-    /// How often the noise of the machine asks for: less where counts are compared, not times.
+    /// The number of rounds. Fewer suffice where counts are compared, not times.
     pub(crate) fn rounds(&self, workload: Workload) -> usize {
         let is_timed = matches!(workload, Workload::W1 | Workload::W2 | Workload::W3);
-        let usual = match is_timed && !self.quick {
-            true => 7,
-            false => 3,
-        };
+        let usual = if is_timed && !self.quick { 7 } else { 3 };
         self.rounds.unwrap_or(usual).max(1)
     }
 
@@ -80,7 +79,7 @@ impl Options {
         ["redis-server", "valkey-server"]
             .into_iter()
             .find_map(on_path)
-            .ok_or_else(|| "no redis-server or valkey-server on PATH: say --server".into())
+            .ok_or_else(|| "no redis-server or valkey-server on PATH: set --server PATH".into())
     }
 }
 

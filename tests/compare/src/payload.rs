@@ -1,10 +1,10 @@
-//! The message every peer decodes: a JSON object of five fields.
+//! The message that every peer decodes: a JSON object of five fields.
 
 use std::io::Write;
 
 use serde::Deserialize;
 
-/// The message with strings of its own.
+/// The message with owned strings.
 #[derive(Debug, Deserialize)]
 #[allow(dead_code, reason = "decoded for the cost of it")]
 pub(crate) struct Quote {
@@ -12,11 +12,11 @@ pub(crate) struct Quote {
     pub(crate) venue: String,
     pub(crate) bid: f64,
     pub(crate) ask: f64,
-    /// The message's number, or when it was sent in nanoseconds of the monotonic clock.
+    /// The message's number, or the time of sending in nanoseconds of the monotonic clock.
     pub(crate) at: u64,
 }
 
-/// The same message with strings that stay where they were received.
+/// The message with strings that borrow from the received bytes.
 #[derive(Debug, Deserialize)]
 #[allow(dead_code, reason = "decoded for the cost of it")]
 pub(crate) struct QuoteRef<'a> {
@@ -27,10 +27,11 @@ pub(crate) struct QuoteRef<'a> {
     pub(crate) at: u64,
 }
 
-/// How long [`write`] makes a message that is not to be large.
+/// The size of a message in all workloads but W7.
 pub(crate) const SMALL: usize = 100;
 
-/// Writes the message `at` with `size` bytes. Blanks before the last number keep its length.
+/// Writes the message `at` with `size` bytes. The last number is padded with blanks to a fixed
+/// length.
 pub(crate) fn write(out: &mut Vec<u8>, at: u64, size: usize) {
     const WITHOUT_VENUE: usize = 80;
     const VENUE: &str = "XETR-FRANKFURT-";

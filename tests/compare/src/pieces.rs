@@ -1,5 +1,5 @@
-//! The pieces of a push's way, each run by itself: no link, no scheduler, and handlers that do not
-//! decode. Beside them the seed pattern, in the same setting.
+//! The steps on the way of a push, each on its own: without a link, without a scheduler, and with
+//! handlers that do not decode. The seed pattern runs in the same setting, for comparison.
 
 use std::fmt;
 use std::hint::black_box;
@@ -14,22 +14,22 @@ use tokio::sync::broadcast::{self, Receiver};
 use crate::payload::{self, Quote, SMALL};
 use crate::peers::BUFFER;
 
-/// How many pushes come before handlers run, where they come in a burst.
+/// How many pushes arrive in a burst before handlers run.
 const BURST: usize = 64;
 const CHANNEL: &str = "quotes.ACME";
 
-/// Something that can be run any number of times.
+/// A piece of work that can be run any number of times.
 pub struct Piece {
-    /// What it is called.
+    /// The name in results.
     pub name: &'static str,
-    /// What a step of it is.
+    /// The unit of a step, such as `message`.
     pub step: &'static str,
-    /// How many steps a run takes.
+    /// How many steps a run has.
     pub steps: u64,
     start: Box<dyn Fn() -> Run>,
 }
 
-/// A run of a piece, with what it keeps from run to run.
+/// Runs a piece once with each call. The state lives across calls.
 pub type Run = Box<dyn FnMut()>;
 
 impl Piece {
@@ -47,7 +47,7 @@ impl Piece {
         }
     }
 
-    /// Prepares the piece; then each call is a run.
+    /// Prepares the piece.
     #[must_use]
     pub fn start(&self) -> Run {
         (self.start)()
@@ -60,7 +60,7 @@ impl fmt::Debug for Piece {
     }
 }
 
-/// All pieces, in the order of the way.
+/// All pieces, in the order in which a push passes them.
 #[must_use]
 pub fn all() -> Vec<Piece> {
     vec![
@@ -128,7 +128,7 @@ fn broadcast(readers: usize) -> impl FnMut() {
     }
 }
 
-/// From the push sender of a connection manager to the handlers.
+/// The whole way: from the push sender of a connection manager to the handlers.
 fn way(handlers: usize, burst: usize) -> impl FnMut() {
     let push = push();
     let mut way = Way::new((0..handlers).map(|_| Look));
@@ -138,7 +138,7 @@ fn way(handlers: usize, burst: usize) -> impl FnMut() {
     }
 }
 
-/// Looks at the payload.
+/// A handler that only looks at the payload.
 struct Look;
 
 impl Handler<()> for Look {
@@ -152,8 +152,8 @@ impl Handler<()> for Look {
     }
 }
 
-/// The same by a broadcast channel as push sender, whose receivers pick out what is their own. It
-/// is given a push of its own, which costs a copy here.
+/// The whole way with a broadcast channel as the push sender, whose receivers filter it. The channel
+/// takes an owned push, which costs a copy here.
 fn seed(handlers: usize, burst: usize) -> impl FnMut() {
     let push = push();
     let (sender, _) = broadcast::channel(BUFFER.get());

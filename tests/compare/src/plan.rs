@@ -1,14 +1,14 @@
-//! What is run: the settings of each workload.
+//! The settings of each workload.
 
 use crate::job::{Job, Source, Work, Workload};
 use crate::options::Options;
 use crate::payload::SMALL;
 use crate::peers::Peer;
 
-/// The settings of a workload, each to be run by every peer. The peer in them is a blank.
+/// The settings of a workload. Every peer runs each of them; the peer in them is a placeholder.
 pub(crate) fn settings(workload: Workload, options: &Options) -> Vec<Job> {
     let sources = match workload {
-        // A stall is about time, not about who feeds.
+        // A stall depends on time, not on the source.
         Workload::W6 => vec![Source::Real],
         _ => vec![Source::Canned, Source::Real],
     };
@@ -66,7 +66,7 @@ pub(crate) fn setting(workload: Workload, source: Source, handlers: usize, quick
             (full, full / 10)
         }
         Workload::W3 => (3_000, 1_500),
-        // Their sizes are what they are about.
+        // The size is the point of these workloads.
         Workload::W5 => (100_000, 100_000),
         Workload::W6 => (15_000, 15_000),
         Workload::W7 => (5_000, 1_500),

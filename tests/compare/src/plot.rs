@@ -8,14 +8,14 @@ use crate::peers::Peer;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 420.0;
-/// The corners of the area that lines are drawn in; the legend stands to the right of it.
+/// The corners of the area for lines. The legend is to the right of it.
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 600.0;
 const TOP: f64 = 50.0;
 const BOTTOM: f64 = 370.0;
 const GRID_LINES: u32 = 5;
 
-/// What a plot shows of a cell.
+/// The value of a cell that a plot shows.
 struct Measure {
     name: &'static str,
     title: &'static str,
@@ -38,7 +38,8 @@ const MEASURES: [Measure; 2] = [
     },
 ];
 
-/// The drawings of a workload with their file names: none unless its number of handlers varies.
+/// The drawings of a workload with their file names. There are none if the number of handlers does
+/// not vary.
 pub(crate) fn plots(workload: Workload, cells: &[Cell]) -> Vec<(String, String)> {
     let mut plots = Vec::new();
     for (source, source_name) in [(Source::Canned, "canned"), (Source::Real, "real")] {
@@ -148,7 +149,7 @@ fn draw(title: &str, counts: &[usize], cells: &[&Cell], of: fn(&Cell) -> Option<
     svg
 }
 
-/// Colours that the colour-blind can tell apart.
+/// Colors that are distinguishable with color blindness.
 const COLORS: [(Peer, &str); 8] = [
     (Peer::RedisPush, "#d55e00"),
     (Peer::RedisPushWire, "#cc79a7"),
@@ -167,7 +168,7 @@ fn text(svg: &mut String, x: f64, y: f64, anchor: &str, text: &str) {
     );
 }
 
-/// The end of a scale that a value fits on: 1, 2 or 5 times a power of ten.
+/// The end of a scale for a value: 1, 2 or 5 times a power of ten.
 fn round_up(value: f64) -> f64 {
     let power = 10_f64.powf(value.max(0.01).log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power);

@@ -1,4 +1,4 @@
-//! Child processes that are gone when their handle is.
+//! Child processes that are killed when their handle is dropped.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
@@ -36,15 +36,15 @@ impl Process {
         Ok(Self { child, lines })
     }
 
-    /// The next line it prints.
+    /// Reads the next line of its output.
     pub(crate) fn line(&self, within: Duration) -> Result<String> {
         self.lines
             .recv_timeout(within)
             .map_err(|error| match error {
                 mpsc::RecvTimeoutError::Timeout => {
-                    format!("nothing happened for {} s", within.as_secs()).into()
+                    format!("the process printed nothing for {} s", within.as_secs()).into()
                 }
-                mpsc::RecvTimeoutError::Disconnected => "it ended early".into(),
+                mpsc::RecvTimeoutError::Disconnected => "the process ended early".into(),
             })
     }
 
@@ -55,7 +55,7 @@ impl Process {
         Ok(input.flush()?)
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the process has ended without being killed.
     pub(crate) fn finish(mut self) -> Result<()> {
         let status = self.child.wait()?;
         if status.success() {

@@ -1,4 +1,4 @@
-//! The publisher of the real source, in a process of its own.
+//! The publisher of the real source, in its own process.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use crate::{payload, usage};
 
 pub(crate) const ROLE: &str = "publish";
 
-/// How much is written at once when there is no rate to keep.
+/// How many bytes are written at once if there is no rate.
 const CHUNK: usize = 64 * 1024;
 
 pub(crate) fn main(job: &str, port: &str) -> Result<()> {
@@ -59,7 +59,7 @@ fn read_replies(mut connection: TcpStream, messages: u64) -> Result<()> {
     Ok(())
 }
 
-/// What goes into the payload: the time where it is asked for, else the message's number.
+/// The number in the payload: the time if the job measures it, else the message's number.
 pub(crate) fn stamp(job: &Job, number: u64) -> u64 {
     match job.work {
         Work::Clock => usage::monotonic_ns(),
@@ -67,7 +67,7 @@ pub(crate) fn stamp(job: &Job, number: u64) -> u64 {
     }
 }
 
-/// Keeps a rate without drift: what came late does not delay what follows.
+/// Keeps a rate without drift: a late message does not delay the following ones.
 pub(crate) struct Pace {
     next: Instant,
     step: Option<Duration>,

@@ -1,11 +1,11 @@
-//! As much of the protocol as the sources need.
+//! The part of the protocol that the sources need.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use crate::Result;
 
-/// The shapes in which a message travels.
+/// The forms in which a message is sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Frame {
     Publish,
@@ -29,12 +29,12 @@ impl Frame {
 }
 
 pub(crate) fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
-    write!(out, "${}\r\n", bytes.len()).expect("a Vec takes everything");
+    write!(out, "${}\r\n", bytes.len()).expect("writing to a Vec does not fail");
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
 }
 
-/// A command, as clients send it.
+/// Encodes a command as clients send it.
 pub(crate) fn command<'a>(
     args: impl IntoIterator<Item = &'a str, IntoIter: ExactSizeIterator>,
 ) -> Vec<u8> {
@@ -46,7 +46,7 @@ pub(crate) fn command<'a>(
     out
 }
 
-/// Takes the first whole command off the bytes received so far.
+/// Removes the first complete command from the bytes received so far, and returns it.
 pub(crate) fn take_command(received: &mut Vec<u8>) -> Option<Vec<String>> {
     let (count, mut at) = header(received, 0, b'*')?;
     let mut args = Vec::with_capacity(count);
@@ -60,7 +60,7 @@ pub(crate) fn take_command(received: &mut Vec<u8>) -> Option<Vec<String>> {
     Some(args)
 }
 
-/// Reads a line such as `*3`: its number and where the next line begins.
+/// Reads a line such as `*3`. Returns its number and where the next line begins.
 pub(crate) fn header(bytes: &[u8], at: usize, mark: u8) -> Option<(usize, usize)> {
     let line = bytes.get(at..)?;
     let end = line.iter().position(|byte| *byte == b'\r')?;
@@ -74,7 +74,7 @@ pub(crate) fn header(bytes: &[u8], at: usize, mark: u8) -> Option<(usize, usize)
     Some((number, at + end + 2))
 }
 
-/// How many clients are subscribed, summed over the channels.
+/// Asks how many clients are subscribed, summed over the channels.
 pub(crate) fn subscribers(connection: &mut TcpStream, channels: &[String]) -> Result<usize> {
     let args = ["PUBSUB", "NUMSUB"].into_iter();
     let args: Vec<&str> = args.chain(channels.iter().map(String::as_str)).collect();

@@ -8,7 +8,7 @@ use crate::client::{self, Outcome};
 use crate::job::{Job, Source};
 use crate::process::Process;
 use crate::server::Server;
-use crate::{Result, feed, publisher, resp};
+use crate::{Result, canned, publisher, resp};
 
 const READY: Duration = Duration::from_secs(60);
 const DONE: Duration = Duration::from_secs(300);
@@ -17,7 +17,8 @@ pub(crate) struct Runner {
     pub(crate) server: PathBuf,
     /// This program.
     pub(crate) program: Vec<OsString>,
-    /// The program that runs clients: this one, one that counts, or this one under valgrind.
+    /// The program that runs clients: this one, the one that counts allocations, or this one under
+    /// valgrind.
     pub(crate) client: Vec<OsString>,
 }
 
@@ -31,7 +32,7 @@ impl Runner {
         })
     }
 
-    /// The same with another program that runs clients.
+    /// Returns a runner with another program that runs clients.
     pub(crate) fn with_client(&self, client: Vec<OsString>) -> Self {
         Self {
             server: self.server.clone(),
@@ -53,10 +54,10 @@ impl Runner {
         let mut asking = server.connect()?;
         let channels = job.channel_names();
         let began = Instant::now();
-        // A peer may say that it has subscribed before the server has.
+        // A peer may report that it is subscribed before the server has handled that.
         while resp::subscribers(&mut asking, &channels)? < job.peer.subscriptions(job) {
             if began.elapsed() > READY {
-                return Err("it did not subscribe to everything".into());
+                return Err("the client did not subscribe to everything".into());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -68,10 +69,10 @@ impl Runner {
     }
 
     fn canned(&self, job: &Job) -> Result<Outcome> {
-        let mut feed = Process::spawn(&self.program, &[feed::ROLE, &job.to_arg()])?;
-        let port = feed.line(READY)?.parse()?;
+        let mut source = Process::spawn(&self.program, &[canned::ROLE, &job.to_arg()])?;
+        let port = source.line(READY)?.parse()?;
         let client = self.client(job, port)?;
-        feed.say("go")?;
+        source.say("go")?;
         outcome(client)
     }
 
@@ -85,7 +86,7 @@ impl Runner {
     }
 }
 
-/// Waits for the client's end too: under valgrind it is only then that the counts are written.
+/// Reads the outcome, and waits for the client's end: valgrind writes the counts only then.
 fn outcome(client: Process) -> Result<Outcome> {
     let outcome = serde_json::from_str(&client.line(DONE)?)?;
     client.finish()?;

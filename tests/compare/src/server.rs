@@ -1,4 +1,4 @@
-//! A throw-away server of the real source.
+//! The temporary server of the real source.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -13,8 +13,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server that stores nothing, and does not close the connection of a subscriber who
-    /// falls behind: the client's own loss is to show.
+    /// Starts a server without persistence and without an output limit for subscribers, so that only
+    /// the client's own loss shows.
     pub(crate) fn start(binary: &Path) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let child = Command::new(binary)
@@ -35,7 +35,7 @@ impl Server {
         let began = Instant::now();
         while server.connect().is_err() {
             if began.elapsed() > Duration::from_secs(10) {
-                return Err("the server does not answer".into());
+                return Err("the server does not accept connections".into());
             }
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -1,4 +1,4 @@
-//! Results as Markdown.
+//! The results as Markdown tables.
 
 use crate::cell::{Account, Cell, Ratio};
 use crate::instructions::Costs;

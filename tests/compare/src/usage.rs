@@ -1,4 +1,4 @@
-//! What a process has used so far.
+//! Memory, CPU time and allocations of this process so far.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -11,7 +11,7 @@ pub(crate) fn count_allocations_with(count: fn() -> u64) {
     let _ = ALLOCATIONS.set(count);
 }
 
-/// Allocations and reallocations of this process, where something counts them.
+/// Allocations and reallocations of this process, if its allocator counts them.
 pub(crate) fn allocations() -> Option<u64> {
     ALLOCATIONS.get().map(|count| count())
 }

@@ -1,5 +1,5 @@
-//! W4: what a handler weighs while idle, and what a delivery costs in allocations and
-//! instructions. These hardly depend on how busy the machine is, so they are measured once.
+//! W4: the memory of an idle handler, and the allocations and instructions of a delivery. These
+//! hardly depend on how busy the machine is, so they are measured once.
 
 use std::env;
 use std::ffi::OsString;
@@ -15,10 +15,10 @@ use crate::peers::Peer;
 use crate::plan;
 use crate::run::Runner;
 
-/// Handlers that are idle, and those that share the deliveries.
+/// The number of idle handlers, and of handlers that share the deliveries.
 const IDLE: usize = 1_000;
 const BUSY: usize = 10;
-/// The two strings of a message.
+/// A message has two strings.
 const ALLOCATIONS_DECODING: f64 = 2.0;
 const COUNTING: &str = "compare-allocs";
 
@@ -95,7 +95,7 @@ fn setting(handlers: usize, quick: bool) -> Job {
     }
 }
 
-/// What each handler but the first adds to the memory of a subscribed client.
+/// How much each handler but the first adds to the memory of a subscribed client.
 fn idle_bytes(one: &Job, many: &Job, runner: &Runner) -> Result<f64> {
     let few = |job: &Job| {
         runner.run(&Job {
@@ -111,11 +111,11 @@ fn allocations_in(job: &Job, runner: &Runner, client: Vec<OsString>) -> Result<f
     let outcome = runner.with_client(client).run(job)?;
     let count = outcome
         .allocations
-        .ok_or("its allocations were not counted")?;
+        .ok_or("the client did not count its allocations")?;
     Ok(count as f64 / outcome.handled as f64)
 }
 
-/// This program with an allocator that counts. `cargo run` does not build it, so it is built here.
+/// Builds this program with a counting allocator, which `cargo run` does not build.
 fn counting_client() -> Result<Vec<OsString>> {
     let program = env::current_exe()?.with_file_name(COUNTING);
     if let Some(cargo) = env::var_os("CARGO") {

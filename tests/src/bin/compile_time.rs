@@ -1,7 +1,7 @@
-//! How long the macros take to compile, beside the same code without them.
+//! Measures how long the macros take to compile, compared with the same code without them.
 //!
-//! Writes crates of a hundred handlers and messages, lets cargo check and build each of them again
-//! and again with everything else built before, and prints a Markdown table of medians:
+//! Writes crates of a hundred handlers or messages, runs `cargo check` and `cargo build` on each of
+//! them several times with all dependencies already built, and prints a Markdown table of medians:
 //!
 //! ```sh
 //! cargo run -p tests --bin compile_time
@@ -18,7 +18,7 @@ const ROUNDS: usize = 7;
 /// Writes one of the items.
 type Item = fn(usize) -> String;
 
-/// The same code in several ways.
+/// The crates: functions without and with the attribute, types without and with the derive.
 const CRATES: [(&str, Item); 6] = [
     ("plain functions", |n| {
         format!(
@@ -69,7 +69,7 @@ fn main() {
     println!("| {COUNT} of them | `cargo check` | each | `cargo build --release` | each |");
     println!("| --- | --- | --- | --- | --- |");
     let mut times = vec![[Vec::new(), Vec::new()]; crates.len()];
-    // The first round builds what all of them stand on, and is not counted.
+    // The first round builds the dependencies and is not counted.
     for round in 0..=ROUNDS {
         for ((_, dir), times) in crates.iter().zip(&mut times) {
             for (command, times) in [&["check"][..], &["build", "--release"]].iter().zip(times) {
@@ -97,7 +97,7 @@ fn main() {
     }
 }
 
-/// Writes a crate of these items.
+/// Writes a crate of [`COUNT`] such items.
 fn write(workspace: &Path, scratch: &Path, index: usize, item: Item) -> PathBuf {
     let dir = scratch.join(format!("case-{index}"));
     fs::create_dir_all(dir.join("src")).expect("a folder for the crate");
@@ -119,12 +119,12 @@ fn write(workspace: &Path, scratch: &Path, index: usize, item: Item) -> PathBuf 
     }
     fs::write(dir.join("Cargo.toml"), manifest).expect("a manifest");
     fs::write(dir.join("src/lib.rs"), code).expect("the code");
-    // The versions that the workspace is locked to.
+    // The same versions as in the workspace.
     fs::copy(workspace.join("Cargo.lock"), dir.join("Cargo.lock")).expect("a lock file");
     dir
 }
 
-/// Compiles the crate alone, and says how long it took.
+/// Compiles only this crate, and returns how long that took.
 fn run(dir: &Path, scratch: &Path, command: &[&str]) -> Duration {
     let code = dir.join("src/lib.rs");
     let text = fs::read(&code).expect("the code");

@@ -1,7 +1,8 @@
-//! A process that ends when it is deaf: `deaf URL stay|block|"shut down" manager|wire`.
+//! A process that exits when it is deaf: `deaf URL stay|block|"shut down" manager|wire`.
 //!
-//! It says `ready`. Its handler says `stuck` and never comes back from a message; told to `block`,
-//! it takes the runtime's only thread with it. Told to `shut down`, it does so when its input ends.
+//! It prints `ready`. Its handler prints `stuck` and never returns. With `block` the handler also
+//! blocks the only thread of the runtime. With `shut down` the process shuts down when its standard
+//! input ends.
 
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ async fn main() -> redis_push::Result<()> {
     if how == "shut down" {
         let mut input = Vec::new();
         let _ = tokio::io::stdin().read_to_end(&mut input).await;
-        // Longer than it may be deaf.
+        // Longer than the bound of `exit_if_deaf`.
         handle.shutdown(Duration::from_secs(3)).await;
         return Ok(());
     }

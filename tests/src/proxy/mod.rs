@@ -1,4 +1,7 @@
-//! A bad network between a client and a server.
+//! A faulty network between a client and a server.
+//!
+//! [`Proxy`] accepts connections and keeps the faults that are switched on in a watch channel.
+//! `pump` forwards the bytes of one connection and applies the faults to them.
 
 mod pump;
 
@@ -12,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use pump::Connection;
 
-/// A TCP proxy in this process, with faults to switch on. Dropping it closes every connection.
+/// A TCP proxy in this process that injects faults. Dropping it closes every connection.
 ///
 /// ```no_run
 /// # async fn example(server: tests::Server) {
@@ -30,7 +33,7 @@ pub struct Proxy {
     accepting: JoinHandle<()>,
 }
 
-/// Which way bytes go.
+/// A direction of travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// From the client to the server.
@@ -39,8 +42,8 @@ pub enum Way {
     ToClient,
 }
 
-/// What is switched on. An event that happens once is a count: it is meant for the connections
-/// that were there when it was raised.
+/// The faults that are switched on. A fault that happens once is a counter: it concerns the
+/// connections that existed when the counter was raised.
 #[derive(Clone, Debug, Default)]
 struct Faults {
     resets: u64,
@@ -70,7 +73,7 @@ impl Proxy {
     ///
     /// # Panics
     ///
-    /// When there is no port.
+    /// If there is no free port.
     pub async fn start(server: SocketAddr, seed: u64) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
@@ -93,13 +96,13 @@ impl Proxy {
         format!("redis://{}/", self.addr)
     }
 
-    /// Resets every connection (RST), with what is under way.
+    /// Resets every connection (RST). Bytes in flight are lost.
     pub fn reset(&self) {
         self.faults.send_modify(|faults| faults.resets += 1);
     }
 
-    /// Resets every connection with the next bytes that come from the server, of which a part that
-    /// ends inside a frame still reaches the client.
+    /// Resets every connection at the next bytes from the server. A part of those bytes, which ends
+    /// inside a frame, still reaches the client.
     pub fn cut_inside_a_frame(&self) {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let place = places.f64();
@@ -109,8 +112,8 @@ impl Proxy {
         });
     }
 
-    /// Ends every connection on the server's side only: the client's stay open, and nobody
-    /// answers.
+    /// Closes every connection on the server's side only. The client's side stays open and gets no
+    /// more replies.
     pub fn forget_server(&self) {
         self.faults.send_modify(|faults| faults.forgotten += 1);
     }
@@ -120,14 +123,14 @@ impl Proxy {
         self.faults.send_modify(|faults| faults.refuses = on);
     }
 
-    /// Answers every command on new connections with this line in place of the server; `None` ends
-    /// that, and those connections.
+    /// Answers every command on new connections with this line instead of forwarding it. `None`
+    /// ends that, and closes those connections.
     pub fn answer(&self, line: Option<&'static str>) {
         self.faults.send_modify(|faults| faults.answer = line);
     }
 
-    /// Lets nothing through in a direction, the end of a connection included, or lets it through
-    /// again. As TCP sends again what was not acknowledged, what came meanwhile comes then.
+    /// Lets nothing through in one direction, not even the end of a connection, or lets everything
+    /// through again. Bytes that were held back arrive then, as TCP retransmits them.
     pub fn black_hole(&self, way: Way, on: bool) {
         self.faults.send_modify(|faults| match way {
             Way::ToServer => faults.hole_to_server = on,
@@ -135,12 +138,12 @@ impl Proxy {
         });
     }
 
-    /// Writes in pieces of so many bytes, each by itself. Zero switches it off.
+    /// Writes in pieces of `bytes` bytes, each with its own write. Zero switches this off.
     pub fn split(&self, bytes: usize) {
         self.faults.send_modify(|faults| faults.chunk = bytes);
     }
 
-    /// Lets everything arrive so much later, in either direction. Zero switches it off.
+    /// Delays everything by this time, in either direction. Zero switches this off.
     pub fn delay(&self, delay: Duration) {
         self.faults.send_modify(|faults| faults.delay = delay);
     }
@@ -152,7 +155,7 @@ impl Drop for Proxy {
     }
 }
 
-/// Accepts until it is aborted. The connections end with it: it holds their tasks.
+/// Accepts connections until it is aborted. It owns their tasks, so they end with it.
 async fn accept(listener: TcpListener, server: SocketAddr, faults: watch::Receiver<Faults>) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {

@@ -1,3 +1,5 @@
+//! One connection through the proxy: forwards bytes and applies the faults to them.
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,17 +16,17 @@ pub(super) struct Connection {
     client: TcpStream,
     server: SocketAddr,
     faults: watch::Receiver<Faults>,
-    /// What had been raised before it was made.
+    /// The faults as they were when the connection was accepted.
     before: Faults,
 }
 
 /// How a connection ended.
 enum End {
-    /// One of the two sides closed it: the other is closed too.
+    /// One side closed the connection, so the other side is closed too.
     Closed,
-    /// It is reset.
+    /// The connection is reset.
     Reset,
-    /// The server's side is gone, and the client is not to know.
+    /// The server's side is closed, and the client's side stays open.
     Forgotten,
 }
 
@@ -76,15 +78,12 @@ impl Connection {
             end = pump(from_client, to_server, Way::ToServer, u64::MAX, self.faults.clone()) => end,
             end = pump(from_server, to_client, Way::ToClient, cuts, self.faults.clone()) => end,
             Ok(now) = faults.wait_for(|now| now.resets > resets || now.forgotten > forgotten) => {
-                match now.resets > resets {
-                    true => End::Reset,
-                    false => End::Forgotten,
-                }
+                if now.resets > resets { End::Reset } else { End::Forgotten }
             }
         }
     }
 
-    /// Answers in place of the server, until that is switched off.
+    /// Answers instead of the server until that is switched off.
     async fn answer(&mut self, line: &'static str) -> End {
         let mut faults = self.faults.clone();
         let answering = async {
@@ -107,7 +106,7 @@ impl Connection {
         End::Closed
     }
 
-    /// Takes what the client sends until it goes, or until a reset.
+    /// Reads and drops what the client sends, until the client closes or a reset is injected.
     async fn keep_silent(mut self) {
         let mut buffer = vec![0; 4096];
         let resets = self.before.resets;
@@ -119,8 +118,8 @@ impl Connection {
     }
 }
 
-/// Connects to the server, with a receive buffer of a fixed size: what the system would let it grow
-/// to, tens of megabytes, would keep a server from ever seeing that nobody reads.
+/// Connects to the server with a receive buffer of a fixed size. The system would let it grow to
+/// tens of megabytes, and then a server would never notice that the client does not read.
 async fn connect(server: SocketAddr) -> io::Result<TcpStream> {
     let socket = match server {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -130,7 +129,8 @@ async fn connect(server: SocketAddr) -> io::Result<TcpStream> {
     socket.connect(server).await
 }
 
-/// Forwards one way until the end of the stream, or until more than `cuts` cuts were asked for.
+/// Forwards one direction until the end of the stream, or until more than `cuts` cuts were
+/// injected.
 async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
@@ -140,7 +140,7 @@ async fn pump(
 ) -> End {
     let mut buffer = vec![0; 16 * 1024];
     loop {
-        // What is not read waits in the socket, the end of the connection as well.
+        // Bytes that are not read wait in the socket, and so does the end of the connection.
         if faults.wait_for(|now| !now.has_hole(way)).await.is_err() {
             return End::Closed;
         }
@@ -173,7 +173,7 @@ async fn pump(
     }
 }
 
-/// The place of a cut that is not between two frames, `at` of the way through the bytes.
+/// Where to cut the bytes: at about the fraction `at`, and never between two frames.
 fn place(bytes: &[u8], at: f64) -> usize {
     let ends_frame = |place: usize| {
         let next = bytes.get(place).copied().unwrap_or(b'>');
@@ -181,19 +181,16 @@ fn place(bytes: &[u8], at: f64) -> usize {
     };
     let wanted = (bytes.len() as f64 * at) as usize;
     let place = wanted.clamp(1, bytes.len());
-    match ends_frame(place) {
-        true => place - 1,
-        false => place,
-    }
+    if ends_frame(place) { place - 1 } else { place }
 }
 
-/// How many commands begin in the bytes that a client has sent.
+/// How many commands begin in these bytes of a client.
 fn commands(bytes: &[u8]) -> usize {
     let first = usize::from(bytes.starts_with(b"*"));
     first + bytes.windows(3).filter(|part| part == b"\r\n*").count()
 }
 
-/// Lets the close of a socket be a reset: what it still holds is thrown away.
+/// Makes the socket send a reset on close, and drop what it still holds.
 fn reset(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }

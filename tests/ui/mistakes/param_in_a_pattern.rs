@@ -9,7 +9,7 @@ struct Order {
     id: u32,
 }
 
-/// Braces that are no params: a hash tag, and an escaped brace.
+/// Braces that are not params: a hash tag, and an escaped brace.
 #[push_handler(shard = "{orders}.1")]
 async fn on_shard(_text: &str) {}
 

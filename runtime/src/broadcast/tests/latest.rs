@@ -1,4 +1,4 @@
-//! A mailbox against a plain list.
+//! A channel with `Overflow::Latest`, compared with a plain list.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use crate::broadcast::budget::{Budget, Overflow};
 use crate::broadcast::state::Received;
 use crate::gap::GapCause;
 
-/// What a mailbox of one reader should be: the newest number of each channel, in a plain list.
-fn run_mailbox(seed: u64) {
+/// Runs one random schedule. The model is a plain list: the newest number of each channel.
+fn run(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let budget = Budget {
         messages: random.usize(1..=8),
@@ -26,7 +26,7 @@ fn run_mailbox(seed: u64) {
     }
     let mut slots: Vec<((u32, u8), u32)> = Vec::new();
     let (mut received, mut superseded, mut dropped, mut unread_drops) = (0, 0, 0, 0);
-    let (mut delivered, mut is_told) = (0, false);
+    let (mut delivered, mut is_reported) = (0, false);
     for number in 0..random.u32(1..200) {
         if random.u32(0..10) > 0 {
             let key = (random.u32(0..2), random.u8(0..8));
@@ -50,16 +50,16 @@ fn run_mailbox(seed: u64) {
         let waker = Waker::noop();
         let polled = pin!(receiver.recv()).poll(&mut Context::from_waker(waker));
         let Poll::Ready(Some(Received { gap, missed, batch })) = polled else {
-            assert!(slots.is_empty() && is_told, "what is there is given");
+            assert!(slots.is_empty() && is_reported, "nothing is held back");
             continue;
         };
         assert_eq!(missed, std::mem::take(&mut unread_drops), "drops are exact");
         assert_eq!(
             gap.is_some(),
-            missed > 0 || !is_told,
-            "what is superseded is no gap"
+            missed > 0 || !is_reported,
+            "a superseded push is not a gap"
         );
-        is_told = true;
+        is_reported = true;
         let Some((batch, skip)) = batch else {
             assert!(slots.is_empty());
             continue;
@@ -70,7 +70,7 @@ fn run_mailbox(seed: u64) {
             assert_eq!(
                 payload[..4],
                 number.to_be_bytes(),
-                "the newest, in order of coming"
+                "the newest push, in the order of arrival"
             );
             assert_eq!(batch.channel(index), [key.1]);
             assert_eq!(batch.subscription(index), key.0 as usize);
@@ -85,14 +85,14 @@ fn run_mailbox(seed: u64) {
     assert_eq!(
         received,
         delivered + superseded + dropped + queued,
-        "nothing is lost untold"
+        "every push is accounted for"
     );
 }
 
 #[test]
-fn a_mailbox_agrees_with_a_plain_list_over_ten_thousand_random_schedules() {
+fn a_latest_queue_agrees_with_a_plain_list_over_ten_thousand_random_schedules() {
     for seed in 0..10_000 {
-        let outcome = std::panic::catch_unwind(|| run_mailbox(seed));
+        let outcome = std::panic::catch_unwind(|| run(seed));
         assert!(outcome.is_ok(), "the schedule of seed {seed} fails");
     }
 }

@@ -1,5 +1,9 @@
-//! What a ring does, case by case; against plain models, over random schedules, in the files beside
-//! this one.
+//! Tests of the broadcast channel.
+//!
+//! This file tests single cases. The others compare the channel with a plain model over random
+//! schedules: `oracle` for the policies that drop, `latest` for [`Overflow::Latest`]. `memory`
+//! measures how much memory a channel holds. With `--cfg shuttle`, `model` runs the channel under a
+//! model checker (`util::model`), which also needs the reader of `model_reader`.
 
 mod latest;
 mod memory;
@@ -48,11 +52,11 @@ fn a_burst_goes_out_in_one_batch_and_one_wake_up() {
         shared.append(0, b"", b"payload", &mut wakers);
     }
     let mut context = Context::from_waker(Waker::noop());
-    let Poll::Ready(Some(item)) = pin!(receiver.recv()).poll(&mut context) else {
-        panic!("a batch is there");
+    let Poll::Ready(Some(received)) = pin!(receiver.recv()).poll(&mut context) else {
+        panic!("expected a batch");
     };
-    assert_eq!(item.gap.unwrap().cause, GapCause::Initial);
-    assert_eq!(item.batch.unwrap().0.len(), 100);
+    assert_eq!(received.gap.unwrap().cause, GapCause::Initial);
+    assert_eq!(received.batch.unwrap().0.len(), 100);
 }
 
 #[test]
@@ -70,7 +74,7 @@ fn a_gap_waits_until_every_name_is_confirmed_or_denied() {
 }
 
 #[test]
-fn a_name_that_was_denied_brings_a_gap_when_it_is_confirmed() {
+fn a_denied_name_causes_a_gap_when_it_is_confirmed() {
     let shared = Arc::new(Shared::new(2, Budget::default()));
     let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
@@ -103,10 +107,10 @@ fn connections_that_flap_while_a_handler_is_busy_are_one_gap() {
         let before = since(GapCause::ConnectionLost);
         shared.confirm(0, generation, before, &mut wakers);
     }
-    let Poll::Ready(Some(item)) = pin!(receiver.recv()).poll(&mut context) else {
-        panic!("a gap is there");
+    let Poll::Ready(Some(received)) = pin!(receiver.recv()).poll(&mut context) else {
+        panic!("expected a gap");
     };
-    assert_eq!(item.gap.unwrap().since, first.since);
+    assert_eq!(received.gap.unwrap().since, first.since);
     assert!(pin!(receiver.recv()).poll(&mut context).is_pending());
 }
 
@@ -124,16 +128,16 @@ fn one_push_is_accepted_however_large_it_is() {
     shared.append(0, b"", b"small", &mut wakers);
     shared.append(0, b"", &[0; 1_000], &mut wakers);
     let mut context = Context::from_waker(Waker::noop());
-    let Poll::Ready(Some(item)) = pin!(receiver.recv()).poll(&mut context) else {
-        panic!("a batch is there");
+    let Poll::Ready(Some(received)) = pin!(receiver.recv()).poll(&mut context) else {
+        panic!("expected a batch");
     };
-    assert_eq!(item.missed, 1);
-    let (batch, skip) = item.batch.unwrap();
+    assert_eq!(received.missed, 1);
+    let (batch, skip) = received.batch.unwrap();
     assert_eq!(batch.payload(skip).len(), 1_000);
 }
 
 #[test]
-fn what_was_dropped_is_counted_once_before_and_after_its_reader_is_told() {
+fn a_drop_is_counted_once_before_and_after_it_is_reported() {
     let budget = Budget {
         messages: 1,
         ..Budget::default()
@@ -148,16 +152,16 @@ fn what_was_dropped_is_counted_once_before_and_after_its_reader_is_told() {
     let meter = receiver.meter();
     assert_eq!(meter.backlog().missed, 2);
     let mut context = Context::from_waker(Waker::noop());
-    let Poll::Ready(Some(item)) = pin!(receiver.recv()).poll(&mut context) else {
-        panic!("a batch is there");
+    let Poll::Ready(Some(received)) = pin!(receiver.recv()).poll(&mut context) else {
+        panic!("expected a batch");
     };
-    assert_eq!(item.missed, 2);
-    // Else a reader of the stats would see them in the queue until the handler's loop goes on.
+    assert_eq!(received.missed, 2);
+    // Otherwise the statistics would show them as queued until the handler's loop continues.
     assert_eq!(meter.backlog().missed, 2);
 }
 
 #[test]
-fn a_push_that_is_left_out_last_is_told_without_a_message_behind_it() {
+fn a_push_that_is_dropped_last_is_reported_without_a_message_after_it() {
     let budget = Budget {
         messages: 1,
         overflow: Overflow::DropNewest,
@@ -172,8 +176,8 @@ fn a_push_that_is_left_out_last_is_told_without_a_message_behind_it() {
     }
     let mut context = Context::from_waker(Waker::noop());
     let mut next = || match pin!(receiver.recv()).poll(&mut context) {
-        Poll::Ready(Some(item)) => item,
-        other => panic!("something is there, not {other:?}"),
+        Poll::Ready(Some(received)) => received,
+        other => panic!("expected a gap or a batch, got {other:?}"),
     };
     assert_eq!(next().batch.unwrap().0.len(), 1);
     let Received { gap, missed, batch } = next();

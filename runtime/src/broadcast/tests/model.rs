@@ -12,7 +12,7 @@ use crate::gap::GapCause;
 use crate::push::Batch;
 use crate::util::model::{block_on, check};
 
-/// A ring whose subscription is confirmed.
+/// Returns a channel whose subscription is confirmed.
 fn live(budget: Budget) -> Arc<Shared> {
     let shared = Arc::new(Shared::new(1, budget));
     confirm(&shared, 0, 1);
@@ -21,11 +21,11 @@ fn live(budget: Budget) -> Arc<Shared> {
 
 fn confirm(shared: &Shared, index: usize, generation: u64) {
     let before = since(GapCause::ConnectionLost);
-    awake(|wakers| shared.confirm(index, generation, before, wakers));
+    then_wake(|wakers| shared.confirm(index, generation, before, wakers));
 }
 
-/// Does something to a ring, and then wakes: without a lock, as the feed does.
-fn awake<T>(run: impl FnOnce(&mut Vec<Waker>) -> T) -> T {
+/// Runs an operation and then wakes without a lock, as the dispatcher does.
+fn then_wake<T>(run: impl FnOnce(&mut Vec<Waker>) -> T) -> T {
     let mut wakers = Vec::new();
     let done = run(&mut wakers);
     wakers.into_iter().for_each(Waker::wake);
@@ -34,24 +34,28 @@ fn awake<T>(run: impl FnOnce(&mut Vec<Waker>) -> T) -> T {
 
 fn append(shared: &Shared, numbers: std::ops::Range<u64>) {
     for number in numbers {
-        awake(|wakers| shared.append(0, b"", &payload(number), wakers));
+        then_wake(|wakers| shared.append(0, b"", &payload(number), wakers));
     }
 }
 
-/// Appends, and waits where the ring is full: as the wire link does.
+/// Appends, and waits while the channel is full, as the wire link does.
 fn append_all(shared: &Shared, numbers: std::ops::Range<u64>) {
     for number in numbers {
-        while awake(|wakers| shared.append_or_wait(0, b"", &payload(number), wakers)).is_none() {
-            block_on(poll_fn(|cx| match shared.poll_room(cx.waker()) {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
+        while then_wake(|wakers| shared.append_or_wait(0, b"", &payload(number), wakers)).is_none()
+        {
+            block_on(poll_fn(|cx| {
+                if shared.poll_room(cx.waker()) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
             }));
         }
     }
 }
 
 fn close(shared: &Shared) {
-    awake(|wakers| shared.close(wakers));
+    then_wake(|wakers| shared.close(wakers));
 }
 
 fn reads(shared: &Arc<Shared>, count: u64) -> JoinHandle<Reader> {
@@ -82,7 +86,7 @@ fn two_readers_wake_for_the_same_push() {
 }
 
 #[test]
-fn each_reader_is_given_every_push_from_its_own_position() {
+fn each_reader_receives_every_push_from_its_own_position() {
     check(2, || {
         let shared = live(holds(64));
         let readers = [reads(&shared, 4), reads(&shared, 4)];
@@ -94,12 +98,12 @@ fn each_reader_is_given_every_push_from_its_own_position() {
 }
 
 #[test]
-fn batches_that_a_reader_is_too_slow_for_are_counted_exactly() {
+fn batches_that_are_dropped_before_a_slow_reader_are_counted_exactly() {
     check(2, || lag(holds(2)));
 }
 
 #[test]
-fn parts_of_a_batch_that_a_reader_is_too_slow_for_are_counted_exactly() {
+fn parts_of_a_batch_that_are_dropped_before_a_slow_reader_are_counted_exactly() {
     let push = size_of::<u64>() + Batch::ENTRY_BYTES;
     check(2, move || {
         lag(Budget {
@@ -109,7 +113,7 @@ fn parts_of_a_batch_that_a_reader_is_too_slow_for_are_counted_exactly() {
     });
 }
 
-/// Appends twice as much as the budget has room for.
+/// Appends twice as many pushes as the budget has room for.
 fn lag(budget: Budget) {
     let shared = live(budget);
     let readers = [reads(&shared, 4), reads(&shared, 4)];
@@ -120,7 +124,7 @@ fn lag(budget: Budget) {
 }
 
 #[test]
-fn a_close_ends_every_reader_behind_the_last_push() {
+fn a_close_ends_every_reader_after_the_last_push() {
     check(2, || {
         let shared = live(holds(64));
         let readers: Vec<_> = (0..2)
@@ -139,7 +143,7 @@ fn a_close_ends_every_reader_behind_the_last_push() {
 }
 
 #[test]
-fn a_feeder_that_waits_for_room_loses_nothing_and_is_woken() {
+fn a_link_that_waits_for_two_readers_loses_nothing_and_is_woken() {
     check(2, || {
         let shared = live(holds(2));
         let readers = [reads(&shared, 3), reads(&shared, 3)];
@@ -151,7 +155,7 @@ fn a_feeder_that_waits_for_room_loses_nothing_and_is_woken() {
 }
 
 #[test]
-fn a_feeder_that_waits_is_woken() {
+fn a_link_that_waits_for_room_is_woken() {
     check(4, || {
         let shared = live(holds(1));
         let reader = reads(&shared, 2);
@@ -161,7 +165,7 @@ fn a_feeder_that_waits_is_woken() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_not_waited_for() {
+fn a_link_does_not_wait_for_a_dropped_reader() {
     check(2, || {
         let shared = live(holds(2));
         let stays = reads(&shared, 5);
@@ -187,7 +191,7 @@ fn a_close_ends_a_wait_for_a_stuck_reader() {
 }
 
 #[test]
-fn a_gap_comes_once_and_in_its_place() {
+fn a_gap_is_reported_once_and_in_order() {
     check(2, || {
         let shared = Arc::new(Shared::new(2, holds(64)));
         let readers = [reads(&shared, 2), reads(&shared, 2)];
@@ -206,7 +210,7 @@ fn a_gap_comes_once_and_in_its_place() {
 }
 
 #[test]
-fn stats_never_account_for_more_than_was_received() {
+fn statistics_never_account_for_more_than_was_received() {
     check(2, || {
         let shared = live(holds(2));
         let mut reader = Reader::new(shared.subscribe());

@@ -1,4 +1,4 @@
-//! What the models of the channel and of the dispatcher share.
+//! A checked reader, shared by the models of the broadcast channel and of the dispatcher.
 
 use std::time::SystemTime;
 
@@ -7,10 +7,10 @@ use crate::gap::{GapCause, Missed};
 use crate::push::Batch;
 use crate::util::model::block_on;
 
-/// What one reader has been given.
+/// One reader, with what it has received.
 pub(crate) struct Reader {
     pub(crate) receiver: Receiver,
-    /// The number of the next push.
+    /// The number of the next push to receive.
     pub(crate) position: u64,
     pub(crate) missed: u64,
     pub(crate) gaps: Vec<GapCause>,
@@ -29,23 +29,25 @@ impl Reader {
     /// Reads until this many pushes are accounted for.
     pub(crate) fn read_to(mut self, count: u64) -> Self {
         while self.position < count {
-            assert!(self.read(), "the ring is open");
+            assert!(self.read(), "the channel is open");
         }
         assert_eq!(self.position, count);
         self
     }
 
+    /// Reads until the channel is closed and drained.
     pub(crate) fn read_to_the_end(mut self) -> Self {
         while self.read() {}
         self
     }
 
-    /// Reads what comes next, and checks that each push is the one behind the last one.
+    /// Reads a gap or a batch, and checks that each push follows the previous one. Returns false at
+    /// the end.
     pub(crate) fn read(&mut self) -> bool {
         let Some(Received { gap, missed, batch }) = block_on(self.receiver.recv()) else {
             return false;
         };
-        assert!(missed == 0 || gap.is_some(), "what was missed is told");
+        assert!(missed == 0 || gap.is_some(), "every miss is reported");
         if let Some(gap) = &gap {
             let reported = match gap.missed {
                 Missed::Exactly(reported) | Missed::AtLeast(reported) => reported,
@@ -67,7 +69,7 @@ impl Reader {
     }
 }
 
-/// The payload of the push with this number.
+/// Returns the payload of the push with this number.
 pub(crate) fn payload(number: u64) -> [u8; 8] {
     number.to_be_bytes()
 }
@@ -76,6 +78,7 @@ fn number(batch: &Batch, index: usize) -> u64 {
     u64::from_be_bytes(batch.bytes()[batch.payload(index)].try_into().unwrap())
 }
 
+/// Returns a budget of this many messages.
 pub(crate) fn holds(messages: usize) -> Budget {
     Budget {
         messages,

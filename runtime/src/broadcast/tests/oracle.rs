@@ -1,4 +1,4 @@
-//! The ring against a plain model of it, the oracle.
+//! The broadcast channel, compared with a plain model of it: the oracle.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::broadcast::state::Received;
 use crate::gap::{GapCause, Missed};
 use crate::push::Batch;
 
-/// What the ring should be: every message in one list.
+/// The model: every message in one list.
 struct Model {
     budget: Budget,
     messages: Vec<Message>,
@@ -34,7 +34,7 @@ struct Reader {
     position: usize,
     missed: u64,
     reported: u64,
-    /// Whether it found nothing when it last looked.
+    /// Whether it found nothing at its last read.
     waits: bool,
     woken: Arc<Flag>,
 }
@@ -50,7 +50,7 @@ impl Wake for Flag {
 
 impl Model {
     fn append(&mut self, weight: usize, segment: u64) {
-        self.forget_what_all_have();
+        self.release_what_all_have();
         let (held, bytes) = self.held();
         let no_room =
             held > 0 && (held >= self.budget.messages || bytes + weight > self.budget.bytes);
@@ -69,7 +69,7 @@ impl Model {
     }
 
     fn shed(&mut self, bytes: usize) {
-        self.forget_what_all_have();
+        self.release_what_all_have();
         let goal = self.held().1.saturating_sub(bytes);
         self.drop_while(|_, bytes| bytes > goal);
     }
@@ -83,21 +83,22 @@ impl Model {
         }
     }
 
-    fn forget_what_all_have(&mut self) {
+    fn release_what_all_have(&mut self) {
         let read_by_all = self.readers.iter().map(|reader| reader.position).min();
         self.oldest = self.oldest.max(read_by_all.unwrap_or(0));
     }
 
-    /// How many messages are held, and how many bytes.
+    /// Returns how many messages are held, and how many bytes.
     fn held(&self) -> (usize, usize) {
-        let held = self.messages[self.oldest..].iter();
-        let held = held.filter(|message| !message.is_refused);
-        held.fold((0, 0), |(count, bytes), message| {
-            (count + 1, bytes + message.weight)
-        })
+        self.messages[self.oldest..]
+            .iter()
+            .filter(|message| !message.is_refused)
+            .fold((0, 0), |(count, bytes), message| {
+                (count + 1, bytes + message.weight)
+            })
     }
 
-    /// The first message from there on that is held, or the end.
+    /// Returns the first message from `position` on that is held, or the end.
     fn next_from(&self, position: usize) -> usize {
         let from = position.max(self.oldest);
         let mut rest = self.messages[from..].iter();
@@ -105,13 +106,14 @@ impl Model {
             .map_or(self.messages.len(), |index| from + index)
     }
 
-    /// Whether every reader that found nothing has been woken since.
+    /// Returns whether every reader that found nothing has been woken since.
     fn nobody_sleeps(&self) -> bool {
         let mut waiting = self.readers.iter().filter(|reader| reader.waits);
         waiting.all(|reader| reader.woken.0.load(SeqCst))
     }
 
-    /// Polls a reader and compares what it is given; `None` if it has to wait or is at the end.
+    /// Polls a reader and compares what it receives. Returns `None` if it has to wait or is at the
+    /// end.
     fn read(&mut self, index: usize, segment: u64) -> Option<()> {
         let next_held = self.next_from(self.readers[index].position);
         let reader = &mut self.readers[index];
@@ -139,7 +141,7 @@ impl Model {
                 assert_eq!(gap.cause, GapCause::Lagged);
                 assert_eq!(gap.missed, Missed::Exactly(missed));
             }
-            None => assert!(next == reader.reported && missed == 0, "a gap is told"),
+            None => assert!(next == reader.reported && missed == 0, "a gap is reported"),
         }
         reader.reported = next;
         if let Some((batch, skip)) = batch {
@@ -161,19 +163,21 @@ fn poll(reader: &mut Reader) -> Option<Received> {
     let waker = Waker::from(Arc::clone(&reader.woken));
     let polled = pin!(reader.receiver.recv()).poll(&mut Context::from_waker(&waker));
     match polled {
-        Poll::Ready(item) => item,
+        Poll::Ready(received) => received,
         Poll::Pending => None,
     }
 }
 
+/// Runs one random schedule.
 fn run(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let budget = Budget {
         messages: random.usize(1..=200),
         bytes: random.usize(100..=8_000),
-        overflow: match random.bool() {
-            true => Overflow::DropOldest,
-            false => Overflow::DropNewest,
+        overflow: if random.bool() {
+            Overflow::DropOldest
+        } else {
+            Overflow::DropNewest
         },
     };
     let shared = Arc::new(Shared::new(1, budget));
@@ -234,10 +238,10 @@ fn run(seed: u64) {
             assert_eq!(
                 backlog.missed,
                 reader.missed + gone.count() as u64,
-                "what is gone is counted at once"
+                "a drop is counted at once"
             );
         }
-        // A confirmation of the same generation again is a fence and changes nothing.
+        // A second confirmation in the same generation changes nothing.
         shared.confirm(0, generation, since(GapCause::ConnectionLost), &mut wakers);
         wakers.drain(..).for_each(Waker::wake);
     }

@@ -7,8 +7,8 @@ use tokio_rustls::rustls::crypto::{
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
-/// Takes any certificate, whosesoever: `Tls::danger_accept_any_certificate`. That the server holds
-/// its key is checked still.
+/// A verifier that accepts any certificate, for `Tls::danger_accept_any_certificate`. It still checks
+/// that the server has the certificate's private key.
 #[derive(Debug)]
 pub(super) struct AcceptAnyCertificate(WebPkiSupportedAlgorithms);
 

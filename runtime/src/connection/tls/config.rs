@@ -1,10 +1,9 @@
 use std::fmt;
 
-/// How a `rediss://` connection is secured: whom it trusts, and who it says it is.
+/// The options of a `rediss://` connection: trusted roots and client identity.
 ///
-/// What is not set has the usual meaning: the authorities that the system trusts, no certificate of
-/// one's own, and the URL's host as the name that the server's certificate must hold. `Debug` shows
-/// no key.
+/// By default the authorities of the system are trusted, no client certificate is shown, and the
+/// server's certificate must contain the URL's host. `Debug` does not show the key.
 ///
 /// ```no_run
 /// use redis_push::{Subscriber, Tls};
@@ -18,7 +17,7 @@ use std::fmt;
 /// # }
 /// ```
 ///
-/// The server's certificate is checked anew at every connection, and there is no way back to plain
+/// The server's certificate is checked at every connection, and a connection never falls back to plain
 /// text.
 #[derive(Clone, Default)]
 #[must_use]
@@ -29,11 +28,11 @@ pub struct Tls {
     pub(crate) accepts_any: bool,
 }
 
-/// A certificate of our own with its key, in PEM.
+/// A client certificate with its private key, in PEM.
 #[derive(Clone)]
 #[cfg_attr(
     not(any(feature = "native-tls", feature = "rustls")),
-    expect(dead_code, reason = "nobody is shown them without TLS")
+    expect(dead_code, reason = "not read without TLS")
 )]
 pub(crate) struct Identity {
     pub(crate) certificate: Vec<u8>,
@@ -41,24 +40,24 @@ pub(crate) struct Identity {
 }
 
 impl Tls {
-    /// The usual: the system's authorities, which are read once, by `start`.
+    /// Creates the default options. The authorities of the system are read once, by `start`.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Trusts the authorities of a PEM file, which may hold several, **instead of** those of the
+    /// Trusts the authorities of a PEM file, which may contain several, **instead of** those of the
     /// system. May be called more than once.
     ///
-    /// `start` says so when it holds no certificate.
+    /// A file without a certificate is an error of `start`.
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.roots.push(pem.into());
         self
     }
 
-    /// Shows the server a certificate (mutual TLS): the chain in PEM, one's own first, and its
-    /// private key in PEM.
+    /// Sets the certificate that is shown to the server (mutual TLS): the chain in PEM, the client's own
+    /// certificate first, and its private key in PEM.
     ///
-    /// With the feature `native-tls` the key must be PKCS #8 (`BEGIN PRIVATE KEY`); rustls takes
+    /// With the feature `native-tls` the key must be PKCS #8 (`BEGIN PRIVATE KEY`); rustls accepts
     /// the older forms too.
     pub fn client_certificate(
         mut self,
@@ -72,22 +71,22 @@ impl Tls {
         self
     }
 
-    /// Sets the name that the server's certificate must hold, where it is not the host of the URL:
-    /// behind a tunnel, or for a server that is reached by its address.
+    /// Sets the name that the server's certificate must contain, if that is not the host of the URL: for
+    /// a server that is reached through a tunnel, or by its address.
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self
     }
 
-    /// Takes **any** certificate: of any authority, expired, for any name.
+    /// Accepts **any** certificate: of any authority, expired, for any name.
     ///
-    /// Who can place themselves between this program and the server can then read and change
-    /// everything, the password included. The log says so at every start. It is meant for servers
-    /// whose certificate cannot be checked by anybody; where it can be had, give it to
-    /// [`root_certificate`](Self::root_certificate), and [`server_name`](Self::server_name) the
-    /// name in it.
+    /// Anyone who can get between this program and the server can then read and change everything,
+    /// including the password. Every start logs a warning. This is meant for servers whose certificate
+    /// cannot be checked at all. If you can get the certificate, pass it to
+    /// [`root_certificate`](Self::root_certificate) instead, and the name in it to
+    /// [`server_name`](Self::server_name).
     ///
-    /// A URL that ends in `#insecure`, which is how redis-rs writes this, is refused without it.
+    /// A URL that ends in `#insecure`, which is how redis-rs writes this, is refused without this call.
     pub fn danger_accept_any_certificate(mut self) -> Self {
         self.accepts_any = true;
         self

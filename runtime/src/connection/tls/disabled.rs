@@ -1,6 +1,7 @@
-//! A build without TLS.
+//! The backend of a build without TLS.
 
 use std::error::Error as StdError;
+
 use tokio::net::TcpStream;
 
 use super::NOT_BUILT_IN;
@@ -8,7 +9,7 @@ use super::config::Tls;
 use super::error::{Connected, TlsError};
 use crate::error::Error;
 
-/// There is none.
+/// A connector that cannot be created.
 pub(super) enum Connector {}
 
 impl Connector {
@@ -21,7 +22,7 @@ impl Connector {
     }
 }
 
-pub(super) fn trouble(_error: &(dyn StdError + 'static)) -> Option<TlsError> {
+pub(super) fn classify(_error: &(dyn StdError + 'static)) -> Option<TlsError> {
     None
 }
 

@@ -1,5 +1,8 @@
-use native_tls::{Certificate, Protocol};
+//! The backend for the system's TLS library: OpenSSL, or that of macOS or Windows.
+
 use std::error::Error as StdError;
+
+use native_tls::{Certificate, Protocol};
 use tokio::net::TcpStream;
 use tokio_native_tls::TlsConnector;
 
@@ -7,7 +10,7 @@ use super::config::Tls;
 use super::error::{Connected, TlsError, unusable};
 use crate::error::Error;
 
-/// TLS by the system's library: OpenSSL, or that of macOS or Windows.
+/// Makes TLS streams with the system's library.
 pub(super) struct Connector {
     connector: TlsConnector,
     name: String,
@@ -20,7 +23,7 @@ impl Connector {
         for pem in &tls.roots {
             let certificates = Certificate::stack_from_pem(pem).unwrap_or_default();
             if certificates.is_empty() {
-                return Err(unusable("`Tls::root_certificate` was given no certificate"));
+                return Err(unusable("`Tls::root_certificate` contains no certificate"));
             }
             builder.disable_built_in_roots(true);
             for certificate in certificates {
@@ -31,8 +34,8 @@ impl Connector {
             let identity = native_tls::Identity::from_pkcs8(&identity.certificate, &identity.key);
             builder.identity(identity.map_err(|_| {
                 unusable(
-                    "`Tls::client_certificate` was given no certificate, or no private key in PKCS \
-                     #8 (`BEGIN PRIVATE KEY`)",
+                    "`Tls::client_certificate` contains no certificate, or no private key in PKCS #8 \
+                     (`BEGIN PRIVATE KEY`)",
                 )
             })?);
         }
@@ -55,36 +58,36 @@ impl Connector {
     }
 }
 
-/// The system's library needs nothing.
+/// The system's library needs no preparation.
 pub(super) fn prepare_redis_rs() {}
 
-/// Reads what there is to read: the libraries tell why by text only. What is not known stays in the
-/// library's words.
-pub(super) fn trouble(error: &(dyn StdError + 'static)) -> Option<TlsError> {
+/// Returns the cause of an error. The libraries report it only as text, so this searches the text for
+/// known phrases. An error without one is printed in the library's words.
+pub(super) fn classify(error: &(dyn StdError + 'static)) -> Option<TlsError> {
     let text = error.to_string().to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    let contains = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
     Some(
-        if says(&["certificate has expired", "certexpired", "was expired"]) {
+        if contains(&["certificate has expired", "certexpired", "was expired"]) {
             TlsError::Expired
-        } else if says(&["not yet valid"]) {
+        } else if contains(&["not yet valid"]) {
             TlsError::NotYetValid
-        } else if says(&["hostname mismatch", "ip address mismatch"]) {
+        } else if contains(&["hostname mismatch", "ip address mismatch"]) {
             TlsError::OtherName(Vec::new())
-        } else if says(&[
+        } else if contains(&[
             "self-signed certificate",
             "self signed certificate",
             "unable to get",
         ]) {
             TlsError::UnknownAuthority
-        } else if says(&[
+        } else if contains(&[
             "wrong version number",
             "packet length too long",
             "http request",
         ]) {
             TlsError::NotTls
-        } else if says(&["alert certificate required"]) {
+        } else if contains(&["alert certificate required"]) {
             TlsError::WantsCertificate
-        } else if says(&[
+        } else if contains(&[
             "alert access denied",
             "alert bad certificate",
             "alert certificate expired",
@@ -95,7 +98,7 @@ pub(super) fn trouble(error: &(dyn StdError + 'static)) -> Option<TlsError> {
             "alert unsupported certificate",
         ]) {
             TlsError::RefusesCertificate
-        } else if says(&["certificate verify failed"]) {
+        } else if contains(&["certificate verify failed"]) {
             TlsError::BadCertificate(error.to_string())
         } else {
             return None;

@@ -1,17 +1,20 @@
+//! Finds out whether a port that does not answer a TLS handshake is a plain one.
+
 use std::future::pending;
 use std::io;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-/// How long a handshake may be met by silence before it is asked why.
+/// How long a handshake may take before the port is probed.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Returns when the server turns out to speak plainly where TLS was expected of it.
+/// Returns if the server turns out to speak plain text on a port where TLS was expected; never returns
+/// otherwise.
 ///
-/// A Redis that has no TLS on a port takes the first bytes of a handshake for half a command, and
-/// waits for the rest: to the client it looks like a server that hangs. So after a while it is asked
-/// for a plain `PING`, on a connection of its own that says nothing else and is then dropped. A
+/// A Redis server without TLS on a port takes the first bytes of a handshake for half a command, and
+/// waits for the rest, so to the client it looks like a server that hangs. After a while this therefore
+/// sends a plain `PING` over a separate connection, which carries nothing else and is then dropped. A
 /// server with TLS has no plain answer to that.
 pub(super) async fn speaks_plainly(host: &str, port: u16) {
     tokio::time::sleep(QUIET).await;
@@ -20,7 +23,7 @@ pub(super) async fn speaks_plainly(host: &str, port: u16) {
     }
 }
 
-/// The first byte that a server has to say to a plain `PING`.
+/// Sends a plain `PING`, and returns the first byte of the answer.
 async fn ping(host: &str, port: u16) -> io::Result<u8> {
     let stream = TcpStream::connect((host, port)).await?;
     stream.writable().await?;

@@ -1,3 +1,5 @@
+//! The backend for rustls.
+
 use std::error::Error as StdError;
 use std::sync::Arc;
 
@@ -16,7 +18,7 @@ use super::config::{Identity, Tls};
 use super::error::{Connected, TlsError, unusable};
 use crate::error::Error;
 
-/// TLS by rustls.
+/// Makes TLS streams with rustls.
 pub(super) struct Connector {
     connector: TlsConnector,
     name: ServerName<'static>,
@@ -25,21 +27,24 @@ pub(super) struct Connector {
 impl Connector {
     pub(super) fn new(tls: &Tls, name: &str) -> Result<Self, Error> {
         let name = ServerName::try_from(name.to_owned()).map_err(|_| {
-            Error::config(format!("`{name}` is no name that a certificate can hold"))
+            Error::config(format!(
+                "`{name}` is not a name that a certificate can contain"
+            ))
         })?;
         let provider = provider();
         let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(refused)?;
-        let config = match tls.accepts_any {
-            true => config
+        let config = if tls.accepts_any {
+            config
                 .dangerous()
-                .with_custom_certificate_verifier(Arc::new(AcceptAnyCertificate::new(&provider))),
-            false => config.with_root_certificates(roots(&tls.roots)?),
+                .with_custom_certificate_verifier(Arc::new(AcceptAnyCertificate::new(&provider)))
+        } else {
+            config.with_root_certificates(roots(&tls.roots)?)
         };
         let mut config = match &tls.identity {
             Some(identity) => {
-                let (chain, key) = read(identity)?;
+                let (chain, key) = parsed(identity)?;
                 config.with_client_auth_cert(chain, key).map_err(refused)?
             }
             None => config.with_no_client_auth(),
@@ -58,25 +63,27 @@ impl Connector {
     }
 }
 
-/// The process's crypto provider where the program has set one, else ring.
+/// Returns the crypto provider of the process if the program has set one, or else that of `ring`.
 fn provider() -> Arc<CryptoProvider> {
     CryptoProvider::get_default()
         .cloned()
         .unwrap_or_else(|| Arc::new(ring::default_provider()))
 }
 
-/// redis-rs panics without a provider for the process, if more than one is compiled in.
+/// Installs `ring` as the crypto provider of the process, unless there is one. redis-rs panics without
+/// one if more than one provider is compiled in.
 pub(super) fn prepare_redis_rs() {
     if CryptoProvider::get_default().is_none() {
-        // Somebody else may have been quicker.
+        // This fails if another thread has just installed one, which is fine too.
         let _ = ring::default_provider().install_default();
     }
 }
 
+/// Returns the roots in the PEM files, or those of the system if there are no files.
 fn roots(given: &[Vec<u8>]) -> Result<RootCertStore, Error> {
     let mut store = RootCertStore::empty();
     for pem in given {
-        let problem = || unusable("`Tls::root_certificate` was given no certificate");
+        let problem = || unusable("`Tls::root_certificate` contains no certificate");
         let mut count = 0;
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate = certificate.map_err(|_| problem())?;
@@ -90,13 +97,13 @@ fn roots(given: &[Vec<u8>]) -> Result<RootCertStore, Error> {
     if given.is_empty() {
         let found = rustls_native_certs::load_native_certs();
         for error in &found.errors {
-            tracing::warn!(target: "redis_push", %error, "a certificate of the system cannot be read");
+            tracing::warn!(target: "redis_push", %error, "cannot read a root certificate of the system");
         }
         store.add_parsable_certificates(found.certs);
         if store.is_empty() {
             return Err(Error::config(
-                "the system trusts no certificate authority at all: install its certificates (on \
-                 Debian, the package `ca-certificates`), or use `Tls::root_certificate`",
+                "the system has no trusted root certificates: install them (on Debian, the package \
+                 `ca-certificates`), or call `Tls::root_certificate`",
             ));
         }
     }
@@ -105,17 +112,17 @@ fn roots(given: &[Vec<u8>]) -> Result<RootCertStore, Error> {
 
 type Chain = Vec<CertificateDer<'static>>;
 
-fn read(identity: &Identity) -> Result<(Chain, PrivateKeyDer<'static>), Error> {
+fn parsed(identity: &Identity) -> Result<(Chain, PrivateKeyDer<'static>), Error> {
     let chain: Chain = CertificateDer::pem_slice_iter(&identity.certificate)
         .collect::<Result<_, _>>()
         .unwrap_or_default();
     if chain.is_empty() {
         return Err(unusable(
-            "`Tls::client_certificate` was given no certificate",
+            "`Tls::client_certificate` contains no certificate",
         ));
     }
     let key = PrivateKeyDer::from_pem_slice(&identity.key)
-        .map_err(|_| unusable("`Tls::client_certificate` was given no private key"))?;
+        .map_err(|_| unusable("`Tls::client_certificate` contains no private key"))?;
     Ok((chain, key))
 }
 
@@ -123,13 +130,14 @@ fn refused(error: rustls::Error) -> Error {
     Error::config(format!("the TLS options cannot be used: {error}")).caused_by(error)
 }
 
-/// The name in rustls's `DnsName("redis.internal")`.
+/// Returns the name in rustls's `DnsName("redis.internal")`.
 fn bare(presented: &str) -> String {
     let quoted = presented.split('"').nth(1);
     quoted.unwrap_or(presented).to_owned()
 }
 
-pub(super) fn trouble(error: &(dyn StdError + 'static)) -> Option<TlsError> {
+/// Returns the cause of an error, if it is an error of rustls for which there is advice.
+pub(super) fn classify(error: &(dyn StdError + 'static)) -> Option<TlsError> {
     use AlertDescription as Alert;
     use CertificateError as Certificate;
 

@@ -1,3 +1,3 @@
-//! The dispatcher under a model checker.
+//! The dispatcher under a model checker (`util::model`), with `--cfg shuttle`.
 
 mod model;

@@ -1,5 +1,5 @@
-//! How the feed gathers wake-ups depends on the clock, and so a schedule cannot be repeated exactly:
-//! where the waking task takes part, schedules are random.
+//! The gathering of wake-ups depends on the clock, so a schedule cannot be repeated exactly. Tests
+//! in which the waking task takes part therefore use random schedules.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use crate::push::Incoming;
 use crate::subscription::{Kind, Subscription};
 use crate::util::model::{block_on, check, check_some};
 
-/// A feed with one connected channel, whose rings have these budgets, and a reader of each.
+/// Returns a dispatcher with one confirmed name, a broadcast channel for each budget, and a reader
+/// of each.
 fn live<const N: usize>(budgets: [Budget; N]) -> (Arc<Dispatcher>, [Reader; N]) {
     let mut routes = RoutingTable::default();
     let readers = budgets.map(|budget| {
@@ -46,15 +47,15 @@ fn message(payload: &[u8]) -> Incoming<'_> {
     }
 }
 
-/// Brings pushes one by one, as the manager link does.
+/// Passes pushes one by one, as the manager link does.
 fn accept(dispatcher: &Dispatcher, numbers: std::ops::Range<u64>) {
     for number in numbers {
         dispatcher.accept(1, &message(&payload(number)));
     }
 }
 
-/// Brings pushes many at a time and waits for a full ring, as the wire link does.
-fn take_in(dispatcher: &Dispatcher, numbers: std::ops::Range<u64>) {
+/// Passes many pushes at a time and waits for a full buffer, as the wire link does.
+fn dispatch_all(dispatcher: &Dispatcher, numbers: std::ops::Range<u64>) {
     let mut numbers = numbers.peekable();
     while numbers.peek().is_some() {
         let mut full = None;
@@ -68,9 +69,12 @@ fn take_in(dispatcher: &Dispatcher, numbers: std::ops::Range<u64>) {
             }
         });
         if let Some(shared) = full {
-            block_on(poll_fn(|cx| match shared.poll_room(cx.waker()) {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
+            block_on(poll_fn(|cx| {
+                if shared.poll_room(cx.waker()) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
             }));
         }
     }
@@ -86,17 +90,17 @@ fn none_missed<const N: usize>(readers: [thread::JoinHandle<Reader>; N]) {
     }
 }
 
-/// The task that wakes handlers late, until it is aborted.
-fn keeps_waking(dispatcher: &Arc<Dispatcher>) -> shuttle::future::JoinHandle<()> {
+/// Spawns the task that wakes handlers a moment later.
+fn spawn_waking(dispatcher: &Arc<Dispatcher>) -> shuttle::future::JoinHandle<()> {
     shuttle::future::spawn(Arc::clone(dispatcher).keep_waking())
 }
 
 #[test]
-fn wake_ups_that_are_gathered_all_come() {
+fn every_gathered_wake_up_is_sent() {
     check_some(|| {
         let (dispatcher, readers) = live([holds(64), holds(65)]);
         let readers = reads(readers, 4);
-        let waking = keeps_waking(&dispatcher);
+        let waking = spawn_waking(&dispatcher);
         accept(&dispatcher, 0..4);
         none_missed(readers);
         waking.abort();
@@ -104,11 +108,11 @@ fn wake_ups_that_are_gathered_all_come() {
 }
 
 #[test]
-fn a_task_that_gathers_wake_ups_and_ends_leaves_nobody_asleep() {
+fn no_reader_stays_asleep_when_the_waking_task_ends() {
     check_some(|| {
         let (dispatcher, readers) = live([holds(64), holds(65)]);
         let readers = reads(readers, 4);
-        let waking = keeps_waking(&dispatcher);
+        let waking = spawn_waking(&dispatcher);
         let ending = thread::spawn(move || waking.abort());
         accept(&dispatcher, 0..4);
         none_missed(readers);
@@ -117,11 +121,11 @@ fn a_task_that_gathers_wake_ups_and_ends_leaves_nobody_asleep() {
 }
 
 #[test]
-fn who_else_wakes_takes_nobodys_wake_up_away() {
+fn a_wake_up_by_the_session_loses_no_other_wake_up() {
     check_some(|| {
         let (dispatcher, readers) = live([holds(64), holds(65)]);
         let readers = reads(readers, 4);
-        let waking = keeps_waking(&dispatcher);
+        let waking = spawn_waking(&dispatcher);
         let session = Arc::clone(&dispatcher);
         let session = thread::spawn(move || {
             session.interrupt(Missed::AtMost(1));
@@ -135,11 +139,11 @@ fn who_else_wakes_takes_nobodys_wake_up_away() {
 }
 
 #[test]
-fn pushes_that_come_many_at_a_time_wait_for_the_fullest_ring() {
+fn many_pushes_at_a_time_wait_for_the_full_buffer() {
     check(1, || {
         let (dispatcher, readers) = live([holds(1), holds(64)]);
         let readers = reads(readers, 3);
-        take_in(&dispatcher, 0..3);
+        dispatch_all(&dispatcher, 0..3);
         none_missed(readers);
     });
 }
@@ -149,7 +153,7 @@ fn a_close_between_pushes_ends_every_reader() {
     check_some(|| {
         let (dispatcher, readers) = live([holds(64), holds(65)]);
         let readers = readers.map(|reader| thread::spawn(|| reader.read_to_the_end()));
-        let waking = keeps_waking(&dispatcher);
+        let waking = spawn_waking(&dispatcher);
         let closing = Arc::clone(&dispatcher);
         let closing = thread::spawn(move || closing.close());
         accept(&dispatcher, 0..3);
@@ -161,13 +165,13 @@ fn a_close_between_pushes_ends_every_reader() {
 }
 
 #[test]
-fn a_push_of_the_connection_before_is_nobodys() {
+fn a_push_of_a_previous_connection_is_discarded() {
     check(2, || {
         let (dispatcher, readers) = live([holds(64)]);
         let readers = reads(readers, 2);
         let late = Arc::clone(&dispatcher);
         let late = thread::spawn(move || {
-            late.accept(0, &message(b"a stale one"));
+            late.accept(0, &message(b"stale"));
         });
         accept(&dispatcher, 0..2);
         none_missed(readers);
@@ -176,11 +180,11 @@ fn a_push_of_the_connection_before_is_nobodys() {
 }
 
 #[test]
-fn a_new_connection_is_told_behind_what_the_old_one_brought() {
+fn a_new_connection_is_reported_after_the_pushes_of_the_old_one() {
     check_some(|| {
         let (dispatcher, readers) = live([holds(64), holds(65)]);
         let readers = reads(readers, 3);
-        let waking = keeps_waking(&dispatcher);
+        let waking = spawn_waking(&dispatcher);
         accept(&dispatcher, 0..2);
         dispatcher.end(Missed::Unknown);
         dispatcher.open(2);

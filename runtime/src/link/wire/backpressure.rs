@@ -1,3 +1,5 @@
+//! When the link stops reading because a broadcast channel is full, and for how long.
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,33 +11,38 @@ use crate::broadcast::Shared;
 use crate::dispatch::Dispatcher;
 use crate::util::clock;
 
-/// When the link stops reading because a ring is full, and for how long.
+/// The link's wait for room in full broadcast channels.
 ///
-/// What is not read waits in the socket and in the server instead of being dropped. While every
-/// handler has messages to work on, that harms nobody, and lasts as long as the slow one makes
-/// progress. While another handler has nothing to do it costs that one latency, so it is only done
-/// for a small part of each second.
+/// Messages that are not read wait in the socket and in the server instead of being dropped. While
+/// every handler has messages to work on, a wait delays none of them, and lasts for as long as the slow
+/// handler makes progress. While another handler is idle, a wait adds to that handler's latency, so it
+/// may only take a small part of each second.
 pub(super) struct Backpressure {
-    /// How much of each second another handler may be kept waiting.
+    /// How much of each second the link may wait while another handler is idle.
     limit: Duration,
+    /// When the current second began.
     second: Instant,
+    /// How much of `limit` is used up in the current second.
     used: Duration,
     wait: Option<Wait>,
     timer: Pin<Box<Sleep>>,
 }
 
+/// A wait for one broadcast channel.
 struct Wait {
     shared: Arc<Shared>,
+    /// How many batches the readers had received at the last check.
     taken: u64,
+    /// When the readers were last seen to receive a batch.
     progress: Instant,
-    looked: Instant,
+    checked: Instant,
 }
 
-/// A ring from which nobody took a batch for so long is not waited for.
+/// The link stops waiting for a channel whose readers have not received a batch for this long.
 const STUCK: Duration = Duration::from_millis(50);
 
-/// How often a wait is looked at, beside being woken by the ring.
-const LOOK: Duration = Duration::from_millis(2);
+/// How often a wait is checked, in addition to when the channel has room.
+const CHECK_INTERVAL: Duration = Duration::from_millis(2);
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -50,7 +57,7 @@ impl Backpressure {
         }
     }
 
-    /// Whether a full ring may be waited for at all at this moment.
+    /// Whether the link may wait for a full channel now.
     pub(super) fn may_wait(&mut self, now: Instant) -> bool {
         if now - self.second >= SECOND {
             (self.second, self.used) = (now, Duration::ZERO);
@@ -58,14 +65,14 @@ impl Backpressure {
         self.used < self.limit
     }
 
-    /// Begins to wait for a ring.
+    /// Begins to wait for a channel.
     pub(super) fn begin(&mut self, shared: Arc<Shared>, dispatcher: &Dispatcher, now: Instant) {
         dispatcher.set_waiting(true);
         self.wait = Some(Wait {
             taken: shared.taken(),
             shared,
             progress: now,
-            looked: now,
+            checked: now,
         });
     }
 
@@ -73,8 +80,8 @@ impl Backpressure {
         self.wait.is_some()
     }
 
-    /// Waits until there is room, or until it is time to read on in spite of that. Ready at once
-    /// when there is nothing to wait for.
+    /// Waits until the channel has room, or the link must read on without it. Ready at once if there
+    /// is no wait.
     pub(super) fn poll(&mut self, dispatcher: &Dispatcher, cx: &mut Context<'_>) -> Poll<()> {
         let Some(wait) = &mut self.wait else {
             return Poll::Ready(());
@@ -85,9 +92,9 @@ impl Backpressure {
             (wait.taken, wait.progress) = (taken, now);
         }
         if dispatcher.has_idle_handler() {
-            self.used += now - wait.looked;
+            self.used += now - wait.checked;
         }
-        wait.looked = now;
+        wait.checked = now;
         let is_stuck = now - wait.progress >= STUCK;
         if is_stuck {
             wait.shared.stop_waiting();
@@ -97,8 +104,8 @@ impl Backpressure {
             dispatcher.set_waiting(false);
             return Poll::Ready(());
         }
-        self.timer.as_mut().reset(now + LOOK);
-        // Registers the waker; the deadline lies ahead.
+        self.timer.as_mut().reset(now + CHECK_INTERVAL);
+        // Registers the waker. The deadline is in the future.
         match self.timer.as_mut().poll(cx) {
             Poll::Ready(()) => cx.waker().wake_by_ref(),
             Poll::Pending => {}

@@ -1,4 +1,4 @@
-//! The tap beside redis-rs's own parser: what each makes of the same bytes.
+//! Compares the tap with redis-rs's own parser: both read the same bytes.
 
 use std::io::{self, Cursor};
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use crate::dispatch::{Dispatcher, RoutingTable};
 use crate::link::push_info::incoming;
 use crate::push::RawPush;
 
-/// A stream that comes in pieces.
+/// A stream that arrives in pieces of random lengths.
 struct Pieces {
     bytes: Vec<u8>,
     at: usize,
@@ -34,9 +34,9 @@ impl AsyncRead for Pieces {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let most = if self.random.bool() { 3 } else { 2_000 };
+        let max = if self.random.bool() { 3 } else { 2_000 };
         let left = self.bytes.len() - self.at;
-        let count = self.random.usize(1..=most).min(left).min(out.remaining());
+        let count = self.random.usize(1..=max).min(left).min(out.remaining());
         out.put_slice(&self.bytes[self.at..self.at + count]);
         self.at += count;
         Poll::Ready(Ok(()))
@@ -47,17 +47,17 @@ thread_local! {
     static RUNTIME: Runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
-        .expect("a runtime without I/O");
+        .expect("a runtime without I/O can be built");
 }
 
-/// What the tap makes of a stream.
+/// What the tap has read from a stream.
 pub(crate) struct Tapped {
-    /// The pushes for the feed.
+    /// The pushes for the dispatcher.
     pub(crate) pushes: Vec<RawPush>,
     /// The bytes for redis-rs.
     pub(crate) passed: Vec<u8>,
-    /// Whether the tap gave the stream up.
-    pub(crate) was_given_up: bool,
+    /// Whether the tap ended the stream because of invalid RESP3.
+    pub(crate) is_unreadable: bool,
 }
 
 /// Reads a stream through the tap, in random pieces, to its end.
@@ -79,7 +79,7 @@ pub(crate) fn tapped(bytes: &[u8], random: &mut fastrand::Rng) -> Tapped {
             let mut tap = Tap::new(stream, Arc::clone(&dispatcher), 1, backpressure);
             let mut passed = Vec::new();
             let read = tap.read_to_end(&mut passed).await;
-            read.expect("the stream has no errors of its own");
+            read.expect("the stream returns no errors");
             let mut seen = Vec::new();
             while let Ok(push) = pushes.try_recv() {
                 seen.push(push);
@@ -88,33 +88,33 @@ pub(crate) fn tapped(bytes: &[u8], random: &mut fastrand::Rng) -> Tapped {
             Tapped {
                 pushes: seen,
                 passed,
-                was_given_up: tap.has_given_up(),
+                is_unreadable: tap.is_unreadable(),
             }
         })
     })
 }
 
-/// What redis-rs makes of a stream, up to the first error.
+/// Parses a stream with redis-rs, up to the first error.
 pub(crate) fn parsed(bytes: &[u8]) -> Vec<Value> {
     let mut reader = Cursor::new(bytes);
     let mut parser = Parser::new();
     std::iter::from_fn(|| parser.parse_value(&mut reader).ok()).collect()
 }
 
-/// Splits what redis-rs parses into what the feed should get and what redis-rs should.
+/// Splits the values that redis-rs parses into those for the dispatcher and those for redis-rs.
 pub(crate) fn expected(values: Vec<Value>) -> (Vec<RawPush>, Vec<Value>) {
     let mut pushes = Vec::new();
     let mut replies = Vec::new();
     for value in values {
-        if let Value::Push { kind, data } = behind_attributes(&value) {
+        if let Value::Push { kind, data } = without_attributes(&value) {
             let info = PushInfo {
                 kind: kind.clone(),
                 data: data.clone(),
             };
             let raw = incoming(&info).to_raw();
-            let is_whole = !matches!(raw, RawPush::Malformed { .. });
+            let is_well_formed = !matches!(raw, RawPush::Malformed { .. });
             pushes.push(raw);
-            if is_message(kind) && is_whole {
+            if is_lifted(kind) && is_well_formed {
                 continue;
             }
         }
@@ -123,35 +123,35 @@ pub(crate) fn expected(values: Vec<Value>) -> (Vec<RawPush>, Vec<Value>) {
     (pushes, replies)
 }
 
-fn behind_attributes(mut value: &Value) -> &Value {
+fn without_attributes(mut value: &Value) -> &Value {
     while let Value::Attribute { data, .. } = value {
         value = data;
     }
     value
 }
 
-fn is_message(kind: &PushKind) -> bool {
+fn is_lifted(kind: &PushKind) -> bool {
     matches!(
         kind,
         PushKind::Message | PushKind::PMessage | PushKind::SMessage | PushKind::Invalidate
     )
 }
 
-/// Holds the tap and redis-rs together over any bytes.
+/// Checks that the tap and redis-rs agree on any bytes.
 ///
-/// As far as redis-rs can read the stream, both see the same pushes and the same replies, unless
-/// the tap gives the stream up: then the connection ends, and nothing is missed in silence. Behind
-/// the first thing that redis-rs cannot read the tap may see more.
+/// As far as redis-rs can read the stream, both see the same pushes and the same replies, unless the
+/// tap finds the stream unreadable: then the connection ends, and no loss is silent. After the first
+/// bytes that redis-rs cannot read, the tap may see more.
 ///
 /// # Panics
 ///
-/// When they do not agree.
+/// Panics if they do not agree.
 pub(crate) fn compare(bytes: &[u8], random: &mut fastrand::Rng) {
     let (pushes, replies) = expected(parsed(bytes));
     let tapped = tapped(bytes, random);
     let mut left = parsed(&tapped.passed);
-    if tapped.was_given_up {
-        // redis-rs is left with the frame, which it may be able to read.
+    if tapped.is_unreadable {
+        // redis-rs gets the unreadable frame, and may be able to read it.
         (_, left) = expected(left);
     } else {
         assert!(tapped.pushes.len() >= pushes.len(), "pushes were missed");

@@ -1,22 +1,23 @@
-//! Where the frames of RESP3 end, and what they are as elements of a push.
+//! Finds the ends of RESP3 frames, and reads the elements of pushes.
 
-/// Why there is no frame.
+/// Why no frame could be read.
 pub(super) enum Stop {
-    /// At least so many bytes are missing.
+    /// At least this many bytes are missing.
     Incomplete(usize),
+    /// The bytes are not valid RESP3.
     Unknown,
 }
 
 pub(super) type Step<T> = Result<T, Stop>;
 
-/// The bytes of the shortest frame there is: `_\r\n`.
+/// The length in bytes of the shortest frame: `_\r\n`.
 const SHORTEST: usize = 3;
 
 impl Stop {
-    /// Counts the frames that are to come behind the one that this is about.
+    /// Adds to the missing bytes the minimum length of the `frames` that must follow.
     ///
-    /// Without that, each read in the middle of an array of many would be a scan of all of it.
-    pub(super) fn before(self, frames: u64) -> Self {
+    /// Without this, every read in the middle of a long array would scan the whole array again.
+    pub(super) fn and_frames(self, frames: u64) -> Self {
         match self {
             Self::Incomplete(missing) => {
                 let frames = usize::try_from(frames).unwrap_or(usize::MAX);
@@ -27,17 +28,18 @@ impl Stop {
     }
 }
 
-/// A frame, as an element of a push.
+/// A frame as an element of a push.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Element<'a> {
     Text(&'a [u8]),
     Int,
     Nil,
-    /// Any other, by its bytes.
+    /// The bytes of any other frame.
     Other(&'a [u8]),
 }
 
-/// The bulk string that starts at `at`, if one does, and where the next element begins.
+/// Returns the bulk string at `at` and the start of the next element, or `None` if there is no bulk
+/// string at `at`.
 #[inline]
 pub(super) fn bulk(bytes: &[u8], at: usize) -> Step<Option<(&[u8], usize)>> {
     if *bytes.get(at).ok_or(Stop::Incomplete(1))? != b'$' {
@@ -51,7 +53,7 @@ pub(super) fn bulk(bytes: &[u8], at: usize) -> Step<Option<(&[u8], usize)>> {
     Ok(Some((&bytes[start..next - 2], next)))
 }
 
-/// The element that starts at `at`, and where the next begins.
+/// Returns the element at `at`, and the start of the next one.
 pub(super) fn element(bytes: &[u8], at: usize) -> Step<(Element<'_>, usize)> {
     match bytes.get(at).ok_or(Stop::Incomplete(1))? {
         b'$' => {
@@ -68,7 +70,7 @@ pub(super) fn element(bytes: &[u8], at: usize) -> Step<(Element<'_>, usize)> {
         }
         b':' => Ok((Element::Int, line(bytes, at)?)),
         b'_' => Ok((Element::Nil, line(bytes, at)?)),
-        // The nulls of RESP2, which redis-rs reads as well.
+        // The nulls of RESP2, which redis-rs accepts too.
         b'*' | b'~' if bytes.get(at + 1) == Some(&b'-') && header(bytes, at)?.0 < 0 => {
             Ok((Element::Nil, header(bytes, at)?.1))
         }
@@ -79,12 +81,12 @@ pub(super) fn element(bytes: &[u8], at: usize) -> Step<(Element<'_>, usize)> {
     }
 }
 
-/// The end of the frame that starts at `at`, however deep it is nested.
+/// Returns the end of the frame at `at`, however deeply it is nested.
 pub(super) fn skip(bytes: &[u8], at: usize) -> Step<usize> {
     skip_many(bytes, at, 1)
 }
 
-/// Where the frame begins that the attribute at `at` says something about.
+/// Returns the start of the frame that the attribute at `at` describes.
 pub(super) fn skip_attribute(bytes: &[u8], at: usize) -> Step<usize> {
     let (pairs, next) = header(bytes, at)?;
     let pairs = u64::try_from(pairs).map_err(|_| Stop::Unknown)?;
@@ -94,14 +96,14 @@ pub(super) fn skip_attribute(bytes: &[u8], at: usize) -> Step<usize> {
 fn skip_many(bytes: &[u8], mut at: usize, mut frames: u64) -> Step<usize> {
     while frames > 0 {
         frames -= 1;
-        let (inner, next) = opened(bytes, at).map_err(|stop| stop.before(frames))?;
+        let (inner, next) = opened(bytes, at).map_err(|stop| stop.and_frames(frames))?;
         frames = frames.saturating_add(inner);
         at = next;
     }
     Ok(at)
 }
 
-/// How many frames belong to the one that starts at `at`, and where the first of them begins.
+/// Returns the number of frames inside the frame at `at`, and the start of the first of them.
 fn opened(bytes: &[u8], at: usize) -> Step<(u64, usize)> {
     Ok(match bytes.get(at).ok_or(Stop::Incomplete(1))? {
         b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(' => (0, line(bytes, at)?),
@@ -117,7 +119,7 @@ fn opened(bytes: &[u8], at: usize) -> Step<(u64, usize)> {
             let count = u64::try_from(count).unwrap_or(0);
             let inner = match kind {
                 b'%' => count.saturating_mul(2),
-                // An attribute stands before a frame and is none.
+                // An attribute is followed by a frame, and does not count as one.
                 b'|' => count.saturating_mul(2).saturating_add(1),
                 _ => count,
             };
@@ -137,7 +139,7 @@ fn after_bulk(bytes: &[u8], start: usize, length: usize) -> Step<usize> {
     }
 }
 
-/// The number in the line that starts at `at`, behind its first byte, and where the next begins.
+/// Returns the number in the line at `at`, after the line's first byte, and the start of the next line.
 #[inline]
 pub(super) fn header(bytes: &[u8], at: usize) -> Step<(i64, usize)> {
     let line = bytes.get(at + 1..).ok_or(Stop::Incomplete(1))?;
@@ -167,7 +169,7 @@ pub(super) fn header(bytes: &[u8], at: usize) -> Step<(i64, usize)> {
     Err(Stop::Incomplete(1))
 }
 
-/// Where the line behind the one at `at` begins.
+/// Returns the start of the line after the one at `at`.
 fn line(bytes: &[u8], at: usize) -> Step<usize> {
     let rest = &bytes[at..];
     let end = rest.windows(2).position(|pair| pair == b"\r\n");

@@ -1,25 +1,25 @@
-//! Reads the pushes among the frames of a stream.
+//! Finds the pushes among the frames of a stream.
 
 use super::resp::{Element, Step, Stop, bulk, element, header, skip, skip_attribute};
 use crate::push::Incoming;
 use crate::subscription::Kind;
 
-/// What stands at the front of some bytes.
+/// What is at the front of some bytes.
 #[derive(Debug)]
 pub(super) enum Scanned<'a> {
-    /// A frame that is not all there yet: at least so many bytes are missing.
+    /// A part of a frame. At least this many bytes are missing.
     Incomplete(usize),
-    /// A push that is for the feed alone, of so many bytes.
+    /// A push for the dispatcher alone, and its length in bytes.
     Lifted(Incoming<'a>, usize),
-    /// A push that is for the feed, and for redis-rs as a reply.
+    /// A push for the dispatcher, and for redis-rs as a reply, and its length in bytes.
     Shared(Incoming<'a>, usize),
-    /// A frame for redis-rs alone.
+    /// The length in bytes of a frame for redis-rs alone.
     Other(usize),
-    /// No RESP3, as far as this is concerned: the connection cannot go on.
+    /// Bytes that this module does not accept as RESP3: the connection must end.
     Unknown,
 }
 
-/// Looks at the frame that starts with the first of `bytes`.
+/// Reads the frame at the front of `bytes`.
 pub(super) fn scan(bytes: &[u8]) -> Scanned<'_> {
     let read = match plain_message(bytes) {
         Ok(Some(message)) => return message,
@@ -33,8 +33,8 @@ pub(super) fn scan(bytes: &[u8]) -> Scanned<'_> {
     }
 }
 
-/// Reads a message of a channel in the one form in which servers send it, which nearly every frame
-/// has: `None` for anything else.
+/// Reads a channel message in the form in which servers send it, which is the form of nearly every
+/// frame. Returns `None` for anything else.
 #[inline]
 fn plain_message(bytes: &[u8]) -> Step<Option<Scanned<'_>>> {
     const HEAD: &[u8] = b">3\r\n$7\r\nmessage\r\n";
@@ -56,11 +56,12 @@ fn plain_message(bytes: &[u8]) -> Step<Option<Scanned<'_>>> {
     Ok(Some(Scanned::Lifted(message, next)))
 }
 
-/// No push that is known here has more elements.
-const MOST_ELEMENTS: usize = 4;
+/// The largest number of elements of a known push.
+const MAX_ELEMENTS: usize = 4;
 
+/// Reads any frame.
 fn frame(bytes: &[u8]) -> Step<Scanned<'_>> {
-    // An attribute says something about the frame behind it, which is what counts.
+    // An attribute describes the frame after it. Only that frame counts.
     let mut start = 0;
     while bytes.get(start) == Some(&b'|') {
         start = skip_attribute(bytes, start)?;
@@ -72,22 +73,22 @@ fn frame(bytes: &[u8]) -> Step<Scanned<'_>> {
     if count <= 0 {
         return Ok(Scanned::Shared(Incoming::Unknown { kind: "" }, at));
     }
-    let mut elements = [Element::Nil; MOST_ELEMENTS];
+    let mut elements = [Element::Nil; MAX_ELEMENTS];
     let count = usize::try_from(count).map_err(|_| Stop::Unknown)?;
     for index in 0..count {
         let rest = (count - index - 1) as u64;
-        let (element, next) = element(bytes, at).map_err(|stop| stop.before(rest))?;
-        if let Some(place) = elements.get_mut(index) {
-            *place = element;
+        let (element, next) = element(bytes, at).map_err(|stop| stop.and_frames(rest))?;
+        if let Some(slot) = elements.get_mut(index) {
+            *slot = element;
         }
         at = next;
     }
-    // With too many it is not formed so, of whatever kind it claims to be.
+    // A push with more elements is malformed, whatever its name is.
     let elements = &elements[..count.min(elements.len())];
     let Some((Element::Text(name), rest)) = elements.split_first() else {
         return Ok(Scanned::Other(at));
     };
-    let is_too_long = count > MOST_ELEMENTS;
+    let is_too_long = count > MAX_ELEMENTS;
     Ok(match push(name, rest).filter(|_| !is_too_long) {
         Some(push @ (Incoming::Subscribed { .. } | Incoming::Unsubscribed { .. })) => {
             Scanned::Shared(push, at)
@@ -118,7 +119,7 @@ fn is_known(name: &[u8]) -> bool {
     KINDS.contains(&name)
 }
 
-/// Reads the elements behind the name of a push; `None` when they are not of a known form.
+/// Reads the elements after the name of a push. Returns `None` if the push is unknown or malformed.
 fn push<'a>(name: &[u8], rest: &[Element<'a>]) -> Option<Incoming<'a>> {
     use Element::{Int, Nil, Other, Text};
     let message = |kind| match *rest {

@@ -11,35 +11,38 @@ use crate::dispatch::Dispatcher;
 use crate::push::Incoming;
 use crate::util::clock;
 
-/// A stream that lifts pushes out of what the server sends, and passes the rest on.
+/// A stream that removes pushes from what the server sends, and passes the rest on.
 ///
-/// redis-rs reads from it as from the socket, and never sees a message. Confirmations go both
-/// ways: the feed needs them in their place among the messages, redis-rs as replies.
+/// redis-rs reads from it as from the socket, and never sees a message. Both the dispatcher and
+/// redis-rs get the confirmations: the dispatcher in their place among the messages, redis-rs as
+/// replies.
 pub(super) struct Tap<S> {
     stream: S,
     dispatcher: Arc<Dispatcher>,
     generation: u64,
-    /// What was read and not scanned yet: `buffer[start..end]`.
+    /// `buffer[start..end]` was read and is not scanned yet.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// Of how many bytes the frame in the front of it is at least.
-    frame: usize,
-    /// What redis-rs is to read.
+    /// The minimum length of the frame at the front of the buffer. The buffer is not scanned before
+    /// that many bytes are there.
+    min_frame: usize,
+    /// `passed[passed_from..]` waits to be read by redis-rs.
     passed: Vec<u8>,
     passed_from: usize,
     backpressure: Backpressure,
-    /// Whether whole frames are in the buffer, behind a wait.
+    /// Whether the buffer holds complete frames that wait for room in a broadcast channel.
     holds_frames: bool,
     has_ended: bool,
-    /// Something came that is no RESP3: redis-rs may say what is wrong with it, and then the stream
-    /// ends. If it went on, messages could go by unseen while commands are answered.
-    has_given_up: bool,
+    /// Whether invalid RESP3 was received. redis-rs still reads it, and may report what is wrong; then
+    /// the stream ends. If redis-rs read on, it could answer commands while messages are lost unseen.
+    is_unreadable: bool,
 }
 
+/// The size of the buffer, unless a frame is larger.
 const READ: usize = 64 * 1024;
 
-/// How often the socket is read before other tasks get their turn.
+/// How often the socket is read before other tasks get a turn.
 const READS_AT_ONCE: usize = 4;
 
 impl<S: AsyncRead + Unpin> Tap<S> {
@@ -56,20 +59,20 @@ impl<S: AsyncRead + Unpin> Tap<S> {
             buffer: vec![0; READ],
             start: 0,
             end: 0,
-            frame: 0,
+            min_frame: 0,
             passed: Vec::new(),
             passed_from: 0,
             backpressure,
             holds_frames: false,
             has_ended: false,
-            has_given_up: false,
+            is_unreadable: false,
         }
     }
 
-    /// Takes the whole frames out of the buffer, under one lock of the feed, up to a message for a
-    /// ring that is worth waiting for.
-    fn take_frames(&mut self) {
-        if self.end - self.start < self.frame {
+    /// Scans the complete frames in the buffer under one lock of the dispatcher, and stops at a message
+    /// for a broadcast channel that the link should wait for.
+    fn scan_buffer(&mut self) {
+        if self.end - self.start < self.min_frame {
             return;
         }
         let Self {
@@ -77,73 +80,74 @@ impl<S: AsyncRead + Unpin> Tap<S> {
             buffer,
             start,
             end,
-            frame,
+            min_frame,
             passed,
-            has_given_up,
+            is_unreadable,
             backpressure,
             ..
         } = self;
         let now = clock::now();
         let may_wait = backpressure.may_wait(now);
         let mut full = None;
-        *frame = 0;
+        *min_frame = 0;
         dispatcher.dispatch(self.generation, |guard| {
             while start < end {
                 let bytes = &buffer[*start..*end];
-                let taken = match scan(bytes) {
+                let length = match scan(bytes) {
                     Scanned::Incomplete(missing) => {
-                        *frame = bytes.len().saturating_add(missing);
+                        *min_frame = bytes.len().saturating_add(missing);
                         break;
                     }
-                    Scanned::Lifted(push, taken) => {
+                    Scanned::Lifted(push, length) => {
                         if !may_wait {
                             guard.push(&push);
                         } else if let Err(shared) = guard.push_or_wait(&push) {
                             full = Some(shared);
                             break;
                         }
-                        taken
+                        length
                     }
-                    Scanned::Shared(push, taken) => {
+                    Scanned::Shared(push, length) => {
                         guard.push(&push);
-                        passed.extend_from_slice(&bytes[..taken]);
-                        taken
+                        passed.extend_from_slice(&bytes[..length]);
+                        length
                     }
-                    Scanned::Other(taken) => {
-                        passed.extend_from_slice(&bytes[..taken]);
-                        taken
+                    Scanned::Other(length) => {
+                        passed.extend_from_slice(&bytes[..length]);
+                        length
                     }
                     Scanned::Unknown => {
-                        *has_given_up = true;
+                        *is_unreadable = true;
                         break;
                     }
                 };
-                *start += taken;
+                *start += length;
             }
         });
         self.holds_frames = full.is_some();
         if let Some(shared) = full {
             backpressure.begin(shared, dispatcher, now);
         }
-        if self.has_given_up {
+        if self.is_unreadable {
             self.pass_rest();
             self.end_stream();
         }
     }
 
-    /// Whether the stream was given up: something in it could not be read.
+    /// Whether the stream was ended because of invalid RESP3.
     #[cfg(any(test, all(redis_push_internals, feature = "testing")))]
-    pub(super) fn has_given_up(&self) -> bool {
-        self.has_given_up
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.is_unreadable
     }
 
+    /// Passes the rest of the buffer to redis-rs, without a scan.
     fn pass_rest(&mut self) {
         self.passed
             .extend_from_slice(&self.buffer[self.start..self.end]);
         self.start = self.end;
     }
 
-    /// Reads more behind what is there.
+    /// Reads from the socket into the buffer, after the bytes that are there.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.make_room();
         let mut room = ReadBuf::new(&mut self.buffer[self.end..]);
@@ -156,12 +160,15 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         Poll::Ready(read)
     }
 
+    /// Ends the stream, and notifies the dispatcher.
     fn end_stream(&mut self) {
         self.has_ended = true;
         self.dispatcher
             .accept(self.generation, &Incoming::Disconnected);
     }
 
+    /// Makes room in the buffer for a read. The buffer grows if one frame fills it, and shrinks again
+    /// when it is empty.
     fn make_room(&mut self) {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -169,7 +176,7 @@ impl<S: AsyncRead + Unpin> Tap<S> {
                 self.buffer = vec![0; READ];
             }
         } else if self.start > 0 {
-            // Part of one frame is left.
+            // A part of one frame is left.
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
@@ -178,7 +185,8 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         }
     }
 
-    fn give(&mut self, out: &mut ReadBuf<'_>) {
+    /// Copies the passed bytes to redis-rs, as far as it has room.
+    fn copy_passed(&mut self, out: &mut ReadBuf<'_>) {
         let ready = &self.passed[self.passed_from..];
         let count = ready.len().min(out.remaining());
         out.put_slice(&ready[..count]);
@@ -192,8 +200,8 @@ impl<S: AsyncRead + Unpin> Tap<S> {
 
 impl<S> Drop for Tap<S> {
     fn drop(&mut self) {
-        // A connection that ends in the middle of a wait would let every silence after it pass for
-        // one.
+        // If the connection ended during a wait and the flag stayed set, any silence of the next
+        // connection would pass for a wait.
         if self.backpressure.is_waiting() {
             self.dispatcher.set_waiting(false);
         }
@@ -209,18 +217,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
         let tap = self.get_mut();
         for _ in 0..READS_AT_ONCE {
             if !tap.passed.is_empty() {
-                tap.give(out);
+                tap.copy_passed(out);
                 return Poll::Ready(Ok(()));
             }
             if tap.has_ended {
-                // No bytes: the end.
+                // A read without bytes is the end of the stream.
                 return Poll::Ready(Ok(()));
             }
             ready!(tap.backpressure.poll(&tap.dispatcher, cx));
             if !tap.holds_frames {
                 ready!(tap.poll_fill(cx))?;
             }
-            tap.take_frames();
+            tap.scan_buffer();
             if tap.has_ended {
                 tap.pass_rest();
             }
@@ -229,7 +237,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        tap.give(out);
+        tap.copy_passed(out);
         Poll::Ready(Ok(()))
     }
 }

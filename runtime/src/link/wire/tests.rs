@@ -1,4 +1,4 @@
-//! The tap against redis-rs's own parser, over random streams that are cut at random places.
+//! The tap and redis-rs's own parser read the same random streams, cut at random places.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -123,8 +123,8 @@ fn takes_the_same_pushes_and_leaves_the_same_replies_as_redis_rs() {
     }
 }
 
-/// A stream that is broken somewhere: nothing panics, nothing before the break is lost, and what
-/// redis-rs is left with breaks for it as well.
+/// A stream that is broken somewhere: nothing panics, nothing before the break is lost, and redis-rs
+/// finds the rest broken too.
 #[test]
 fn a_broken_stream_is_left_to_redis_rs_to_refuse() {
     for seed in 0..2_000 {
@@ -139,25 +139,26 @@ fn a_broken_stream_is_left_to_redis_rs_to_refuse() {
     }
 }
 
-/// What is told as missing is waited for before the frame is looked at again: one byte too many
-/// would leave a whole frame lying.
+/// The frame is not scanned again before the missing bytes have arrived: if the number were one too
+/// many, a complete frame would stay in the buffer.
 #[test]
 fn a_part_of_a_frame_never_asks_for_more_than_is_missing() {
     for seed in 0..2_000 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut frame = Vec::new();
-        match random.bool() {
-            true => push(&mut frame, &mut random),
-            false => reply(&mut frame, &mut random, 0),
+        if random.bool() {
+            push(&mut frame, &mut random);
+        } else {
+            reply(&mut frame, &mut random, 0);
         }
         for _ in 0..20 {
             let length = random.usize(0..frame.len());
             let missing = frame.len() - length;
             match scan(&frame[..length]) {
-                Scanned::Incomplete(told) => {
+                Scanned::Incomplete(reported) => {
                     assert!(
-                        (1..=missing).contains(&told),
-                        "{told} of {missing}, seed {seed}"
+                        (1..=missing).contains(&reported),
+                        "{reported} of {missing}, seed {seed}"
                     );
                 }
                 other => panic!("{other:?} in {length} bytes of seed {seed}"),
@@ -166,8 +167,8 @@ fn a_part_of_a_frame_never_asks_for_more_than_is_missing() {
     }
 }
 
-/// A server tells a client in one push of every key that changed at once, and TLS or a proxy brings
-/// that in small pieces.
+/// A server sends one push with all the keys that changed at once, and TLS or a proxy delivers it in
+/// small pieces.
 #[test]
 fn a_push_of_many_keys_in_small_pieces_is_not_scanned_at_each_of_them() {
     const PIECE: usize = 1_448;
@@ -202,8 +203,8 @@ fn an_end_within_a_frame_is_passed_on() {
     assert_eq!(tapped.passed, b"+OK\r\n>3\r\n$7\r\nmess");
 }
 
-/// `invalidate` with a null array means every key. Read as an array of none, a cache would stay
-/// stale.
+/// `invalidate` with a null array means every key. If it were read as an empty array, a cache would
+/// stay stale.
 #[test]
 fn an_invalidation_with_a_null_array_is_of_every_key() {
     let mut random = fastrand::Rng::with_seed(0);
@@ -213,7 +214,7 @@ fn an_invalidation_with_a_null_array_is_of_every_key() {
 }
 
 #[test]
-fn an_empty_push_is_told_as_unknown() {
+fn an_empty_push_is_reported_as_unknown() {
     for bytes in [b">0\r\n+OK\r\n".as_slice(), b">-1\r\n+OK\r\n"] {
         let mut random = fastrand::Rng::with_seed(0);
         compare(bytes, &mut random);
@@ -223,21 +224,24 @@ fn an_empty_push_is_told_as_unknown() {
     }
 }
 
-/// redis-rs takes any number that Rust parses, such as `+3`. If it read on where the tap does not,
-/// the messages behind would go to nobody while the connection looks alive.
+/// redis-rs accepts any number that Rust parses, such as `+3`. If it read on where the tap does not,
+/// the messages after that would be lost while the connection looks alive.
 #[test]
 fn a_stream_that_the_tap_cannot_read_ends_the_connection() {
     let mut random = fastrand::Rng::with_seed(0);
     let unreadable = b">+3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n";
     let bytes = [&unreadable[..], &b"+OK\r\n".repeat(10_000)].concat();
     let tapped = tapped(&bytes, &mut random);
-    assert!(tapped.was_given_up);
+    assert!(tapped.is_unreadable);
     assert!(tapped.passed.starts_with(b">+"));
-    assert!(tapped.passed.len() < bytes.len(), "it was read on");
+    assert!(
+        tapped.passed.len() < bytes.len(),
+        "the stream was read further"
+    );
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_in_a_wait_waits_no_more() {
+async fn a_connection_that_ends_during_a_wait_does_not_wait_any_more() {
     let shared = Arc::new(Shared::new(
         1,
         Budget {
@@ -259,7 +263,7 @@ async fn a_connection_that_ends_in_a_wait_waits_no_more() {
     let stream = Cursor::new(bytes);
     let mut tap = Tap::new(stream, Arc::clone(&dispatcher), 1, backpressure);
     let mut out = Vec::new();
-    // The confirmation is for redis-rs as well; the second message has no room.
+    // redis-rs gets the confirmation too. The second message has no room.
     tap.read_buf(&mut out).await.unwrap();
     assert!(dispatcher.is_waiting());
     drop(tap);

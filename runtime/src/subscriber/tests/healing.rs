@@ -1,4 +1,4 @@
-//! The subscriber's own tasks, each with panics of its own.
+//! The subscriber's internal tasks, each of which panics and is restarted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -13,7 +13,7 @@ use crate::{Failure, GapCause, Handle, Missed, Mount, Subscriber, Subscription};
 
 const LONG: Duration = Duration::from_secs(10);
 
-/// Makes a test for each link of a subscriber's own.
+/// Makes a test for each link that owns its connections.
 macro_rules! over_both_links {
     ($($test:ident),+ $(,)?) => {
         mod over_the_default_link {
@@ -209,7 +209,7 @@ async fn a_gap_in_hand_when_the_loop_panics_is_reported_again(server: Server) {
     panic_and_restart(&handle, handler_loop("a")).await;
     gate.send_replace(true);
     journal.begins().await;
-    // The message was in hand with the gap, or came behind it.
+    // The message was received together with the gap, or came after it.
     let missed = match journal.next().await {
         Seen::Gap(gap) => {
             assert_eq!(

@@ -1,4 +1,4 @@
-//! Subscribers on the embedded broker.
+//! Tests of subscribers on the embedded broker that need the crate's internals.
 
 mod healing;
 mod support;

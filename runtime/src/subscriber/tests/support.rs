@@ -1,4 +1,4 @@
-//! A broker, handlers that record what they get, and waits that end.
+//! A broker, handlers that record what they receive, and bounded waits.
 
 use std::future::Future;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::testing::Broker;
 use crate::{Fault, Gap, GapCause, Handle, Handler, HandlerStats, Missed, Mount, Push, Spec};
 use crate::{Subscriber, Subscription};
 
-/// How long a test waits for what has to happen.
+/// How long a test waits for an event before it fails.
 const BOUND: Duration = Duration::from_secs(20);
 
 /// Waits for a future, at most [`BOUND`].
@@ -29,7 +29,7 @@ pub(super) fn within<T>(what: &str, future: impl Future<Output = T>) -> impl Fut
     }
 }
 
-/// Asks again and again until the answer is true, for at most [`BOUND`].
+/// Polls a condition until it is true, for at most [`BOUND`].
 #[track_caller]
 pub(super) fn eventually(
     what: &str,
@@ -48,7 +48,7 @@ pub(super) fn eventually(
     }
 }
 
-/// Lets a task panic, and waits until it runs again.
+/// Makes a task panic, and waits until it runs again.
 ///
 /// A request for a panic reaches only a task that waits for one. The runtime of these tests has a
 /// single thread, so a restarted task waits for the next request before a test sees the restart.
@@ -62,7 +62,7 @@ pub(super) async fn panic_and_restart(handle: &Handle, task: TaskName) {
     assert_eq!(handle.stats().restarts, restarts + 1, "{task}");
 }
 
-/// The loop of a handler of that name.
+/// The name of the task of a handler's loop.
 pub(super) fn handler_loop(name: &'static str) -> TaskName {
     TaskName::Handler {
         name: name.into(),
@@ -126,7 +126,7 @@ impl Server {
         within("a key to be set", setting).await.unwrap();
     }
 
-    /// A manager with a push channel, as a service has them before it attaches handlers.
+    /// A manager with a push channel, as a service has before it attaches handlers.
     pub(super) async fn manager(&self) -> (ConnectionManager, broadcast::Sender<PushInfo>) {
         let url = format!("{}?protocol=resp3", self.broker.url());
         let (sender, _) = broadcast::channel(1_000);
@@ -145,14 +145,14 @@ pub(super) async fn start(subscriber: Subscriber) -> Handle {
     within("the start", subscriber.start()).await.unwrap()
 }
 
-/// What a handler got.
+/// What a handler received.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Seen {
     Message(String, String),
     Gap(Gap),
 }
 
-/// A handler that records what it gets. It fails for the payload `fail`.
+/// A handler that records what it receives. It fails for the payload `fail`.
 struct Recorder {
     spec: Spec,
     sender: UnboundedSender<Seen>,
@@ -190,13 +190,13 @@ impl Handler<()> for Recorder {
     }
 }
 
-/// A recorder that listens to one thing.
+/// A recorder with one subscription.
 pub(super) fn recorder(name: &'static str, subscription: Subscription) -> (Mount<()>, Journal) {
     let (_, open) = watch::channel(true);
     gated(name, subscription, open.clone(), open)
 }
 
-/// A recorder that waits with each message until the gate is opened.
+/// A recorder that holds each message until the gate is opened.
 pub(super) fn message_gated(
     name: &'static str,
     subscription: Subscription,
@@ -207,7 +207,7 @@ pub(super) fn message_gated(
     (mount, journal, gate)
 }
 
-/// A recorder that waits with each gap until the gate is opened.
+/// A recorder that holds each gap until the gate is opened.
 pub(super) fn gap_gated(
     name: &'static str,
     subscription: Subscription,
@@ -234,7 +234,7 @@ fn gated(
     (Mount::new(recorder), Journal(receiver))
 }
 
-/// What one recorder has recorded, in order.
+/// The entries of one recorder, in order.
 pub(super) struct Journal(UnboundedReceiver<Seen>);
 
 impl Journal {
@@ -244,7 +244,7 @@ impl Journal {
             .expect("the handler is alive")
     }
 
-    /// The next entry is this message.
+    /// Expects this message as the next entry.
     pub(super) async fn message(&mut self, channel: &str, payload: &str) {
         assert_eq!(
             self.next().await,
@@ -252,7 +252,7 @@ impl Journal {
         );
     }
 
-    /// The next entry is a gap.
+    /// Expects a gap as the next entry, and returns it.
     pub(super) async fn gap(&mut self) -> Gap {
         match self.next().await {
             Seen::Gap(gap) => gap,
@@ -260,7 +260,7 @@ impl Journal {
         }
     }
 
-    /// The next entry is the gap that every handler gets first.
+    /// Expects the gap that every handler receives first.
     pub(super) async fn begins(&mut self) {
         let gap = self.gap().await;
         assert_eq!(
@@ -269,7 +269,7 @@ impl Journal {
         );
     }
 
-    /// The next entry is a gap by a lost connection.
+    /// Expects a gap caused by a lost connection.
     pub(super) async fn lost_connection(&mut self) {
         let gap = self.gap().await;
         assert_eq!(

@@ -1,17 +1,38 @@
+//! Templates: channel names with params, such as `quotes.{symbol}`.
+//!
+//! A [`Template`] is a list of [`Segment`]s: literal text, params, and at most one param that takes
+//! the rest. It works in both directions:
+//!
+//! ```text
+//! "quotes.{symbol}" ──parse──▶ Template ──glob──────────────▶ "quotes.*", for the server
+//!                                       ──capture(channel)──▶ the text of each param
+//!                                       ──fill(values)──────▶ a channel to publish on
+//! ```
+//!
+//! The macros parse templates at compile time with the same grammar, which the crate
+//! `redis_push_template` holds, and pass the segments as a constant. Templates of a program are
+//! parsed at run time.
+//!
+//! # Invariants
+//!
+//! - Between two params there is literal text, which matches where it first occurs. So a channel
+//!   splits in at most one way.
+//! - A param is not empty and contains no separator (`.`, `:`, `/`), unless it takes the rest.
+//! - What `fill` returns is captured as the same values again; values for which this fails are an
+//!   error.
+
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 
 use redis_push_template::{Parser, Piece, SEPARATORS, push_escaped};
 
 /// A channel name with params, such as `quotes.{symbol}`.
-///
-/// `redis_push_template` holds the grammar.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Template {
     segments: Cow<'static, [Segment]>,
 }
 
-/// A piece of a template.
+/// A segment of a template.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Segment {
@@ -27,7 +48,8 @@ impl Template {
         }
     }
 
-    /// The pieces that the macros have written; none of a template parsed at run time.
+    /// Returns the segments that the macros have written; empty for a template that was parsed at
+    /// run time.
     pub(crate) const fn static_segments(&self) -> &[Segment] {
         match &self.segments {
             Cow::Borrowed(segments) => segments,
@@ -61,7 +83,7 @@ impl Template {
         })
     }
 
-    /// The whole text, where there is no param in it.
+    /// Returns the literal text of a template without params.
     pub(crate) fn as_literal(&self) -> Option<Cow<'_, str>> {
         match &*self.segments {
             [Segment::Literal(text)] => Some(Cow::Borrowed(text)),
@@ -69,7 +91,7 @@ impl Template {
         }
     }
 
-    /// The glob that matches every channel of this template, and some that it does not describe.
+    /// Returns a glob that matches every channel of this template. It may match other channels too.
     pub(crate) fn glob(&self) -> String {
         let mut glob = String::new();
         for segment in &*self.segments {
@@ -81,17 +103,17 @@ impl Template {
         glob
     }
 
-    /// The same with literal text before it.
+    /// Adds literal text before the template: before the keys, for a keyspace.
     pub(crate) fn prefixed(self, prefix: &str) -> Self {
         let mut segments = self.segments.into_owned();
         match &mut segments[..] {
-            // The prefix is one of keys, not of the channel that tells of them.
+            // A keyspace: the prefix belongs to the keys, not to the channel.
             [
-                Segment::Literal(space),
+                Segment::Literal(keyspace),
                 Segment::Param(_),
                 Segment::Literal(keys),
                 ..,
-            ] if *space == "__keyspace@" && keys.starts_with("__:") => {
+            ] if *keyspace == "__keyspace@" && keys.starts_with("__:") => {
                 keys.to_mut().insert_str("__:".len(), prefix);
             }
             [Segment::Literal(text), ..] => text.to_mut().insert_str(0, prefix),
@@ -102,12 +124,12 @@ impl Template {
         }
     }
 
-    /// The text that each of `names` takes in `channel`; `None` if the channel is not of this
-    /// template, or a name is not in it.
+    /// Returns the text of each param in `names`; `None` if the channel does not match the
+    /// template, or if the template has no such param.
     ///
-    /// Each literal is taken where it first occurs, the last one at the end. A later place for a
-    /// literal could only help if the param before it were to swallow a separator, which params
-    /// never do, so there is nothing to backtrack for.
+    /// Each literal matches where it first occurs, and the last one at the end. A later match of a
+    /// literal could only help if the param before it contained a separator, which params never do.
+    /// So there is no need to backtrack.
     pub(crate) fn capture<'c, const N: usize>(
         &self,
         channel: &'c str,
@@ -116,7 +138,7 @@ impl Template {
         let mut found = [""; N];
         let mut rest = channel;
         for (index, segment) in self.segments.iter().enumerate() {
-            let taken = match segment {
+            let text = match segment {
                 Segment::Literal(text) => {
                     rest = rest.strip_prefix(&**text)?;
                     continue;
@@ -130,18 +152,18 @@ impl Template {
                     text
                 }
             };
-            if taken.is_empty() {
+            if text.is_empty() {
                 return None;
             }
-            if let Some(place) = names.iter().position(|name| segment.is_named(name)) {
-                found[place] = taken;
+            if let Some(at) = names.iter().position(|name| segment.is_named(name)) {
+                found[at] = text;
             }
-            rest = &rest[taken.len()..];
+            rest = &rest[text.len()..];
         }
         (rest.is_empty() && found.iter().all(|text| !text.is_empty())).then_some(found)
     }
 
-    /// The names of the params, in their order.
+    /// Returns the names of the params, in order.
     pub(crate) fn params(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().filter_map(|segment| match segment {
             Segment::Literal(_) => None,
@@ -149,11 +171,11 @@ impl Template {
         })
     }
 
-    /// The name of the channel in which each param is the text of its value.
+    /// Returns the channel name in which each param is replaced with the text of its value.
     ///
     /// # Errors
     ///
-    /// Says which param could not be read back from the name as it is here.
+    /// Names the param whose value could not be read back from the channel name.
     pub(crate) fn fill(&self, values: &[(&str, &dyn Display)]) -> Result<String, String> {
         let mut channel = String::new();
         let mut written = Vec::new();
@@ -162,8 +184,10 @@ impl Template {
                 channel.push_str(segment.text());
                 continue;
             };
-            let value = values.iter().find(|(of, _)| of == name);
-            let (_, value) = value.ok_or_else(|| format!("there is no value for `{{{name}}}`"))?;
+            let (_, value) = values
+                .iter()
+                .find(|(param, _)| param == name)
+                .ok_or_else(|| format!("there is no value for `{{{name}}}`"))?;
             let text = value.to_string();
             channel.push_str(&text);
             let is_split = matches!(segment, Segment::Param(_)) && text.contains(SEPARATORS);
@@ -181,19 +205,16 @@ impl Template {
     }
 
     fn cannot_hold(&self, name: &str, text: &str) -> String {
-        const MOST: usize = 64;
-        let shown: String = text.chars().take(MOST).collect();
-        let more = match shown.len() < text.len() {
-            true => "…",
-            false => "",
-        };
+        const MAX_CHARS: usize = 64;
+        let shown: String = text.chars().take(MAX_CHARS).collect();
+        let more = if shown.len() < text.len() { "…" } else { "" };
         format!(
             "the param `{name}` is {shown:?}{more}, which could not be read back from a channel \
              `{self}`"
         )
     }
 
-    /// Where the param at `index` ends in `rest`, which starts with it.
+    /// Returns where the param at `index` ends in `rest`, which starts with that param.
     fn end_of_param(&self, index: usize, rest: &str) -> Option<usize> {
         match self.segments.get(index + 1) {
             Some(Segment::Literal(text)) if index + 2 == self.segments.len() => {

@@ -9,7 +9,7 @@ fn capture<'c, const N: usize>(
 }
 
 #[test]
-fn params_take_what_stands_between_the_literals() {
+fn params_are_the_text_between_the_literals() {
     let both = ["venue", "symbol"];
     let found = capture("quotes.{symbol}@{venue}.eu", "quotes.ACME@XETR.eu", both);
     assert_eq!(found, Some(["XETR", "ACME"]));
@@ -33,7 +33,7 @@ fn params_stop_at_separators_and_the_rest_does_not() {
 }
 
 #[test]
-fn the_glob_escapes_what_the_server_would_read() {
+fn the_glob_escapes_characters_that_are_special_to_the_server() {
     let glob = |text| Template::parse(text).unwrap().glob();
     assert_eq!(glob("quotes.{symbol}.{venue*}"), "quotes.*.*");
     assert_eq!(glob(r"a*b?[c]\{x}"), r"a\*b\?\[c\]\\*");

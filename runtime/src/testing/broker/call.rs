@@ -4,7 +4,7 @@ use super::client::ClientId;
 use super::reply::Frames;
 use super::state::{BrokerState, Client};
 
-/// One command as a client called it.
+/// One call of a command by a client.
 pub(super) struct Call<'a> {
     pub(super) state: &'a mut BrokerState,
     pub(super) id: ClientId,

@@ -1,2 +1,2 @@
-/// The number by which clients are told apart. It is never used again, also after a restart.
+/// The number that identifies a client. It is never reused, even after a restart of the broker.
 pub(super) type ClientId = u64;

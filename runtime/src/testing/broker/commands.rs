@@ -1,4 +1,4 @@
-//! The commands: which there are, who may call them when, and how a call is answered.
+//! The table of commands: when each one may be called, and how a call is dispatched and answered.
 
 use bytes::Bytes;
 
@@ -8,10 +8,10 @@ use super::reply::{Frames, Protocol};
 use super::state::{BrokerState, Running};
 use super::{data, session, settings, subscribing};
 
-/// A command, or a subcommand by its full name.
+/// A command, or a subcommand with its full name.
 pub(super) struct Command {
     name: &'static str,
-    /// The number of words, the name's included; negative: at least as many.
+    /// The number of words, including the name. A negative number is a minimum.
     arity: i64,
     when: When,
     run: Run,
@@ -26,15 +26,15 @@ enum Run {
 /// The states of a connection or of the broker in which a command may run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum When {
-    /// Also before authentication, with subscriptions in RESP2, and while loading.
+    /// In every state: before authentication, with subscriptions in RESP2, and while loading.
     Always,
-    /// Before authentication, but not with subscriptions in RESP2.
+    /// Before authentication and while loading, but not with subscriptions in RESP2.
     Handshake,
-    /// With subscriptions in RESP2.
+    /// With subscriptions in RESP2, and while loading.
     Subscribed,
     /// While loading.
     Loading,
-    /// In none of these.
+    /// In none of these states.
     Ready,
 }
 
@@ -56,7 +56,7 @@ const fn container(name: &'static str, subcommands: &'static [Command]) -> Comma
     }
 }
 
-/// All commands, the frequent ones first: they are looked up in this order.
+/// All commands, the frequent ones first: the table is searched in this order.
 const COMMANDS: &[Command] = &[
     command("publish", 3, When::Loading, subscribing::publish),
     command("spublish", 3, When::Loading, subscribing::publish_shard),
@@ -153,7 +153,7 @@ const PUBSUB: &[Command] = &[
     ),
 ];
 
-/// Runs a command: its reply goes out first, then what it pushed to its own client.
+/// Runs a command. Its reply is sent first, then the pushes that it caused for its own client.
 pub(super) fn run(state: &mut BrokerState, id: ClientId, arguments: &[Bytes]) {
     let Some(protocol) = state.clients.get(&id).map(|client| client.protocol) else {
         return;
@@ -186,7 +186,7 @@ fn dispatch(call: &mut Call<'_>) {
     let command = match find(call.arguments) {
         Ok(command) => command,
         Err(message) => {
-            // Names are not told to who may not call them.
+            // An unauthenticated client must not learn which commands exist.
             return call.reply.error(if authenticated {
                 message
             } else {
@@ -224,7 +224,7 @@ fn dispatch(call: &mut Call<'_>) {
 
 const NOAUTH: &str = "NOAUTH Authentication required.";
 
-/// The command of a request, or the error that says there is none.
+/// Returns the command of a request, or the error text if there is none.
 fn find(arguments: &[Bytes]) -> Result<&'static Command, Vec<u8>> {
     let name: &[u8] = arguments.first().map_or(&[], |name| name);
     let known = COMMANDS
@@ -250,7 +250,7 @@ fn find(arguments: &[Bytes]) -> Result<&'static Command, Vec<u8>> {
         })
 }
 
-/// The server's words for a command it does not know: with its arguments, up to a length.
+/// Returns the server's error for an unknown command, with its arguments up to a length.
 fn unknown(arguments: &[Bytes]) -> Vec<u8> {
     let mut shown = Vec::new();
     for argument in arguments.iter().skip(1) {
@@ -270,7 +270,7 @@ fn unknown(arguments: &[Bytes]) -> Vec<u8> {
     .concat()
 }
 
-/// An argument as the server prints it: cut at a length and at the first zero byte.
+/// Returns an argument as the server prints it: cut at a length and at the first zero byte.
 fn printed(argument: &[u8], length: usize) -> &[u8] {
     let argument = &argument[..argument.len().min(length)];
     argument.split(|byte| *byte == 0).next().unwrap_or_default()

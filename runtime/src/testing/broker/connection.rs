@@ -1,4 +1,4 @@
-//! One client's connection: its bytes become commands, its outbox becomes bytes.
+//! The connection of one client: reads commands from the socket, and writes the client's outbox to it.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use super::reply::Frames;
 use super::request::{Parser, ProtocolError};
 use super::state::Shared;
 
-/// How much is read at once. One read is one turn of the broker: the changes that its commands
-/// make are invalidated together.
+/// The largest number of bytes in one read. The commands of one read run in one turn of the broker, and
+/// their changes are invalidated together.
 const READ: usize = 16 * 1024;
 
-/// Serves a connection until the client leaves or is dropped. Whoever drops this future drops
-/// the connection.
+/// Serves a connection until the client leaves or is dropped. Dropping this future drops the
+/// connection.
 pub(super) async fn serve(
     shared: Arc<Shared>,
     stream: TcpStream,
@@ -33,7 +33,7 @@ pub(super) async fn serve(
     let reading = async {
         if read(&shared, reader, id).await.is_some() {
             outbox.finish();
-            // The client gets what is queued for it: the writer ends the connection.
+            // The client gets the rest of its outbox: the writer ends the connection.
             std::future::pending::<()>().await;
         }
     };
@@ -45,7 +45,7 @@ pub(super) async fn serve(
     }
 }
 
-/// Takes the client out of the state, however its task ends.
+/// Removes the client from the state, however its task ends.
 struct Registered<'a> {
     shared: &'a Shared,
     id: ClientId,
@@ -57,10 +57,10 @@ impl Drop for Registered<'_> {
     }
 }
 
-/// Why the broker closes a connection by itself.
+/// Says that the broker closes the connection, after a command such as QUIT or a protocol error.
 struct Leaving;
 
-/// Runs the client's commands; `None` when the client has gone.
+/// Runs the client's commands. Returns `None` if the client has disconnected or was dropped.
 async fn read(
     shared: &Shared,
     mut reader: impl AsyncRead + Unpin,
@@ -81,7 +81,7 @@ async fn read(
         {
             return None;
         }
-        // What was read in the moment before a pause is not answered before its end.
+        // Requests that were read just before a pause are not answered until its end.
         while !turn(shared, &mut parser, id)? {
             wire.wait_for(|wire| !wire.paused).await.ok()?;
         }
@@ -91,7 +91,7 @@ async fn read(
     }
 }
 
-/// Runs all complete requests under one lock; false when the broker is paused, `None` when the
+/// Runs all complete requests under one lock. Returns false if the broker is paused, `None` if the
 /// client was dropped.
 fn turn(shared: &Shared, parser: &mut Parser, id: ClientId) -> Option<bool> {
     let mut state = shared.lock();
@@ -124,7 +124,7 @@ fn turn(shared: &Shared, parser: &mut Parser, id: ClientId) -> Option<bool> {
     Some(true)
 }
 
-/// Writes the outbox until it is finished or the client has gone.
+/// Writes the outbox until it is finished or the client has disconnected.
 async fn write(
     shared: &Shared,
     mut writer: impl AsyncWrite + Unpin,
@@ -141,7 +141,7 @@ async fn write(
             };
             tokio::select! {
                 biased;
-                // A write may have to wait for the client to read; a pause does not wait for that.
+                // A write may wait for the client to read; a pause must take effect before that.
                 changed = wire.changed() => changed.ok()?,
                 written = writer.write(&bytes[..end]) => {
                     let written = written.ok().filter(|written| *written > 0)?;

@@ -1,4 +1,4 @@
-//! Commands on keys: as many as it takes to cause key events and invalidations.
+//! Commands on keys: those needed to cause key events and invalidations.
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use super::request::integer;
 
 const NOT_A_NUMBER: &str = "ERR value is not an integer or out of range";
 
-/// Deadlines further away than this are refused; a clock may not be able to tell them.
+/// The most distant deadline, in milliseconds. Deadlines beyond it are refused: a clock may not be able
+/// to represent them.
 const FAR: u64 = 1000 * 60 * 60 * 24 * 365 * 100;
 
 pub(super) fn get(call: &mut Call<'_>) {
@@ -75,7 +76,7 @@ enum Deadline {
     In { milliseconds: bool, time: Bytes },
 }
 
-/// The moment so many seconds or milliseconds from now; `None` when no clock gets there.
+/// Returns the moment this many seconds or milliseconds from now; `None` if it is beyond [`FAR`].
 fn after(time: i64, milliseconds: bool) -> Option<Instant> {
     let Ok(time) = u64::try_from(time) else {
         return Some(Instant::now());

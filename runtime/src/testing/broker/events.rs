@@ -1,6 +1,6 @@
 //! The classes of key events, as `notify-keyspace-events` spells them.
 
-/// The classes whose events this broker can cause, and the two that choose the channels.
+/// The classes whose events this broker can publish, and the two that select the channels.
 #[derive(Clone, Copy)]
 pub(super) enum Class {
     Generic = b'g' as isize,
@@ -12,18 +12,18 @@ pub(super) enum Class {
     Keyevent = b'E' as isize,
 }
 
-/// Every class there is, in the order in which the server spells them.
+/// Every class, in the order in which the server prints them.
 const ORDER: &[u8] = b"g$lshzxetdnKEm";
 
-/// What `A` stands for.
+/// The classes that `A` stands for.
 const ALL: &[u8] = b"g$lshzxetd";
 
-/// A set of classes: one bit per place in `ORDER`.
+/// A set of classes: one bit for each index in `ORDER`.
 #[derive(Clone, Copy, Default, PartialEq)]
 pub(super) struct Classes(u16);
 
 impl Classes {
-    /// Reads the setting; `None` when a letter means nothing.
+    /// Parses the setting; `None` if a letter is not a class.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         text.iter()
             .try_fold(Self::default(), |classes, letter| match letter {

@@ -1,4 +1,4 @@
-//! Faults on demand: what a network or a server does to its clients on a bad day.
+//! Faults on demand: what can go wrong on a network or in a server.
 
 use std::io;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use super::{Broker, listener};
 
 /// # Faults
 ///
-/// Each of these is a switch that stays as it is set, also over [`stop`](Broker::stop) and
-/// [`start_again`](Broker::start_again), or an event that happens once.
+/// A fault is either an event that happens once, or a switch. A switch keeps its setting, even across
+/// [`stop`](Broker::stop) and [`start_again`](Broker::start_again).
 impl Broker {
-    /// Drops all connections at once, and answers how many there were. New ones are accepted.
+    /// Drops all connections at once, and returns their number. New connections are accepted.
     ///
-    /// What was not yet written to a client is lost to it, as when a server dies.
+    /// Output that was not written yet is lost, as when a server dies.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -37,7 +37,8 @@ impl Broker {
         clients.len()
     }
 
-    /// Accepts new connections only to close them, until switched off. Existing ones stay.
+    /// Closes every new connection as soon as it is accepted, until switched off. Existing connections
+    /// stay open.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -57,10 +58,9 @@ impl Broker {
         self.shared.lock().refusing = on;
     }
 
-    /// Leaves connections open but reads nothing and answers nothing, until switched off: a
-    /// black hole.
+    /// Leaves connections open but reads and writes nothing, until switched off: a black hole.
     ///
-    /// What clients send and what is published meanwhile is served afterwards.
+    /// Requests that arrive and messages that are published during the pause are served afterwards.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -83,15 +83,15 @@ impl Broker {
     /// # }
     /// ```
     pub fn pause(&self, on: bool) {
-        // Under the lock, so that no command runs any more once this returns.
+        // Under the lock, so that no command runs after this returns.
         let _state = self.shared.lock();
         self.shared.wire.send_modify(|wire| wire.paused = on);
     }
 
     /// Answers most commands, PING among them, with `-LOADING`, until switched off.
     ///
-    /// As on a server that reads its data after a restart, HELLO, AUTH, the commands on
-    /// subscriptions and PUBLISH work.
+    /// As on a server that loads its data after a restart, HELLO, AUTH, PUBLISH and the commands on
+    /// subscriptions work.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -110,11 +110,10 @@ impl Broker {
         self.shared.lock().loading = on;
     }
 
-    /// Sends confirmations of subscriptions so much later. Zero switches it off.
+    /// Delays confirmations of subscriptions. Zero switches this off.
     ///
-    /// The subscription is in force at once. Everything that the server sends on that connection
-    /// after the confirmation waits behind it, as on a slow line: no message overtakes its
-    /// confirmation.
+    /// The subscription is active at once. Everything that the broker sends on that connection after
+    /// the confirmation is delayed too, as on a slow line: no message overtakes its confirmation.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -137,9 +136,9 @@ impl Broker {
         self.shared.lock().confirmation_delay = delay;
     }
 
-    /// Writes in pieces of so many bytes, each flushed by itself. Zero switches it off.
+    /// Writes in pieces of this many bytes, each flushed separately. Zero switches this off.
     ///
-    /// The network may still join pieces on their way.
+    /// The network may still join pieces.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -149,7 +148,7 @@ impl Broker {
     /// # let client = redis::Client::open(broker.url())?;
     /// # let mut pubsub = client.get_async_pubsub().await?;
     /// broker.split_frames(1);
-    /// // The confirmation comes byte by byte.
+    /// // The confirmation is sent byte by byte.
     /// pubsub.subscribe("news").await?;
     /// # Ok(())
     /// # }
@@ -158,8 +157,8 @@ impl Broker {
         self.shared.wire.send_modify(|wire| wire.chunk = bytes);
     }
 
-    /// Sends raw bytes to every client that is subscribed or tracking, and answers how many those
-    /// are. They come between two frames, never within one.
+    /// Sends raw bytes to every client that is subscribed or tracking, and returns the number of these
+    /// clients. The bytes are sent between two frames, never within one.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -169,7 +168,7 @@ impl Broker {
     /// # let client = redis::Client::open(broker.url())?;
     /// # let mut pubsub = client.get_async_pubsub().await?;
     /// pubsub.subscribe("news").await?;
-    /// let clients = broker.inject("this is no RESP\r\n");
+    /// let clients = broker.inject("this is not RESP\r\n");
     /// assert_eq!(clients, 1);
     /// # Ok(())
     /// # }
@@ -185,9 +184,9 @@ impl Broker {
             .count()
     }
 
-    /// Closes the connection of any client for which more than so many bytes wait, and discards
-    /// them, as the server does with its `client-output-buffer-limit`. `None`, which is how a
-    /// broker starts, lets queues grow as far as memory goes.
+    /// Closes the connection of any client for which more than this many bytes wait, and discards
+    /// them, as a server does at its `client-output-buffer-limit`. With `None` (the default) queues
+    /// grow without a limit.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -212,11 +211,11 @@ impl Broker {
             .for_each(|client| client.outbox.set_limit(bytes));
     }
 
-    /// Refuses subscriptions to this channel, pattern or sharded channel with `-NOPERM`, until it
-    /// is [allowed](Broker::allow) again. Publishing stays free.
+    /// Denies subscriptions to this channel, pattern or sharded channel with `-NOPERM`, until it is
+    /// [allowed](Broker::allow) again. Publishing stays allowed.
     ///
-    /// The name is taken literally. As when a server's rights are changed, the connections that
-    /// are subscribed to it are closed.
+    /// The name is literal. As after a change of a server's ACL, the connections that are subscribed
+    /// to it are closed.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -244,7 +243,7 @@ impl Broker {
         state.denied.insert(name);
     }
 
-    /// Takes back a [`deny`](Broker::deny).
+    /// Reverts a [`deny`](Broker::deny).
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -263,8 +262,8 @@ impl Broker {
         self.shared.lock().denied.remove(name.as_ref());
     }
 
-    /// Asks new connections for this password of the default user, or for none. Connections that
-    /// exist stay authenticated.
+    /// Sets the password of the default user, or removes it. It applies to new connections; existing
+    /// connections stay authenticated.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -284,8 +283,8 @@ impl Broker {
             password.map(|password| Bytes::copy_from_slice(password.as_bytes()));
     }
 
-    /// Adds a user beside the default one, or changes its password. Users may do everything; they
-    /// matter once the default user has a [password](Broker::set_password).
+    /// Adds a user in addition to the default user, or changes its password. Every user has all
+    /// rights. Users matter once the default user has a [password](Broker::set_password).
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -307,10 +306,10 @@ impl Broker {
         self.shared.lock().users.extend([entry]);
     }
 
-    /// Closes the listener and all connections, and resolves when that is done: who connects now
-    /// is refused.
+    /// Closes the listener and all connections, and resolves when that is done: new connections are
+    /// then refused.
     ///
-    /// Keys, settings and faults outlast the stop; subscriptions do not. On Linux the port stays
+    /// Keys, settings and faults survive the stop; subscriptions do not. On Linux the port stays
     /// reserved for this broker.
     ///
     /// ```
@@ -331,11 +330,11 @@ impl Broker {
         }
     }
 
-    /// Listens on the same port again. Does nothing when the broker runs.
+    /// Listens on the same port again. Does nothing if the broker is running.
     ///
     /// # Errors
     ///
-    /// When another process has taken the port.
+    /// Returns an error if another process has taken the port.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -358,8 +357,8 @@ impl Broker {
         Ok(())
     }
 
-    /// [Stops](Broker::stop) and [starts again](Broker::start_again): all connections are
-    /// dropped, and new ones accepted on the same port.
+    /// [Stops](Broker::stop) and [starts again](Broker::start_again): all connections are dropped, and
+    /// new ones are accepted on the same port.
     ///
     /// # Errors
     ///

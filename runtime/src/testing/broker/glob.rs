@@ -1,9 +1,9 @@
-//! Glob matching as Redis does it, byte for byte.
+//! Glob matching with the rules of Redis, byte for byte.
 //!
 //! A port of the server's `stringmatchlen`, quirks included: an unclosed class ends with the
 //! pattern, a range may run backwards, `[a-]` takes the bracket as the end of its range, and
-//! nothing but the empty pattern matches the empty name. Only the last star is ever retried, so
-//! the work is bounded by pattern times name and there is no recursion.
+//! only the empty pattern matches the empty name. Only the last star is ever retried, so the work is
+//! bounded by the length of the pattern times that of the name, and there is no recursion.
 
 use std::ffi::c_char;
 
@@ -34,7 +34,7 @@ pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
                 continue;
             }
         }
-        // A mismatch, or one of the two ended before the other: let the last star take one more.
+        // A mismatch, or one of the two ended before the other: extend the last star by one byte.
         match &mut retry {
             Some((after_star, from)) if *from + 1 < name.len() => {
                 *from += 1;
@@ -46,7 +46,7 @@ pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     p == pattern.len() && n == name.len()
 }
 
-/// Matches one byte against the element at `p`; answers where the next element starts.
+/// Matches one byte against the element at `p`. Returns the start of the next element.
 fn step(pattern: &[u8], p: usize, byte: u8) -> Option<usize> {
     match pattern[p] {
         b'?' => Some(p + 1),
@@ -56,7 +56,7 @@ fn step(pattern: &[u8], p: usize, byte: u8) -> Option<usize> {
     }
 }
 
-/// Matches one byte against the class that starts after the bracket before `p`.
+/// Matches one byte against the class whose opening bracket precedes `p`.
 fn class(pattern: &[u8], mut p: usize, byte: u8) -> Option<usize> {
     let negated = pattern.get(p) == Some(&b'^');
     p += usize::from(negated);
@@ -85,7 +85,8 @@ fn class(pattern: &[u8], mut p: usize, byte: u8) -> Option<usize> {
     (found != negated).then_some(p)
 }
 
-/// The server compares plain C `char`s, which are signed on some platforms.
+/// Whether a byte is in a range. The server compares plain C `char`s, which are signed on some
+/// platforms.
 fn in_range(start: u8, end: u8, byte: u8) -> bool {
     let (start, end, byte) = (start as c_char, end as c_char, byte as c_char);
     (start.min(end)..=start.max(end)).contains(&byte)

@@ -7,11 +7,11 @@ use super::client::ClientId;
 use super::events::Class;
 use super::state::BrokerState;
 
-/// How many databases SELECT can choose from, as in the server's default configuration.
+/// The number of databases, as in the server's default configuration.
 pub(super) const DATABASES: usize = 16;
 
-// The order of an event and an invalidation is the server's: a change invalidates before it is
-// told, an expiry is told first. (Invalidations by prefix come later still: see `tracking`.)
+// The order of events and invalidations is that of the server: for a change the invalidation precedes
+// the event, for an expiry the event comes first. (Invalidations by prefix come later: see `tracking`.)
 impl BrokerState {
     pub(super) fn set(
         &mut self,
@@ -40,7 +40,7 @@ impl BrokerState {
         true
     }
 
-    /// Sets or takes away a key's deadline. One that is past deletes the key.
+    /// Sets or removes a key's deadline. A deadline in the past deletes the key.
     pub(super) fn set_deadline(
         &mut self,
         by: ClientId,
@@ -70,7 +70,8 @@ impl BrokerState {
         true
     }
 
-    /// Empties one database, or all. No key event tells of it, only the invalidation of everything.
+    /// Empties one database, or all of them. This causes no key event, only an invalidation of all
+    /// keys.
     pub(super) fn flush(&mut self, by: ClientId, db: Option<usize>) {
         for (index, keys) in self.keys.databases.iter_mut().enumerate() {
             if db.is_none_or(|db| db == index) {
@@ -83,7 +84,7 @@ impl BrokerState {
         self.invalidate_everything(by);
     }
 
-    /// Deletes the keys whose deadline has come.
+    /// Deletes the keys whose deadline has passed.
     pub(super) fn expire(&mut self) {
         if self.keys.deadlines.is_empty() {
             return;

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::events::Classes;
 use super::keys::DATABASES;
 
-/// The databases and the deadlines of the keys in them.
+/// The databases, the deadlines of their keys, and the key events that are switched on.
 #[derive(Default)]
 pub(super) struct Keyspace {
     pub(super) databases: [HashMap<Bytes, Entry>; DATABASES],
@@ -24,7 +24,8 @@ impl Keyspace {
         self.databases[db].get(key).map(|entry| &entry.value)
     }
 
-    /// The key's deadline, if the key exists, if it has one.
+    /// Returns the deadline of a key: `None` if the key does not exist, `Some(None)` if it has no
+    /// deadline.
     pub(super) fn deadline(&self, db: usize, key: &[u8]) -> Option<Option<Instant>> {
         self.databases[db].get(key).map(|entry| entry.deadline)
     }

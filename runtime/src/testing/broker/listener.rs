@@ -1,4 +1,4 @@
-//! The listener: what runs between a start and a stop.
+//! The listener, which runs between a start and a stop of the broker.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -12,14 +12,14 @@ use super::connection;
 use super::outbox::Outbox;
 use super::state::Shared;
 
-/// A running listener. Its task owns the tasks of the connections; dropping this ends them all.
+/// A running listener. Its task owns the tasks of the connections; dropping this ends all of them.
 pub(super) struct Running {
     task: JoinHandle<()>,
     stop: oneshot::Sender<()>,
 }
 
 impl Running {
-    /// Listens on a bound socket.
+    /// Starts to listen on a bound socket.
     pub(super) fn start(shared: Arc<Shared>, socket: TcpSocket) -> io::Result<Self> {
         let listener = socket.listen(1024)?;
         let (stop, stopped) = oneshot::channel();
@@ -50,7 +50,7 @@ impl Drop for Running {
     }
 }
 
-/// A socket that has the port and does not listen on it yet; port 0 stands for any free one.
+/// Returns a socket that is bound to the port and does not listen yet; port 0 means any free port.
 pub(super) fn bound(port: u16) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(cfg!(unix))?;
@@ -58,12 +58,12 @@ pub(super) fn bound(port: u16) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Ends the listening for every copy of the socket, which closing alone does not: while another
-/// thread starts a process, that holds copies of all sockets from its fork to its exec.
+/// Stops listening on every copy of the socket. Closing it is not enough: while another thread starts a
+/// process, the child holds copies of all sockets from its fork to its exec.
 fn close(listener: TcpListener) {
     #[cfg(unix)]
     if let Ok(listener) = listener.into_std() {
-        // The standard library shuts down streams only; to the system both are sockets.
+        // The standard library can shut down only streams; to the system both are sockets.
         let socket = std::net::TcpStream::from(std::os::fd::OwnedFd::from(listener));
         let _ = socket.shutdown(std::net::Shutdown::Both);
     }
@@ -78,7 +78,7 @@ async fn accept(shared: &Arc<Shared>, listener: &TcpListener, connections: &mut 
             Some(_) = connections.join_next() => continue,
         };
         let Ok((stream, _)) = accepted else {
-            // Out of file descriptors, most likely: the next try is not made at once.
+            // Most likely out of file descriptors: wait before the next attempt.
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             continue;
         };
@@ -93,7 +93,7 @@ async fn accept(shared: &Arc<Shared>, listener: &TcpListener, connections: &mut 
     }
 }
 
-/// Expires keys when their time has come.
+/// Expires keys at their deadlines.
 async fn expire(shared: &Shared) {
     loop {
         let next = {

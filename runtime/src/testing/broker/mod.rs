@@ -1,13 +1,35 @@
-//! An in-process RESP3 server for examples and tests.
+//! The embedded broker.
 //!
-//! [`Broker`] listens on a free port of this machine and speaks enough of the protocol for the
-//! redis crate's `ConnectionManager`: subscriptions of all kinds, key events, invalidations, and
-//! the few commands around them. The same tests run against it and against real servers, so that
-//! it tells the same story frame by frame. It is no Redis: it keeps nothing, replicates nothing,
-//! and says `redis-push-broker` when asked who it is.
+//! [`Broker`] listens on a free port of this machine and speaks enough of the protocol for
+//! redis-rs's `ConnectionManager`: subscriptions of all kinds, key events, invalidations, and the few
+//! commands around them. The same conformance tests run against it and against real servers, frame by
+//! frame. It is not a Redis server: it does not persist or replicate anything, and `HELLO` names it
+//! `redis-push-broker`.
 //!
-//! Its [faults](Broker#faults) are what it is for: connections that die, a server that hangs,
-//! answers that come late, in pieces, or not at all.
+//! Its purpose is its [faults](Broker#faults): connections that die, a server that hangs, replies
+//! that arrive late, in pieces, or not at all.
+//!
+//! The way of a request through the files:
+//!
+//! ```text
+//! listener ─▶ connection ─▶ request ─▶ commands ─┬─▶ session, settings ────────┐
+//!  accepts     reads         parses     looks up ├─▶ subscribing ─▶ pubsub ────┤
+//!                                                └─▶ data ─▶ keys ─▶ tracking ─┤
+//!              connection ◀────────────── outbox ◀─────── reply ◀──────────────┘
+//!               writes                    queues          encodes
+//! ```
+//!
+//! `state` holds everything under one lock, as a single-threaded server would: a command runs as a
+//! whole, and every client sees the same order. `client`, `subscriptions`, `keyspace`,
+//! `tracking_table` and `call` define the types that the commands share, `glob` and `events` the rules
+//! of the server. `faults` holds the switches of the public API.
+//!
+//! Invariants:
+//!
+//! - A reply precedes the pushes that its own command causes on the same connection. Of these pushes,
+//!   messages precede invalidations.
+//! - A connection ends when its outbox is written, or at once when its client is dropped.
+//! - Dropping the [`Broker`] ends the listener's task, which owns the tasks of all connections.
 
 mod call;
 mod client;
@@ -34,6 +56,7 @@ mod tracking_table;
 
 #[cfg(redis_push_internals)]
 pub(crate) use glob::matches as matches_glob;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io};
@@ -64,15 +87,15 @@ use subscriptions::Kind;
 /// # }
 /// ```
 ///
-/// It knows HELLO, AUTH, QUIT, RESET, PING, ECHO, SELECT; CLIENT SETINFO, SETNAME, GETNAME, ID,
-/// KILL (by ID, TYPE, SKIPME), TRACKING (without OPTIN, OPTOUT, REDIRECT), TRACKINGINFO, NO-EVICT; the six
-/// commands that subscribe and unsubscribe, PUBLISH, SPUBLISH, PUBSUB; SET (EX, PX, KEEPTTL, NX,
+/// It supports HELLO, AUTH, QUIT, RESET, PING, ECHO, SELECT; CLIENT SETINFO, SETNAME, GETNAME, ID,
+/// KILL (by ID, TYPE, SKIPME), TRACKING (without OPTIN, OPTOUT, REDIRECT), TRACKINGINFO, NO-EVICT; the
+/// six commands that subscribe and unsubscribe, PUBLISH, SPUBLISH, PUBSUB; SET (EX, PX, KEEPTTL, NX,
 /// XX), GET, DEL, EXISTS, EXPIRE, PEXPIRE, PERSIST, TTL, PTTL, FLUSHALL, FLUSHDB; CONFIG GET and
-/// SET of `notify-keyspace-events` and `requirepass`. Where servers differ from one another it
-/// does mostly as the newest Valkey does.
+/// SET of `notify-keyspace-events` and `requirepass`. Where servers differ from one another, it mostly
+/// behaves like the newest Valkey.
 ///
-/// Nothing is lost while a connection lives: what a client does not read waits in memory, without
-/// bound unless [`limit_output`](Broker::limit_output) sets one.
+/// Nothing is lost while a connection lives: output that a client does not read waits in memory,
+/// without a bound unless [`limit_output`](Broker::limit_output) sets one.
 ///
 /// It runs on the tokio runtime that started it. Dropping it closes the listener and all
 /// connections.
@@ -81,8 +104,8 @@ pub struct Broker {
     addr: SocketAddr,
     /// The listener, while the broker runs.
     running: Mutex<Option<Running>>,
-    /// Bound and never listening. On Linux the listener can be bound beside it, and while that is
-    /// down nobody else is given the port.
+    /// Bound, but never listening. On Linux the listener can be bound to the same port, which stays
+    /// reserved while the listener is down.
     _reserved: Option<TcpSocket>,
 }
 
@@ -91,11 +114,11 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// When no port can be listened on.
+    /// Returns an error if the broker cannot listen on a port.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime with I/O and time enabled.
+    /// Panics outside a tokio runtime with I/O and time enabled.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -124,7 +147,7 @@ impl Broker {
         })
     }
 
-    /// The URL for the redis crate: `redis://127.0.0.1:PORT/`, without credentials.
+    /// Returns the URL for clients: `redis://127.0.0.1:PORT/`, without credentials.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -142,7 +165,7 @@ impl Broker {
         format!("redis://{}/", self.addr)
     }
 
-    /// The address that the broker listens on. It stays the same over a restart.
+    /// Returns the address that the broker listens on. A restart keeps it.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -159,9 +182,10 @@ impl Broker {
         self.addr
     }
 
-    /// Publishes a message, and answers how many subscriptions it was sent to.
+    /// Publishes a message, and returns the number of subscriptions it was sent to.
     ///
-    /// As PUBLISH does, it counts a client twice that has both the channel and a matching pattern.
+    /// Like PUBLISH, it counts a client twice if the client has both the channel and a matching
+    /// pattern.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -182,7 +206,7 @@ impl Broker {
             .publish(channel.as_ref(), payload.as_ref())
     }
 
-    /// Publishes a message on a sharded channel, and answers how many clients it was sent to.
+    /// Publishes a message on a sharded channel, and returns the number of clients it was sent to.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -200,12 +224,12 @@ impl Broker {
             .publish_shard(channel.as_ref(), payload.as_ref())
     }
 
-    /// Chooses the key events to publish, as `CONFIG SET notify-keyspace-events` does: `"KEA"` for
-    /// all but the rare ones, `""`, which is how a broker starts, for none.
+    /// Sets the key events to publish, as `CONFIG SET notify-keyspace-events` does: `"KEA"` for all
+    /// but the rare ones, `""` (the default) for none.
     ///
     /// # Panics
     ///
-    /// When a letter stands for no class of events.
+    /// Panics if a letter does not name a class of events.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -224,11 +248,12 @@ impl Broker {
     /// # }
     /// ```
     pub fn set_key_events(&self, classes: &str) {
-        let classes = Classes::parse(classes.as_bytes()).expect("letters of `Ag$lshzxeKEtmdn`");
+        let classes = Classes::parse(classes.as_bytes())
+            .expect("classes of key events must be letters of `Ag$lshzxeKEtmdn`");
         self.shared.lock().keys.events = classes;
     }
 
-    /// The number of open connections.
+    /// Returns the number of open connections.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -243,10 +268,10 @@ impl Broker {
         self.shared.lock().clients.len()
     }
 
-    /// Waits until at least `n` connections have a subscription of any kind; with `n = 0`, until
-    /// none has.
+    /// Waits until at least `n` connections have a subscription of any kind; with `n = 0`, until no
+    /// connection has one.
     ///
-    /// It has no bound of its own: put a `tokio::time::timeout` around it. Cancel safe.
+    /// The wait is unbounded: wrap it in a `tokio::time::timeout`. Cancel safe.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -275,9 +300,9 @@ impl Broker {
     }
 
     /// Waits until at least `n` connections are subscribed to this channel, pattern or sharded
-    /// channel; with `n = 0`, until none is.
+    /// channel; with `n = 0`, until no connection is.
     ///
-    /// It has no bound of its own: put a `tokio::time::timeout` around it. Cancel safe.
+    /// The wait is unbounded: wrap it in a `tokio::time::timeout`. Cancel safe.
     ///
     /// ```
     /// # use redis_push::testing::Broker;
@@ -308,11 +333,12 @@ impl Broker {
     async fn wait_until(&self, n: usize, count: impl Fn(&BrokerState) -> usize) {
         let mut changed = self.shared.lock().changed.subscribe();
         loop {
-            let now = count(&self.shared.lock());
-            if if n == 0 { now == 0 } else { now >= n } {
+            let found = count(&self.shared.lock());
+            let is_reached = if n == 0 { found == 0 } else { found >= n };
+            if is_reached {
                 return;
             }
-            // The sender lives as long as the state, which this handle keeps.
+            // This handle keeps the state, and the state the sender: this cannot fail.
             let _ = changed.changed().await;
         }
     }

@@ -1,4 +1,4 @@
-//! What waits to be written to one client.
+//! The output queue of one client.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,8 +7,8 @@ use bytes::BytesMut;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// The output queue of one connection. The state appends to it, the connection's task empties
-/// it; both hold it, and either end may close it.
+/// The output queue of one connection. The state appends to it and the connection's task empties it.
+/// Both hold it, and either may close it.
 #[derive(Default)]
 pub(super) struct Outbox {
     queue: Mutex<Queue>,
@@ -22,21 +22,21 @@ struct Queue {
     /// Bytes appended and not yet written to the socket.
     waiting: usize,
     limit: Option<usize>,
-    /// Nothing is accepted any more; the rest is written and then the connection closed.
+    /// Whether appending has ended: the connection is closed when the rest is written.
     finished: bool,
-    /// The connection is to be closed at once.
+    /// Whether the connection is to be closed at once.
     closed: bool,
 }
 
-/// Bytes that may be written from `not_before` on.
+/// Bytes that are written no earlier than `not_before`.
 struct Segment {
     not_before: Option<Instant>,
     bytes: BytesMut,
 }
 
 impl Outbox {
-    /// Appends bytes. Past the limit the whole queue is discarded and the connection closed, as
-    /// the server does with a client that does not read.
+    /// Appends bytes. Above the limit the whole queue is discarded and the connection closed, as in the
+    /// server for a client that does not read.
     pub(super) fn append(&self, bytes: &[u8]) {
         let mut queue = self.lock();
         if queue.finished || queue.closed {
@@ -58,7 +58,7 @@ impl Outbox {
         self.more.notify_one();
     }
 
-    /// Keeps what is appended from now on until the given time, and all that follows behind it.
+    /// Holds everything that is appended from now on until the given time.
     pub(super) fn hold(&self, until: Instant) {
         self.lock().segments.push_back(Segment {
             not_before: Some(until),
@@ -76,7 +76,7 @@ impl Outbox {
         self.more.notify_one();
     }
 
-    /// Closes the connection at once and discards what was not written.
+    /// Closes the connection at once and discards the bytes that were not written.
     pub(super) fn close(&self) {
         let mut queue = self.lock();
         queue.closed = true;
@@ -92,7 +92,7 @@ impl Outbox {
         }
     }
 
-    /// The next bytes to write, or `None` when the client has had everything there will be.
+    /// Waits for the next bytes to write. Returns `None` when the queue is finished and empty.
     pub(super) async fn next(&self) -> Option<BytesMut> {
         loop {
             let wait = {
@@ -111,7 +111,7 @@ impl Outbox {
         }
     }
 
-    /// Tells that so many bytes have reached the socket.
+    /// Records that this many bytes were written to the socket.
     pub(super) fn written(&self, bytes: usize) {
         let mut queue = self.lock();
         queue.waiting = queue.waiting.saturating_sub(bytes);

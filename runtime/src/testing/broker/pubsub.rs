@@ -1,4 +1,4 @@
-//! Subscriptions and the delivery of messages.
+//! The effects of subscribing and publishing on the state.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,12 @@ use super::state::BrokerState;
 use super::subscriptions::Kind;
 
 impl BrokerState {
-    /// Subscribes a client; a name it already has is confirmed again.
+    /// Subscribes a client. A name that the client already has is confirmed again.
     pub(super) fn subscribe(&mut self, id: ClientId, kind: Kind, name: &Bytes, reply: &mut Frames) {
         let Some(client) = self.clients.get_mut(&id) else {
             return;
         };
-        // The argument is a slice of the read buffer, which a kept name would keep alive.
+        // The argument is a slice of the read buffer, which it would keep alive.
         let name = Bytes::copy_from_slice(name);
         if client.names[kind as usize].insert(name.clone()) {
             self.subscriptions.0[kind as usize]
@@ -28,7 +28,7 @@ impl BrokerState {
         self.confirm(id, kind, kind.subscribed(), Some(&name), reply);
     }
 
-    /// Unsubscribes a client; a name it never had is confirmed all the same.
+    /// Unsubscribes a client. A name that the client never had is confirmed too.
     pub(super) fn unsubscribe(
         &mut self,
         id: ClientId,
@@ -36,11 +36,12 @@ impl BrokerState {
         name: &Bytes,
         reply: &mut Frames,
     ) {
-        self.forget(id, kind, name);
+        self.remove_name(id, kind, name);
         self.confirm(id, kind, kind.unsubscribed(), Some(name), reply);
     }
 
-    /// Unsubscribes a client from every name of a kind, each confirmed; from none, one null.
+    /// Unsubscribes a client from every name of a kind, with a confirmation for each; without any name,
+    /// one confirmation of null.
     pub(super) fn unsubscribe_all(&mut self, id: ClientId, kind: Kind, reply: &mut Frames) {
         let names = self
             .clients
@@ -55,7 +56,7 @@ impl BrokerState {
         }
     }
 
-    /// Drops every subscription of a client without a word to it.
+    /// Removes every subscription of a client without a confirmation.
     pub(super) fn unsubscribe_everything(&mut self, id: ClientId) {
         for kind in Kind::ALL {
             let names = self
@@ -64,12 +65,12 @@ impl BrokerState {
                 .map(|client| client.names[kind as usize].clone())
                 .unwrap_or_default();
             for name in &names {
-                self.forget(id, kind, name);
+                self.remove_name(id, kind, name);
             }
         }
     }
 
-    fn forget(&mut self, id: ClientId, kind: Kind, name: &[u8]) {
+    fn remove_name(&mut self, id: ClientId, kind: Kind, name: &[u8]) {
         if self
             .clients
             .get_mut(&id)
@@ -80,7 +81,8 @@ impl BrokerState {
         }
     }
 
-    /// Channels and patterns are counted together, sharded channels apart.
+    /// Writes a confirmation. It counts channels and patterns together, and sharded channels
+    /// separately.
     fn confirm(
         &self,
         id: ClientId,
@@ -106,8 +108,8 @@ impl BrokerState {
         });
     }
 
-    /// Delivers to the channel's own subscribers, then to those of each matching pattern, one
-    /// frame per matching subscription. Answers how many frames that were.
+    /// Delivers to the channel's subscribers, then to those of each matching pattern, one frame for
+    /// each matching subscription. Returns the number of frames.
     pub(super) fn publish(&mut self, channel: &[u8], payload: &[u8]) -> usize {
         let mut receivers = self.deliver(Kind::Channel, channel, &[channel, payload]);
         let matching: Vec<Bytes> = self
@@ -123,7 +125,7 @@ impl BrokerState {
         receivers
     }
 
-    /// Delivers to the subscribers of a sharded channel.
+    /// Delivers to the subscribers of a sharded channel. Returns the number of frames.
     pub(super) fn publish_shard(&mut self, channel: &[u8], payload: &[u8]) -> usize {
         self.deliver(Kind::Shard, channel, &[channel, payload])
     }

@@ -27,7 +27,7 @@ impl Frames {
         self.line(b'+', text.as_bytes());
     }
 
-    /// An error. Line ends in it become spaces: the text may hold what a client sent.
+    /// Writes an error. Line ends become spaces, because the text may contain bytes of a client.
     pub(super) fn error(&mut self, text: impl AsRef<[u8]>) {
         let text: Vec<u8> = text
             .as_ref()
@@ -69,7 +69,7 @@ impl Frames {
         self.header(b'*', length);
     }
 
-    /// A set; RESP2 has none and sends an array.
+    /// Writes the header of a set; RESP2 has no sets and uses an array.
     pub(super) fn set(&mut self, length: usize) {
         match self.protocol {
             Protocol::Resp2 => self.header(b'*', length),
@@ -77,7 +77,7 @@ impl Frames {
         }
     }
 
-    /// A map of `length` pairs; RESP2 has none and sends a flat array.
+    /// Writes the header of a map of `length` pairs; RESP2 has no maps and uses a flat array.
     pub(super) fn map(&mut self, length: usize) {
         match self.protocol {
             Protocol::Resp2 => self.header(b'*', length * 2),
@@ -85,7 +85,7 @@ impl Frames {
         }
     }
 
-    /// A push; in RESP2 it looks like any array.
+    /// Writes the header of a push; in RESP2 it looks like any array.
     pub(super) fn push(&mut self, length: usize) {
         match self.protocol {
             Protocol::Resp2 => self.header(b'*', length),
@@ -94,7 +94,7 @@ impl Frames {
     }
 
     fn header(&mut self, kind: u8, length: usize) {
-        // Every message passes here a few times: no detour over a `String`.
+        // Called a few times for each message: digits are written without a `String`.
         let mut digits = [0; 20];
         let mut start = digits.len();
         let mut rest = length;

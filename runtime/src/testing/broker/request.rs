@@ -2,16 +2,13 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// The server's limits: what is past them is a protocol error, before any memory is spent on it.
+/// The server's limits. A larger request is a protocol error, before any memory is allocated for it.
 const MAX_ARGUMENTS: i64 = 1024 * 1024;
-
 const MAX_BULK: i64 = 512 * 1024 * 1024;
-
 const MAX_LINE: usize = 64 * 1024;
 
-/// What a client may send before it has authenticated.
+/// The limits before a client has authenticated.
 const MAX_ARGUMENTS_UNAUTHENTICATED: i64 = 10;
-
 const MAX_BULK_UNAUTHENTICATED: i64 = 16 * 1024;
 
 /// The reason for closing a connection that does not speak the protocol.
@@ -24,8 +21,8 @@ impl ProtocolError {
     }
 }
 
-/// A request parser that keeps its place between reads, so that a request that arrives in many
-/// pieces is scanned once.
+/// A request parser that keeps its state between reads, so that a request that arrives in many pieces
+/// is parsed once.
 #[derive(Default)]
 pub(super) struct Parser {
     buffer: BytesMut,
@@ -35,13 +32,13 @@ pub(super) struct Parser {
 }
 
 impl Parser {
-    /// The buffer that the socket is read into.
+    /// Returns the buffer that the socket is read into.
     pub(super) fn buffer(&mut self) -> &mut BytesMut {
         self.buffer.reserve(16 * 1024);
         &mut self.buffer
     }
 
-    /// The next complete request, or `None` until more bytes have come.
+    /// Returns the next complete request, or `None` if more bytes are needed.
     pub(super) fn next(
         &mut self,
         authenticated: bool,
@@ -60,7 +57,7 @@ impl Parser {
                     if !authenticated && count > MAX_ARGUMENTS_UNAUTHENTICATED {
                         return Err(ProtocolError::new("unauthenticated multibulk length"));
                     }
-                    // Nothing is reserved for the announced count: it may be a lie.
+                    // Nothing is reserved for the announced count: it may be wrong.
                     self.missing = usize::try_from(count).unwrap_or(0);
                 }
                 Some(_) => {
@@ -117,7 +114,7 @@ impl Parser {
         Ok(Some(argument))
     }
 
-    /// The next line without its end.
+    /// Returns the next line without its line end.
     fn line(&mut self, too_long: &str) -> Result<Option<Bytes>, ProtocolError> {
         let searched = self.buffer.len().min(MAX_LINE + 1);
         let Some(end) = self.buffer[..searched]
@@ -136,7 +133,7 @@ impl Parser {
     }
 }
 
-/// A decimal number as the server reads it: digits and a minus, nothing else.
+/// Parses a decimal number as the server does: digits and a minus, nothing else.
 pub(super) fn integer(text: &[u8]) -> Option<i64> {
     let text = str::from_utf8(text).ok()?;
     if text.starts_with('+') || text.len() > 1 && text.trim_start_matches('-').starts_with('0') {
@@ -145,7 +142,7 @@ pub(super) fn integer(text: &[u8]) -> Option<i64> {
     text.parse().ok()
 }
 
-/// The words of an inline request; `None` when a quote is left open.
+/// Returns the words of an inline request; `None` if a quote is left open.
 fn words(line: &[u8]) -> Option<Vec<Bytes>> {
     let mut words = Vec::new();
     let mut rest = line.trim_ascii_start();
@@ -198,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_refused_before_it_is_stored() {
+    fn a_request_that_is_too_large_is_refused_before_it_is_stored() {
         for (bytes, reason) in [
             ("*1048577\r\n", "invalid multibulk length"),
             ("*1\r\n$536870913\r\n", "invalid bulk length"),

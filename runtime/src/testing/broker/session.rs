@@ -136,7 +136,7 @@ pub(super) fn auth(call: &mut Call<'_>) {
     }
 }
 
-/// A default user without a password takes any.
+/// Checks a user's password. A default user without a password accepts any.
 fn may_enter(call: &Call<'_>, user: &[u8], password: &[u8]) -> bool {
     match (user, &call.state.password) {
         (b"default", None) => true,
@@ -154,7 +154,7 @@ pub(super) fn quit(call: &mut Call<'_>) {
     call.ok();
 }
 
-/// Back to the state of a new connection.
+/// Resets the connection to the state of a new one.
 pub(super) fn reset(call: &mut Call<'_>) {
     call.state.unsubscribe_everything(call.id);
     call.state.stop_tracking(call.id);
@@ -207,7 +207,7 @@ pub(super) fn id(call: &mut Call<'_>) {
     call.reply.integer(call.id.cast_signed());
 }
 
-/// CLIENT KILL by ID, TYPE and SKIPME. The old form by address finds nobody.
+/// CLIENT KILL by ID, TYPE and SKIPME. The old form by address never finds a client.
 pub(super) fn kill(call: &mut Call<'_>) {
     let filters = &call.arguments[2..];
     if filters.len() == 1 {
@@ -258,7 +258,7 @@ pub(super) fn kill(call: &mut Call<'_>) {
     call.reply.count(killed.len());
     for other in killed {
         if other == me {
-            // It still gets this reply.
+            // The client still gets this reply.
             call.client().leaving = true;
         } else {
             call.state.disconnect(other);

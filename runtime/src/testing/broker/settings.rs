@@ -1,4 +1,4 @@
-//! Commands that change what a client, or the broker, pushes: CLIENT TRACKING and CONFIG.
+//! Commands that change which pushes a client, or every client, receives: CLIENT TRACKING and CONFIG.
 
 use bytes::Bytes;
 
@@ -21,7 +21,7 @@ pub(super) fn tracking(call: &mut Call<'_>) {
             (b"OPTIN" | b"OPTOUT", _) | (b"REDIRECT", [_, ..]) => {
                 return call
                     .reply
-                    .error("ERR OPTIN, OPTOUT and REDIRECT are not known to this broker");
+                    .error("ERR OPTIN, OPTOUT and REDIRECT are not supported by this broker");
             }
             _ => return call.syntax_error(),
         }
@@ -67,8 +67,9 @@ pub(super) fn tracking_info(call: &mut Call<'_>) {
         .collect(),
     };
     let redirect = if tracking.is_some() { 0 } else { -1 };
-    let prefixes = tracking.map(|tracking| tracking.prefixes.clone());
-    let prefixes = prefixes.unwrap_or_default();
+    let prefixes = tracking
+        .map(|tracking| tracking.prefixes.clone())
+        .unwrap_or_default();
     let reply = &mut call.reply;
     reply.map(3);
     reply.bulk("flags");
@@ -81,7 +82,7 @@ pub(super) fn tracking_info(call: &mut Call<'_>) {
     prefixes.iter().for_each(|prefix| reply.bulk(prefix));
 }
 
-/// The server's complaint about two prefixes of which one begins with the other.
+/// Returns the server's error for two prefixes of which one begins with the other.
 fn overlap(call: &mut Call<'_>, prefixes: &[Bytes]) -> Option<Vec<u8>> {
     let overlapping = |a: &Bytes, b: &Bytes| a.starts_with(b) || b.starts_with(a);
     let complaint = |prefix: &Bytes, with: &[u8], other: &Bytes| {
@@ -113,7 +114,7 @@ fn overlap(call: &mut Call<'_>, prefixes: &[Bytes]) -> Option<Vec<u8>> {
     })
 }
 
-/// Accepted, because clients ask for it; this broker evicts nobody.
+/// Accepted because clients send it; this broker evicts no client.
 pub(super) fn no_evict(call: &mut Call<'_>) {
     match call.arguments[2].to_ascii_lowercase().as_slice() {
         b"on" | b"off" => call.ok(),
@@ -122,7 +123,6 @@ pub(super) fn no_evict(call: &mut Call<'_>) {
 }
 
 const EVENTS: &str = "notify-keyspace-events";
-
 const PASSWORD: &str = "requirepass";
 
 pub(super) fn config_get(call: &mut Call<'_>) {
@@ -148,7 +148,7 @@ pub(super) fn config_get(call: &mut Call<'_>) {
     }
 }
 
-/// All settings of one call are made, or none.
+/// Applies all settings of one call, or none.
 pub(super) fn config_set(call: &mut Call<'_>) {
     let pairs = &call.arguments[2..];
     if !pairs.len().is_multiple_of(2) {

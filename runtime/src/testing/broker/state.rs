@@ -1,5 +1,5 @@
-//! Everything the broker knows, behind one lock: like the server it stands in for, it does one
-//! thing at a time, so that every client sees the same order.
+//! The state of the broker, under one lock. Like a real server, the broker does one thing at a time,
+//! so every client sees the same order.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,10 +15,10 @@ use super::reply::Protocol;
 use super::subscriptions::{Kind, Subscriptions};
 use super::tracking_table::{Tracking, TrackingTable};
 
-/// What the public handle, the listener and the tasks of the connections share.
+/// The state that the public handle, the listener and the tasks of the connections share.
 pub(super) struct Shared {
     state: Mutex<BrokerState>,
-    /// Woken when a key's deadline comes before all others.
+    /// Notified when a key's deadline becomes the earliest one.
     pub(super) deadline: Notify,
     pub(super) wire: watch::Sender<Wire>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Shared {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Wire {
     pub(super) paused: bool,
-    /// The size of one write; zero leaves it to the socket.
+    /// The size of one write in bytes; zero for no limit.
     pub(super) chunk: usize,
 }
 
@@ -59,17 +59,17 @@ pub(super) struct BrokerState {
     pub(super) loading: bool,
     pub(super) confirmation_delay: Duration,
     pub(super) output_limit: Option<usize>,
-    /// The client whose command is running. Pushes to it wait for the end of its reply.
+    /// The client whose command is running. Pushes to this client wait for the end of its reply.
     pub(super) running: Option<Running>,
-    /// Changes with every subscription and connection; `wait_for_subscribers` looks again then.
+    /// Changes with every subscription and connection; `wait_for_subscribers` checks again then.
     pub(super) changed: watch::Sender<()>,
 }
 
-/// The client whose command is running, and what was pushed to it meanwhile.
+/// The client whose command is running, and the pushes to it so far.
 pub(super) struct Running {
     pub(super) id: ClientId,
     pub(super) messages: Vec<u8>,
-    /// Invalidations come after messages, whichever was caused first.
+    /// Invalidations are sent after messages, regardless of which was caused first.
     pub(super) invalidations: Vec<u8>,
 }
 
@@ -79,10 +79,10 @@ pub(super) struct Client {
     pub(super) authenticated: bool,
     pub(super) name: Bytes,
     pub(super) db: usize,
-    /// Subscribed names by kind; `BrokerState::subscriptions` holds the same the other way round.
+    /// Subscribed names by kind: the reverse of `BrokerState::subscriptions`.
     pub(super) names: [BTreeSet<Bytes>; Kind::COUNT],
     pub(super) tracking: Option<Tracking>,
-    /// Closed once the replies so far are written.
+    /// Whether the connection closes once the replies so far are written.
     pub(super) leaving: bool,
 }
 
@@ -131,7 +131,7 @@ impl BrokerState {
         self.last_id
     }
 
-    /// Forgets a connection and all it was subscribed to, and has its socket closed.
+    /// Removes a connection and its subscriptions, and closes its socket.
     pub(super) fn disconnect(&mut self, id: ClientId) {
         self.unsubscribe_everything(id);
         self.stop_tracking(id);
@@ -141,7 +141,7 @@ impl BrokerState {
         self.changed.send_replace(());
     }
 
-    /// Pushes a message's frame to a client, behind the reply of the command that it runs.
+    /// Pushes a message's frame to a client, after the reply of the command that the client runs.
     pub(super) fn push(&mut self, id: ClientId, frame: &[u8]) {
         match &mut self.running {
             Some(running) if running.id == id => running.messages.extend_from_slice(frame),

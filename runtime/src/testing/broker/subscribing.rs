@@ -1,4 +1,5 @@
 //! Commands on subscriptions: the six that change them, the two that publish, and PUBSUB.
+//! The effects are in `pubsub`.
 
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub(super) fn sunsubscribe(call: &mut Call<'_>) {
     unsubscribe_from(call, Kind::Shard);
 }
 
-/// All names or none: one that is denied refuses the whole command.
+/// Subscribes to all names or to none: a denied name refuses the whole command.
 fn subscribe_to(call: &mut Call<'_>, kind: Kind) {
     let names = &call.arguments[1..];
     if names.iter().any(|name| call.state.denied.contains(name)) {
@@ -45,7 +46,7 @@ fn subscribe_to(call: &mut Call<'_>, kind: Kind) {
     }
     let delay = call.state.confirmation_delay;
     if !delay.is_zero() {
-        // No clock counts to `Duration::MAX`; a day is as good as never.
+        // A clock cannot represent `Duration::MAX` from now; a day is as good as never.
         call.client().outbox.hold(Instant::now() + delay.min(DAY));
     }
     for name in names {

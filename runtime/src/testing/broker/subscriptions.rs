@@ -29,7 +29,7 @@ impl Kind {
     }
 }
 
-/// Who is subscribed to what, by kind and name.
+/// The subscribed clients, by kind and name.
 #[derive(Default)]
 pub(super) struct Subscriptions(pub(super) [BTreeMap<Bytes, BTreeSet<ClientId>>; Kind::COUNT]);
 

@@ -1,7 +1,7 @@
-//! Client-side caching: who is told when a key changes.
+//! Client-side caching: the invalidations that a change of a key causes.
 //!
-//! Two modes, as in the server. By prefix (BCAST), changes are gathered while one client's
-//! pipelined commands run, and each prefix then sends its keys in one push. By key (without
+//! There are two modes, as in the server. By prefix (BCAST), changes are gathered while one client's
+//! pipelined commands run, and then the keys of each prefix are sent in one push. By key (without
 //! BCAST), a key that a client has read is invalidated once, at the moment of the change.
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use super::reply::{Frames, Protocol};
 use super::state::BrokerState;
 
 impl BrokerState {
-    /// Switches tracking on, or adds prefixes to it. The latest NOLOOP, or its absence, wins.
+    /// Switches tracking on, or adds prefixes to it. The latest call decides on NOLOOP.
     pub(super) fn start_tracking(
         &mut self,
         id: ClientId,
@@ -65,7 +65,7 @@ impl BrokerState {
         }
     }
 
-    /// Remembers that a client has read a key, when it tracks by key.
+    /// Records that a client has read a key, if the client tracks by key.
     pub(super) fn remember_read(&mut self, id: ClientId, key: &[u8]) {
         let tracking = self
             .clients
@@ -80,7 +80,8 @@ impl BrokerState {
         }
     }
 
-    /// Tells of a changed key: at once whom has read it, later whom tracks a prefix of it.
+    /// Invalidates a changed key: at once for clients that have read it, and in the next
+    /// [flush](Self::flush_invalidations) for clients that track a prefix of it.
     pub(super) fn invalidate(&mut self, by: Option<ClientId>, key: &Bytes) {
         for (prefix, entry) in &mut self.tracking.prefixes {
             if key.starts_with(prefix) {
@@ -94,7 +95,7 @@ impl BrokerState {
         }
     }
 
-    /// Tells every tracking client that nothing it has cached holds any more.
+    /// Invalidates all keys for every tracking client.
     pub(super) fn invalidate_everything(&mut self, by: ClientId) {
         let mut tracking: Vec<ClientId> = self
             .clients
@@ -109,7 +110,7 @@ impl BrokerState {
         self.tracking.readers.clear();
     }
 
-    /// Sends what was gathered for each prefix. Called when a client's commands are through.
+    /// Sends the keys that were gathered for each prefix. Called after the commands of a client.
     pub(super) fn flush_invalidations(&mut self) {
         let due: Vec<_> = self
             .tracking
@@ -140,7 +141,8 @@ impl BrokerState {
             .is_some_and(|tracking| tracking.no_loop)
     }
 
-    /// RESP2 has no frame for an invalidation: such a client is told nothing, as by the server.
+    /// Sends an invalidation of these keys, or of all keys. RESP2 has no frame for it: as in the
+    /// server, a RESP2 client gets none.
     fn send_invalidation(&mut self, id: ClientId, keys: Option<&[&Bytes]>) {
         let Some(client) = self
             .clients

@@ -1,7 +1,7 @@
-//! The same program with an allocator that counts, for the allocations per delivery of W4.
+//! The program `compare` with a counting allocator, for the allocations per delivery in W4.
 //!
-//! The counting costs time, so it is a program of its own, which `compare` builds and runs for
-//! that one column.
+//! Counting costs time, so this is a separate program, which `compare` builds and runs for that
+//! one column.
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;

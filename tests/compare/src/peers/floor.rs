@@ -1,5 +1,5 @@
-//! The least that can be done with a `ConnectionManager`: a closure that decodes where it is
-//! called, and nothing else: no routing, no buffer, no task.
+//! The minimum with a `ConnectionManager`: a push sender that decodes in its own closure, without
+//! routing, buffers or tasks.
 
 use redis::aio::ConnectionManagerConfig;
 use redis::{Client, PushInfo, PushKind, Value};

@@ -1,5 +1,5 @@
-//! fred: a `SubscriberClient` and its one broadcast channel of messages, of which every handler
-//! has a receiver and picks out what is its own.
+//! fred: a `SubscriberClient` with one broadcast channel of messages. Every handler has a receiver,
+//! and filters it.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) async fn start(job: &Job, port: u16, lanes: &Lanes) -> crate::Result<
     }
     let client: SubscriberClient = builder.build_subscriber_client()?;
     client.init().await?;
-    lanes.tells_loss();
+    lanes.reports_loss();
     for index in 0..job.handlers {
         let receiver = client.message_rx();
         tokio::spawn(run(

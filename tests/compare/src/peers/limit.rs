@@ -1,4 +1,4 @@
-//! What the machine can do: one thread on a blocking socket that scans just enough of a frame to
+//! The limit of the machine: one thread on a blocking socket that scans just enough of a frame to
 //! find the payload.
 
 use std::io::{Read, Write};
@@ -67,8 +67,8 @@ impl Reader {
         }
     }
 
-    /// Handles the first frame if it is there as a whole: its length. The answer to HELLO is
-    /// stepped over line by line, everything else is a push of three items.
+    /// Handles the first frame if it is complete, and returns its length. The reply to HELLO is
+    /// skipped line by line. Everything else is a push of three items.
     fn frame(&mut self, bytes: &[u8]) -> Option<usize> {
         if *bytes.first()? != b'>' {
             let line = bytes.windows(2).position(|pair| pair == b"\r\n")?;

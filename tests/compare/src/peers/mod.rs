@@ -1,4 +1,4 @@
-//! The clients that are compared, each as its documentation says it is used.
+//! The clients under comparison, each used as its documentation recommends.
 
 mod floor;
 mod fred;
@@ -20,7 +20,7 @@ use crate::Result;
 use crate::job::Job;
 use crate::lanes::Lanes;
 
-/// How many messages a buffer holds that counts messages, where buffers are made equal.
+/// The size of buffers that count messages, where buffers are made equal.
 pub(crate) const BUFFER: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 
 #[derive(
@@ -39,7 +39,7 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    /// Why this peer does not take part.
+    /// The reason why this peer does not run the job, if there is one.
     pub(crate) fn refuses(self, job: &Job) -> Option<&'static str> {
         match self {
             Self::Ruststream if job.handlers > self.most_handlers() => {
@@ -58,7 +58,7 @@ impl Peer {
         }
     }
 
-    /// How many subscriptions the server sees.
+    /// How many subscriptions the server counts.
     pub(crate) fn subscriptions(self, job: &Job) -> usize {
         match self {
             Self::Ruststream => job.handlers,
@@ -66,7 +66,7 @@ impl Peer {
         }
     }
 
-    /// Where its messages are counted.
+    /// The counters of this peer's messages.
     pub(crate) fn lanes(self, job: &Job) -> Lanes {
         match self {
             Self::Floor | Self::Limit => Lanes::single(job),
@@ -82,7 +82,7 @@ impl fmt::Display for Peer {
     }
 }
 
-/// A subscribed client; dropping it ends the subscriptions.
+/// A subscribed client. Dropping it ends the subscriptions.
 pub(crate) struct Running {
     _keep: Box<dyn Any + Send>,
     lost: Option<Box<dyn Fn() -> u64 + Send>>,
@@ -96,7 +96,8 @@ impl Running {
         }
     }
 
-    /// For a peer that is asked what it lost; others tell [`Lanes::add_lost`] as it happens.
+    /// Sets how to query the losses of a peer that does not report them as they happen with
+    /// [`Lanes::add_lost`].
     fn with_lost(mut self, lost: impl Fn() -> u64 + Send + 'static) -> Self {
         self.lost = Some(Box::new(lost));
         self
@@ -104,13 +105,13 @@ impl Running {
 
     pub(crate) fn ask_lost(&self, lanes: &Lanes) {
         if let Some(lost) = &self.lost {
-            lanes.tells_loss();
+            lanes.reports_loss();
             lanes.add_lost(lost());
         }
     }
 }
 
-/// Starts the job's peer; returns when it has subscribed to everything, as far as it tells.
+/// Starts the job's peer. Returns when the peer reports that everything is subscribed.
 pub(crate) async fn start(job: &Job, port: u16, lanes: &Lanes) -> Result<Running> {
     match job.peer {
         Peer::RedisPush => redis_push::start(job, port, lanes).await,

@@ -1,4 +1,4 @@
-//! redis-push over its default link, with handlers written by hand.
+//! redis-push over its default link, with handwritten handlers.
 
 use std::hint::black_box;
 use std::sync::Arc;

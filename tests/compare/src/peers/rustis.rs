@@ -15,7 +15,7 @@ use crate::lanes::{Lane, Lanes};
 
 pub(super) async fn start(job: &Job, port: u16, lanes: &Lanes) -> Result<Running> {
     let client = Client::connect(format!("redis://127.0.0.1:{port}")).await?;
-    lanes.tells_loss();
+    lanes.reports_loss();
     for (index, channel) in job.channel_names().into_iter().enumerate() {
         let stream = client.subscribe(channel).await?;
         if job.fan_out() == 1 {
@@ -58,7 +58,8 @@ async fn run_shared(mut messages: Receiver<Arc<PubSubMessage>>, lane: Arc<Lane>,
     }
 }
 
-/// It drops the oldest and keeps the newest, so a message always follows what was dropped.
+/// Adds the stream's new losses. The stream drops the oldest messages, so a message always follows a
+/// loss and this is called again.
 fn note_dropped(stream: &PubSubStream, known: &mut usize, lanes: &Lanes) {
     let dropped = stream.dropped_messages();
     if dropped != *known {

@@ -1,5 +1,5 @@
-//! RustStream with its Redis broker: a handler type mounted on a Pub/Sub source, each with a
-//! connection of its own. It tells a loss in a log line, which is read here.
+//! RustStream with its Redis broker: a handler type mounted on a Pub/Sub source, each with its own
+//! connection. It reports a loss in a log line, which is read here.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl Handle<Quote> for OnQuote {
 }
 
 pub(super) async fn start(job: &Job, port: u16, lanes: &Lanes) -> crate::Result<Running> {
-    lanes.tells_loss();
+    lanes.reports_loss();
     tracing::subscriber::set_global_default(Log(lanes.clone()))?;
     let broker = RedisBroker::standalone(format!("redis://127.0.0.1:{port}"));
     let app = RustStream::new(AppInfo::new("compare", "0.0.0")).with_broker(broker, |scope| {
@@ -47,7 +47,7 @@ pub(super) async fn start(job: &Job, port: u16, lanes: &Lanes) -> crate::Result<
     Ok(Running::new(app.start().await?))
 }
 
-/// Adds up what warnings say was lost.
+/// Adds up the losses that warnings report.
 struct Log(Lanes);
 
 impl Subscriber for Log {

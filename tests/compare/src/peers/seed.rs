@@ -1,5 +1,5 @@
-//! What services write by hand: one broadcast channel as the push sender of a `ConnectionManager`,
-//! and a task for each handler that receives everything and picks out what is its own.
+//! The pattern that services write by hand: one broadcast channel as the push sender of a
+//! `ConnectionManager`, and a task for each handler that receives everything and filters it.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::lanes::{Lane, Lanes};
 
 pub(super) async fn start(job: &Job, port: u16, lanes: &Lanes) -> Result<Running> {
     let (sender, _) = broadcast::channel::<PushInfo>(BUFFER.get());
-    lanes.tells_loss();
+    lanes.reports_loss();
     for index in 0..job.handlers {
         let receiver = sender.subscribe();
         tokio::spawn(run(

@@ -1,4 +1,4 @@
-//! Everything that is logged, as text.
+//! Captures everything that is logged, as text.
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
@@ -9,7 +9,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// A subscriber of `tracing` that takes events and spans of every level and target.
+/// A subscriber of `tracing` that records events and spans of every level and target.
 #[derive(Clone, Default)]
 pub(crate) struct Capture {
     text: Arc<Mutex<String>>,
@@ -18,12 +18,12 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    /// What has been captured: a line for each event and span.
+    /// The captured text, with a line for each event and span.
     pub(crate) fn text(&self) -> String {
         self.lock().clone()
     }
 
-    /// How many events there were.
+    /// How many events were captured.
     pub(crate) fn events(&self) -> u64 {
         self.events.load(Relaxed)
     }
@@ -80,7 +80,7 @@ impl Visit for Line {
     }
 }
 
-/// An error and everything behind it, in both ways that it prints.
+/// An error and its sources, each with `Display` and `Debug`.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
     let mut next = Some(error);

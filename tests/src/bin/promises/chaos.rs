@@ -1,4 +1,4 @@
-//! A handler that does everything that can be done, by chance, and counts it.
+//! A handler that ends in every possible way, at random, and counts how it ended.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::panics::ASKED;
 
-/// How often something is done, in a hundred.
+/// How often a handler does something, in percent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Odds {
     fails: u8,
@@ -38,7 +38,7 @@ impl Odds {
     }
 }
 
-/// What a handler has counted of its own ends.
+/// The outcomes that a handler has counted itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts(Arc<[AtomicU64; 5]>);
 
@@ -56,8 +56,8 @@ impl Counts {
         self.0[end as usize].fetch_add(1, Relaxed);
     }
 
-    /// Whether the library has counted the same. Of `unmatched` it sees more: what the template
-    /// does not match never comes here.
+    /// Whether the library has counted the same. The library's `unmatched` may be higher, because a
+    /// push that the template does not match never reaches the handler.
     pub(crate) fn are_those_of(&self, stats: &HandlerStats) -> bool {
         let [handled, failed, panicked, rejected, unmatched] =
             self.0.each_ref().map(|count| count.load(Relaxed));
@@ -101,7 +101,7 @@ impl Chaos {
         Mount::new(self)
     }
 
-    /// Lets it have policies, any of them.
+    /// Chooses policies at random.
     pub(crate) fn with_policies(mut self, rng: &mut fastrand::Rng) -> Self {
         self.spec = match rng.u8(..4) {
             0 => self.spec.overflow(Overflow::DropNewest),
@@ -120,7 +120,7 @@ impl Chaos {
         self
     }
 
-    /// Whether a message on this channel reaches it.
+    /// Whether a message on this channel reaches the handler.
     pub(crate) fn hears(&self, channel: &str) -> bool {
         self.subscriptions
             .iter()
@@ -130,7 +130,7 @@ impl Chaos {
             })
     }
 
-    /// A number below a hundred.
+    /// A random number below a hundred.
     fn roll(&self) -> u8 {
         self.rng
             .lock()
@@ -185,9 +185,10 @@ impl Handler<()> for Chaos {
     }
 
     async fn handle_gap(&self, _gap: &Gap, _state: &()) -> Result<(), Fault> {
-        match self.happens(self.odds.fails_gap) {
-            true => Err(Fault::failed("by chance")),
-            false => Ok(()),
+        if self.happens(self.odds.fails_gap) {
+            Err(Fault::failed("by chance"))
+        } else {
+            Ok(())
         }
     }
 }

@@ -1,4 +1,4 @@
-//! P1: whatever handlers do, every message that has come is accounted for.
+//! P1: whatever handlers do, every message received is accounted for.
 
 use redis_push::Stats;
 use redis_push::testing::Broker;
@@ -10,10 +10,10 @@ use crate::context::Context;
 use crate::figure::Figure;
 use crate::schedule::Schedule;
 
-/// How many schedules run side by side on brokers; one more runs on the real server.
+/// How many schedules run concurrently, each on its own broker. One more runs on the real server.
 const WORKERS: usize = 6;
 
-/// What came of schedules.
+/// The results of schedules.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sums {
     pub(crate) schedules: u64,
@@ -22,11 +22,11 @@ pub(crate) struct Sums {
     pub(crate) cancelled: u64,
     pub(crate) disconnects: u64,
     pub(crate) looks: u64,
-    /// Looks at any moment at which more had come out than gone in.
+    /// Looks at which a handler had more messages accounted for than received.
     pub(crate) unequal: u64,
-    /// Handlers whose account was not even at a quiet moment or behind a shutdown.
+    /// Handlers whose counts did not add up at a quiet moment or after a shutdown.
     pub(crate) uneven: u64,
-    /// Handlers whose account was not what they had counted themselves, or what was published.
+    /// Handlers whose counts differed from what they had counted themselves.
     pub(crate) untrue: u64,
 }
 
@@ -45,7 +45,7 @@ impl Sums {
         }
     }
 
-    /// Adds what the report of a shutdown says of handlers that have counted for themselves.
+    /// Adds the counts in the report of a shutdown, compared with the handlers' own counts.
     pub(crate) fn add_report(&mut self, stats: &Stats, counts: &[Counts]) {
         for (entry, counts) in stats.handlers.iter().zip(counts) {
             self.received += entry.received;
@@ -87,19 +87,19 @@ pub(crate) async fn run(context: Context) {
         "looks": sums.looks,
     });
     let uneven = Figure::new("P1", "violations at quiet moments", sums.uneven).must_be(0);
-    context.say(uneven.detail(detail));
+    context.record(uneven.detail(detail));
     let unequal = Figure::new(
         "P1",
         "violations of the inequality at any moment",
         sums.unequal,
     );
-    context.say(unequal.must_be(0));
+    context.record(unequal.must_be(0));
     let untrue = Figure::new(
         "P1",
         "accounts that differ from what handlers counted",
         sums.untrue,
     );
-    context.say(untrue.must_be(0));
+    context.record(untrue.must_be(0));
 }
 
 /// Runs schedules one after another.

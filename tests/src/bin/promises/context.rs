@@ -1,4 +1,4 @@
-//! What a run of a promise is given.
+//! The input of a run of a promise.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -11,7 +11,7 @@ use crate::figure::Figure;
 use crate::report::Report;
 use crate::subject::Subject;
 
-/// The server, the subject, the seed and how much there is to do.
+/// The server, the subject, the seed and the size of a run.
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) binary: ServerBinary,
@@ -22,24 +22,24 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// One of two sizes.
+    /// Picks one of two sizes.
     pub(crate) fn pick<T>(&self, quick: T, full: T) -> T {
         if self.quick { quick } else { full }
     }
 
-    /// A source of choices that depends on the seed, the subject and `purpose` only.
+    /// A random generator that depends only on the seed, the subject and `purpose`.
     pub(crate) fn rng(&self, purpose: &str) -> fastrand::Rng {
         let mut hasher = DefaultHasher::new();
         (self.seed, self.subject, purpose).hash(&mut hasher);
         fastrand::Rng::with_seed(hasher.finish())
     }
 
-    /// A server of its own.
+    /// Starts a new server.
     pub(crate) async fn server(&self) -> RealServer {
         RealServer::start(&self.binary).await
     }
 
-    /// A subscriber over the link in question, with the library's own defaults.
+    /// A subscriber over the link under test, with the library's defaults.
     pub(crate) fn subscriber(&self, url: impl Into<String>) -> Subscriber {
         let subscriber = Subscriber::new(url);
         match self.subject {
@@ -48,17 +48,17 @@ impl Context {
         }
     }
 
-    /// Hands a figure in.
-    pub(crate) fn say(&self, figure: Figure) {
-        self.report.take(self.subject, figure);
+    /// Records a figure.
+    pub(crate) fn record(&self, figure: Figure) {
+        self.report.add(self.subject, figure);
     }
 }
 
-/// Waits until a subscriber has noticed that something is wrong.
+/// Waits until a subscriber is not ready any more.
 ///
 /// # Panics
 ///
-/// When it does not.
+/// If it stays ready.
 pub(crate) async fn unready(handle: &Handle) {
     within("the outage to be noticed", async {
         while handle.is_ready() {
@@ -73,7 +73,7 @@ pub(crate) fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-/// The value at `part` of the way through sorted ones; 0 if there are none.
+/// The quantile `part`, from 0 to 1, of sorted values. Zero if there are none.
 pub(crate) fn quantile(sorted: &[f64], part: f64) -> f64 {
     match sorted.len() {
         0 => 0.0,

@@ -1,4 +1,4 @@
-//! What services write without this library, for comparison.
+//! Code that services write without this library, for comparison.
 
 use std::future::Future;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::stream::{Event, Lane, Stream};
 use crate::subject::Subject;
 
-/// A control at work. Dropping it ends it.
+/// A running control. Dropping it ends it.
 pub(crate) struct Control {
     manager: ConnectionManager,
     tasks: JoinSet<()>,
@@ -33,7 +33,7 @@ impl Control {
         }
     }
 
-    /// Sends a command again and again, as a service does that has one manager for everything.
+    /// Sends a command periodically, like a service that uses one manager for everything.
     pub(crate) fn send_commands_every(&mut self, pause: Duration) {
         let mut manager = self.manager.clone();
         self.tasks.spawn(async move {
@@ -44,8 +44,8 @@ impl Control {
         });
     }
 
-    /// One broadcast channel as the push sender; each handler receives everything and picks out
-    /// its own; a task subscribes again when redis-rs tells of a disconnection.
+    /// One broadcast channel as the push sender. Each handler receives everything and filters it. A
+    /// task subscribes again when redis-rs reports a disconnection.
     async fn seed(client: Client, lanes: &[Lane], streams: &[Stream]) -> RedisResult<Self> {
         let (sender, mut pushes) = broadcast::channel::<PushInfo>(65_536);
         let mut tasks = JoinSet::new();
@@ -60,7 +60,7 @@ impl Control {
             loop {
                 match pushes.recv().await {
                     Ok(push) if push.kind == PushKind::Disconnection => {
-                        // A service would log the error here, and go on.
+                        // A service would log the error here and continue.
                         let _ = subscribe(&mut again, &lanes).await;
                     }
                     Ok(_) | Err(RecvError::Lagged(_)) => {}
@@ -71,7 +71,7 @@ impl Control {
         Ok(Self { manager, tasks })
     }
 
-    /// A manager that resubscribes by itself, and one loop that hands messages out.
+    /// A manager with automatic resubscription, and one loop that distributes messages.
     async fn plain(client: Client, lanes: &[Lane], streams: &[Stream]) -> RedisResult<Self> {
         let (sender, mut pushes) = mpsc::unbounded_channel::<PushInfo>();
         let config = ConnectionManagerConfig::new()
@@ -102,7 +102,7 @@ async fn filter(mut pushes: broadcast::Receiver<PushInfo>, lane: Lane, stream: S
     }
 }
 
-/// Writes down what a push means to a lane.
+/// Adds a push to the stream of a lane if it concerns the lane.
 fn note(push: &PushInfo, lane: &Lane, stream: &Stream) {
     let wanted = match lane.subscription.kind() {
         Kind::Pattern => PushKind::PMessage,
@@ -119,7 +119,7 @@ fn note(push: &PushInfo, lane: &Lane, stream: &Stream) {
     }
 }
 
-/// Subscribes to each name with a call of its own.
+/// Subscribes to each name with its own call.
 fn subscribe(
     manager: &mut ConnectionManager,
     lanes: &[Lane],

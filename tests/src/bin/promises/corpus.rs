@@ -1,4 +1,4 @@
-//! Payloads, names and frames that have been somebody's downfall.
+//! Payloads, names and frames that are known to break parsers.
 
 use std::iter::repeat_n;
 
@@ -51,7 +51,7 @@ pub(crate) fn payloads() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Channel names behind a prefix.
+/// Channel names with a prefix.
 pub(crate) fn names(prefix: &str) -> Vec<Vec<u8>> {
     let with = |rest: &[u8]| [prefix.as_bytes(), rest].concat();
     vec![

@@ -1,4 +1,4 @@
-//! P9: what all handlers may hold together when all of them are stuck.
+//! P9: how much memory all handlers together may hold when all of them are stuck.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::stream::Lane;
 
 const HANDLERS: usize = 1_000;
 const PAYLOAD: usize = 1_000;
-/// How many times the limit is published.
+/// How many times as much as the limit is published.
 const TIMES: usize = 3;
 
 struct Stuck(Spec);
@@ -40,13 +40,13 @@ pub(crate) async fn run(context: Context) {
     let starting = context
         .subscriber(server.url())
         .memory_limit(limit)
-        // The wire link would let the messages wait in the server.
+        // With its default the wire link would leave the messages in the server.
         .wire_wait(Duration::ZERO)
         .handlers(mounts)
         .start();
     let handle = within("the start", starting).await.expect("a start");
     let mut publisher = Publisher::connect(server.addr()).await;
-    // One message is in each handler's hand before the others come, and only those are in buffers.
+    // Each handler receives one message before the others come, so only the others are in buffers.
     let mut published = publish(&mut publisher, &names).await;
     arrived(&handle, published, HANDLERS as u64).await;
     let mut most = 0;
@@ -60,7 +60,7 @@ pub(crate) async fn run(context: Context) {
     let figure = Figure::new("P9", "1,000 stuck handlers: held / memory_limit, max", held);
     let dropped = sum(&handle, |counts| counts.dropped);
     let detail = json!({"limit": limit, "published": published, "dropped": dropped});
-    context.say(figure.at_most(1).detail(detail));
+    context.record(figure.at_most(1).detail(detail));
     let least = handle
         .stats()
         .handlers
@@ -72,7 +72,7 @@ pub(crate) async fn run(context: Context) {
         "1,000 stuck handlers: those whose buffer was emptied for others",
         u64::from(least == Some(0)),
     );
-    context.say(figure.must_be(0));
+    context.record(figure.must_be(0));
 }
 
 /// Publishes one message for each handler, and returns how many that were.

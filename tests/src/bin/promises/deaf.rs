@@ -1,4 +1,4 @@
-//! P5: outages of every length, with refusals before the server is good again.
+//! P5: outages of every length, with refusals before the server is healthy again.
 
 use std::time::{Duration, Instant};
 
@@ -14,20 +14,20 @@ use crate::listener::Setting;
 use crate::publisher::{Publisher, payload};
 use crate::stream::Lane;
 
-/// Who has heard nothing for so long, from a server that is good, is deaf.
+/// A subscriber is deaf if it receives nothing for this long from a healthy server.
 const DEAF: Duration = Duration::from_secs(10);
 const OTHER_PASSWORD: &str = "another";
 
-/// What happens until the server is good again.
+/// What happens until the server is healthy again.
 #[derive(Clone, Copy, Debug)]
 enum Outage {
-    /// The server crashes, and starts again after so long.
+    /// The server crashes, and starts again after this time.
     Crash(Duration),
-    /// It crashes, and for so long after its start it asks for a password that we do not have.
+    /// The server crashes, and for this time after its start it requires another password.
     WrongPassword(Duration),
-    /// The connection is lost, and for so long every command is answered like this.
+    /// The connection is lost, and for this time every command gets this reply.
     Answer(Duration, &'static str),
-    /// The connection is lost, and for so long no new one can be made.
+    /// The connection is lost, and for this time no new one can be made.
     Unreachable(Duration),
 }
 
@@ -51,7 +51,7 @@ impl Outage {
         all
     }
 
-    /// Lets it happen, and returns when the server is good again.
+    /// Runs the outage, and returns when the server is healthy again.
     async fn happen(self, server: &RealServer, proxy: &Proxy) {
         match self {
             Self::Crash(outage) => {
@@ -85,10 +85,10 @@ impl Outage {
     }
 }
 
-/// What came of one outage.
+/// The result of one outage.
 struct Ran {
     outage: Outage,
-    /// How long each lane took to hear something; `None` for a deaf one.
+    /// How long each lane took to receive something. `None` for a deaf lane.
     heard_after: Vec<Option<Duration>>,
     unreported: u64,
 }
@@ -107,7 +107,7 @@ pub(crate) async fn run(context: Context) {
     let deaf: Vec<_> = runs.iter().filter(|run| run.is_deaf()).collect();
     let names: Vec<_> = deaf.iter().map(|run| format!("{:?}", run.outage)).collect();
     let figure = Figure::new("P5", "deaf runs", deaf.len()).must_be(0);
-    context.say(figure.detail(json!({
+    context.record(figure.detail(json!({
         "runs": runs.len(),
         "deaf": names,
         "deaf_after_seconds": DEAF.as_secs(),
@@ -117,11 +117,11 @@ pub(crate) async fn run(context: Context) {
     for (name, part) in [("p50", 0.5), ("max", 1.0)] {
         let what = format!("server good to first message, {name}");
         let figure = Figure::new("P5", what, quantile(&times, part)).unit("ms");
-        context.say(figure.detail(json!({"lanes": times.len(), "deaf_runs": deaf.len()})));
+        context.record(figure.detail(json!({"lanes": times.len(), "deaf_runs": deaf.len()})));
     }
     let unreported = runs.iter().map(|run| run.unreported).sum::<u64>();
     let figure = Figure::new("P5", "unreported losses over these outages", unreported);
-    context.say(figure.must_be(0));
+    context.record(figure.must_be(0));
 }
 
 async fn one(context: &Context, outage: Outage) -> Ran {
@@ -134,7 +134,10 @@ async fn one(context: &Context, outage: Outage) -> Ran {
     for number in 0..BEFORE {
         publish(&mut publisher, &lanes, number).await;
     }
-    assert!(listener.catches_up(&[BEFORE; 8], DEAF).await, "it listens");
+    assert!(
+        listener.catches_up(&[BEFORE; 8], DEAF).await,
+        "nothing arrives before the outage"
+    );
     outage.happen(&server, &proxy).await;
     let good = Instant::now();
     let mut publisher = Publisher::connect(server.addr()).await;

@@ -50,7 +50,7 @@ pub(crate) async fn run(context: Context) {
         part(sums.delivering, sums.allowed),
     );
     let detail = json!({"rounds": rounds, "allowed": sums.allowed, "denied": sums.denied});
-    context.say(names.must_be(1).detail(detail));
+    context.record(names.must_be(1).detail(detail));
     let reported = part(sums.reported, sums.denied);
     let figure = Figure::new(
         "P7",
@@ -59,21 +59,21 @@ pub(crate) async fn run(context: Context) {
     );
     reasons.sort();
     reasons.dedup();
-    context.say(figure.must_be(1).detail(json!({"reasons": reasons})));
+    context.record(figure.must_be(1).detail(json!({"reasons": reasons})));
     let back = Figure::new(
         "P7",
         "denied names that deliver once allowed, part",
         part(sums.back, sums.denied),
     );
-    context.say(back.must_be(1));
+    context.record(back.must_be(1));
 }
 
 fn part(some: usize, all: usize) -> f64 {
     some as f64 / all as f64
 }
 
-/// Denies the first `denied` names to a running subscriber, then allows them again. Returns what
-/// the server says of the first.
+/// Denies the first `denied` names to a running subscriber, then allows them again. Returns the
+/// server's reason for the first name.
 async fn round(
     context: &Context,
     server: &RealServer,
@@ -118,7 +118,7 @@ async fn round(
     reason.map_or_else(String::new, |(_, rest)| format!("NOPERM{rest}"))
 }
 
-/// Lets the user subscribe to these names and no others.
+/// Allows the user to subscribe to these names only.
 async fn allow(server: &RealServer, lanes: &[Lane]) {
     let password = format!(">{PASSWORD}");
     let names = lanes
@@ -138,7 +138,7 @@ async fn allow(server: &RealServer, lanes: &[Lane]) {
     server.command(&words).await;
 }
 
-/// Publishes a number on each lane until it arrives; answers on how many it has.
+/// Publishes a number on each lane until it arrives. Returns on how many lanes it arrived.
 async fn deliver(
     publisher: &mut Publisher,
     lanes: &[Lane],

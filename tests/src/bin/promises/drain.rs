@@ -1,4 +1,4 @@
-//! P11: a shutdown in the middle of it all.
+//! P11: a shutdown at full load, and during faults.
 
 use std::time::{Duration, Instant};
 
@@ -19,13 +19,13 @@ const RATE: Rate = Rate {
     bytes: 100,
 };
 
-/// What is the matter when the shutdown begins.
+/// The state of the server and the network when the shutdown begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     Nothing,
     /// The server has crashed.
     Crashed,
-    /// The server's process stands still.
+    /// The server's process is suspended.
     Stopped,
     /// The network lets nothing through.
     BlackHole,
@@ -92,22 +92,22 @@ pub(crate) async fn run(context: Context) {
     }
     let detail = json!({"shutdowns": sums.shutdowns, "cancelled": sums.cancelled});
     let figure = Figure::new("P11", "unaccounted messages", sums.unaccounted).must_be(0);
-    context.say(figure.detail(detail));
+    context.record(figure.detail(detail));
     let figure = Figure::new(
         "P11",
         "sent before the shutdown and not delivered",
         sums.undelivered,
     );
-    context.say(figure.must_be(0));
+    context.record(figure.must_be(0));
     let figure = Figure::new("P11", "return beyond the deadline, max", sums.beyond);
     let detail = json!({"slowest": sums.slowest});
-    context.say(figure.at_most(100).unit("ms").detail(detail));
+    context.record(figure.at_most(100).unit("ms").detail(detail));
     let figure = Figure::new("P11", "second calls that changed something", sums.changed);
-    context.say(figure.must_be(0));
+    context.record(figure.must_be(0));
 }
 
 impl Sums {
-    /// Shuts down while messages come and handlers are at work.
+    /// Shuts down while messages arrive and handlers are running.
     async fn add(
         &mut self,
         context: &Context,
@@ -120,7 +120,7 @@ impl Sums {
         let (handle, streams) = start(context, &proxy.url(), pause).await;
         let load = Load::start(server.addr(), &Lane::eight(), RATE).await;
         sleep(Duration::from_millis(150)).await;
-        // A writer cannot write to a server that is gone.
+        // The publisher would panic on a server that is gone.
         let load = match trouble {
             Trouble::Crashed => {
                 load.stop().await;
@@ -162,7 +162,7 @@ async fn start(context: &Context, url: &str, pause: Duration) -> (Handle, Vec<St
     (handle, streams)
 }
 
-/// Messages that are in no count, or in the wrong one; and holes among those that were handled.
+/// Counts messages that are in no count or in a wrong one, and holes among the handled messages.
 fn unaccounted(report: &ShutdownReport, streams: &[Stream]) -> u64 {
     let both = report.stats.handlers.iter().zip(streams);
     let each = both.map(|(entry, stream)| {
@@ -176,8 +176,8 @@ fn unaccounted(report: &ShutdownReport, streams: &[Stream]) -> u64 {
     each.sum()
 }
 
-/// How many of the messages that the server had taken before the shutdown were not delivered,
-/// where there was time to.
+/// Counts the messages that the server had accepted before the shutdown and that were not
+/// delivered, with a deadline that leaves time for all of them.
 async fn undelivered(context: &Context) -> u64 {
     const EACH: u64 = 200;
     let server = context.server().await;

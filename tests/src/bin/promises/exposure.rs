@@ -1,4 +1,4 @@
-//! Everything that can go wrong with secrets at hand.
+//! Every fault that happens while secrets are in use.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(crate) const PASSWORD: &str = "canary-password-93be";
 pub(crate) const ROTATED: &str = "canary-rotated-0d42";
 pub(crate) const PAYLOAD: &str = "canary-payload-e8f6";
 
-/// A handler that does badly, in a way of its payload's choice.
+/// A handler that fails in the way that the payload names.
 struct Bad {
     spec: Spec,
     has_failed_gap: AtomicBool,
@@ -56,14 +56,15 @@ impl Handler<()> for Bad {
     }
 
     async fn handle_gap(&self, _gap: &Gap, _state: &()) -> Result<(), Fault> {
-        match self.has_failed_gap.fetch_xor(true, Relaxed) {
-            true => Ok(()),
-            false => Err(Fault::failed("asked to fail")),
+        if self.has_failed_gap.fetch_xor(true, Relaxed) {
+            Ok(())
+        } else {
+            Err(Fault::failed("asked to fail"))
         }
     }
 }
 
-/// Lets everything happen that can be logged, and returns what can be printed.
+/// Causes everything that the library logs, and returns everything that can be printed.
 pub(crate) async fn every_fault(context: &Context) -> String {
     let mut printed = String::new();
     let server = context.server().await;
@@ -106,7 +107,7 @@ async fn add_user(server: &RealServer, password: &str) {
     server.command(&words).await;
 }
 
-/// Starts that cannot succeed, and a few values that print.
+/// Runs starts that cannot succeed, and prints the errors and a few values.
 async fn bad_starts(context: &Context, server: &RealServer, printed: &mut String) {
     let addr = server.addr();
     let urls = [
@@ -128,7 +129,7 @@ async fn bad_starts(context: &Context, server: &RealServer, printed: &mut String
         let subscriber = context.subscriber(url);
         bad_start(subscriber, printed).await;
     }
-    // The same by a client of redis-rs.
+    // The same with a client of redis-rs.
     let settings = redis::RedisConnectionInfo::default()
         .set_username(USER)
         .set_password(ROTATED);
@@ -159,11 +160,11 @@ async fn bad_start(subscriber: Subscriber, printed: &mut String) {
     printed.push('\n');
 }
 
-/// Lets deliveries end in every way, with payloads that must not be seen.
+/// Makes deliveries end in every way, with payloads that must not be printed.
 async fn deliveries(server: &RealServer, handle: &Handle) {
     let mut publisher = Publisher::connect(server.addr()).await;
     for round in 0..40 {
-        // Enough at once for the small buffer to lag.
+        // More at once than the small buffer holds.
         for kind in ["panic", "fail", "sleep", "json"] {
             let payload = match kind {
                 "json" => format!("\"{PAYLOAD}\""),
@@ -173,7 +174,7 @@ async fn deliveries(server: &RealServer, handle: &Handle) {
         }
         if round % 10 == 0 {
             publisher.fence().await;
-            // Logs of bad deliveries come once in a second.
+            // Failed deliveries are logged at most once a second.
             sleep(Duration::from_millis(300)).await;
         }
     }
@@ -190,7 +191,7 @@ async fn deliveries(server: &RealServer, handle: &Handle) {
     .await;
 }
 
-/// Loses the connection in every way, with credentials that must not be seen.
+/// Loses the connection in every way, with credentials that must not be printed.
 async fn connections(server: &RealServer, proxy: &Proxy, handle: &Handle) {
     server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
     again(handle).await;
@@ -214,7 +215,7 @@ async fn connections(server: &RealServer, proxy: &Proxy, handle: &Handle) {
         proxy.black_hole(way, false);
         again(handle).await;
     }
-    // The password is another, then the channel is denied, then the user is gone with a crash.
+    // The password changes, then the channel is denied, then the user is lost in a crash.
     add_user(server, ROTATED).await;
     proxy.reset();
     unready(handle).await;
@@ -243,7 +244,7 @@ async fn connections(server: &RealServer, proxy: &Proxy, handle: &Handle) {
 
 /// Waits until everything is subscribed again.
 async fn again(handle: &Handle) {
-    // What has just been lost may not have been noticed yet.
+    // The subscriber may not have noticed the loss yet.
     sleep(Duration::from_millis(30)).await;
     within("ready again", handle.ready()).await;
 }

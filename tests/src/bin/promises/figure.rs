@@ -1,4 +1,4 @@
-//! A figure, and what it must be.
+//! A figure and its target.
 
 use serde_json::{Map, Number, Value, json};
 
@@ -15,17 +15,17 @@ pub(crate) struct Figure {
     detail: Map<String, Value>,
 }
 
-/// What a figure must be.
+/// The target of a figure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
-    /// Anything: it is reported.
+    /// No target: the figure is only reported.
     Reported,
     Exactly(f64),
     AtMost(f64),
 }
 
 impl Figure {
-    /// A figure that is only reported.
+    /// Creates a figure without a target.
     pub(crate) fn new(promise: &'static str, what: impl Into<String>, figure: impl Count) -> Self {
         Self {
             promise,
@@ -37,13 +37,13 @@ impl Figure {
         }
     }
 
-    /// Sets what it must be.
+    /// Sets the value that the figure must have.
     pub(crate) fn must_be(mut self, target: impl Count) -> Self {
         self.target = Target::Exactly(target.into_f64());
         self
     }
 
-    /// Sets what it must not be more than.
+    /// Sets the largest value that the figure may have.
     pub(crate) fn at_most(mut self, target: impl Count) -> Self {
         self.target = Target::AtMost(target.into_f64());
         self
@@ -54,7 +54,7 @@ impl Figure {
         self
     }
 
-    /// Adds to the detail: an object, as `json!({..})` makes it.
+    /// Adds the entries of an object, such as `json!({..})`, to the detail.
     pub(crate) fn detail(mut self, detail: Value) -> Self {
         if let Value::Object(entries) = detail {
             self.detail.extend(entries);
@@ -63,7 +63,7 @@ impl Figure {
     }
 
     pub(crate) fn holds(&self) -> bool {
-        // Ratios such as 8/8 are exact in binary; others are compared as they are printed.
+        // Ratios such as 8/8 are exact in binary. Others are compared as printed.
         const PRINTED: f64 = 0.0005;
         match self.target {
             Target::Reported => self.figure.is_finite(),
@@ -72,14 +72,14 @@ impl Figure {
         }
     }
 
-    pub(crate) fn to_json(&self, of: Subject) -> Value {
+    pub(crate) fn to_json(&self, subject: Subject) -> Value {
         let target = match self.target {
             Target::Reported => Value::Null,
             Target::Exactly(target) | Target::AtMost(target) => number(target),
         };
         let mut line = json!({
             "promise": self.promise,
-            "link": of.name(),
+            "link": subject.name(),
             "what": self.what,
             "figure": number(self.figure),
             "target": target,
@@ -89,14 +89,14 @@ impl Figure {
         if !self.unit.is_empty() {
             line["unit"] = self.unit.into();
         }
-        if of.is_control() {
+        if subject.is_control() {
             line["control"] = true.into();
         }
         line
     }
 }
 
-/// A number that a figure can be.
+/// A number type that a figure can be made from.
 pub(crate) trait Count {
     fn into_f64(self) -> f64;
 }
@@ -125,7 +125,7 @@ impl Count for i32 {
     }
 }
 
-/// A number as it is printed: whole where it is whole, else with three digits.
+/// A number as JSON: an integer where the value is whole, else with three decimals.
 fn number(value: f64) -> Value {
     let rounded = (value * 1000.0).round() / 1000.0;
     if rounded.fract() == 0.0 && rounded.abs() < 1e15 {
@@ -134,7 +134,7 @@ fn number(value: f64) -> Value {
     Number::from_f64(rounded).map_or(Value::Null, Value::Number)
 }
 
-/// The same for a reader.
+/// A number as text for the table.
 pub(crate) fn shown(value: f64) -> String {
     match value {
         value if value.fract() == 0.0 => format!("{value}"),

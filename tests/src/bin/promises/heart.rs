@@ -1,16 +1,16 @@
-//! Notices when the machine stands still: no library can keep a time then.
+//! Measures when this process did not get to run. No library can meet a deadline then.
 
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Moments at which this process did not get to run, and for how long.
+/// Stalls of this process: when each ended, and how long it lasted.
 static STALLS: Mutex<Vec<(Instant, Duration)>> = Mutex::new(Vec::new());
 
-/// Starts to watch, on a thread of its own.
+/// Starts to measure, on a thread.
 pub(crate) fn watch() {
     const BEAT: Duration = Duration::from_millis(2);
-    // What is less is the scheduler's slack, of which targets have some of their own.
+    // Shorter stalls are ordinary scheduling delays, for which the targets leave room.
     const STALL: Duration = Duration::from_millis(50);
     thread::spawn(|| {
         loop {
@@ -24,7 +24,7 @@ pub(crate) fn watch() {
     });
 }
 
-/// How long the machine has stood still since a moment.
+/// How long the process has been stalled in total since a moment.
 pub(crate) fn stalled_since(begun: Instant) -> Duration {
     let stalls = stalls();
     let since = stalls.iter().rev().take_while(|(ended, _)| *ended > begun);

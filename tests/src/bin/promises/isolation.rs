@@ -1,4 +1,4 @@
-//! P8: one handler that is stuck, and seven that are not.
+//! P8: one handler that misbehaves, and seven that do not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,19 +19,19 @@ const RATE: Rate = Rate {
     per_second: 8_000,
     bytes: 100,
 };
-/// What the misbehaving handler may hold: full in a moment.
+/// The buffer of the misbehaving handler, which fills up at once.
 const BUFFER: usize = 64;
 
-/// What the eighth handler does.
+/// How the eighth handler behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manner {
-    /// What the others do.
+    /// Like the others.
     Well,
-    /// Never comes back.
+    /// Never returns.
     Stuck,
     /// Takes 50 ms for each message.
     Slow,
-    /// Panics at each message.
+    /// Panics on each message.
     Panicking,
 }
 
@@ -56,7 +56,7 @@ impl Handler<()> for Eighth {
     }
 }
 
-/// Writes its stream, and how long each message took from the publisher.
+/// Records its stream, and how long each message took from the publisher.
 struct Timed {
     spec: Spec,
     stream: Stream,
@@ -83,7 +83,7 @@ impl Handler<()> for Timed {
 
 pub(crate) async fn run(context: Context) {
     let without = trial(&context, Manner::Well).await;
-    say_p99(
+    record_p99(
         &context,
         "p99 latency of seven handlers, all well",
         &without,
@@ -94,15 +94,15 @@ pub(crate) async fn run(context: Context) {
         let what = format!("loss of seven handlers beside a {beside} one");
         let detail = json!({"published": with.published, "delivered": with.delivered});
         let lost = with.published - with.delivered;
-        context.say(Figure::new("P8", what, lost).must_be(0).detail(detail));
+        context.record(Figure::new("P8", what, lost).must_be(0).detail(detail));
         let what = format!("p99 latency of seven handlers beside a {beside} one");
-        say_p99(&context, &what, &with);
+        record_p99(&context, &what, &with);
     }
 }
 
-fn say_p99(context: &Context, what: &str, trial: &Trial) {
+fn record_p99(context: &Context, what: &str, trial: &Trial) {
     let figure = Figure::new("P8", what, quantile(&trial.latencies, 0.99)).unit("µs");
-    context.say(figure.detail(json!({"median": quantile(&trial.latencies, 0.5)})));
+    context.record(figure.detail(json!({"median": quantile(&trial.latencies, 0.5)})));
 }
 
 struct Trial {

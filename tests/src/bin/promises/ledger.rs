@@ -1,24 +1,24 @@
-//! What a stream of numbers says of losses, duplicates and order.
+//! Counts losses, duplicates and inversions in a stream of numbers.
 
 use redis_push::Missed;
 
-use crate::stream::{Event, told};
+use crate::stream::{Event, reported_loss};
 
-/// The account of one stream, or the sum of several.
+/// The counts of one stream, or the sum of several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ledger {
     pub(crate) delivered: u64,
-    /// Numbers that were not delivered, and the handler was told between the two deliveries around
+    /// Numbers that were not delivered, where a loss was reported between the two deliveries around
     /// them.
     pub(crate) reported: u64,
-    /// Numbers that were not delivered, and nobody said so.
+    /// Numbers that were not delivered, where no loss was reported.
     pub(crate) unreported: u64,
-    /// The same if each notice of a disconnection had been taken for a gap.
+    /// Like `unreported`, if each notice of a disconnection counted as a gap.
     pub(crate) unreported_beside_disconnections: u64,
     pub(crate) duplicates: u64,
-    /// Numbers that came behind a higher one, and had not come before.
+    /// Numbers that were first delivered after a higher one.
     pub(crate) inversions: u64,
-    /// Gaps that named a number, and it was another.
+    /// Gaps that named a wrong number.
     pub(crate) miscounted: u64,
     /// Gaps that named a number.
     pub(crate) counted: u64,
@@ -28,12 +28,12 @@ pub(crate) struct Ledger {
 struct Hole {
     from: u64,
     to: u64,
-    told: bool,
+    reported: bool,
     disconnected: bool,
 }
 
 impl Ledger {
-    /// Reads a stream into which `published` messages should have come, numbered from 0.
+    /// Reads a stream to which `published` messages were published, numbered from 0.
     pub(crate) fn of(events: &[Event], published: u64) -> Self {
         let mut ledger = Self::default();
         let mut seen = vec![false; usize::try_from(published).expect("a count")];
@@ -64,38 +64,42 @@ impl Ledger {
         for Hole {
             from,
             to,
-            told,
+            reported,
             disconnected,
         } in holes
         {
             let lost = (from..to).filter(|number| !seen[*number as usize]).count() as u64;
-            match told {
-                true => ledger.reported += lost,
-                false => ledger.unreported += lost,
+            if reported {
+                ledger.reported += lost;
+            } else {
+                ledger.unreported += lost;
             }
-            if !told && !disconnected {
+            if !reported && !disconnected {
                 ledger.unreported_beside_disconnections += lost;
             }
         }
         ledger
     }
 
-    /// Notes a hole, which may be empty, and what was told in it.
+    /// Adds a hole, which may be empty, and checks the count that was reported for it.
     fn note(&mut self, holes: &mut Vec<Hole>, hole: std::ops::Range<u64>, between: &[&Event]) {
-        let said: Vec<_> = between.iter().filter_map(|event| told(event)).collect();
-        if let [Missed::Exactly(count)] = said[..] {
+        let losses: Vec<_> = between
+            .iter()
+            .filter_map(|event| reported_loss(event))
+            .collect();
+        if let [Missed::Exactly(count)] = losses[..] {
             self.counted += 1;
             self.miscounted += u64::from(count != hole.end - hole.start);
         }
         holes.push(Hole {
             from: hole.start,
             to: hole.end,
-            told: !said.is_empty(),
+            reported: !losses.is_empty(),
             disconnected: between.contains(&&Event::Disconnected),
         });
     }
 
-    /// The sum of two.
+    /// The sum of two ledgers.
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             delivered: self.delivered + other.delivered,
@@ -131,7 +135,7 @@ mod tests {
     use Event::{Disconnected, Message};
 
     #[test]
-    fn a_loss_is_unreported_unless_it_is_told_between_the_deliveries_around_it() {
+    fn a_loss_is_unreported_unless_a_gap_comes_between_the_deliveries_around_it() {
         let events = [Message(0), lost(), Message(3), Message(5), lost()];
         let ledger = Ledger::of(&events, 8);
         assert_eq!((ledger.reported, ledger.unreported), (2 + 2, 1));
@@ -144,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_and_inversions_are_told_apart_and_are_no_losses() {
+    fn duplicates_and_inversions_are_distinguished_and_are_not_losses() {
         let events = [Message(0), Message(2), Message(1), Message(2), Message(3)];
         let ledger = Ledger::of(&events, 4);
         assert_eq!((ledger.duplicates, ledger.inversions), (1, 1));
@@ -152,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_that_names_another_number_is_miscounted() {
+    fn a_gap_with_a_wrong_count_is_miscounted() {
         let lagged = |count| gap(GapCause::Lagged, Missed::Exactly(count));
         let events = [Message(0), lagged(2), Message(3), lagged(2), Message(5)];
         let ledger = Ledger::of(&events, 6);

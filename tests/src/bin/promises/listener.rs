@@ -1,4 +1,4 @@
-//! A subject at work: it listens to lanes, and each of them has a stream.
+//! A running subject: it subscribes to lanes, and records a stream for each of them.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::subject::Subject;
 
 pub(crate) struct Listener {
     pub(crate) streams: Vec<Stream>,
-    /// The library's handle; a control has none.
+    /// The library's handle. A control has none.
     pub(crate) handle: Option<Handle>,
     _control: Option<Control>,
 }
 
-/// What a listener is to be.
+/// The settings of a listener.
 pub(crate) struct Setting<'a> {
     context: &'a Context,
     lanes: &'a [Lane],
@@ -35,24 +35,24 @@ impl<'a> Setting<'a> {
         }
     }
 
-    /// Adds a handler, if it is the library that listens.
+    /// Adds a handler, if the subject is the library.
     pub(crate) fn and(mut self, mount: Mount<()>) -> Self {
         self.more.push(mount);
         self
     }
 
-    /// Lets commands race with what happens on the connection, as a service's own would: the
-    /// library's are its pings.
+    /// Sends commands at this interval, so that they race with faults on the connection, as a
+    /// service's own commands would. For the library these are its pings.
     pub(crate) fn with_commands_every(mut self, pause: Duration) -> Self {
         self.commands_every = Some(pause);
         self
     }
 
-    /// Starts, and returns when it is subscribed.
+    /// Starts the listener, and returns when it is subscribed.
     ///
     /// # Panics
     ///
-    /// When it cannot be.
+    /// If it cannot subscribe.
     pub(crate) async fn start(self, url: &str) -> Listener {
         match self.context.subject {
             Subject::Manager | Subject::Wire => self.library(url).await,
@@ -92,8 +92,7 @@ impl<'a> Setting<'a> {
 }
 
 impl Listener {
-    /// Waits until each stream has the last message of those that were published; whether they
-    /// have.
+    /// Waits until each stream has its last published message. Returns whether all have it in time.
     pub(crate) async fn catches_up(&self, published: &[u64], bound: Duration) -> bool {
         let end = tokio::time::Instant::now() + bound;
         for (stream, count) in self.streams.iter().zip(published) {

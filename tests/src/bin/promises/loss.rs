@@ -18,7 +18,7 @@ const RATE: Rate = Rate {
     per_second: 4_500,
     bytes: 64,
 };
-/// How long a subject may take to come back.
+/// How long a subject may take to reconnect.
 const BACK: Duration = Duration::from_secs(10);
 
 /// A way to lose a connection.
@@ -26,11 +26,11 @@ const BACK: Duration = Duration::from_secs(10);
 enum Fault {
     /// `CLIENT KILL`.
     Kill,
-    /// The network resets it.
+    /// The network resets the connection.
     Reset,
-    /// The network resets it inside a frame.
+    /// The network resets the connection inside a frame.
     Cut,
-    /// The network resets it, and new ones for a while.
+    /// The network resets the connection, and new connections for a while.
     Outage(Duration),
 }
 
@@ -73,7 +73,7 @@ pub(crate) async fn run(context: Context) {
     let server = context.server().await;
     let proxy = Proxy::start(server.addr(), rng.u64(..)).await;
     let mut lanes = Lane::eight();
-    // A ninth handler, of the library's, is too slow for its lane: it is told exact counts.
+    // The library has a ninth handler, which is too slow for its lane and gets exact counts.
     let slow = Lane::channel("slow");
     let (mount, slow_stream) = slow_recorder(slow.spec().buffer(4), Duration::from_millis(4));
     let listener = Setting::of(&context, &lanes)
@@ -120,7 +120,7 @@ pub(crate) async fn run(context: Context) {
     }
 }
 
-/// Knows whether the subject has come back.
+/// Checks whether the subject has reconnected.
 struct Ready<'a> {
     listener: &'a Listener,
     server: &'a RealServer,
@@ -131,7 +131,7 @@ impl<'a> Ready<'a> {
         Self { listener, server }
     }
 
-    /// What [`again`](Self::again) is to compare with: how many connections there have been.
+    /// A number that grows with each connection, for [`again`](Self::again) to compare with.
     async fn mark(&self) -> u64 {
         match &self.listener.handle {
             Some(handle) => handle.stats().feed.reconnects,
@@ -139,7 +139,7 @@ impl<'a> Ready<'a> {
         }
     }
 
-    /// Waits for a connection with every subscription that is newer than the mark.
+    /// Waits for a connection that has every subscription and is newer than the mark.
     async fn again(&self, mark: u64) -> bool {
         let again = async {
             while self.mark().await <= mark {
@@ -152,7 +152,7 @@ impl<'a> Ready<'a> {
         tokio::time::timeout(BACK, again).await.is_ok()
     }
 
-    /// The highest number of a client with all the subscriptions of a control.
+    /// The highest client id with all the subscriptions of a control.
     async fn newest(&self) -> u64 {
         let list = self
             .server
@@ -172,7 +172,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// What got lost, and in which order the rest came.
+    /// Records losses, duplicates and inversions.
     fn losses(&self, published: &[u64], detail: serde_json::Value) {
         let ledgers = self.streams.iter().zip(published);
         let sum = ledgers
@@ -182,19 +182,21 @@ impl Run<'_> {
             .must_be(0)
             .detail(detail)
             .detail(json!({"delivered": sum.delivered, "reported": sum.reported}));
-        self.context.say(match self.context.subject.is_control() {
-            true => lost.detail(json!({
+        let lost = if self.context.subject.is_control() {
+            lost.detail(json!({
                 "if_notices_of_disconnections_were_gaps": sum.unreported_beside_disconnections,
-            })),
-            false => lost,
-        });
+            }))
+        } else {
+            lost
+        };
+        self.context.record(lost);
         let duplicates = Figure::new("P4", "duplicates", sum.duplicates).must_be(0);
         let inversions = Figure::new("P4", "inversions", sum.inversions).must_be(0);
-        self.context.say(duplicates);
-        self.context.say(inversions);
+        self.context.record(duplicates);
+        self.context.record(inversions);
     }
 
-    /// How many gaps were told, and how tight they are.
+    /// Records how many gaps were reported, and how much longer than the outages they are.
     fn gaps(&self) {
         let mut beyond = Vec::new();
         let mut told = 0;
@@ -217,17 +219,17 @@ impl Run<'_> {
         let ratio = told as f64 / expected as f64;
         let detail = json!({"told": told, "handlers": self.streams.len()});
         let figure = Figure::new("P2", "gaps told / disconnects", ratio).must_be(1);
-        self.context.say(figure.detail(detail));
+        self.context.record(figure.detail(detail));
         let beyond = sorted(beyond);
         for (name, part) in [("median", 0.5), ("p99", 0.99)] {
             let what = format!("gap beyond the outage, {name}");
             let figure = Figure::new("P3", what, quantile(&beyond, part)).unit("ms");
             self.context
-                .say(figure.detail(json!({"gaps": beyond.len()})));
+                .record(figure.detail(json!({"gaps": beyond.len()})));
         }
     }
 
-    /// What the slow handler was told.
+    /// Records how many of the slow handler's lags were counted exactly.
     fn exact_counts(&self, stream: &Stream, published: u64, caught_up: bool) {
         let ledger = Ledger::of(&stream.events(), published);
         let detail = json!({
@@ -242,6 +244,6 @@ impl Run<'_> {
             .saturating_sub(ledger.miscounted + ledger.unreported);
         let ratio = exact as f64 / ledger.counted as f64;
         let figure = Figure::new("P2", "slow handler: exact counts / counted lags", ratio);
-        self.context.say(figure.must_be(1).detail(detail));
+        self.context.record(figure.must_be(1).detail(detail));
     }
 }

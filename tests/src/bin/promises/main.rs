@@ -1,12 +1,12 @@
-//! Runs every promise with its faults, and prints what came of it.
+//! Tests every promise of the README under faults, and prints the figures.
 //!
 //! ```sh
 //! cargo run --release -p tests --bin promises -- --quick
 //! ```
 //!
-//! A line of JSON for each figure goes to standard output as soon as it is known; the table goes to
-//! standard error at the end. It fails when a figure of the library is not what it must be. What is
-//! a time is reported; it is only held against a target where the promise names one.
+//! A line of JSON for each figure goes to standard output as soon as it is known, and the table goes
+//! to standard error at the end. The program fails if a figure of the library misses its target.
+//! Times are only reported, unless the promise names a target.
 
 mod capture;
 mod chaos;
@@ -54,13 +54,13 @@ use options::Options;
 use report::Report;
 use subject::Subject;
 
-/// Promises that are put to the test in one run.
+/// Promises that are tested in one run.
 struct Group {
     promises: &'static [&'static str],
     run: fn(Context) -> Running,
-    /// Whether the controls go through it too.
+    /// Whether the controls are tested too.
     has_controls: bool,
-    /// Whether it mostly waits: such groups and their subjects are run side by side, at the end.
+    /// Whether the run mostly waits. Such groups and their subjects run concurrently, at the end.
     is_idle: bool,
 }
 
@@ -171,7 +171,7 @@ async fn run(options: Options) -> Result<bool, String> {
     let seed = options.seed();
     let size = if options.quick { "quick" } else { "full" };
     eprintln!("promises on {}, {size}, --seed {seed}", binary.name());
-    panics::quieten();
+    panics::install_hook();
     heart::watch();
     let report = Report::new(&wanted, !options.table);
     let begun = Instant::now();
@@ -198,7 +198,7 @@ async fn run(options: Options) -> Result<bool, String> {
             report: report.clone(),
         });
         contexts
-            .map(|context| to_the_end(group, context))
+            .map(|context| run_group(group, context))
             .collect::<Vec<_>>()
     };
     for run in busy.into_iter().flat_map(runs) {
@@ -206,9 +206,10 @@ async fn run(options: Options) -> Result<bool, String> {
     }
     join_all(idle.into_iter().flat_map(runs)).await;
     let table = report.table();
-    match options.table {
-        true => println!("{table}"),
-        false => eprintln!("\n{table}"),
+    if options.table {
+        println!("{table}");
+    } else {
+        eprintln!("\n{table}");
     }
     let (failed, all) = report.failures();
     let took = begun.elapsed().as_secs();
@@ -219,8 +220,8 @@ async fn run(options: Options) -> Result<bool, String> {
     Ok(failed == 0 && all > 0)
 }
 
-/// Runs a group for one subject. That it panics, or does not end, is a figure too.
-async fn to_the_end(group: &Group, context: Context) {
+/// Runs a group for one subject. A panic or a timeout becomes a figure that misses its target.
+async fn run_group(group: &Group, context: Context) {
     let bound = context.pick(Duration::from_secs(90), Duration::from_secs(900));
     let begun = Instant::now();
     let mut task = tokio::spawn((group.run)(context.clone()));
@@ -229,13 +230,13 @@ async fn to_the_end(group: &Group, context: Context) {
         Ok(Err(panic)) => Some(panics::text_of(panic)),
         Err(_) => {
             task.abort();
-            Some(format!("it did not end within {bound:?}"))
+            Some(format!("the run did not end within {bound:?}"))
         }
     };
     if let Some(problem) = problem {
         for promise in group.promises {
             let figure = Figure::new(promise, "run to its end", 0).must_be(1);
-            context.say(figure.detail(serde_json::json!({"problem": problem})));
+            context.record(figure.detail(serde_json::json!({"problem": problem})));
         }
     }
     let took = begun.elapsed().as_secs_f64();

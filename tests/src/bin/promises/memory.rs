@@ -1,4 +1,4 @@
-//! P9: what a stuck handler may hold.
+//! P9: how much memory a stuck handler may hold.
 
 use std::time::{Duration, Instant};
 
@@ -15,14 +15,14 @@ use crate::stream::Lane;
 /// The budget of the stuck handler, in bytes, and of the slow one, in messages.
 const BYTES: usize = 1 << 20;
 const MESSAGES: usize = 1_000;
-/// How long the slow handler takes, which gives it a tenth of its messages.
+/// How long the slow handler takes for a message: it keeps up with a tenth of them.
 const PAUSE: Duration = Duration::from_millis(5);
 const RATE: Rate = Rate {
     per_second: 4_000,
     bytes: 1_000,
 };
-/// How much of a handler's ring is resident in pages that malloc has not given back, and what the
-/// publisher and the server's log need beside it.
+/// How much of a handler's buffer may stay resident in pages that malloc has not returned, plus the
+/// memory of the publisher and of the server's log.
 const SLACK_MIB: f64 = 8.0;
 
 struct Late {
@@ -78,10 +78,10 @@ pub(crate) async fn run(context: Context) {
         "stuck handler: held / (budget + one push), max",
         held.bytes(),
     );
-    context.say(bytes.at_most(1).detail(counts(0)));
+    context.record(bytes.at_most(1).detail(counts(0)));
     let what = "slow handler: held / (budget + batch at hand), max";
     let messages = Figure::new("P9", what, held.messages());
-    context.say(messages.at_most(1).detail(counts(1)));
+    context.record(messages.at_most(1).detail(counts(1)));
     if let Some(growth) = held.growth_mib() {
         let figure = Figure::new(
             "P9",
@@ -89,11 +89,11 @@ pub(crate) async fn run(context: Context) {
             growth,
         );
         let figure = figure.at_most(SLACK_MIB).unit("MiB");
-        context.say(figure.detail(json!({"resident_mib": held.resident.last()})));
+        context.record(figure.detail(json!({"resident_mib": held.resident.last()})));
     }
 }
 
-/// The most that was held, and the resident size over time.
+/// The largest amounts held, and the resident size over time.
 struct Held {
     stuck: u64,
     slow: u64,
@@ -118,19 +118,19 @@ impl Held {
         held
     }
 
-    /// The payloads' part of what the stuck handler has held.
+    /// The payloads that the stuck handler held, as a part of its budget and one push.
     fn bytes(&self) -> f64 {
         self.stuck as f64 * RATE.bytes as f64 / (BYTES + RATE.bytes) as f64
     }
 
-    /// What the slow handler has held. The batch that it is working on, a sixteenth of its budget at
-    /// the most, has left the ring.
+    /// The messages that the slow handler held, as a part of its budget and one batch. The batch
+    /// that it is working on, at most a sixteenth of its budget, is not in the buffer any more.
     fn messages(&self) -> f64 {
         self.slow as f64 / (MESSAGES + MESSAGES / 16 + 1) as f64
     }
 
-    /// How much larger the process has become since its first quarter; `None` where that cannot be
-    /// read.
+    /// How much the process has grown since the first quarter of the run. `None` where the size
+    /// cannot be read.
     fn growth_mib(&self) -> Option<f64> {
         let (first, rest) = self.resident.split_at(self.resident.len() / 4);
         let most = |sizes: &[f64]| sizes.iter().copied().max_by(f64::total_cmp);

@@ -1,3 +1,5 @@
+//! The command line.
+
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
@@ -5,28 +7,28 @@ use tests::ServerBinary;
 
 use crate::subject::Subject;
 
-/// Runs every promise of redis-push with its faults against a server that it starts, and prints a
-/// line of JSON for each figure.
+/// Tests every promise of redis-push under faults, against a server that the program starts, and
+/// prints a line of JSON for each figure.
 #[derive(Debug, Parser)]
 #[command(name = "promises")]
 pub(crate) struct Options {
-    /// Fewer and shorter runs: under two minutes in all, where the full run takes under twenty
+    /// Fewer and shorter runs: under two minutes in all, instead of under twenty
     #[arg(long)]
     pub(crate) quick: bool,
-    /// What random choices begin with, to repeat a run [default: another one each time]
+    /// The seed of random choices, to repeat a run [default: random]
     #[arg(long)]
     seed: Option<u64>,
-    /// The server [default: the first of REAL_REDIS_BINS, else valkey-server or redis-server on
-    /// PATH]
+    /// The server binary [default: the first of REAL_REDIS_BINS, else valkey-server or redis-server
+    /// on PATH]
     #[arg(long)]
     server: Option<PathBuf>,
-    /// The link
+    /// The link to test
     #[arg(long, value_enum, default_value = "both")]
     link: Links,
-    /// The promises to run, with commas between them [default: all]
+    /// The promises to test, separated by commas [default: all]
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Print the table in place of the lines
+    /// Print the table instead of the lines
     #[arg(long)]
     pub(crate) table: bool,
 }
@@ -51,7 +53,7 @@ impl Options {
         found
             .into_iter()
             .next()
-            .ok_or_else(|| "no valkey-server or redis-server on PATH: say --server PATH".to_owned())
+            .ok_or_else(|| "no valkey-server or redis-server on PATH: set --server PATH".to_owned())
     }
 
     pub(crate) fn links(&self) -> &'static [Subject] {
@@ -62,7 +64,7 @@ impl Options {
         }
     }
 
-    /// What is asked for: `known` if nothing is.
+    /// The selected promises: all of `known` if none is selected.
     pub(crate) fn promises(&self, known: &[&'static str]) -> Result<Vec<&'static str>, String> {
         if self.only.is_empty() {
             return Ok(known.to_vec());
@@ -72,7 +74,7 @@ impl Options {
             known_names
                 .find(|promise| promise.eq_ignore_ascii_case(name))
                 .ok_or(format!(
-                    "no promise `{name}`: choose of {}",
+                    "unknown promise `{name}`: choose from {}",
                     known.join(", ")
                 ))
         };

@@ -1,4 +1,4 @@
-//! Panics that handlers are asked for, and others.
+//! Separates the panics that the tests cause from unexpected ones.
 
 use std::any::Any;
 use std::panic;
@@ -6,14 +6,14 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::task::JoinError;
 
-/// What a handler says that panics because it is to.
+/// The message of an intended panic.
 pub(crate) const ASKED: &str = "asked to panic";
 
-/// What others have said.
+/// The messages of unexpected panics.
 static OTHERS: Mutex<String> = Mutex::new(String::new());
 
-/// Keeps the panics that are asked for off standard error, and takes down the others.
-pub(crate) fn quieten() {
+/// Installs a panic hook that hides intended panics, and records and prints the others.
+pub(crate) fn install_hook() {
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         if text(info.payload()) != ASKED {
@@ -26,15 +26,15 @@ pub(crate) fn quieten() {
     }));
 }
 
-/// The messages of all panics so far that were not asked for.
-pub(crate) fn text_so_far() -> String {
+/// The messages of all unexpected panics so far.
+pub(crate) fn unexpected() -> String {
     OTHERS
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .clone()
 }
 
-/// Why a task has ended that was not to.
+/// The reason why a task ended unexpectedly.
 pub(crate) fn text_of(error: JoinError) -> String {
     match error.try_into_panic() {
         Ok(payload) => text(&*payload).to_owned(),
@@ -46,5 +46,5 @@ fn text(payload: &(dyn Any + Send)) -> &str {
     let owned = payload.downcast_ref::<String>().map(String::as_str);
     owned
         .or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("it panicked")
+        .unwrap_or("the task panicked")
 }

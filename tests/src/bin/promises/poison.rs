@@ -1,4 +1,4 @@
-//! P10: payloads, names and frames that are to do harm.
+//! P10: malicious payloads, names and frames.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::figure::Figure;
 use crate::publisher::Publisher;
 use crate::typed::{GOOD, Goods, mounts};
 
-/// How long the next good message may take.
+/// How long the next valid message may take.
 const NEXT: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(context: Context) {
@@ -24,7 +24,7 @@ pub(crate) async fn run(context: Context) {
     frames(&context).await;
 }
 
-/// A subscriber with every kind of handler, and what publishes to it.
+/// A subscriber with every kind of handler, and its publisher.
 struct Bench {
     handle: Handle,
     goods: Arc<Goods>,
@@ -50,7 +50,7 @@ impl Bench {
         }
     }
 
-    /// Publishes what is good for each handler.
+    /// Publishes a valid message for each handler.
     fn publish_goods(&mut self) {
         for (channel, payload) in GOOD {
             self.publisher.publish(channel, payload.as_bytes());
@@ -58,7 +58,7 @@ impl Bench {
         self.expected += 1;
     }
 
-    /// Waits until every good message has been handled; whether they have been.
+    /// Waits until every valid message is handled. Returns whether all were handled in time.
     async fn all_handled(&mut self) -> bool {
         self.publisher.fence().await;
         let end = Instant::now() + NEXT;
@@ -76,8 +76,8 @@ impl Bench {
         true
     }
 
-    /// Publishes good messages until every handler has handled one more, over lost connections as
-    /// well; how many handlers have.
+    /// Publishes valid messages until every handler has handled one more, even if connections are
+    /// lost meanwhile. Returns how many handlers have.
     async fn next_handled(&mut self) -> usize {
         let before = self.goods.counts();
         let end = Instant::now() + NEXT;
@@ -98,7 +98,7 @@ impl Bench {
     }
 }
 
-/// Poison in payloads and names, each with a good message for every handler behind it.
+/// Malicious payloads and names, each followed by a valid message for every handler.
 async fn payloads(context: &Context) {
     const AT_ONCE: usize = 200;
     let server = context.server().await;
@@ -151,13 +151,13 @@ async fn payloads(context: &Context) {
     });
     let next = percent(handled, all);
     let figure = Figure::new("P10", "next good message handled behind poison", next).unit("%");
-    context.say(figure.must_be(100).detail(detail));
+    context.record(figure.must_be(100).detail(detail));
     let alive = percent(alive as u64, GOOD.len() as u64);
     let figure = Figure::new("P10", "handlers alive behind poison", alive).unit("%");
-    context.say(figure.must_be(100));
+    context.record(figure.must_be(100));
 }
 
-/// A payload of the corpus that is not huge, changed.
+/// A mutation of a payload of the corpus that is not huge.
 fn mutated(corpus: &[(&str, Vec<u8>)], rng: &mut fastrand::Rng) -> Vec<u8> {
     loop {
         let (_, payload) = &corpus[rng.usize(..corpus.len())];
@@ -167,8 +167,8 @@ fn mutated(corpus: &[(&str, Vec<u8>)], rng: &mut fastrand::Rng) -> Vec<u8> {
     }
 }
 
-/// A payload that no server of default settings keeps for a subscriber, and the same where it
-/// does.
+/// A payload that is larger than what a server buffers for a subscriber by default, and the same
+/// payload without that limit.
 async fn too_large(context: &Context) {
     let server = context.server().await;
     let mut bench = Bench::start(context, server.url(), server.addr()).await;
@@ -185,14 +185,14 @@ async fn too_large(context: &Context) {
     let part = percent(handled as u64, 2 * GOOD.len() as u64);
     let figure = Figure::new("P10", "next good message handled behind 33 MB", part).unit("%");
     let reconnects = bench.handle.stats().feed.reconnects;
-    context.say(
+    context.record(
         figure
             .must_be(100)
             .detail(json!({"reconnects": reconnects})),
     );
 }
 
-/// Frames that no server should send. The connection may be lost by one; nothing else may.
+/// Frames that no server should send. They may cost a connection, and nothing else.
 async fn frames(context: &Context) {
     let broker = Broker::start().await.expect("a free port");
     let mut rng = context.rng("P10 frames");
@@ -218,7 +218,7 @@ async fn frames(context: &Context) {
     let part = percent(handled, injected * GOOD.len() as u64);
     let figure = Figure::new("P10", "next good message handled behind bad frames", part).unit("%");
     let feed = bench.handle.stats().feed;
-    context.say(figure.must_be(100).detail(json!({
+    context.record(figure.must_be(100).detail(json!({
         "frames": injected,
         "unknown": feed.unknown,
         "malformed": feed.malformed,

@@ -22,9 +22,11 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
+    /// Connects to a server.
+    ///
     /// # Panics
     ///
-    /// When nobody listens.
+    /// If the server does not accept.
     pub(crate) async fn connect(addr: SocketAddr) -> Self {
         let stream = TcpStream::connect(addr).await.expect("a server");
         stream.set_nodelay(true).expect("a socket");
@@ -39,12 +41,12 @@ impl Publisher {
         }
     }
 
-    /// Adds a `PUBLISH` to what the next flush writes.
+    /// Queues a `PUBLISH` for the next flush.
     pub(crate) fn publish(&mut self, channel: impl AsRef<[u8]>, payload: &[u8]) {
         self.command(&[b"PUBLISH", channel.as_ref(), payload]);
     }
 
-    /// Adds any command whose reply is one line.
+    /// Queues any command whose reply is one line.
     pub(crate) fn command(&mut self, words: &[&[u8]]) {
         self.out.extend(format!("*{}\r\n", words.len()).bytes());
         for word in words {
@@ -64,11 +66,11 @@ impl Publisher {
         Ok(())
     }
 
-    /// Writes, and waits until the server has answered everything.
+    /// Flushes, and waits until the server has replied to everything.
     ///
     /// # Panics
     ///
-    /// When it does not.
+    /// If the server does not reply.
     pub(crate) async fn fence(&mut self) {
         self.flush().await.expect("a connection");
         let sent = self.sent;
@@ -92,20 +94,20 @@ async fn read_replies(mut reader: OwnedReadHalf, answered: watch::Sender<u64>) {
     }
 }
 
-/// Nanoseconds since the program began.
+/// Nanoseconds since the first call.
 pub(crate) fn now_ns() -> u64 {
     static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
     u64::try_from(BEGAN.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The payload of a message: its number, the time, and blanks up to a size.
+/// The payload of a message: its number, the time, and dots up to a size.
 pub(crate) fn payload(number: u64, size: usize) -> Vec<u8> {
     let mut payload = format!("{number} {} ", now_ns()).into_bytes();
     payload.resize(payload.len().max(size), b'.');
     payload
 }
 
-/// A publisher that goes on at a steady rate until it is stopped.
+/// A publisher that publishes at a steady rate until it is stopped.
 pub(crate) struct Load {
     stop: oneshot::Sender<()>,
     task: JoinHandle<Vec<u64>>,
@@ -126,11 +128,11 @@ impl Load {
         Self { stop, task }
     }
 
-    /// Stops, and tells how many the server has taken for each lane.
+    /// Stops publishing, and returns how many messages the server has accepted for each lane.
     ///
     /// # Panics
     ///
-    /// When the publisher's own connection was lost.
+    /// If the publisher's own connection was lost.
     pub(crate) async fn stop(self) -> Vec<u64> {
         let _ = self.stop.send(());
         self.task.await.expect("the publisher's own connection")
@@ -156,7 +158,7 @@ async fn publish(
             _ = ticks.tick() => {}
         }
         let due = (begun.elapsed().as_secs_f64() * f64::from(rate.per_second)) as u64;
-        // What the machine was too slow for is made up for, a second's worth at the most.
+        // Messages that are late are caught up, at most a second's worth at a time.
         let end = due.min(total + u64::from(rate.per_second));
         while total < end {
             let index = total as usize % lanes.len();

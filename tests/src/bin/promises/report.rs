@@ -1,4 +1,4 @@
-//! Prints figures as they come, and the table when all are there.
+//! Prints figures as they are recorded, and the table at the end.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::figure::{Figure, Target, shown};
 use crate::subject::Subject;
 
-/// Where figures go.
+/// Collects the figures of all runs. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Report {
     wanted: Arc<[&'static str]>,
@@ -23,8 +23,8 @@ impl Report {
         }
     }
 
-    /// Takes a figure, unless nobody asked for its promise.
-    pub(crate) fn take(&self, subject: Subject, figure: Figure) {
+    /// Adds a figure, if its promise was selected.
+    pub(crate) fn add(&self, subject: Subject, figure: Figure) {
         if !self.wanted.contains(&figure.promise) {
             return;
         }
@@ -38,17 +38,17 @@ impl Report {
         self.figures().push((subject, figure));
     }
 
-    /// How many figures of the library are not what they must be, and how many there are.
+    /// How many figures of the library miss their targets, and how many figures there are.
     pub(crate) fn failures(&self) -> (usize, usize) {
         let figures = self.figures();
-        let ours = || figures.iter().filter(|(subject, _)| !subject.is_control());
+        let library = || figures.iter().filter(|(subject, _)| !subject.is_control());
         (
-            ours().filter(|(_, figure)| !figure.holds()).count(),
-            ours().count(),
+            library().filter(|(_, figure)| !figure.holds()).count(),
+            library().count(),
         )
     }
 
-    /// A Markdown table: a line for each figure, a column for each subject.
+    /// A Markdown table with a line for each figure and a column for each subject.
     pub(crate) fn table(&self) -> String {
         let figures = self.figures();
         let is_there = |subject: &Subject| figures.iter().any(|(of, _)| of == subject);
@@ -117,9 +117,10 @@ fn target(figure: &Figure) -> String {
 
 fn cell_of(figure: &Figure) -> String {
     let text = with_unit(figure.figure, figure.unit);
-    match figure.holds() {
-        true => text,
-        false => format!("**{text}**"),
+    if figure.holds() {
+        text
+    } else {
+        format!("**{text}**")
     }
 }
 

@@ -1,4 +1,4 @@
-//! One run of random handlers.
+//! One run with random handlers, messages and faults.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::conservation::Sums;
 use crate::context::Context;
 use crate::publisher::Publisher;
 
-/// Random handlers, and what happens to them.
+/// Random handlers, and the source of the random choices.
 pub(crate) struct Schedule {
     rng: fastrand::Rng,
-    /// Channels that nobody else publishes on.
+    /// Channels that no other schedule uses.
     channels: Vec<String>,
     prefix: String,
 }
@@ -42,7 +42,7 @@ impl Schedule {
         let counts: Vec<_> = handlers.iter().map(Chaos::counts).collect();
         let mounts = handlers.into_iter().map(Chaos::mount);
         let subscriber = context.subscriber(server.url()).handlers(mounts);
-        // In half of the schedules the wire link never waits for a full ring.
+        // In half of the schedules the wire link never waits for a full buffer.
         let wire_wait = if self.rng.bool() { 50 } else { 0 };
         let starting = subscriber
             .wire_wait(Duration::from_millis(wire_wait))
@@ -64,7 +64,7 @@ impl Schedule {
         );
         sums.looks = looks;
         sums.unequal = unequal;
-        // Half of the schedules end in the middle of their work.
+        // Half of the schedules shut down while messages are still being handled.
         let ends_early = self.rng.bool();
         if !ends_early {
             let quiet = quiet(&handle, &published, &names, sums.disconnects);
@@ -94,7 +94,7 @@ impl Schedule {
         wanted.truncate(rng.usize(1..=wanted.len()));
         let mut subscriptions: Vec<_> = wanted.into_iter().map(Subscription::channel).collect();
         if rng.u8(..4) == 0 {
-            // Its glob matches every channel of the schedule, the template none of them.
+            // The glob matches every channel of the schedule, and the template matches none.
             let template = format!("{}.{{one}}", self.prefix);
             subscriptions = vec![Subscription::template(&template).expect("a template")];
         }
@@ -108,8 +108,8 @@ impl Schedule {
         Chaos::new(format!("handler{index}"), subscriptions, buffer, odds, seed).with_policies(rng)
     }
 
-    /// Publishes in bursts, with pauses and now and then a disconnect. Returns how many went to
-    /// each channel.
+    /// Publishes in bursts, with pauses and occasional disconnects. Returns how many messages went
+    /// to each channel.
     async fn publish(&mut self, addr: SocketAddr, handle: &Handle, sums: &mut Sums) -> Vec<u64> {
         let mut publisher = Publisher::connect(addr).await;
         let mut published = vec![0; self.channels.len()];
@@ -140,7 +140,7 @@ impl Schedule {
     }
 }
 
-/// Waits for the connection behind those that had been lost `before`.
+/// Waits until there is a ready connection, and more reconnects than `before`.
 async fn again(handle: &Handle, before: u64) {
     let again = async {
         while handle.stats().feed.reconnects == before || !handle.is_ready() {
@@ -149,13 +149,13 @@ async fn again(handle: &Handle, before: u64) {
     };
     if timeout(tests::BOUND, again).await.is_err() {
         panic!(
-            "no connection behind {before} lost ones: {handle:?}\n{}",
+            "not ready again after {before} reconnects: {handle:?}\n{}",
             handle.stats()
         );
     }
 }
 
-/// Looks at the stats again and again: what has come out must never be more than what went in.
+/// Polls the stats. A handler must never have more messages accounted for than received.
 async fn look(handle: &Handle, mut done: watch::Receiver<bool>) -> (u64, u64) {
     let (mut looks, mut unequal) = (0, 0);
     loop {
@@ -170,8 +170,8 @@ async fn look(handle: &Handle, mut done: watch::Receiver<bool>) -> (u64, u64) {
     }
 }
 
-/// Waits until everything that was published has arrived, as far as that can be known, and every
-/// handler is done with it. Returns the stats of that moment.
+/// Waits until every handler has handled everything that was published. After disconnects it waits
+/// only until the handlers are idle. Returns the stats of that moment.
 async fn quiet(
     handle: &Handle,
     published: &[u64],

@@ -1,4 +1,4 @@
-//! P12: what must not be printed, through all the faults, with everything logged.
+//! P12: secrets are never printed, whatever fault happens, with everything logged.
 
 use std::thread;
 
@@ -12,7 +12,7 @@ use crate::panics;
 
 pub(crate) async fn run(context: Context) {
     let (sender, ended) = tokio::sync::oneshot::channel();
-    // What is captured is what is logged on this thread: all tasks of the run are.
+    // Only logs of one thread are captured, so all tasks of the run are on that thread.
     let whole = context.clone();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -26,11 +26,11 @@ pub(crate) async fn run(context: Context) {
     });
     let (capture, printed) = ended.await.expect("the run ends well");
     let logged = capture.text();
-    let panics = panics::text_so_far();
+    let panics = panics::unexpected();
     for (what, secrets, is_secret) in [
         ("passwords printed", &[PASSWORD, ROTATED][..], true),
         ("payloads printed", &[PAYLOAD][..], true),
-        // A server may name the user in the reason for which it denies a subscription.
+        // A server may name the user in its reason for denying a subscription.
         ("user names printed", &[USER][..], false),
     ] {
         let hits = |text: &str| -> usize {
@@ -46,7 +46,7 @@ pub(crate) async fn run(context: Context) {
             .find(|line| hits(line) > 0);
         let figure = Figure::new("P12", what, logs + rest + panics);
         let figure = if is_secret { figure.must_be(0) } else { figure };
-        context.say(figure.detail(json!({
+        context.record(figure.detail(json!({
             "in_logs": logs,
             "in_errors_debug_and_stats": rest,
             "in_panics": panics,

@@ -1,4 +1,4 @@
-//! P6: connections that go silent without a word.
+//! P6: connections that go silent without being closed.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::heart;
 use crate::publisher::{Load, Rate};
 use crate::stream::{Lane, recorder};
 
-/// How long a slow line takes in one direction.
+/// The delay of a slow line in one direction.
 const FAR: Duration = Duration::from_millis(100);
 
 /// A way for a connection to go silent.
@@ -22,13 +22,13 @@ const FAR: Duration = Duration::from_millis(100);
 enum Fault {
     /// The network lets nothing through, in either direction.
     BlackHole,
-    /// What the server sends does not arrive.
+    /// Bytes from the server do not arrive.
     NothingToClient,
-    /// What the client sends does not arrive.
+    /// Bytes from the client do not arrive.
     NothingToServer,
     /// The server's process stops (SIGSTOP).
     Stop,
-    /// The server's side of the connection is gone, and the client was not told.
+    /// The server's side of the connection is closed, and the client is not notified.
     HalfOpen,
 }
 
@@ -56,7 +56,7 @@ impl Fault {
     }
 }
 
-/// How a subscriber asks for signs of life.
+/// The ping settings of a subscriber.
 #[derive(Clone, Copy, Debug)]
 struct Ping {
     interval: Duration,
@@ -76,14 +76,14 @@ impl Ping {
     }
 }
 
-/// What the connection was like before.
+/// The state of the connection before the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Before {
-    /// No messages came.
+    /// No messages arrived.
     Idle,
-    /// Messages came.
+    /// Messages arrived.
     Loaded,
-    /// Messages came over a slow line: a ping was under way for most of the time.
+    /// Messages arrived over a slow line, where a ping was in flight for most of the time.
     LoadedAndFar,
 }
 
@@ -91,7 +91,7 @@ struct Trial {
     fault: Fault,
     ping: Ping,
     before: Before,
-    /// How far between two pings it happens, from 0 to 1.
+    /// When the fault happens between two pings, from 0 to 1.
     phase: f64,
 }
 
@@ -105,7 +105,7 @@ pub(crate) async fn run(context: Context) {
     for _ in 0..context.pick(1, 6) {
         for ping in &pings {
             for fault in Fault::ALL {
-                // While messages still come, the connection is not silent.
+                // While messages still arrive, the connection is not silent.
                 let before: &[Before] = match fault {
                     Fault::NothingToServer => &[Before::Idle],
                     _ => &[Before::Idle, Before::Loaded, Before::LoadedAndFar],
@@ -132,12 +132,12 @@ pub(crate) async fn run(context: Context) {
         .max_by(|a, b| a.ratio.total_cmp(&b.ratio))
         .expect("trials");
     let figure = Figure::new("P6", "detection / (interval + timeout), max", worst.ratio);
-    context.say(figure.at_most(1.25).detail(json!({
+    context.record(figure.at_most(1.25).detail(json!({
         "trials": ratios.len(),
         "median": quantile(&ratios, 0.5),
         "worst": worst.what,
     })));
-    context.say(alarms);
+    context.record(alarms);
 }
 
 struct Detection {
@@ -145,7 +145,7 @@ struct Detection {
     what: String,
 }
 
-/// How long it takes to notice a silence, as a part of the bound.
+/// Measures how long it takes to notice a silence, as a part of the bound.
 async fn detection(context: &Context, trial: Trial) -> Detection {
     let Trial {
         fault,
@@ -178,11 +178,11 @@ async fn detection(context: &Context, trial: Trial) -> Detection {
     }
     let between_pings = ping.interval + FAR * 2;
     sleep(between_pings.mul_f64(1.0 + phase)).await;
-    let before_it = handle.stats().feed.reconnects;
+    let reconnects = handle.stats().feed.reconnects;
     let begun = Instant::now();
     fault.set(&server, &proxy, true);
-    // Nobody waits for this for ever: what takes twice the bound and more does not hold.
-    let unnoticed = || handle.is_ready() && handle.stats().feed.reconnects == before_it;
+    // The wait is bounded: the figure misses its target long before that.
+    let unnoticed = || handle.is_ready() && handle.stats().feed.reconnects == reconnects;
     while unnoticed() && begun.elapsed() < ping.bound() * 3 {
         sleep(Duration::from_millis(1)).await;
     }

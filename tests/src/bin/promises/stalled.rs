@@ -1,4 +1,4 @@
-//! P2 where the server itself drops a subscriber, or stands still.
+//! P2 where the server itself drops a subscriber, or stalls.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::listener::{Listener, Setting};
 use crate::publisher::{Publisher, payload};
 use crate::stream::{Event, Lane};
 
-/// What a subscriber may leave unread.
+/// How much a subscriber may leave unread.
 const LIMIT: &str = "pubsub 1mb 0 0";
-/// More than that and than what two sockets hold, in payloads that Valkey counts: those of 16 KB
-/// and more wait outside of its output buffers.
+/// More than that limit and the buffers of two sockets hold, in payloads that Valkey counts:
+/// payloads of 16 KB and more wait outside of its output buffers.
 const MESSAGES: u64 = 3_000;
 const BYTES: usize = 8 * 1024;
 
@@ -34,7 +34,7 @@ pub(crate) async fn run(context: Context) {
     let mut published = 0;
     for _ in 0..rounds {
         overflow(&listener, &proxy, &mut publisher, &mut published).await;
-        // A server that is busy for a second is none that is gone.
+        // A server that is busy for a second must not count as gone.
         publisher.command(&[b"DEBUG", b"SLEEP", b"1"]);
         publish(&mut publisher, &mut published, 10).await;
         listener.catches_up(&[published], tests::BOUND).await;
@@ -46,7 +46,7 @@ pub(crate) async fn run(context: Context) {
     let gaps = events.iter().filter(lost).count();
     let what = "unreported losses where the server drops its queue";
     let figure = Figure::new("P2", what, ledger.unreported).must_be(0);
-    context.say(figure.detail(json!({
+    context.record(figure.detail(json!({
         "overflows": rounds,
         "gaps": gaps,
         "reported": ledger.reported,
@@ -55,7 +55,8 @@ pub(crate) async fn run(context: Context) {
     })));
 }
 
-/// Lets the subscriber not read until the server gives it up, and waits until it is back.
+/// Keeps the subscriber from reading until the server drops it, and waits until it is subscribed
+/// again.
 async fn overflow(
     listener: &Listener,
     proxy: &Proxy,

@@ -1,4 +1,4 @@
-//! What one handler was given, in order.
+//! A record of what one handler received, in order.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,24 +6,24 @@ use std::time::Duration;
 use redis_push::{Fault, Gap, GapCause, Handler, Missed, Mount, Push, Spec, Subscription};
 use tokio::sync::watch;
 
-/// One entry.
+/// One entry of a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Event {
     /// The number that a message carries.
     Message(u64),
-    /// A gap that the library told.
+    /// A gap that the library reported.
     Gap(Gap),
-    /// What a broadcast channel told its receiver that it had lost.
+    /// The loss that a broadcast channel reported to its receiver.
     Lagged(u64),
     /// The notice of redis-rs that a connection has ended.
     Disconnected,
 }
 
-/// The entries of one handler so far.
+/// The entries of one handler so far. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Stream {
     events: Arc<Mutex<Vec<Event>>>,
-    /// The number behind the last message's.
+    /// The number after that of the last message.
     next: Arc<watch::Sender<u64>>,
 }
 
@@ -46,7 +46,7 @@ impl Stream {
         }
     }
 
-    /// Adds the message that a numbered payload is.
+    /// Adds the message with a numbered payload.
     pub(crate) fn add_message(&self, payload: &[u8]) {
         if let Some(number) = number(payload) {
             self.add(Event::Message(number));
@@ -57,7 +57,7 @@ impl Stream {
         self.lock().clone()
     }
 
-    /// Waits for a message with this number or a higher one; whether it came in time.
+    /// Waits for a message with this number or a higher one. Returns whether it came in time.
     pub(crate) async fn reaches(&self, number: u64, bound: Duration) -> bool {
         let mut next = self.next.subscribe();
         let reached = next.wait_for(|next| *next > number);
@@ -112,7 +112,7 @@ impl Lane {
     }
 }
 
-/// A handler that writes its stream, each message after a pause.
+/// A handler that records its stream, each message after a pause.
 struct Recorder {
     spec: Spec,
     stream: Stream,
@@ -154,8 +154,8 @@ pub(crate) fn slow_recorder(spec: Spec, pause: Duration) -> (Mount<()>, Stream) 
     (Mount::new(recorder), stream)
 }
 
-/// How much an entry says is missing: `None` if it does not say that anything is.
-pub(crate) fn told(event: &Event) -> Option<Missed> {
+/// The loss that an entry reports, if it reports one.
+pub(crate) fn reported_loss(event: &Event) -> Option<Missed> {
     match event {
         Event::Gap(gap) => Some(gap.missed),
         Event::Lagged(count) => Some(Missed::Exactly(*count)),

@@ -1,16 +1,16 @@
-//! Who is put to the test.
+//! The subjects of the tests: the library over two links, and the controls.
 
-/// A way to listen to a server.
+/// A way to subscribe to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Subject {
     /// The library over its default link.
     Manager,
     /// The library over the wire link.
     Wire,
-    /// A control: one broadcast channel behind a `ConnectionManager`, loops that filter it, and a
-    /// resubscription by hand.
+    /// A control: one broadcast channel as the push sender of a `ConnectionManager`, loops that
+    /// filter it, and a manual resubscription.
     Seed,
-    /// A control: a `ConnectionManager` that resubscribes by itself.
+    /// A control: a `ConnectionManager` with automatic resubscription.
     Plain,
 }
 

@@ -1,4 +1,4 @@
-//! Handlers that decode in every way there is, and count the good messages.
+//! Handlers that decode in every way, and count the valid messages.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use redis_push::{
 };
 use serde::Deserialize;
 
-/// How many good messages each handler has handled.
+/// How many valid messages each handler has handled.
 #[derive(Debug, Default)]
 pub(crate) struct Goods([AtomicU64; GOOD.len()]);
 
@@ -26,7 +26,7 @@ impl Goods {
     }
 }
 
-/// A channel of each handler's own, and a message that is good on it.
+/// For each handler a channel of its own, and a valid message for it.
 pub(crate) const GOOD: [(&str, &str); 9] = [
     ("good.json", r#"{"id":424242,"text":"good"}"#),
     ("good.borrowed", r#"{"id":424242,"text":"good"}"#),

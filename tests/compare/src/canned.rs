@@ -1,5 +1,5 @@
-//! The canned source: answers as a server does until everything is subscribed, then replays
-//! encoded messages as fast as the sockets take them, to each connection those of its channels.
+//! The canned source: it answers like a server until everything is subscribed, and then replays
+//! encoded messages to each connection, as fast as the sockets accept them.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,20 +11,20 @@ use crate::publisher::{Pace, stamp};
 use crate::resp::{Frame, bulk, take_command};
 use crate::{Result, payload};
 
-pub(crate) const ROLE: &str = "feed";
+pub(crate) const ROLE: &str = "canned";
 
-/// How much is written at once, and how much is encoded at most before it repeats.
+/// How many bytes are written at once, and how many are encoded at most before they repeat.
 const CHUNK: usize = 64 * 1024;
 const CYCLE: usize = 8 * 1024 * 1024;
 
 #[derive(Default)]
-struct Feed {
-    clients: Mutex<Vec<Arc<Client>>>,
+struct Clients {
+    all: Mutex<Vec<Arc<Client>>>,
     subscribed: Condvar,
 }
 
 struct Client {
-    /// Whole frames are written under the lock, so that replies fall between them.
+    /// Whole frames are written under the lock, so that replies come between frames.
     socket: Mutex<TcpStream>,
     resp3: AtomicBool,
     channels: Mutex<Vec<usize>>,
@@ -34,24 +34,24 @@ pub(crate) fn main(job: &str) -> Result<()> {
     let job = Job::from_arg(job)?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?.port());
-    let feed = Arc::new(Feed::default());
-    let accepting = Arc::clone(&feed);
+    let shared = Arc::new(Clients::default());
+    let accepting = Arc::clone(&shared);
     std::thread::spawn(move || {
         for socket in listener.incoming().flatten() {
-            let feed = Arc::clone(&accepting);
-            std::thread::spawn(move || serve(&feed, socket));
+            let shared = Arc::clone(&accepting);
+            std::thread::spawn(move || serve(&shared, socket));
         }
     });
 
     let expected = job.peer.subscriptions(&job);
-    let mut clients = lock(&feed.clients);
+    let mut clients = lock(&shared.all);
     while clients
         .iter()
         .map(|client| lock(&client.channels).len())
         .sum::<usize>()
         < expected
     {
-        clients = feed
+        clients = shared
             .subscribed
             .wait(clients)
             .unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +73,7 @@ pub(crate) fn main(job: &str) -> Result<()> {
             std::thread::spawn(move || pour(&job, &client, CYCLE / count));
         }
     }
-    // Connections stay open until this process is ended.
+    // Connections stay open until this process is killed.
     loop {
         std::thread::park();
     }
@@ -135,14 +135,14 @@ fn drip(job: &Job, clients: &[Arc<Client>]) -> Result<()> {
 }
 
 /// Answers the commands of one connection.
-fn serve(feed: &Feed, mut socket: TcpStream) -> Result<()> {
+fn serve(clients: &Clients, mut socket: TcpStream) -> Result<()> {
     socket.set_nodelay(true)?;
     let client = Arc::new(Client {
         socket: Mutex::new(socket.try_clone()?),
         resp3: AtomicBool::new(false),
         channels: Mutex::default(),
     });
-    lock(&feed.clients).push(Arc::clone(&client));
+    lock(&clients.all).push(Arc::clone(&client));
     let (mut received, mut buffer) = (Vec::new(), vec![0; CHUNK]);
     loop {
         let count = socket.read(&mut buffer)?;
@@ -155,9 +155,9 @@ fn serve(feed: &Feed, mut socket: TcpStream) -> Result<()> {
             client.answer(&args, &mut out);
         }
         lock(&client.socket).write_all(&out)?;
-        // Told only once the confirmations are out: messages come behind them.
-        drop(lock(&feed.clients));
-        feed.subscribed.notify_all();
+        // Notify only after the confirmations are written, because messages must come after them.
+        drop(lock(&clients.all));
+        clients.subscribed.notify_all();
     }
 }
 
@@ -190,7 +190,7 @@ impl Client {
             "CLIENT" if first.is_some_and(|sub| sub.eq_ignore_ascii_case("ID")) => {
                 out.extend_from_slice(b":1\r\n");
             }
-            // AUTH, SELECT, CLIENT SETNAME and the like.
+            // AUTH, SELECT, CLIENT SETNAME and so on.
             _ => out.extend_from_slice(b"+OK\r\n"),
         }
     }
