@@ -28,9 +28,9 @@
 //!
 //! # Facts to know
 //!
-//! - The session's connection carries no commands of users. The server's output buffer limit for
-//!   Pub/Sub covers every reply on it, and redis-rs takes a `sunsubscribe` that the server sends on its
-//!   own for the reply to the oldest command in flight.
+//! - The session's connection carries no commands of users, unless it is attached. The server's output
+//!   buffer limit for Pub/Sub covers every reply on it, and redis-rs takes a `sunsubscribe` that the
+//!   server sends on its own for the reply to the oldest command in flight.
 //! - There is one name in each command. Under ACL, a `SUBSCRIBE` of several names is all or nothing, and
 //!   redis-rs expects one reply for each command. The commands are pipelined.
 //! - A reply is not a confirmation. Confirmations are pushes, and go to the dispatcher. `CLIENT TRACKING`

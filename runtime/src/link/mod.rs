@@ -33,7 +33,8 @@
 //! - The pushes of a connection reach the dispatcher in the server's order, with the connection's
 //!   generation. The dispatcher discards those of an old generation.
 //! - The dispatcher is notified of the end of every connection, in whatever way it ends: also if a
-//!   push sender or a driver panics.
+//!   push sender or a driver panics. Only an attached channel can lose the notice. Every name is then
+//!   subscribed again, and `CLIENT ID` shows that the connection is another one.
 //! - Nothing here waits for a handler, except the wire link, and that for a limited time.
 
 mod attached;

@@ -15,7 +15,7 @@
 //!        │               ▼                │ a name ended    │
 //!        │     confirmed / some denied ───┘                 │
 //!        │               │                                  │
-//!        │               │ PING not answered, or closed     │
+//!        │               │ no reply, or closed              │
 //!        │               ▼ (from subscribing as well)       │
 //!        │         silent or lost                           │
 //!        │               │                                  │
@@ -33,8 +33,8 @@
 //! | subscribing | sends the subscribe commands, waits up to 5 s for the confirmations | `Pending` | not ready: `NotConfirmed` |
 //! | confirmed | waits until a name ends | `Confirmed` | ready |
 //! | some denied | requests the denied names again, after 250 ms at first, 5 s at most | `SomeDenied` | not ready: `NotConfirmed`, with the server's reasons |
-//! | silent, lost | drops the connection | `Pending` | not ready: `NotConnected`; `PingLate` before that, if the session is late |
-//! | back-off | waits for `reconnect_delay`, which doubles until a generation was confirmed | `Pending` | not ready: `NotConnected`, with the error |
+//! | silent, lost | drops the connection: no reply to `PING` and no push for `ping_timeout`, no reply to another command for 5 s, or closed | `Pending` | not ready: `NotConnected`; `PingLate` before that, if the session is late |
+//! | back-off | waits for `reconnect_delay`, which doubles each time, and starts over after a generation that was confirmed when it ended | `Pending` | not ready: `NotConnected`, with the error |
 //! | draining | unsubscribes, waits until the dispatcher has seen every subscription end | unchanged | not ready: `ShuttingDown` |
 //! | closed | has closed the dispatcher, and returns | unchanged | not ready: `ShuttingDown` |
 //!
