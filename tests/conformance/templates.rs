@@ -78,13 +78,14 @@ async fn whatever_a_template_accepts_the_server_delivers(server: Server) {
             let is_accepted = push.as_push().param("p0").is_some();
             publisher.say_words(&["PUBLISH", &channel, ""]).await;
             let receivers = publisher.hear().await;
-            match is_accepted {
-                true => accepted += 1,
-                false => others += 1,
+            if is_accepted {
+                accepted += 1;
+            } else {
+                others += 1;
             }
             assert!(
                 !is_accepted || receivers == ":1",
-                "with seed {seed} {text:?} accepts {channel:?}, but {:?} does not match it",
+                "with seed {seed}, {text:?} accepts {channel:?}, but {:?} does not match it",
                 subscription.name()
             );
             if receivers == ":1" {

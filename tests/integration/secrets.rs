@@ -173,7 +173,7 @@ const REFUSALS: [&str; 6] = [
     "-ERR unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'default' '{}' \r\n",
     "-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `default`, `{}`, \r\n",
     "-WRONGPASS '{}' it is not\r\n",
-    "-{} is no password\r\n",
+    "-{} is not a password\r\n",
     "-ERR Syntax error in HELLO option '{}'\r\n",
     "HTTP/1.1 400 Bad Request\r\n\r\n{}",
 ];

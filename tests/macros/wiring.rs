@@ -126,8 +126,8 @@ fn the_place_is_that_of_the_handler() {
     let row = wiring.handler("on_bell").unwrap();
     assert_eq!(row.file.as_deref(), Some(file!()));
     let source = include_str!("wiring.rs");
-    let behind = source.lines().skip(row.line.unwrap() as usize - 1);
-    let head: Vec<_> = behind.take(2).collect();
+    let rest = source.lines().skip(row.line.unwrap() as usize - 1);
+    let head: Vec<_> = rest.take(2).collect();
     assert_eq!(
         head,
         [

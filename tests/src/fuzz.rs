@@ -115,7 +115,7 @@ fn payloads(push: Push<'_>, payload: &[u8]) {
     json::<HashMap<String, Option<i32>>>(push, payload);
 
     let text = str::from_utf8(payload).ok();
-    let parses = |parses: fn(&str) -> bool| text.is_some_and(parses);
+    let parses = |parse: fn(&str) -> bool| text.is_some_and(parse);
     assert_eq!(rejected::<&str>(push), text.is_none());
     let is_number = parses(|text| text.parse::<u64>().is_ok());
     assert_eq!(rejected::<Text<u64>>(push), !is_number);

@@ -1,4 +1,4 @@
-//! Compile messages: each file in `mistakes` contains a mistake, and the `.stderr` file beside it has
+//! Compile messages: each file in `mistakes` contains a mistake, and its `.stderr` file contains
 //! the expected output. Read the `.stderr` files as a user would.
 
 // The text around our messages is that of the compiler, and changes with its version.

@@ -92,12 +92,12 @@ pub(crate) fn frames() -> Vec<(&'static str, Vec<u8>)> {
         ("channel is nil", frame(">3 $7 message _ $1 x ")),
         ("pmessage of three", frame(">3 $8 pmessage $1 * $1 x ")),
         (
-            "message for nobody",
-            frame(">3 $7 message $7 unasked $1 x "),
+            "message without a handler",
+            frame(">3 $7 message $7 unknown $1 x "),
         ),
         (
-            "confirmation of a name nobody wants",
-            frame(">3 $9 subscribe $7 unasked :1 "),
+            "confirmation of an unknown name",
+            frame(">3 $9 subscribe $7 unknown :1 "),
         ),
         (
             "confirmation without a count",
@@ -108,7 +108,7 @@ pub(crate) fn frames() -> Vec<(&'static str, Vec<u8>)> {
             frame(">3 $11 unsubscribe _ :0 "),
         ),
         (
-            "unsubscribe nobody asked for",
+            "unexpected unsubscribe",
             frame(">3 $11 unsubscribe $6 poison :0 "),
         ),
         ("invalidate of a number", frame(">2 $10 invalidate :1 ")),
@@ -128,13 +128,10 @@ pub(crate) fn frames() -> Vec<(&'static str, Vec<u8>)> {
         ("blob error", frame(">3 $7 message $6 poison !5 ERR x ")),
         ("boolean and double", frame(">4 $7 tidings #t ,1.5 (123 ")),
         (
-            "length that never comes",
+            "length of missing bytes",
             frame(">3 $7 message $6 poison $99999999 x "),
         ),
-        (
-            "no RESP at all",
-            b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
-        ),
+        ("not RESP", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
     ]
 }
 

@@ -190,7 +190,7 @@ async fn undelivered(context: &Context) -> u64 {
         }
     }
     publisher.fence().await;
-    let load = Load::start(server.addr(), &[Lane::channel("beside")], RATE).await;
+    let load = Load::start(server.addr(), &[Lane::channel("other")], RATE).await;
     within("the shutdown", handle.shutdown(Duration::from_secs(8))).await;
     load.stop().await;
     let delivered = streams

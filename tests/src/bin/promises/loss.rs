@@ -199,7 +199,7 @@ impl Run<'_> {
     /// Records how many gaps were reported, and how much longer than the outages they are.
     fn gaps(&self) {
         let mut beyond = Vec::new();
-        let mut told = 0;
+        let mut reported = 0;
         for stream in self.streams {
             let events = stream.events();
             let gaps = events.iter().filter_map(|event| match event {
@@ -209,15 +209,15 @@ impl Run<'_> {
             let lengths: Vec<_> = gaps
                 .map(|gap| gap.until.duration_since(gap.since).unwrap_or_default())
                 .collect();
-            told += lengths.len();
+            reported += lengths.len();
             if lengths.len() == self.outages.len() {
                 let both = lengths.iter().zip(self.outages);
                 beyond.extend(both.map(|(length, outage)| ms(*length) - ms(*outage)));
             }
         }
         let expected = self.outages.len() * self.streams.len();
-        let ratio = told as f64 / expected as f64;
-        let detail = json!({"told": told, "handlers": self.streams.len()});
+        let ratio = reported as f64 / expected as f64;
+        let detail = json!({"told": reported, "handlers": self.streams.len()});
         let figure = Figure::new("P2", "gaps told / disconnects", ratio).must_be(1);
         self.context.record(figure.detail(detail));
         let beyond = sorted(beyond);
