@@ -184,6 +184,46 @@ pub(crate) async fn a_paused_handler_waits_and_loses_nothing_its_buffer_holds(se
     balanced(&report.stats);
 }
 
+/// The batch that the loop has received is longer than what its workers have in flight.
+pub(crate) async fn deliveries_of_paused_workers_end_before_a_shutdown(server: Server) {
+    const WORKERS: u64 = 2;
+    const MESSAGES: u64 = 30;
+    let (gate, closed) = watch::channel(false);
+    let spec = Spec::new("a")
+        .on(Subscription::channel("a"))
+        .workers(WORKERS as usize);
+    let (mount, mut journal) = gated(spec, closed);
+    let handle = start(server.url(), [mount]).await;
+    journal.begins().await;
+    handle.pause("a").unwrap();
+    for number in 0..MESSAGES {
+        server.publish("a", &number.to_string()).await;
+    }
+    received(&handle, MESSAGES).await;
+    handle.resume("a").unwrap();
+    eventually("a delivery of each worker", async || {
+        handle.stats().handlers[0].running == WORKERS
+    })
+    .await;
+    handle.pause("a").unwrap();
+    let (report, ()) = within("the shutdown", async {
+        tokio::join!(handle.shutdown(Duration::from_secs(10)), async {
+            eventually("the end of the pause", async || {
+                !handle.stats().handlers[0].is_paused
+            })
+            .await;
+            gate.send_replace(true);
+        })
+    })
+    .await;
+    let counts = &report.stats.handlers[0];
+    assert_eq!(
+        (counts.handled, counts.cancelled),
+        (WORKERS, MESSAGES - WORKERS)
+    );
+    balanced(&report.stats);
+}
+
 pub(crate) async fn a_latest_queue_keeps_the_newest_message_of_each_channel(server: Server) {
     let (mount, mut journal) = recorder_of(quotes().overflow(Overflow::Latest));
     let handle = start(server.url(), [mount]).await;

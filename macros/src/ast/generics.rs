@@ -9,7 +9,7 @@ pub(crate) fn impl_params(generics: &Generics) -> impl Iterator<Item = GenericPa
     generics.params.iter().map(without_default)
 }
 
-/// Returns the predicates of the `where` clause; none if there is no clause.
+/// Returns the predicates of the `where` clause, or nothing without one.
 pub(crate) fn predicates(generics: &Generics) -> impl Iterator<Item = &WherePredicate> {
     generics
         .where_clause

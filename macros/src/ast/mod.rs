@@ -27,10 +27,10 @@
 //! - [`Template`] accepts exactly what the runtime accepts, with the same error texts:
 //!   `redis_push_template` parses for both.
 
-mod function;
 pub(crate) mod generics;
+mod signature;
 mod template;
 pub(crate) mod types;
 
-pub(crate) use function::Function;
+pub(crate) use signature::Function;
 pub(crate) use template::Template;

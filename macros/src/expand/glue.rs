@@ -50,8 +50,8 @@ pub(crate) fn handler_type(function: &Function) -> TokenStream {
 /// function has the attribute.
 ///
 /// For a function without the attribute `__p::stand_in` provides the type, so that the check can fail
-/// with a sentence. The value of the name is used first: if there is no such function at all, the
-/// error of the import is enough.
+/// with a sentence. The check also uses the name as a value. A path without any function then causes
+/// only the error of the import.
 pub(crate) fn import_handler(path: &Path, attribute: &str) -> TokenStream {
     let kind = attribute.replace('_', " ");
     let name = path

@@ -101,7 +101,7 @@ impl Queue {
         opened
     }
 
-    /// Returns whether there is no room for a push of `bytes`. One push always has room.
+    /// Returns whether a push of `bytes` exceeds the budget. An empty queue accepts any push.
     pub(super) fn is_full_for(&self, bytes: usize) -> bool {
         let weight = bytes + Batch::ENTRY_BYTES;
         self.held > 0
@@ -114,8 +114,7 @@ impl Queue {
             && self.held_bytes <= self.budget.bytes / 8 * eighths
     }
 
-    /// Returns whether a newer push replaces an older one. Then there is no point in waiting for
-    /// room.
+    /// Returns whether a newer push replaces an older one. The link does not wait for room then.
     pub(super) fn keeps_latest(&self) -> bool {
         self.latest.is_some()
     }

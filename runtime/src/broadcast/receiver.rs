@@ -1,10 +1,13 @@
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
-use super::Shared;
-use super::state::{Backlog, Received};
+use super::queue::Position;
+use super::shared::Shared;
+use super::state::{Backlog, Reader, Received};
 use crate::push::Batch;
+use crate::util::clock;
 
 /// The receiving half of a broadcast channel, one for each handler. Dropping it releases the
 /// batches that no other reader needs.
@@ -39,6 +42,7 @@ impl Receiver {
     }
 
     /// Gives back a batch that has been delivered, so that its memory is reused.
+    #[inline]
     pub(crate) fn done(&mut self, batch: Arc<Batch>) {
         self.done = Some(batch);
     }
@@ -68,5 +72,88 @@ pub(crate) struct BacklogMeter {
 impl BacklogMeter {
     pub(crate) fn backlog(&self) -> Backlog {
         self.shared.backlog(self.reader)
+    }
+}
+
+/// What readers do to the channel.
+impl Shared {
+    /// Adds a reader. It receives everything that is appended from now on.
+    ///
+    /// All readers are added before the first push.
+    pub(crate) fn subscribe(self: &Arc<Self>) -> Receiver {
+        let mut state = self.lock();
+        let end = state.queue.end();
+        let position = Position {
+            batch: 0,
+            push: end,
+        };
+        // Most channels have one reader and never get another.
+        state.readers.reserve_exact(1);
+        state.readers.push(Reader {
+            position,
+            missed: 0,
+            reported: 0,
+            heard: clock::wall(),
+            waker: None,
+            left: None,
+        });
+        Receiver::new(Arc::clone(self), state.readers.len() - 1)
+    }
+
+    fn poll(
+        &self,
+        reader: usize,
+        done: &mut Option<Arc<Batch>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Received>> {
+        let mut state = self.lock();
+        if let Some(batch) = done.take() {
+            state.queue.recycle(batch);
+        }
+        if let Some(received) = state.next(reader) {
+            let link = state.note_progress();
+            drop(state);
+            if let Some(link) = link {
+                link.wake();
+            }
+            return Poll::Ready(Some(received));
+        }
+        if state.closed {
+            return Poll::Ready(None);
+        }
+        state.queue.release_spare();
+        let waker = &mut state.readers[reader].waker;
+        match waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => *waker = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    fn backlog(&self, reader: usize) -> Backlog {
+        self.lock().backlog(reader)
+    }
+
+    fn position(&self, reader: usize) -> (u64, SystemTime) {
+        let Reader {
+            position,
+            missed,
+            heard,
+            ..
+        } = self.lock().readers[reader];
+        (position.push - missed, heard)
+    }
+
+    fn unsubscribe(&self, reader: usize) {
+        let mut state = self.lock();
+        let backlog = state.backlog(reader);
+        state.readers[reader].left = Some(backlog);
+        state.readers[reader].waker = None;
+        state.release();
+        let link = state.note_progress();
+        drop(state);
+        if let Some(link) = link {
+            link.wake();
+        }
     }
 }

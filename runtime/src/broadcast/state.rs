@@ -211,6 +211,7 @@ impl ChannelState {
     }
 
     /// Releases the batches and the segments that no reader needs any more.
+    #[inline]
     pub(super) fn release(&mut self) {
         let here = || self.readers.iter().filter(|reader| reader.left.is_none());
         let batch = here().map(|reader| reader.position.batch).min();

@@ -60,14 +60,15 @@
 //! - At most one generation is open. The session numbers them in ascending order, so a late push of
 //!   a previous connection is recognized.
 
+mod generation;
 mod memory_limit;
 mod route;
+mod subscriptions;
 mod table;
 mod wakeups;
 
 pub(crate) use table::{RoutingTable, SubscriptionState};
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::SystemTime;
 
@@ -76,8 +77,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use crate::broadcast::GapStart;
 use crate::config::Settings;
 use crate::gap::{GapCause, Missed};
-use crate::push::{ConnectionEvent, RawPush};
-use crate::subscription::Subscription;
+use crate::push::RawPush;
 use crate::telemetry::FeedStats;
 use crate::util::{Mutex, MutexGuard, clock};
 
@@ -159,174 +159,9 @@ impl Dispatcher {
         }
     }
 
-    /// Opens a generation: from now on its pushes are accepted, and those of any other discarded.
-    pub(crate) fn open(&self, generation: u64) {
-        let mut state = self.lock();
-        state.generation = generation;
-        state.open = !state.closed;
-        state.live = false;
-        state.routes.reset_states();
-    }
-
-    /// Ends the generation: pushes that still arrive from it are discarded. The time between the
-    /// last push and the next confirmation will be reported as a gap.
-    pub(crate) fn end(&self, missed: Missed) {
-        let mut state = self.lock();
-        state.open = false;
-        state.routes.reset_states();
-        // A generation without a confirmation was never live: the gap before it goes on.
-        if std::mem::take(&mut state.live) {
-            state.before = GapStart {
-                cause: GapCause::ConnectionLost,
-                missed,
-                since: state.last_heard,
-            };
-            state.counts.reconnects += 1;
-        }
-        drop(state);
-        self.notify_changed();
-    }
-
-    /// Returns whether the generation is open. It is until the dispatcher has seen its end.
-    pub(crate) fn is_open(&self) -> bool {
-        self.lock().open
-    }
-
-    /// Reports a gap to every handler because pushes were lost before they reached the dispatcher,
-    /// and marks every subscription as pending: confirmations may have been lost too.
-    pub(crate) fn interrupt(&self, missed: Missed) {
-        let mut state = self.lock();
-        if !state.open {
-            return;
-        }
-        state.routes.reset_states();
-        if let Missed::AtMost(missed) = missed {
-            state.counts.overflowed += missed;
-        }
-        let before = GapStart {
-            cause: GapCause::Lagged,
-            missed,
-            since: state.last_heard,
-        };
-        state.last_heard = clock::wall();
-        let DispatchState {
-            routes, wakeups, ..
-        } = &mut *state;
-        for shared in routes.broadcasts() {
-            shared.interrupt(before, &mut wakeups.wakers);
-        }
-        self.wake(state);
-        self.notify_changed();
-    }
-
-    /// Records that the server has denied a subscription. Returns false if it was denied for the
-    /// same reason already.
-    pub(crate) fn deny(&self, subscription: &Subscription, reason: &Arc<str>) -> bool {
-        let mut state = self.lock();
-        let denied = SubscriptionState::Denied(Arc::clone(reason));
-        let (kind, name) = subscription.key();
-        let is_new = state
-            .routes
-            .get(kind, name)
-            .is_some_and(|route| route.state != denied);
-        state.turn_off((kind, name), denied);
-        self.wake(state);
-        self.notify_changed();
-        is_new
-    }
-
-    /// Records that a subscription has ended without a push about it.
-    pub(crate) fn ended(&self, subscription: &Subscription) {
-        let mut state = self.lock();
-        state.turn_off(subscription.key(), SubscriptionState::Ended);
-        self.wake(state);
-        self.notify_changed();
-    }
-
-    /// Appends an event to the broadcast channels of connection handlers.
-    pub(crate) fn publish_connection_event(&self, event: ConnectionEvent<'_>) {
-        let payload = event.to_payload();
-        let mut state = self.lock();
-        let DispatchState {
-            routes,
-            wakeups,
-            live,
-            ..
-        } = &mut *state;
-        // Without server subscriptions, being connected is all there is to lose.
-        *live |= event == ConnectionEvent::Connected && routes.is_empty();
-        for shared in routes.connection() {
-            shared.append(0, &[], payload.as_bytes(), &mut wakeups.wakers);
-        }
-        self.wake(state);
-    }
-
-    /// Marks a previously denied subscription as pending again: the server has accepted it.
-    pub(crate) fn accepted(&self, subscription: &Subscription) {
-        let mut state = self.lock();
-        let (kind, name) = subscription.key();
-        if let Some(route) = state.routes.get_mut(kind, name)
-            && matches!(route.state, SubscriptionState::Denied(_))
-        {
-            route.state = SubscriptionState::Pending;
-        }
-    }
-
-    /// Records that the connection of a generation has ended, unless that is recorded already.
-    pub(crate) fn disconnected(&self, generation: u64) {
-        let mut state = self.lock();
-        if state.generation == generation && std::mem::take(&mut state.open) {
-            drop(state);
-            self.notify_changed();
-        }
-    }
-
-    /// Records that the server has answered something just now.
-    pub(crate) fn heard(&self) {
-        self.lock().last_heard = clock::wall();
-    }
-
     /// Returns how many pushes were accepted: a sign of life.
     pub(crate) fn pushes_taken(&self) -> u64 {
         self.lock().counts.pushes
-    }
-
-    /// Closes all broadcast channels: handlers drain them, then see the end.
-    pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.open = false;
-        state.closed = true;
-        state.pushes = None;
-        let DispatchState {
-            routes, wakeups, ..
-        } = &mut *state;
-        for shared in routes.broadcasts().iter().chain(routes.connection()) {
-            shared.close(&mut wakeups.wakers);
-        }
-        self.wake(state);
-    }
-
-    /// Returns the subscriptions with their states on this connection.
-    pub(crate) fn subscription_states(&self) -> Vec<(Subscription, SubscriptionState)> {
-        self.lock().routes.subscription_states()
-    }
-
-    /// Returns the subscriptions whose state is `wanted`.
-    pub(crate) fn subscriptions(
-        &self,
-        wanted: impl Fn(&SubscriptionState) -> bool,
-    ) -> Vec<Subscription> {
-        self.lock().routes.subscriptions(wanted)
-    }
-
-    /// Returns whether the state of every subscription is `wanted`.
-    pub(crate) fn all_are(&self, wanted: impl Fn(&SubscriptionState) -> bool) -> bool {
-        self.lock().routes.all_are(wanted)
-    }
-
-    /// Returns whether the state of some subscription is `wanted`.
-    pub(crate) fn any_is(&self, wanted: impl Fn(&SubscriptionState) -> bool) -> bool {
-        !self.all_are(|state| !wanted(state))
     }
 
     /// Returns whether some handler has nothing to read.

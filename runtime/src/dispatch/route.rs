@@ -7,7 +7,7 @@ use super::{DispatchState, Dispatcher};
 use crate::broadcast::{Appended, GapStart, Shared};
 use crate::gap::{GapCause, Missed};
 use crate::push::Incoming;
-use crate::subscription::{Kind, TrackingFence};
+use crate::subscription::Kind;
 use crate::util::{MutexGuard, clock};
 
 impl Dispatcher {
@@ -198,39 +198,6 @@ impl DispatchState {
         }
     }
 
-    /// Records the confirmation of a subscription.
-    fn confirm(&mut self, kind: Kind, name: &[u8]) {
-        self.last_heard = clock::wall();
-        let Some(route) = self.routes.get_mut(kind, name) else {
-            return;
-        };
-        route.state = SubscriptionState::Confirmed;
-        self.live = true;
-        for (shared, index) in &route.broadcasts {
-            let index = *index as usize;
-            shared.confirm(
-                index,
-                self.generation,
-                self.before,
-                &mut self.wakeups.wakers,
-            );
-        }
-    }
-
-    /// Records the end of a subscription, or the confirmation of tracking that it stands for.
-    fn unsubscribed(&mut self, kind: Kind, name: &[u8]) {
-        self.last_heard = clock::wall();
-        match TrackingFence::of(name) {
-            Some((TrackingFence::On, prefix)) if kind == Kind::Channel => {
-                self.confirm(Kind::Invalidation, prefix);
-            }
-            Some((TrackingFence::Off, prefix)) if kind == Kind::Channel => {
-                self.turn_off((Kind::Invalidation, prefix), SubscriptionState::Ended);
-            }
-            _ => self.turn_off((kind, name), SubscriptionState::Ended),
-        }
-    }
-
     /// Appends invalidated keys to the routes of their prefixes. `None` stands for all keys, and so
     /// does the one key that the first releases of Redis 6.0 send for a flush (redis/redis#7463).
     fn invalidate(&mut self, keys: Option<&[&[u8]]>) {
@@ -276,29 +243,6 @@ impl DispatchState {
                 true
             }
             Some(SubscriptionState::Denied(_)) | None => false,
-        }
-    }
-
-    /// Records that a subscription was denied or has ended.
-    pub(super) fn turn_off(&mut self, (kind, name): (Kind, &[u8]), state: SubscriptionState) {
-        let Some(route) = self.routes.get_mut(kind, name) else {
-            return;
-        };
-        // No push has arrived through a name that was not live since the previous connection.
-        let since = match route.state {
-            SubscriptionState::Confirmed => self.last_heard,
-            _ => self.before.since,
-        };
-        route.state = state;
-        for (shared, index) in &route.broadcasts {
-            let index = *index as usize;
-            shared.turn_off(
-                index,
-                self.generation,
-                self.before,
-                since,
-                &mut self.wakeups.wakers,
-            );
         }
     }
 

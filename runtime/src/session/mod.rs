@@ -72,8 +72,10 @@
 //! - The session's state survives a panic of its task: the next run ends the old generation and starts
 //!   the next one.
 
+mod drain;
 mod heartbeat;
 mod keepalive;
+mod reconnect;
 mod status;
 mod subscribe;
 
@@ -84,17 +86,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
-use crate::connection::Connection;
-use crate::dispatch::{Dispatcher, SubscriptionState};
+use crate::dispatch::Dispatcher;
 use crate::error::Error;
-use crate::gap::Missed;
 use crate::link::Link;
-use crate::push::ConnectionEvent;
-use crate::util::Backoff;
 
 /// The state of the session. It survives a restart of the session's task.
 pub(crate) struct Session {
@@ -125,117 +122,6 @@ impl Session {
         tokio::select! {
             () = session.keep_connected() => {}
             never = last_seen.keep_touching() => never,
-        }
-    }
-
-    /// Runs one generation after another until the session is stopped.
-    async fn keep_connected(&mut self) {
-        let (first, max) = self.settings.reconnect_delay;
-        let mut backoff = Backoff::new(first, max);
-        if self.last > 0 {
-            // The previous run panicked, and its connection was dropped with it.
-            self.dispatcher.end(Missed::Unknown);
-            let error = "the session's task exited unexpectedly; reconnecting";
-            self.set_phase(Phase::Pending, Some(Error::connection(error)));
-            self.publish_disconnected();
-        }
-        loop {
-            self.last += 1;
-            self.dispatcher.open(self.last);
-            let Some(error) = self.run_generation(self.last).await else {
-                break;
-            };
-            let was_confirmed = self.status.borrow().phase == Phase::Confirmed;
-            if was_confirmed {
-                backoff.reset();
-            }
-            // Before the dispatcher counts the loss: a caller that sees the count must not find the
-            // subscriber still ready.
-            self.set_phase(Phase::Pending, Some(error));
-            self.dispatcher.end(Missed::Unknown);
-            self.publish_disconnected();
-            tokio::select! {
-                () = self.stop.cancelled() => break,
-                () = sleep(backoff.next()) => {}
-            }
-        }
-        self.dispatcher.close();
-    }
-
-    /// Runs one generation, and returns why it ended: `None` if the session was stopped.
-    async fn run_generation(&mut self, generation: u64) -> Option<Error> {
-        let connected = tokio::select! {
-            biased;
-            () = self.stop.cancelled() => return None,
-            connected = self.link.connect(
-                generation,
-                &self.dispatcher,
-                self.settings.connect_timeout,
-            ) => connected,
-        };
-        let mut connection = match connected {
-            Ok(connection) => connection,
-            Err(error) => return Some(error),
-        };
-        let _connected = self.heartbeat.connected();
-        self.is_connected = true;
-        self.dispatcher
-            .publish_connection_event(ConnectionEvent::Connected);
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => {
-                self.drain(&mut connection).await;
-                None
-            }
-            error = self.disconnected() => Some(error),
-            error = self.keep_subscribed(connection.clone()) => Some(error),
-            error = self.keep_alive(connection.clone()) => Some(error),
-        }
-    }
-
-    /// Publishes the end of the connection, with the reason, if there was one.
-    fn publish_disconnected(&mut self) {
-        if std::mem::take(&mut self.is_connected) {
-            let error = self.status.borrow().error.clone();
-            let reason = error.map_or_else(String::new, |error| error.to_string());
-            let event = ConnectionEvent::Disconnected { reason: &reason };
-            self.dispatcher.publish_connection_event(event);
-        }
-    }
-
-    /// Waits until the dispatcher has seen the end of the connection.
-    async fn disconnected(&self) -> Error {
-        let mut changed = self.dispatcher.changed();
-        while self.dispatcher.is_open() {
-            let _ = changed.changed().await;
-        }
-        Error::connection("the connection was lost: the server or the network closed it")
-    }
-
-    /// Unsubscribes, and waits until the dispatcher has seen every subscription end. What was
-    /// published before that is then in the broadcast channels. The replies to the commands do not
-    /// prove this, because redis-rs queues pushes separately from replies.
-    async fn drain(&self, connection: &mut Connection) {
-        // The owner of a shared connection may use the same names.
-        if connection.is_shared() {
-            return;
-        }
-        let confirmed = self
-            .dispatcher
-            .subscriptions(SubscriptionState::is_confirmed);
-        let mut changed = self.dispatcher.changed();
-        let unsubscribed = async {
-            for chunk in confirmed.chunks(MAX_PIPELINED) {
-                connection.unsubscribe(chunk).await?;
-            }
-            while self.dispatcher.any_is(SubscriptionState::is_confirmed) {
-                let _ = changed.changed().await;
-            }
-            Ok::<_, Error>(())
-        };
-        tokio::select! {
-            _ = self.disconnected() => {}
-            _ = unsubscribed => {}
         }
     }
 

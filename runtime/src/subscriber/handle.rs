@@ -145,7 +145,9 @@ impl Handle {
     }
 
     /// Pauses a handler: its messages stay in its buffer, and messages that do not fit are dropped
-    /// as at any other time. A delivery under way continues.
+    /// as at any other time. A delivery under way continues. With
+    /// [`workers`](crate::Spec::workers), so do the messages that the workers have received already:
+    /// at most four for each of them.
     ///
     /// A shutdown delivers nothing to a paused handler; its waiting messages are counted
     /// `cancelled`.

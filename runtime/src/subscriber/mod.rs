@@ -31,6 +31,7 @@ mod confirm;
 mod handle;
 mod options;
 mod report;
+mod run;
 mod shutdown;
 mod signals;
 mod start;
@@ -42,7 +43,6 @@ pub(crate) use start::Broadcasts;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::pin::pin;
 
 use redis::PushInfo;
 use redis::aio::ConnectionManager;
@@ -50,14 +50,11 @@ use tokio::sync::broadcast;
 
 use crate::config::Settings;
 use crate::connection::Endpoint;
-use crate::error::Result;
 use crate::failure::{BoxedHook, FailureHook, boxed};
 use crate::health;
 use crate::link::Attached;
 use crate::publish::Publisher;
 use crate::router::{Mount, Wiring};
-
-use signals::Signals;
 
 /// A set of handlers, and the server they listen to.
 ///
@@ -278,108 +275,6 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     #[must_use]
     pub fn wiring(&self) -> Wiring {
         Wiring::of(self.mounts.iter().map(|mount| &mount.spec))
-    }
-
-    /// Starts the subscriber, and returns when the server has confirmed every subscription.
-    ///
-    /// Messages and gaps may reach handlers before this returns, even if it returns an error: some
-    /// of the names may have been confirmed by then.
-    ///
-    /// The handlers run as tasks of the current runtime. A handler that blocks its thread instead of
-    /// awaiting keeps that thread from all other work; use `tokio::task::spawn_blocking` for
-    /// blocking calls.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error at once when the configuration cannot work
-    /// ([`Error::is_config`](crate::Error::is_config)), for example when handlers take different
-    /// [message types](crate::PushMessage) from one name; when the server refuses the credentials
-    /// ([`Error::is_auth`](crate::Error::is_auth)) or a subscription
-    /// ([`Error::is_denied`](crate::Error::is_denied)); and when its certificate cannot be trusted
-    /// ([`Error::is_tls`](crate::Error::is_tls)). A server that cannot be reached is retried until
-    /// the deadline ([`Error::is_timeout`](crate::Error::is_timeout) and
-    /// [`Error::is_connection`](crate::Error::is_connection)). Without a deadline, everything but a
-    /// configuration error is retried indefinitely.
-    ///
-    /// # Panics
-    ///
-    /// Panics outside a tokio runtime, and on a runtime without IO and time drivers (`enable_all`).
-    pub async fn start(self) -> Result<Handle> {
-        let deadline = self.config.settings.start_deadline;
-        let allows_denied = self.config.settings.allows_denied;
-        let handle = self.spawn()?;
-        handle.confirmed(deadline, allows_denied).await?;
-        Ok(handle)
-    }
-
-    /// Starts the subscriber and runs it until Ctrl-C or SIGTERM, then lets the handlers finish.
-    ///
-    /// A second signal stops it at once: the remaining messages are not delivered. The report of the
-    /// shutdown is logged. tokio keeps handling the signals after this returns; they no longer end
-    /// the process on their own.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`start`](Self::start). After the start there are none.
-    pub async fn run(self) -> Result<()> {
-        let mut signals = Signals::listen()?;
-        let deadline = self.config.settings.drain_deadline;
-        let Some(handle) = self.start_and_wait(signals.recv()).await? else {
-            return Ok(());
-        };
-        tracing::info!(target: "redis_push", "shutting down; a second signal stops at once");
-        tokio::select! {
-            () = handle.shutdown_and_log(deadline) => {}
-            () = signals.recv() => {
-                tracing::warn!(target: "redis_push", "stopped before the handlers finished");
-            }
-        }
-        Ok(())
-    }
-
-    /// Starts the subscriber and runs it until `signal` resolves, then lets the handlers finish.
-    ///
-    /// The signal also ends a start that is not complete. The report of the shutdown is logged.
-    ///
-    /// ```
-    /// # use redis_push::{Subscriber, handlers, push_handler, testing::Broker};
-    /// # #[push_handler(channel = "news")]
-    /// # async fn on_news(_text: &str) {}
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = Broker::start().await?;
-    /// # let url = server.url();
-    /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    /// # stop.send(()).unwrap();
-    /// Subscriber::new(url)
-    ///     .handlers(handlers![on_news])
-    ///     .run_until(async { _ = stopped.await })
-    ///     .await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`start`](Self::start). After the start there are none.
-    pub async fn run_until(self, signal: impl Future<Output = ()>) -> Result<()> {
-        let deadline = self.config.settings.drain_deadline;
-        if let Some(handle) = self.start_and_wait(signal).await? {
-            handle.shutdown_and_log(deadline).await;
-        }
-        Ok(())
-    }
-
-    /// Starts and waits until `signal` resolves. Returns `None` if it resolves before everything is
-    /// confirmed.
-    async fn start_and_wait(self, signal: impl Future<Output = ()>) -> Result<Option<Handle>> {
-        let mut signal = pin!(signal);
-        let handle = tokio::select! {
-            handle = self.start() => handle?,
-            () = &mut signal => return Ok(None),
-        };
-        signal.await;
-        Ok(Some(handle))
     }
 }
 

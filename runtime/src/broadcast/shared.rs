@@ -1,0 +1,179 @@
+//! What the dispatcher does to a broadcast channel. `receiver` has what readers do.
+
+use std::task::Waker;
+use std::time::SystemTime;
+
+use super::budget::Budget;
+use super::confirmations::{Confirmations, Confirmed};
+use super::queue::Queue;
+use super::segments::{GapStart, Segments};
+use super::state::{Appended, ChannelState, Wait};
+use crate::gap::{GapCause, Missed};
+use crate::util::{Mutex, MutexGuard};
+
+/// The state that the dispatcher and all receivers of a broadcast channel share.
+///
+/// The dispatcher appends and never waits. If a reader is too slow, pushes are dropped before it
+/// reads them. They are counted one by one, and reported as a gap to that reader alone.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<ChannelState>,
+}
+
+impl Shared {
+    /// Creates the broadcast channel of a list of `names` subscriptions.
+    pub(crate) fn new(names: usize, budget: Budget) -> Self {
+        Self {
+            state: Mutex::new(ChannelState {
+                queue: Queue::new(budget),
+                segments: Segments::default(),
+                confirmations: Confirmations::new(names),
+                readers: Vec::new(),
+                closed: false,
+                wait: Wait::default(),
+            }),
+        }
+    }
+
+    /// Appends a push that arrived through the subscription at `index` of the channel's list.
+    ///
+    /// The wakers of waiting readers are moved to `wakers`. The caller wakes them without a lock.
+    pub(crate) fn append(
+        &self,
+        index: u32,
+        channel: &[u8],
+        payload: &[u8],
+        wakers: &mut Vec<Waker>,
+    ) -> Appended {
+        self.lock().append(index, channel, payload, wakers)
+    }
+
+    /// Like [`append`](Self::append), but returns `None` and appends nothing if the link
+    /// [should wait](Self::should_wait_for).
+    pub(crate) fn append_or_wait(
+        &self,
+        index: u32,
+        channel: &[u8],
+        payload: &[u8],
+        wakers: &mut Vec<Waker>,
+    ) -> Option<Appended> {
+        let mut state = self.lock();
+        let waits = state.should_wait_for(channel.len() + payload.len());
+        (!waits).then(|| state.append(index, channel, payload, wakers))
+    }
+
+    /// Returns whether the link should wait before it appends a push of `bytes`: otherwise a push
+    /// would be dropped although the readers make progress.
+    pub(crate) fn should_wait_for(&self, bytes: usize) -> bool {
+        self.lock().should_wait_for(bytes)
+    }
+
+    /// Returns whether there is room again. If there is not, `waker` is woken when there is.
+    ///
+    /// There is room when an eighth of the budget is free, so that not every batch wakes the link.
+    pub(crate) fn poll_room(&self, waker: &Waker) -> bool {
+        let mut state = self.lock();
+        let has_room = state.queue.is_within(7) || state.closed;
+        state.wait.link = (!has_room).then(|| waker.clone());
+        has_room
+    }
+
+    /// Stops the wait of the link. It does not wait for this channel again until half of the budget
+    /// is free.
+    pub(crate) fn stop_waiting(&self) {
+        let mut state = self.lock();
+        state.wait.is_abandoned = true;
+        state.wait.link = None;
+    }
+
+    /// Returns a number that grows with each batch that a reader receives: a sign of progress.
+    pub(crate) fn taken(&self) -> u64 {
+        self.lock().wait.taken
+    }
+
+    /// Returns whether some reader has nothing to read.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.lock();
+        let mut here = state.readers.iter().filter(|reader| reader.left.is_none());
+        here.any(|reader| state.queue.peek(reader.position).is_none())
+    }
+
+    /// Returns how many bytes wait in the channel.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.lock().queue.held_bytes()
+    }
+
+    /// Drops the oldest pushes until `bytes` are released or one push is left.
+    pub(crate) fn shed(&self, bytes: usize) {
+        self.lock().queue.shed(bytes);
+    }
+
+    /// Records that the server has confirmed the subscription at `index`. The first confirmation of
+    /// a generation begins a segment after the gap `before`.
+    pub(crate) fn confirm(
+        &self,
+        index: usize,
+        generation: u64,
+        before: GapStart,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let mut state = self.lock();
+        state.confirmations.enter(generation, before.since);
+        match state.confirmations.confirm(index) {
+            Confirmed::First(since) if state.segments.current() > 0 => {
+                state.begin_segment(GapStart { since, ..before });
+            }
+            // Nothing was live on this channel before, so earlier connections have lost nothing.
+            Confirmed::First(since) => state.begin_segment(GapStart {
+                cause: GapCause::Initial,
+                missed: Missed::Exactly(0),
+                since,
+            }),
+            Confirmed::Again(since) => state.begin_segment(GapStart {
+                cause: GapCause::Resubscribed,
+                missed: Missed::Unknown,
+                since,
+            }),
+            Confirmed::More => {}
+        }
+        state.wake_if_settled(wakers);
+    }
+
+    /// Records that the subscription at `index` was denied or ended by the server, and that no push
+    /// has arrived through it since `since`.
+    pub(crate) fn turn_off(
+        &self,
+        index: usize,
+        generation: u64,
+        before: GapStart,
+        since: SystemTime,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let mut state = self.lock();
+        state.confirmations.enter(generation, before.since);
+        state.confirmations.turn_off(index, since);
+        state.wake_if_settled(wakers);
+    }
+
+    /// Begins a segment after a gap on a connection that stays up, such as a lag of an attached
+    /// channel.
+    pub(crate) fn interrupt(&self, before: GapStart, wakers: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        if state.segments.current() > 0 {
+            state.begin_segment(before);
+            state.collect_wakers(wakers);
+        }
+    }
+
+    /// Closes the channel. Readers drain it, then see the end.
+    pub(crate) fn close(&self, wakers: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        state.closed = true;
+        wakers.extend(state.wait.link.take());
+        state.collect_wakers(wakers);
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, ChannelState> {
+        self.state.lock()
+    }
+}

@@ -1,0 +1,116 @@
+//! The generations of a connection, as the session and the links report them.
+
+use super::{DispatchState, Dispatcher};
+use crate::broadcast::GapStart;
+use crate::gap::{GapCause, Missed};
+use crate::push::ConnectionEvent;
+use crate::util::clock;
+
+impl Dispatcher {
+    /// Opens a generation: from now on its pushes are accepted, and those of any other discarded.
+    pub(crate) fn open(&self, generation: u64) {
+        let mut state = self.lock();
+        state.generation = generation;
+        state.open = !state.closed;
+        state.live = false;
+        state.routes.reset_states();
+    }
+
+    /// Ends the generation: pushes that still arrive from it are discarded. The time between the
+    /// last push and the next confirmation will be reported as a gap.
+    pub(crate) fn end(&self, missed: Missed) {
+        let mut state = self.lock();
+        state.open = false;
+        state.routes.reset_states();
+        // A generation without a confirmation was never live: the gap before it goes on.
+        if std::mem::take(&mut state.live) {
+            state.before = GapStart {
+                cause: GapCause::ConnectionLost,
+                missed,
+                since: state.last_heard,
+            };
+            state.counts.reconnects += 1;
+        }
+        drop(state);
+        self.notify_changed();
+    }
+
+    /// Returns whether the generation is open. It is until the dispatcher has seen its end.
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().open
+    }
+
+    /// Records that the connection of a generation has ended, unless that is recorded already.
+    pub(crate) fn disconnected(&self, generation: u64) {
+        let mut state = self.lock();
+        if state.generation == generation && std::mem::take(&mut state.open) {
+            drop(state);
+            self.notify_changed();
+        }
+    }
+
+    /// Records that the server has answered something just now.
+    pub(crate) fn heard(&self) {
+        self.lock().last_heard = clock::wall();
+    }
+
+    /// Reports a gap to every handler because pushes were lost before they reached the dispatcher,
+    /// and marks every subscription as pending: confirmations may have been lost too.
+    pub(crate) fn interrupt(&self, missed: Missed) {
+        let mut state = self.lock();
+        if !state.open {
+            return;
+        }
+        state.routes.reset_states();
+        if let Missed::AtMost(missed) = missed {
+            state.counts.overflowed += missed;
+        }
+        let before = GapStart {
+            cause: GapCause::Lagged,
+            missed,
+            since: state.last_heard,
+        };
+        state.last_heard = clock::wall();
+        let DispatchState {
+            routes, wakeups, ..
+        } = &mut *state;
+        for shared in routes.broadcasts() {
+            shared.interrupt(before, &mut wakeups.wakers);
+        }
+        self.wake(state);
+        self.notify_changed();
+    }
+
+    /// Appends an event to the broadcast channels of connection handlers.
+    pub(crate) fn publish_connection_event(&self, event: ConnectionEvent<'_>) {
+        let payload = event.to_payload();
+        let mut state = self.lock();
+        let DispatchState {
+            routes,
+            wakeups,
+            live,
+            ..
+        } = &mut *state;
+        // Without server subscriptions, being connected is all there is to lose.
+        *live |= event == ConnectionEvent::Connected && routes.is_empty();
+        for shared in routes.connection() {
+            shared.append(0, &[], payload.as_bytes(), &mut wakeups.wakers);
+        }
+        self.wake(state);
+    }
+
+    /// Closes all broadcast channels: handlers drain them, then see the end.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.open = false;
+        state.closed = true;
+        state.pushes = None;
+        let DispatchState {
+            routes, wakeups, ..
+        } = &mut *state;
+        for shared in routes.broadcasts().iter().chain(routes.connection()) {
+            shared.close(&mut wakeups.wakers);
+        }
+        self.wake(state);
+    }
+}

@@ -1,0 +1,86 @@
+//! One connection after another: when the session reconnects, and after what pause.
+
+use tokio::time::sleep;
+
+use super::{Phase, Session};
+use crate::error::Error;
+use crate::gap::Missed;
+use crate::push::ConnectionEvent;
+use crate::util::Backoff;
+
+impl Session {
+    /// Runs one generation after another until the session is stopped.
+    pub(super) async fn keep_connected(&mut self) {
+        let (first, max) = self.settings.reconnect_delay;
+        let mut backoff = Backoff::new(first, max);
+        if self.last > 0 {
+            // The previous run panicked, and its connection was dropped with it.
+            self.dispatcher.end(Missed::Unknown);
+            let error = "the session's task exited unexpectedly; reconnecting";
+            self.set_phase(Phase::Pending, Some(Error::connection(error)));
+            self.publish_disconnected();
+        }
+        loop {
+            self.last += 1;
+            self.dispatcher.open(self.last);
+            let Some(error) = self.run_generation(self.last).await else {
+                break;
+            };
+            let was_confirmed = self.status.borrow().phase == Phase::Confirmed;
+            if was_confirmed {
+                backoff.reset();
+            }
+            // Before the dispatcher counts the loss: a caller that sees the count must not find the
+            // subscriber still ready.
+            self.set_phase(Phase::Pending, Some(error));
+            self.dispatcher.end(Missed::Unknown);
+            self.publish_disconnected();
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                () = sleep(backoff.next()) => {}
+            }
+        }
+        self.dispatcher.close();
+    }
+
+    /// Runs one generation, and returns why it ended: `None` if the session was stopped.
+    async fn run_generation(&mut self, generation: u64) -> Option<Error> {
+        let connected = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return None,
+            connected = self.link.connect(
+                generation,
+                &self.dispatcher,
+                self.settings.connect_timeout,
+            ) => connected,
+        };
+        let mut connection = match connected {
+            Ok(connection) => connection,
+            Err(error) => return Some(error),
+        };
+        let _connected = self.heartbeat.connected();
+        self.is_connected = true;
+        self.dispatcher
+            .publish_connection_event(ConnectionEvent::Connected);
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {
+                self.drain(&mut connection).await;
+                None
+            }
+            error = self.disconnected() => Some(error),
+            error = self.keep_subscribed(connection.clone()) => Some(error),
+            error = self.keep_alive(connection.clone()) => Some(error),
+        }
+    }
+
+    /// Publishes the end of the connection, with the reason, if there was one.
+    fn publish_disconnected(&mut self) {
+        if std::mem::take(&mut self.is_connected) {
+            let error = self.status.borrow().error.clone();
+            let reason = error.map_or_else(String::new, |error| error.to_string());
+            let event = ConnectionEvent::Disconnected { reason: &reason };
+            self.dispatcher.publish_connection_event(event);
+        }
+    }
+}
