@@ -2,7 +2,8 @@
 //!
 //! `redis-push` parses templates at run time, and its macros parse them at compile time. A
 //! procedural macro cannot link the crate that uses it, so the grammar lives in this crate, below
-//! both. It is written once, as a [`Parser`] that also runs in a `const`.
+//! both. It is written once, as a [`Parser`] that also runs in a `const`. [`parse`] collects what it
+//! yields, for those that have memory.
 //!
 //! This crate is an implementation detail of `redis-push`. Its API may change in any release;
 //! `redis-push` and `redis-push-macros` pin its exact version.
@@ -39,19 +40,11 @@
 
 mod parser;
 mod problem;
+mod segment;
 
 pub use parser::{Parser, Piece};
 pub use problem::{Problem, ProblemKind};
+pub use segment::{Segment, TemplateError, glob, parse, push_escaped};
 
 /// The characters that a param never contains, unless it takes the rest.
 pub const SEPARATORS: [char; 3] = ['.', ':', '/'];
-
-/// Appends literal text to a glob, so that the glob matches that text and nothing else.
-pub fn push_escaped(glob: &mut String, literal: &str) {
-    for c in literal.chars() {
-        if matches!(c, '*' | '?' | '[' | ']' | '\\') {
-            glob.push('\\');
-        }
-        glob.push(c);
-    }
-}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis_push::{Handle, Spec, Stats, Subscription};
+use redis_push::{Handle, HealthReason, Spec, Stats, Subscription};
 use tests::Server;
 use tests::{eventually, within};
 use tokio::sync::watch;
@@ -149,9 +149,16 @@ pub(crate) async fn dropping_the_handle_ends_everything(server: Server) {
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let handle = start(server.url(), [mount]).await;
     journal.begins().await;
+    let mut health = handle.watch_health();
     drop(handle);
+    assert_eq!(health.get().not_ready, [HealthReason::ShuttingDown]);
+    assert_eq!(
+        within("the end of the health", health.changed()).await,
+        None
+    );
     journal.ends().await;
     server.wait_for_subscribers_of("a", 0).await;
+    assert_eq!(health.get().not_ready, [HealthReason::ShuttingDown]);
 }
 
 pub(crate) async fn stats_print_as_a_table_and_survive_json(server: Server) {

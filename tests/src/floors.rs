@@ -360,6 +360,7 @@ impl<'ast> Visit<'ast> for Parsed {
     fn visit_item(&mut self, item: &'ast Item) {
         let attributes = match item {
             Item::Mod(item) => &item.attrs[..],
+            Item::Use(item) => &item.attrs[..],
             Item::Fn(item) => &item.attrs[..],
             Item::Impl(item) => &item.attrs[..],
             _ => &[],
@@ -369,8 +370,9 @@ impl<'ast> Visit<'ast> for Parsed {
         }
     }
 
-    fn visit_item_use(&mut self, _: &'ast ItemUse) {
-        // The imports at the top of the file are read already, and those inside functions are rare.
+    fn visit_item_use(&mut self, item: &'ast ItemUse) {
+        // Also those inside functions and inline modules. Only those at the top can be re-exports.
+        self.add_use(&mut Vec::new(), &item.tree, false);
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {

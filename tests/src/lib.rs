@@ -13,7 +13,7 @@
 // rustdoc and trybuild do not pass on the flags of the build, and do not need what they expose.
 #[cfg(not(any(redis_push_internals, doc, trybuild)))]
 compile_error!(
-    "the environment variable RUSTFLAGS overrides .cargo/config.toml: \
+    "RUSTFLAGS, or the rustflags of a target, override .cargo/config.toml: \
      add `--cfg redis_push_internals` to it"
 );
 

@@ -2,20 +2,20 @@
 
 use redis::{ConnectionAddr, ErrorKind, RedisConnectionInfo, RedisError};
 
-use super::server::Server;
-use super::tls;
+use super::tls::{self, Connector};
 use crate::error::Error;
 
 /// Returns the error for a failed attempt. `greeting` is what had been sent by then.
 pub(super) fn refused(
-    server: &Server,
+    address: &ConnectionAddr,
+    tls: Option<&Connector>,
     greeting: Option<&RedisConnectionInfo>,
     error: RedisError,
 ) -> Error {
     let password = greeting.and_then(RedisConnectionInfo::password);
     let text = Text::of(&error, password);
-    let refusal = tls_error(server, &error)
-        .unwrap_or_else(|| classified(server, greeting.is_some(), &error, &text));
+    let refusal = tls_error(address, &error)
+        .unwrap_or_else(|| classified(address, tls.filter(|_| greeting.is_some()), &error, &text));
     match text {
         Text::Printable(_) => refusal.caused_by(error),
         // If the error were the cause, it would be printed too.
@@ -24,8 +24,7 @@ pub(super) fn refused(
 }
 
 /// Returns a TLS error, if TLS failed before the server could reply.
-fn tls_error(server: &Server, error: &RedisError) -> Option<Error> {
-    let address = server.address();
+fn tls_error(address: &ConnectionAddr, error: &RedisError) -> Option<Error> {
     let is_tls = matches!(address, ConnectionAddr::TcpTls { .. });
     (is_tls && error.code().is_none())
         .then(|| tls::explain(error, address))
@@ -65,8 +64,13 @@ impl Text {
 }
 
 /// Returns the error that fits, with a hint at what to do.
-fn classified(server: &Server, is_greeted: bool, error: &RedisError, text: &Text) -> Error {
-    let address = server.address();
+/// Classifies an error of an attempt. `tls` is there if the greeting had been sent through it.
+fn classified(
+    address: &ConnectionAddr,
+    tls: Option<&Connector>,
+    error: &RedisError,
+    text: &Text,
+) -> Error {
     let is_auth = error.kind() == ErrorKind::AuthenticationFailed
         || matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM"));
     let detail = error.detail().unwrap_or_default();
@@ -115,8 +119,8 @@ fn classified(server: &Server, is_greeted: bool, error: &RedisError, text: &Text
              required"
         )
     } else {
-        let hint = match server.tls() {
-            Some(tls) if is_greeted && error.is_io_error() => tls.hint_on_end(),
+        let hint = match tls {
+            Some(tls) if error.is_io_error() => tls.hint_on_end(),
             _ => "",
         };
         format!("cannot connect to {address}: {}{hint}", text.as_str())

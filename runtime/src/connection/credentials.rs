@@ -68,13 +68,15 @@ impl Provider {
 
     /// Calls the provider once. Dropping the returned future drops the user's future too.
     pub(crate) async fn ask(&self, within: Duration) -> Result<Credentials, Error> {
-        let provided = caught(async { (self.0)().await });
-        match timeout(within, provided).await {
-            Ok(Some(Ok(credentials))) => Ok(credentials),
-            Ok(Some(Err(error))) => {
+        // The text of the provider's error is user code too.
+        let provided = caught(async {
+            (self.0)().await.map_err(|error| {
                 let text = format!("the credentials provider failed: {error}");
-                Err(Error::connection(text).caused_by(error))
-            }
+                Error::connection(text).caused_by(error)
+            })
+        });
+        match timeout(within, provided).await {
+            Ok(Some(provided)) => provided,
             Ok(None) => Err(Error::connection("the credentials provider panicked")),
             Err(_) => Err(Error::connection(format!(
                 "the credentials provider did not return within {within:?}"

@@ -26,7 +26,7 @@
 //! | attached, before subscribing | `CLIENT ID` |
 //! | on a [`LazyConnection`] | what publishers and sinks write |
 //!
-//! # Facts to know
+//! # Invariants, and the facts behind them
 //!
 //! - The session's connection carries no commands of users, unless it is attached. The server's output
 //!   buffer limit for Pub/Sub covers every reply on it, and redis-rs takes a `sunsubscribe` that the

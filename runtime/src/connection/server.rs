@@ -117,6 +117,6 @@ impl Server {
         greeting: Option<&RedisConnectionInfo>,
         error: RedisError,
     ) -> Error {
-        refused(self, greeting, error)
+        refused(self.address(), self.tls(), greeting, error)
     }
 }

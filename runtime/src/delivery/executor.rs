@@ -4,8 +4,8 @@ use super::context::HandlerContext;
 use crate::gap::Gap;
 use crate::push::Batch;
 
-/// Runs the deliveries of a handler: on the handler's loop ([`Worker`](super::Worker)), or on
-/// worker tasks ([`PoolExecutor`](super::PoolExecutor)).
+/// Runs the deliveries of a handler: on the handler's loop ([`Worker`](super::worker::Worker)), or on
+/// worker tasks ([`PoolExecutor`](super::pool::PoolExecutor)).
 pub(crate) trait Executor: Send {
     fn context(&self) -> &HandlerContext;
 

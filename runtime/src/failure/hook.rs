@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::queue::{Failures, HookOutcome};
 use super::{Failure, FailureHook};
 use crate::error::BoxError;
-use crate::util::{RateLimit, caught};
+use crate::util::{RateLimit, caught, runs_without_panic};
 
 /// A hook without its type, for a subscriber to store. Costs one box for each failure; failures are
 /// rare.
@@ -32,11 +32,15 @@ pub(crate) async fn run(failures: Failures, hook: BoxedHook) {
         let outcome = match caught(hook(failure)).await {
             Some(Ok(())) => HookOutcome::Accepted,
             Some(Err(error)) => {
-                limit.report(|suppressed| {
-                    tracing::error!(
-                        target: "redis_push", handler = name, %error, suppressed,
-                        "failure hook returned an error"
-                    );
+                // The text and the destructor of the error are user code.
+                runs_without_panic(|| {
+                    let error = error;
+                    limit.report(|suppressed| {
+                        tracing::error!(
+                            target: "redis_push", handler = name, %error, suppressed,
+                            "failure hook returned an error"
+                        );
+                    });
                 });
                 HookOutcome::Failed
             }

@@ -61,11 +61,11 @@ fn guarded(
 ) -> impl Fn(PushInfo) -> Result<(), &'static str> {
     move |push| {
         if catch_unwind(AssertUnwindSafe(|| accept(push))).is_err() {
+            disconnect();
             tracing::error!(
                 target: "redis_push",
                 "the dispatcher panicked; reconnecting"
             );
-            disconnect();
         }
         Ok(())
     }

@@ -193,6 +193,20 @@ impl Handle {
     }
 }
 
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let handlers = self.handlers.iter().map(|handler| &handler.task);
+        let others = self.failure_hook.iter().chain(&self.background);
+        handlers
+            .chain(others)
+            .chain([&self.session])
+            .for_each(Task::abort);
+        // A receiver of the health may outlive the handle.
+        self.stop.cancel();
+        self.monitor.end();
+    }
+}
+
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle")

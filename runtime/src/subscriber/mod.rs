@@ -4,8 +4,9 @@
 //!
 //! | file | contents |
 //! | --- | --- |
-//! | `mod` | [`Subscriber`]: its constructors, its handlers, and `start`, `run`, `run_until` |
+//! | `mod` | [`Subscriber`]: its constructors and its handlers |
 //! | `options` | the other setters: connections, limits, deadlines |
+//! | `run` | `start`, `run` and `run_until` |
 //! | `start` | `spawn`: builds broadcast channels and routes, then spawns every task |
 //! | `confirm` | the wait of `start` for the confirmations, and the error that names missing ones |
 //! | `handle` | [`Handle`]: the running subscriber |

@@ -199,9 +199,16 @@ async fn supervise<F: Future<Output = ()>>(
             // Boxed, so that the future of a task that never panics has no room for a timer.
             Box::pin(tasks.pause(backoff.next())).await;
         }
+        // What collects the log is the user's code, and this loop has nobody to restart it.
+        runs_without_panic(|| {
+            tracing::error!(
+                target: "redis_push",
+                task = %name,
+                "task exited unexpectedly; restarting"
+            );
+        });
         drop(down);
         tasks.restarts.fetch_add(1, Relaxed);
-        tracing::error!(target: "redis_push", task = %name, "task exited unexpectedly; restarting");
     }
 }
 

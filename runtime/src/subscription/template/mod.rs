@@ -24,21 +24,13 @@
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 
-use redis_push_template::{Parser, Piece, SEPARATORS, push_escaped};
+use redis_push_template::SEPARATORS;
+pub use redis_push_template::{Segment, TemplateError};
 
 /// A channel name with params, such as `quotes.{symbol}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Template {
     segments: Cow<'static, [Segment]>,
-}
-
-/// A segment of a template.
-#[doc(hidden)]
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Segment {
-    Literal(Cow<'static, str>),
-    Param(Cow<'static, str>),
-    Rest(Cow<'static, str>),
 }
 
 impl Template {
@@ -63,23 +55,8 @@ impl Template {
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
-        let mut segments = Vec::new();
-        for piece in Parser::new(text) {
-            let piece = piece.map_err(|problem| TemplateError {
-                text: text.to_owned(),
-                problem: problem.to_string(),
-            })?;
-            match (piece, segments.last_mut()) {
-                (Piece::Literal(more), Some(Segment::Literal(literal))) => {
-                    literal.to_mut().push_str(more);
-                }
-                (Piece::Literal(text), _) => segments.push(Segment::Literal(owned(text))),
-                (Piece::Param(name), _) => segments.push(Segment::Param(owned(name))),
-                (Piece::Rest(name), _) => segments.push(Segment::Rest(owned(name))),
-            }
-        }
         Ok(Self {
-            segments: segments.into(),
+            segments: redis_push_template::parse(text)?.into(),
         })
     }
 
@@ -93,14 +70,7 @@ impl Template {
 
     /// Returns a glob that matches every channel of this template. It may match other channels too.
     pub(crate) fn glob(&self) -> String {
-        let mut glob = String::new();
-        for segment in &*self.segments {
-            match segment {
-                Segment::Literal(text) => push_escaped(&mut glob, text),
-                Segment::Param(_) | Segment::Rest(_) => glob.push('*'),
-            }
-        }
-        glob
+        redis_push_template::glob(&self.segments)
     }
 
     /// Adds literal text before the template: before the keys, for a keyspace.
@@ -155,7 +125,7 @@ impl Template {
             if text.is_empty() {
                 return None;
             }
-            if let Some(at) = names.iter().position(|name| segment.is_named(name)) {
+            if let Some(at) = names.iter().position(|name| segment.param() == Some(name)) {
                 found[at] = text;
             }
             rest = &rest[text.len()..];
@@ -165,10 +135,7 @@ impl Template {
 
     /// Returns the names of the params, in order.
     pub(crate) fn params(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().filter_map(|segment| match segment {
-            Segment::Literal(_) => None,
-            Segment::Param(name) | Segment::Rest(name) => Some(&**name),
-        })
+        self.segments.iter().filter_map(Segment::param)
     }
 
     /// Returns the channel name in which each param is replaced with the text of its value.
@@ -180,9 +147,12 @@ impl Template {
         let mut channel = String::new();
         let mut written = Vec::new();
         for segment in &*self.segments {
-            let (Segment::Param(name) | Segment::Rest(name)) = segment else {
-                channel.push_str(segment.text());
-                continue;
+            let name = match segment {
+                Segment::Literal(text) => {
+                    channel.push_str(text);
+                    continue;
+                }
+                Segment::Param(name) | Segment::Rest(name) => name,
             };
             let (_, value) = values
                 .iter()
@@ -229,24 +199,6 @@ impl Template {
     }
 }
 
-fn owned(text: &str) -> Cow<'static, str> {
-    Cow::Owned(text.to_owned())
-}
-
-impl Segment {
-    fn text(&self) -> &str {
-        let (Self::Literal(text) | Self::Param(text) | Self::Rest(text)) = self;
-        text
-    }
-
-    fn is_named(&self, wanted: &str) -> bool {
-        match self {
-            Self::Literal(_) => false,
-            Self::Param(name) | Self::Rest(name) => name == wanted,
-        }
-    }
-}
-
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for segment in &*self.segments {
@@ -261,23 +213,6 @@ impl fmt::Display for Template {
         Ok(())
     }
 }
-
-/// Why a text is not a template.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TemplateError {
-    text: String,
-    problem: String,
-}
-
-impl fmt::Display for TemplateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { text, problem } = self;
-        let text = text.escape_debug();
-        write!(f, "`{text}` is not a channel template: {problem}")
-    }
-}
-
-impl std::error::Error for TemplateError {}
 
 #[cfg(test)]
 mod tests;
