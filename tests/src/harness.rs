@@ -234,7 +234,7 @@ impl Suite {
         let mut arguments = Arguments::from_args();
         // Most of these tests wait for a server or for a timeout and use little CPU time.
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        arguments.test_threads.get_or_insert(4 * cores);
+        arguments.test_threads.get_or_insert(8 * cores);
         if self.wants_real {
             if self.served.is_empty() {
                 let missing = "none found (REAL_REDIS_BINS, valkey-server or redis-server on PATH)";
