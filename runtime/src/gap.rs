@@ -14,9 +14,17 @@ pub struct Gap {
     pub cause: GapCause,
     /// How many messages are missing, as far as that can be known.
     pub missed: Missed,
-    /// When the last push before the gap is known to have arrived, by this machine's clock.
+    /// A time before the first loss, by this machine's clock: everything that was published by then
+    /// was delivered, or was in an earlier gap.
+    ///
+    /// It is the time at which a command was sent whose reply has arrived, usually a `PING`, so it
+    /// may be up to `ping_interval` before the loss. It does not depend on how long messages have
+    /// waited in the server or on the way. To reload what has changed, compare it with times of
+    /// *this* machine: if the data carries the time of another machine, subtract by how much the two
+    /// clocks may differ.
     pub since: SystemTime,
-    /// When the subscription was live again, by this machine's clock.
+    /// A time after the last loss, by this machine's clock: the subscription was live again, or the
+    /// messages that were dropped had arrived.
     pub until: SystemTime,
 }
 
@@ -38,7 +46,8 @@ impl Gap {
 #[non_exhaustive]
 pub enum GapCause {
     /// Nothing has been missed yet: the subscription is live for the first time. Data that a
-    /// handler loads now is not made stale by a message that it will not receive.
+    /// handler loads now is not made stale by a message that it will not receive. Messages that the
+    /// buffer has dropped by then are reported as a [lag](Self::Lagged) after it.
     Initial,
     /// The connection was lost, and a new one is subscribed.
     ConnectionLost,

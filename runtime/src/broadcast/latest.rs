@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::SystemTime;
 
+use super::fence::Fence;
 use crate::push::Batch;
 use crate::util::clock;
 
@@ -31,6 +32,9 @@ struct Slot {
     subscription: u32,
     channel: Box<[u8]>,
     payload: Vec<u8>,
+    /// The fence when the channel's first push arrived. Slots that are dropped later have arrived
+    /// after it.
+    fence: SystemTime,
 }
 
 impl Slot {
@@ -48,6 +52,7 @@ impl LatestQueue {
         subscription: u32,
         channel: &[u8],
         payload: &[u8],
+        fence: &Fence,
     ) -> (usize, usize) {
         let places = self.places.entry(subscription).or_default();
         if let Some(place) = places.get(channel) {
@@ -64,6 +69,7 @@ impl LatestQueue {
             subscription,
             channel: channel.into(),
             payload: payload.to_vec(),
+            fence: fence.time(),
         };
         let weight = slot.weight();
         self.slots.push_back(slot);
@@ -90,6 +96,7 @@ impl LatestQueue {
             return;
         };
         batch.append(slot.subscription, &slot.channel, &slot.payload);
+        batch.fence = slot.fence;
         if let Some(opened) = self.opened {
             batch.opened = opened;
         }
@@ -108,6 +115,9 @@ impl LatestQueue {
 
     /// Moves all pushes into a batch.
     pub(super) fn move_all_into(&mut self, batch: &mut Batch) {
+        if let Some(first) = self.slots.front() {
+            batch.fence = first.fence;
+        }
         for slot in self.slots.drain(..) {
             batch.append(slot.subscription, &slot.channel, &slot.payload);
         }

@@ -39,6 +39,9 @@
 //!   channel. Reader B was last in segment 1, so it receives the gap before segment 2, together
 //!   with batch 6.
 //! - Reader C receives the tail, which seals it. Push 22 will open batch 8.
+//! - A *fence* is a time at which nothing was missing. A batch carries the one that was known when it
+//!   was opened: its pushes, and those after it, were published later. A gap begins at the fence of
+//!   the last batch that the reader has received, or earlier.
 //!
 //! # Overflow
 //!
@@ -76,6 +79,7 @@
 
 mod budget;
 mod confirmations;
+mod fence;
 mod latest;
 mod queue;
 mod receiver;
@@ -85,6 +89,7 @@ mod state;
 
 pub(crate) use budget::Budget;
 pub use budget::Overflow;
+pub(crate) use fence::Fence;
 pub(crate) use receiver::{BacklogMeter, Receiver};
 pub(crate) use segments::GapStart;
 pub(crate) use shared::Shared;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::budget::{Budget, Overflow};
+use super::fence::Fence;
 use super::latest::LatestQueue;
 use crate::push::Batch;
 
@@ -18,6 +19,7 @@ const MAX_BATCH_BYTES: usize = 32 * 1024;
 #[derive(Debug)]
 pub(super) struct Queue {
     budget: Budget,
+    fence: Arc<Fence>,
     sealed: VecDeque<Arc<Batch>>,
     /// The number of the first sealed batch. The number of the tail is this plus the number of
     /// sealed batches.
@@ -48,13 +50,15 @@ pub(super) struct NextBatch {
     /// How many pushes were dropped between the reader's position and the batch.
     pub(super) missed: u64,
     pub(super) segment: u64,
-    pub(super) opened: SystemTime,
+    /// When the batch was opened, if all that was dropped before it had arrived by then.
+    pub(super) opened: Option<SystemTime>,
 }
 
 impl Queue {
     pub(super) fn new(budget: Budget) -> Self {
         Self {
             budget,
+            fence: Arc::default(),
             sealed: VecDeque::new(),
             base: 0,
             tail: Arc::new(Batch::new()),
@@ -64,6 +68,10 @@ impl Queue {
             held_bytes: 0,
             spare: None,
         }
+    }
+
+    pub(super) fn follow(&mut self, fence: Arc<Fence>) {
+        self.fence = fence;
     }
 
     /// Appends a push and drops what exceeds the budget. Returns the current time if this push
@@ -76,7 +84,7 @@ impl Queue {
         payload: &[u8],
     ) -> Option<SystemTime> {
         if let Some(latest) = &mut self.latest {
-            let (more, fewer) = latest.put(subscription, channel, payload);
+            let (more, fewer) = latest.put(subscription, channel, payload, &self.fence);
             self.held_bytes = self.held_bytes + more - fewer;
             self.held += usize::from(fewer == 0);
             let opened = latest.opened().filter(|_| latest.len() == 1);
@@ -94,6 +102,9 @@ impl Queue {
         }
         let tail = Arc::get_mut(&mut self.tail).expect("open batch is not shared");
         let opens = tail.is_empty();
+        if opens {
+            tail.fence = self.fence.time();
+        }
         self.held_bytes += tail.append(subscription, channel, payload);
         self.held += 1;
         let opened = opens.then_some(tail.opened);
@@ -148,13 +159,12 @@ impl Queue {
     /// Describes the next batch of a reader at `position`.
     pub(super) fn peek(&self, position: Position) -> Option<NextBatch> {
         let batch = self.batch(position.batch.max(self.base))?;
-        let latest = self.latest.as_ref().filter(|_| batch.is_empty());
+        // Pushes of the batch itself may have been dropped, and those of a mailbox at any time.
+        let is_complete = self.oldest <= batch.first && !batch.is_empty();
         Some(NextBatch {
             missed: self.missed(position),
             segment: batch.segment,
-            opened: latest
-                .and_then(|latest| latest.opened())
-                .unwrap_or(batch.opened),
+            opened: is_complete.then_some(batch.opened),
         })
     }
 

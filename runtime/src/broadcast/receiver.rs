@@ -36,7 +36,7 @@ impl Receiver {
         poll_fn(|cx| self.shared.poll(self.reader, &mut self.done, cx)).await
     }
 
-    /// Returns how many pushes it has received, and when the last one's batch was opened.
+    /// Returns how many pushes it has received, and the fence of the last one's batch.
     pub(crate) fn position(&self) -> (u64, SystemTime) {
         self.shared.position(self.reader)
     }
@@ -93,7 +93,7 @@ impl Shared {
             position,
             missed: 0,
             reported: 0,
-            heard: clock::wall(),
+            fence: clock::wall(),
             waker: None,
             left: None,
         });
@@ -138,10 +138,10 @@ impl Shared {
         let Reader {
             position,
             missed,
-            heard,
+            fence,
             ..
         } = self.lock().readers[reader];
-        (position.push - missed, heard)
+        (position.push - missed, fence)
     }
 
     fn unsubscribe(&self, reader: usize) {

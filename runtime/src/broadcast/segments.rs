@@ -9,7 +9,7 @@ use crate::util::clock;
 pub(crate) struct GapStart {
     pub(crate) cause: GapCause,
     pub(crate) missed: Missed,
-    /// When the last push before the gap was known to have arrived.
+    /// A time at which nothing was missing yet: see [`Fence`](super::Fence).
     pub(crate) since: SystemTime,
 }
 
@@ -63,9 +63,16 @@ impl Segments {
         }
     }
 
-    /// Returns the gap between the segments `reported` and `next`, in which the buffer dropped
-    /// `lagged` pushes as well.
-    pub(super) fn gap(&self, reported: u64, next: u64, lagged: u64) -> Gap {
+    /// Returns whether the first gap after the segment `reported` is the initial one.
+    pub(super) fn begins_with_initial(&self, reported: u64) -> bool {
+        let mut unreported = self.log.iter().filter(|segment| segment.number > reported);
+        let first = unreported.next();
+        first.is_some_and(|segment| segment.before.cause == GapCause::Initial)
+    }
+
+    /// Returns the gap between the segments `reported` and `next`, and the `lag` of the reader in
+    /// the same gap.
+    pub(super) fn gap(&self, reported: u64, next: u64, lag: Option<Gap>) -> Gap {
         let mut between = self
             .log
             .iter()
@@ -74,16 +81,23 @@ impl Segments {
         let (before, live) = between.fold((first.before, first.live), |(before, _), segment| {
             (merge(&before, &segment.before), segment.live)
         });
-        let missed = match (before.missed, lagged) {
-            (missed, 0) => missed,
-            (Missed::Exactly(n), lagged) => Missed::Exactly(n + lagged),
-            (_, lagged) => Missed::AtLeast(lagged),
-        };
-        Gap {
+        let gap = Gap {
             cause: before.cause,
-            missed,
+            missed: before.missed,
             since: before.since,
             until: live,
+        };
+        let Some(lag) = lag else { return gap };
+        Gap {
+            missed: match (gap.missed, lag.missed) {
+                (Missed::Exactly(n), Missed::Exactly(lagged)) => Missed::Exactly(n + lagged),
+                (_, Missed::Exactly(lagged)) => Missed::AtLeast(lagged),
+                _ => Missed::Unknown,
+            },
+            // The reader may have lagged long before the connection was lost, and after it too.
+            since: gap.since.min(lag.since),
+            until: gap.until.max(lag.until),
+            ..gap
         }
     }
 

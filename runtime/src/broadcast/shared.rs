@@ -1,10 +1,12 @@
 //! What the dispatcher does to a broadcast channel. `receiver` has what readers do.
 
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::SystemTime;
 
 use super::budget::Budget;
 use super::confirmations::{Confirmations, Confirmed};
+use super::fence::Fence;
 use super::queue::Queue;
 use super::segments::{GapStart, Segments};
 use super::state::{Appended, ChannelState, Wait};
@@ -33,6 +35,11 @@ impl Shared {
                 wait: Wait::default(),
             }),
         }
+    }
+
+    /// Makes batches carry the dispatcher's fence.
+    pub(crate) fn follow(&self, fence: &Arc<Fence>) {
+        self.lock().queue.follow(Arc::clone(fence));
     }
 
     /// Appends a push that arrived through the subscription at `index` of the channel's list.

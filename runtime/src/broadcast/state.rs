@@ -76,8 +76,9 @@ pub(super) struct Reader {
     pub(super) missed: u64,
     /// The last segment whose beginning was reported to this reader.
     pub(super) reported: u64,
-    /// When the last batch that it received was opened.
-    pub(super) heard: SystemTime,
+    /// The fence of the last batch that it received: everything that it has missed since then was
+    /// published later.
+    pub(super) fence: SystemTime,
     pub(super) waker: Option<Waker>,
     /// Its backlog when the receiver was dropped. Such a reader keeps nothing in the channel.
     pub(super) left: Option<Backlog>,
@@ -115,7 +116,7 @@ impl ChannelState {
         let Reader {
             mut position,
             reported,
-            heard,
+            fence,
             ..
         } = self.readers[reader];
         let next = self.queue.peek(position);
@@ -132,15 +133,29 @@ impl ChannelState {
             Some(next) => next.missed,
             None => self.queue.missed(position),
         };
-        let gap = if segment != reported {
-            Some(self.segments.gap(reported, segment, missed))
+        let lag = (missed > 0).then(|| Gap {
+            cause: GapCause::Lagged,
+            missed: Missed::Exactly(missed),
+            since: fence,
+            until: next
+                .and_then(|next| next.opened)
+                .unwrap_or_else(clock::wall),
+        });
+        let gap = if segment == reported {
+            lag
+        } else if lag.is_some() && self.segments.begins_with_initial(reported) {
+            // Nothing is missed in the initial gap, so the loss is a gap of its own, the next one.
+            let initial = self.segments.gap(reported, segment, None);
+            self.readers[reader].reported = segment;
+            self.release();
+            return Some(Received {
+                gap: Some(initial),
+                #[cfg(test)]
+                missed: 0,
+                batch: None,
+            });
         } else {
-            (missed > 0).then(|| Gap {
-                cause: GapCause::Lagged,
-                missed: Missed::Exactly(missed),
-                since: heard,
-                until: next.map_or_else(clock::wall, |next| next.opened),
-            })
+            Some(self.segments.gap(reported, segment, lag))
         };
         let batch = self.queue.read(&mut position);
         if batch.is_none() {
@@ -155,7 +170,7 @@ impl ChannelState {
         reader.position = position;
         reader.missed += missed;
         if let Some((batch, _)) = &batch {
-            reader.heard = batch.opened;
+            reader.fence = batch.fence;
         }
         // Only a reader at the oldest batch, or one that enters a segment, can release anything.
         if was_last || previous != segment {

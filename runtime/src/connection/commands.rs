@@ -1,14 +1,17 @@
 //! A live connection, and the commands that the session sends over it.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use redis::aio::{ConnectionManager, MultiplexedConnection};
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use tokio::task::JoinHandle;
 
+use super::awaited::{Awaited, Confirmation};
+use super::exchange::{Replies, Request, is_passing};
 use super::tracking;
 use crate::error::Error;
-use crate::subscription::{Kind, Subscription, TrackingFence};
+use crate::subscription::{Kind, PingFence, Subscription, TrackingFence};
 
 /// A live connection, for the commands of the session.
 ///
@@ -18,27 +21,44 @@ pub(crate) struct Connection {
     commands: Commands,
     /// The server's number of an attached connection, which its manager may replace at any time.
     attached_as: Option<i64>,
+    /// What the wire link passes to redis-rs as replies. `None` for the other links.
+    pub(super) awaited: Option<Awaited>,
+    /// When the last `PING` was sent.
+    last_ping: Option<SystemTime>,
 }
 
 impl Connection {
     pub(crate) fn own(manager: ConnectionManager) -> Self {
-        Self {
-            commands: Commands::Manager(manager),
-            attached_as: None,
-        }
+        Self::over(Commands::Manager(manager))
     }
 
-    pub(crate) fn attached(manager: ConnectionManager, id: i64) -> Self {
-        Self {
-            commands: Commands::Manager(manager),
-            attached_as: Some(id),
-        }
+    /// Returns the present connection of the user's manager.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is lost.
+    pub(crate) async fn attached(manager: ConnectionManager) -> Result<Self, Error> {
+        let mut connection = Self::own(manager);
+        connection.attached_as = Some(connection.client_id().await?);
+        Ok(connection)
     }
 
     pub(crate) fn driven(connection: MultiplexedConnection, driver: JoinHandle<()>) -> Self {
+        Self::over(Commands::Driven(connection, Arc::new(Driver(driver))))
+    }
+
+    /// Sets what the wire link passes to redis-rs as replies.
+    pub(crate) fn awaiting(mut self, awaited: Awaited) -> Self {
+        self.awaited = Some(awaited);
+        self
+    }
+
+    fn over(commands: Commands) -> Self {
         Self {
-            commands: Commands::Driven(connection, Arc::new(Driver(driver))),
+            commands,
             attached_as: None,
+            awaited: None,
+            last_ping: None,
         }
     }
 
@@ -95,11 +115,17 @@ impl Connection {
         self.attached_as.is_some()
     }
 
-    /// Subscribes to each name with its own command. Returns for each why the server refused it, or
-    /// `None`.
+    /// Whether every push is dispatched before the reply after it. Otherwise pushes wait in a queue of
+    /// redis-rs while replies overtake them.
+    fn keeps_order(&self) -> bool {
+        self.awaited.is_some()
+    }
+
+    /// Subscribes to each name with its own command. Returns for each what the server has replied.
     ///
     /// The commands are sent together, and after their replies the [fences](TrackingFence) of those
-    /// that need one. `None` is not a confirmation: that is a push, which goes to the dispatcher.
+    /// that need one. [`Reply::Accepted`] is not a confirmation: that is a push, which goes to the
+    /// dispatcher.
     ///
     /// # Errors
     ///
@@ -107,35 +133,38 @@ impl Connection {
     pub(crate) async fn subscribe(
         &mut self,
         subscriptions: &[Subscription],
-    ) -> Result<Vec<Option<String>>, Error> {
+    ) -> Result<Vec<Reply>, Error> {
         self.check_same().await?;
-        let commands = subscriptions.iter().map(subscribe);
-        let mut refusals = self.each(commands, 0).await?;
+        let mut replies = self.each(subscriptions.iter().map(subscribe)).await?;
         let mut fenced = Vec::new();
-        for (subscription, refusal) in subscriptions.iter().zip(&mut refusals) {
+        for (subscription, reply) in subscriptions.iter().zip(&mut replies) {
             if subscription.kind() == Kind::Invalidation {
                 let prefix = subscription.name();
-                refusal.take_if(|refusal| tracking::is_already_tracked(prefix, refusal));
-                if refusal.is_none() {
-                    fenced.push((prefix, refusal));
+                if matches!(reply, Reply::Denied(why) if tracking::is_already_tracked(prefix, why))
+                {
+                    *reply = Reply::Accepted;
+                }
+                if matches!(reply, Reply::Accepted) {
+                    fenced.push((prefix, reply));
                 }
             }
         }
-        let commands = fenced
+        let fences = fenced
             .iter()
-            .map(|(prefix, _)| tracking::fence(TrackingFence::On, prefix));
-        let answers = self.each(commands, 0).await?;
-        for ((_, refusal), answer) in fenced.into_iter().zip(answers) {
-            let explain = |answer| {
-                format!("`UNSUBSCRIBE`, which confirms the tracking, is refused: {answer}")
+            .map(|(prefix, _)| unsubscribe_channel(TrackingFence::On.name(prefix)));
+        let answers = self.each(fences).await?;
+        for ((_, reply), answer) in fenced.into_iter().zip(answers) {
+            *reply = match answer {
+                Reply::Denied(reason) => Reply::Denied(format!(
+                    "`UNSUBSCRIBE`, which confirms the tracking, is refused: {reason}"
+                )),
+                answer => answer,
             };
-            *refusal = answer.map(explain);
         }
-        Ok(refusals)
+        Ok(replies)
     }
 
-    /// Unsubscribes from each name with its own command. Returns for each why the server refused it,
-    /// or `None`.
+    /// Unsubscribes from each name with its own command.
     ///
     /// # Errors
     ///
@@ -143,29 +172,41 @@ impl Connection {
     pub(crate) async fn unsubscribe(
         &mut self,
         subscriptions: &[Subscription],
-    ) -> Result<Vec<Option<String>>, Error> {
+    ) -> Result<(), Error> {
         let is_tracked = |one: &Subscription| one.kind() == Kind::Invalidation;
         let switch_off = subscriptions
             .iter()
             .any(is_tracked)
-            .then(tracking::switch_off);
-        let skipped = usize::from(switch_off.is_some());
-        let commands = switch_off
+            .then(|| Request::new(tracking::switch_off()));
+        let requests = switch_off
             .into_iter()
             .chain(subscriptions.iter().map(unsubscribe));
-        self.each(commands, skipped).await
+        self.exchange(requests.collect()).await?;
+        Ok(())
     }
 
-    /// Waits for any answer to a `PING`: an error reply is an answer too.
+    /// Waits for any answer to a `PING` that is sent at `now`: an error reply is an answer too.
+    ///
+    /// Returns a time to which the dispatcher can move its fence: the server has sent all that was
+    /// published until then, and the dispatcher has accepted it. Where pushes wait in a queue, this is
+    /// known by a push that follows them, the confirmation of a [`PingFence`]; then `None` is returned.
     ///
     /// # Errors
     ///
-    /// Returns an error if the connection is lost.
-    pub(crate) async fn ping(&mut self) -> Result<(), Error> {
-        match self.commands.send(&redis::cmd("PING")).await {
-            Err(error) if error.code().is_none() => Err(lost(&error)),
-            Ok(_) | Err(_) => Ok(()),
+    /// Returns an error if the connection is lost, or its replies are out of step.
+    pub(crate) async fn ping(&mut self, now: SystemTime) -> Result<Option<SystemTime>, Error> {
+        let previous = self.last_ping.replace(now);
+        if self.keeps_order() {
+            let replies = self.exchange(Vec::new()).await?;
+            return Ok(replies.are_proven.then_some(now));
         }
+        let fence = unsubscribe_channel(PingFence(now).name());
+        let replies = self.exchange(vec![fence]).await?;
+        Ok(match &replies.values[..] {
+            // The user may not unsubscribe. The queue is hardly longer than a ping interval.
+            [Value::ServerError(_)] => previous.filter(|_| replies.are_proven),
+            _ => None,
+        })
     }
 
     /// Returns those of the prefixes that the server does not track on this connection.
@@ -183,12 +224,12 @@ impl Connection {
         if !self.is_shared() || prefixes.is_empty() {
             return Ok(Vec::new());
         }
-        match self.commands.send(&tracking::ask()).await {
-            Err(error) if error.code().is_none() => Err(lost(&error)),
-            // The user may not run the command, or the server is older than 6.2.
-            Err(_) => Ok(Vec::new()),
-            Ok(answer) => Ok(tracking::not_in(&answer, prefixes)),
-        }
+        let replies = self.exchange(vec![Request::new(tracking::ask())]).await?;
+        Ok(match &replies.values[..] {
+            // Otherwise the user may not run the command, or the server is older than 6.2.
+            [answer @ Value::Map(_)] => tracking::not_in(answer, prefixes),
+            _ => Vec::new(),
+        })
     }
 
     /// Returns the error for a server that has replied to every command while confirmations are
@@ -205,33 +246,26 @@ impl Connection {
         ))
     }
 
-    /// Sends the commands together, skips `skipped` replies, and returns for each of the others why
-    /// the server refused the command, or `None`.
-    async fn each(
-        &mut self,
-        commands: impl Iterator<Item = Cmd>,
-        skipped: usize,
-    ) -> Result<Vec<Option<String>>, Error> {
-        let mut pipeline = Pipeline::new();
-        for command in commands {
-            pipeline.add_command(command);
-        }
-        if pipeline.is_empty() {
+    /// Sends the commands together, and returns what the server has replied to each.
+    async fn each(&mut self, requests: impl Iterator<Item = Request>) -> Result<Vec<Reply>, Error> {
+        let requests: Vec<_> = requests.collect();
+        if requests.is_empty() {
             return Ok(Vec::new());
         }
-        let replies = self
-            .commands
-            .send_all(&pipeline, skipped, pipeline.len() - skipped)
-            .await
-            .map_err(|error| lost(&error))?;
-        Ok(replies
+        let Replies { values, are_proven } = self.exchange(requests).await?;
+        Ok(values
             .into_iter()
-            .map(|reply| match reply {
+            .map(|value| match value {
                 Value::ServerError(error) => {
                     let details = error.details().unwrap_or_default();
-                    Some(format!("{} {details}", error.code()))
+                    let reason = format!("{} {details}", error.code());
+                    if are_proven && !is_passing(error.code()) {
+                        Reply::Denied(reason)
+                    } else {
+                        Reply::NotNow(reason)
+                    }
                 }
-                _ => None,
+                _ => Reply::Accepted,
             })
             .collect())
     }
@@ -239,43 +273,85 @@ impl Connection {
     /// Checks that the user's manager still has the same connection. Its `Disconnection` may have been
     /// among the pushes that the attached channel has lost.
     async fn check_same(&mut self) -> Result<(), Error> {
-        let (Commands::Manager(manager), Some(id)) = (&mut self.commands, self.attached_as) else {
+        let Some(id) = self.attached_as else {
             return Ok(());
         };
-        if client_id(manager).await? == id {
+        if self.client_id().await? == id {
             Ok(())
         } else {
             let text = "the attached manager has replaced its connection";
             Err(Error::connection(text))
         }
     }
+
+    /// Returns the server's number of the connection.
+    async fn client_id(&mut self) -> Result<i64, Error> {
+        let mut command = redis::cmd("CLIENT");
+        command.arg("ID");
+        let replies = self.exchange(vec![Request::new(command)]).await?;
+        match replies.values.into_iter().next() {
+            Some(Value::Int(id)) => Ok(id),
+            Some(Value::ServerError(error)) => Err(lost(&error.into())),
+            _ => Err(Error::connection(
+                "the server did not answer `CLIENT ID` with a number",
+            )),
+        }
+    }
+}
+
+/// What the server has replied to a subscribe command.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// The command is accepted. The confirmation is a push.
+    Accepted,
+    /// The command is refused, for this reason.
+    Denied(String),
+    /// The command is not executed in the present state of the server, for this reason.
+    NotNow(String),
 }
 
 /// Returns the command that starts a subscription.
-fn subscribe(subscription: &Subscription) -> Cmd {
+fn subscribe(subscription: &Subscription) -> Request {
     let name = subscription.name();
-    match subscription.kind() {
-        Kind::Channel => named("SUBSCRIBE", name),
-        Kind::Pattern => named("PSUBSCRIBE", name),
-        Kind::Shard => named("SSUBSCRIBE", name),
-        Kind::Invalidation => tracking::switch_on(name),
+    let kind = subscription.kind();
+    let command = match kind {
+        Kind::Channel => "SUBSCRIBE",
+        Kind::Pattern => "PSUBSCRIBE",
+        Kind::Shard => "SSUBSCRIBE",
+        Kind::Invalidation => return Request::new(tracking::switch_on(name)),
         Kind::Connection => unreachable!("connection events are not subscribed on the server"),
+    };
+    Request {
+        command: named(command, name.as_bytes()),
+        confirmed_by: Some(Confirmation::subscribed(kind, name)),
     }
 }
 
 /// Returns the command whose confirmation proves that a subscription has ended.
-fn unsubscribe(subscription: &Subscription) -> Cmd {
+fn unsubscribe(subscription: &Subscription) -> Request {
     let name = subscription.name();
-    match subscription.kind() {
-        Kind::Channel => named("UNSUBSCRIBE", name),
-        Kind::Pattern => named("PUNSUBSCRIBE", name),
-        Kind::Shard => named("SUNSUBSCRIBE", name),
-        Kind::Invalidation => tracking::fence(TrackingFence::Off, name),
+    let kind = subscription.kind();
+    let command = match kind {
+        Kind::Channel => "UNSUBSCRIBE",
+        Kind::Pattern => "PUNSUBSCRIBE",
+        Kind::Shard => "SUNSUBSCRIBE",
+        Kind::Invalidation => return unsubscribe_channel(TrackingFence::Off.name(name)),
         Kind::Connection => unreachable!("connection events are not subscribed on the server"),
+    };
+    Request {
+        command: named(command, name.as_bytes()),
+        confirmed_by: Some(Confirmation::unsubscribed(kind, name)),
     }
 }
 
-fn named(command: &str, name: &str) -> Cmd {
+fn unsubscribe_channel(name: Vec<u8>) -> Request {
+    Request {
+        command: named("UNSUBSCRIBE", &name),
+        confirmed_by: Some(Confirmation::unsubscribed(Kind::Channel, name)),
+    }
+}
+
+fn named(command: &str, name: &[u8]) -> Cmd {
     let mut command = redis::cmd(command);
     command.arg(name);
     command
@@ -326,16 +402,7 @@ impl Drop for Driver {
     }
 }
 
-/// Returns the server's number of a connection.
-pub(crate) async fn client_id(manager: &mut ConnectionManager) -> Result<i64, Error> {
-    redis::cmd("CLIENT")
-        .arg("ID")
-        .query_async(manager)
-        .await
-        .map_err(|error| lost(&error))
-}
-
 /// Returns the error for a connection that was lost.
-fn lost(error: &RedisError) -> Error {
+pub(super) fn lost(error: &RedisError) -> Error {
     Error::connection(format!("the connection was lost: {error}")).caused_by(error.clone())
 }

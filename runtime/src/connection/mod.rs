@@ -8,6 +8,8 @@
 //! | `dial`, `stream`, `tls` | streams: TCP, TLS over TCP, unix sockets |
 //! | `connect_error` | why a connection could not be made, without secrets |
 //! | `commands` | [`Connection`]: the commands of the session |
+//! | `exchange` | how commands are sent, and how replies are known to belong to them |
+//! | `awaited` | [`Awaited`]: the confirmations that redis-rs waits for |
 //! | `tracking` | the commands for invalidations |
 //! | `lazy` | [`LazyConnection`]: the commands of publishers and failure sinks |
 //!
@@ -43,11 +45,13 @@
 //! - A server that does not know a command repeats its arguments in the error. Those of `HELLO` contain
 //!   the password, those of `PUBLISH` the payload.
 
+mod awaited;
 mod commands;
 mod connect_error;
 mod credentials;
 mod dial;
 mod endpoint;
+mod exchange;
 mod lazy;
 mod options;
 mod server;
@@ -55,7 +59,8 @@ mod stream;
 pub(crate) mod tls;
 mod tracking;
 
-pub(crate) use commands::{Connection, client_id};
+pub(crate) use awaited::Awaited;
+pub(crate) use commands::{Connection, Reply};
 pub use credentials::Credentials;
 pub use endpoint::Endpoint;
 pub(crate) use lazy::{CommandError, LazyConnection, ServerError};

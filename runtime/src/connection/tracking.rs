@@ -2,13 +2,13 @@
 //!
 //! The server answers `CLIENT TRACKING` with a reply, which does not prove where pushes go: a connection
 //! in RESP2, or one with another push sender, answers `OK` and delivers no invalidation. Therefore an
-//! `UNSUBSCRIBE` of a name that nobody subscribes, the [fence](TrackingFence), is sent after it. The
+//! `UNSUBSCRIBE` of a name that nobody subscribes, the [fence](crate::subscription::TrackingFence), is sent after it. The
 //! server confirms that with a push, which takes the same way as the invalidations and arrives after
 //! those that were sent before it.
 
 use redis::{Cmd, Value};
 
-use crate::subscription::{Subscription, TrackingFence};
+use crate::subscription::Subscription;
 
 /// Returns the command that enables the invalidations of one prefix, in addition to those that are
 /// enabled already.
@@ -23,13 +23,6 @@ pub(super) fn switch_on(prefix: &str) -> Cmd {
 pub(super) fn switch_off() -> Cmd {
     let mut command = redis::cmd("CLIENT");
     command.arg(&["TRACKING", "OFF"]);
-    command
-}
-
-/// Returns the command whose confirmation is a fence.
-pub(super) fn fence(fence: TrackingFence, prefix: &str) -> Cmd {
-    let mut command = redis::cmd("UNSUBSCRIBE");
-    command.arg(fence.name(prefix));
     command
 }
 

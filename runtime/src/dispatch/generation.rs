@@ -1,10 +1,11 @@
 //! The generations of a connection, as the session and the links report them.
 
+use std::time::SystemTime;
+
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::GapStart;
 use crate::gap::{GapCause, Missed};
 use crate::push::ConnectionEvent;
-use crate::util::clock;
 
 impl Dispatcher {
     /// Opens a generation: from now on its pushes are accepted, and those of any other discarded.
@@ -14,10 +15,11 @@ impl Dispatcher {
         state.open = !state.closed;
         state.live = false;
         state.routes.reset_states();
+        state.routes.reset_asked();
     }
 
     /// Ends the generation: pushes that still arrive from it are discarded. The time between the
-    /// last push and the next confirmation will be reported as a gap.
+    /// fence and the next confirmation will be reported as a gap.
     pub(crate) fn end(&self, missed: Missed) {
         let mut state = self.lock();
         state.open = false;
@@ -27,7 +29,7 @@ impl Dispatcher {
             state.before = GapStart {
                 cause: GapCause::ConnectionLost,
                 missed,
-                since: state.last_heard,
+                since: state.routes.fence().time(),
             };
             state.counts.reconnects += 1;
         }
@@ -49,9 +51,10 @@ impl Dispatcher {
         }
     }
 
-    /// Records that the server has answered something just now.
-    pub(crate) fn heard(&self) {
-        self.lock().last_heard = clock::wall();
+    /// Moves the [`Fence`](crate::broadcast::Fence) to the time at which a command was sent. Every
+    /// push that the server sent before the command's reply has been accepted.
+    pub(crate) fn set_fence(&self, sent: SystemTime) {
+        self.lock().routes.fence().set(sent);
     }
 
     /// Reports a gap to every handler because pushes were lost before they reached the dispatcher,
@@ -68,9 +71,8 @@ impl Dispatcher {
         let before = GapStart {
             cause: GapCause::Lagged,
             missed,
-            since: state.last_heard,
+            since: state.routes.fence().time(),
         };
-        state.last_heard = clock::wall();
         let DispatchState {
             routes, wakeups, ..
         } = &mut *state;

@@ -7,8 +7,8 @@ use super::{DispatchState, Dispatcher};
 use crate::broadcast::{Appended, GapStart, Shared};
 use crate::gap::{GapCause, Missed};
 use crate::push::Incoming;
-use crate::subscription::Kind;
-use crate::util::{MutexGuard, clock};
+use crate::subscription::{Kind, PingFence};
+use crate::util::MutexGuard;
 
 impl Dispatcher {
     /// Accepts one push of a generation. Waiting readers are woken soon, together with those of the
@@ -83,6 +83,11 @@ impl DispatchGuard<'_> {
         if !self.is_current {
             state.counts.stale += 1;
             return;
+        }
+        if let Incoming::Unsubscribed { name, .. } = *push
+            && let Some(PingFence(sent)) = PingFence::of(name)
+        {
+            return state.routes.fence().set(sent);
         }
         state.counts.pushes += 1;
         state.copy_to_raw(push);
@@ -187,11 +192,10 @@ impl DispatchState {
         let Some(route) = self.routes.get(kind, name) else {
             return;
         };
-        let now = clock::wall();
         let before = GapStart {
             cause: GapCause::Oversized,
             missed: Missed::Exactly(1),
-            since: now,
+            since: self.routes.fence().time(),
         };
         for (shared, _) in &route.broadcasts {
             shared.interrupt(before, &mut self.wakeups.wakers);

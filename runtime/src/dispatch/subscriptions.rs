@@ -1,6 +1,7 @@
 //! The state of each subscription: what the session asks, and what the server confirms.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::table::SubscriptionState;
 use super::{DispatchState, Dispatcher};
@@ -8,6 +9,18 @@ use crate::subscription::{Kind, Subscription, TrackingFence};
 use crate::util::clock;
 
 impl Dispatcher {
+    /// Records that the server is asked for these subscriptions, before the commands are sent.
+    pub(crate) fn ask(&self, subscriptions: &[Subscription], now: SystemTime) {
+        let mut state = self.lock();
+        for subscription in subscriptions {
+            let (kind, name) = subscription.key();
+            if let Some(route) = state.routes.get_mut(kind, name) {
+                // An earlier command may still be confirmed.
+                route.asked.get_or_insert(now);
+            }
+        }
+    }
+
     /// Records that the server has denied a subscription. Returns false if it was denied for the
     /// same reason already.
     pub(crate) fn deny(&self, subscription: &Subscription, reason: &Arc<str>) -> bool {
@@ -75,6 +88,7 @@ impl DispatchState {
             return;
         };
         route.state = SubscriptionState::Confirmed;
+        let asked = route.asked.take();
         self.live = true;
         for (shared, index) in &route.broadcasts {
             let index = *index as usize;
@@ -84,6 +98,9 @@ impl DispatchState {
                 self.before,
                 &mut self.wakeups.wakers,
             );
+        }
+        if let Some(asked) = asked {
+            self.routes.fence().set(asked);
         }
     }
 
@@ -103,14 +120,18 @@ impl DispatchState {
 
     /// Records that a subscription was denied or has ended.
     fn turn_off(&mut self, (kind, name): (Kind, &[u8]), state: SubscriptionState) {
+        let fence = self.routes.fence().time();
         let Some(route) = self.routes.get_mut(kind, name) else {
             return;
         };
         // No push has arrived through a name that was not live since the previous connection.
         let since = match route.state {
-            SubscriptionState::Confirmed => self.last_heard,
+            SubscriptionState::Confirmed => fence,
             _ => self.before.since,
         };
+        if let SubscriptionState::Denied(_) = state {
+            route.asked = None;
+        }
         route.state = state;
         for (shared, index) in &route.broadcasts {
             let index = *index as usize;

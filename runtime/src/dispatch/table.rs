@@ -1,8 +1,9 @@
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustc_hash::FxHashMap;
 
-use crate::broadcast::Shared;
+use crate::broadcast::{Fence, Shared};
 use crate::subscription::{Kind, Subscription};
 
 /// Maps (kind, subscribed name) to broadcast channels.
@@ -19,6 +20,8 @@ pub(crate) struct RoutingTable {
     broadcasts: Vec<Arc<Shared>>,
     /// The broadcast channels of connection handlers, which have no subscription on the server.
     connection: Vec<Arc<Shared>>,
+    /// What all broadcast channels follow.
+    fence: Arc<Fence>,
 }
 
 /// The indices of routes by name. A fast hash without a key is safe: all names come from the user,
@@ -30,6 +33,8 @@ type ByName = FxHashMap<Box<[u8]>, usize>;
 pub(crate) struct Route {
     subscription: Subscription,
     pub(crate) state: SubscriptionState,
+    /// When the first command was sent that the server may not have confirmed yet.
+    pub(super) asked: Option<SystemTime>,
     /// The broadcast channels, each with the subscription's index in its list.
     pub(crate) broadcasts: Vec<(Arc<Shared>, u32)>,
 }
@@ -66,6 +71,7 @@ impl RoutingTable {
     /// Adds a broadcast channel of a list of subscriptions. One with a connection subscription has
     /// no others.
     pub(crate) fn add(&mut self, shared: &Arc<Shared>, subscriptions: &[Subscription]) {
+        shared.follow(&self.fence);
         let mut kinds = subscriptions.iter().map(Subscription::kind);
         if kinds.any(|kind| kind == Kind::Connection) {
             return self.connection.push(Arc::clone(shared));
@@ -85,6 +91,7 @@ impl RoutingTable {
                 self.routes.push(Route {
                     subscription: subscription.clone(),
                     state: SubscriptionState::Pending,
+                    asked: None,
                     broadcasts: Vec::new(),
                 });
             }
@@ -156,6 +163,18 @@ impl RoutingTable {
 
     pub(crate) fn all_are(&self, wanted: impl Fn(&SubscriptionState) -> bool) -> bool {
         self.routes.iter().all(|route| wanted(&route.state))
+    }
+
+    /// Returns the fence of all broadcast channels.
+    pub(crate) fn fence(&self) -> &Fence {
+        &self.fence
+    }
+
+    /// Forgets the subscribe commands of an earlier connection: nothing confirms them any more.
+    pub(crate) fn reset_asked(&mut self) {
+        for route in &mut self.routes {
+            route.asked = None;
+        }
     }
 
     /// Marks every subscription as pending: a new connection has none.

@@ -9,7 +9,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::push_info::incoming;
-use crate::connection::{Connection, client_id};
+use crate::connection::Connection;
 use crate::dispatch::Dispatcher;
 use crate::error::Error;
 use crate::gap::Missed;
@@ -66,8 +66,9 @@ impl Attached {
             ));
         }
         self.forwarding.generation.store(generation, SeqCst);
-        match tokio::time::timeout(timeout, client_id(&mut self.manager)).await {
-            Ok(id) => Ok(Connection::attached(self.manager.clone(), id?)),
+        let connecting = Connection::attached(self.manager.clone());
+        match tokio::time::timeout(timeout, connecting).await {
+            Ok(connected) => connected,
             Err(_) => Err(Error::connection(format!(
                 "the attached manager did not answer within {timeout:?}"
             ))),

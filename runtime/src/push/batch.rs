@@ -17,6 +17,8 @@ pub(crate) struct Batch {
     pub(crate) segment: u64,
     /// When the first push arrived.
     pub(crate) opened: SystemTime,
+    /// A time before the first push was published: see [`Fence`](crate::broadcast).
+    pub(crate) fence: SystemTime,
     /// Channel names and payloads from the front; the entries of the pushes from the back, in
     /// reverse order. One allocation holds both, whichever of them needs more room.
     page: Vec<u8>,
@@ -68,6 +70,7 @@ impl Batch {
             first: 0,
             segment: 0,
             opened: SystemTime::UNIX_EPOCH,
+            fence: SystemTime::UNIX_EPOCH,
             page: Vec::new(),
             filled: 0,
             len: 0,

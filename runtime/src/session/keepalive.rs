@@ -1,6 +1,7 @@
 //! `PING`, and how silence is distinguished from delay.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
@@ -10,7 +11,7 @@ use crate::connection::Connection;
 use crate::error::Error;
 use crate::util::clock;
 
-/// How often the arrival of pushes is checked during the timeout of one `PING`.
+/// How often the arrival of pushes is checked during the wait for one reply.
 const CHECKS: u32 = 16;
 
 impl Session {
@@ -28,34 +29,55 @@ impl Session {
                 return error;
             }
             let sent = clock::monotonic();
-            let mut ping = pin!(connection.ping());
-            let mut pushes = self.dispatcher.pushes_taken();
-            let mut heard = clock::now();
-            loop {
-                let left = ping_timeout.saturating_sub(clock::now() - heard);
-                match timeout(left.min(ping_timeout / CHECKS), ping.as_mut()).await {
-                    Ok(Ok(())) => {
-                        self.heartbeat.answered(clock::monotonic() - sent);
-                        break self.dispatcher.heard();
-                    }
-                    Ok(Err(error)) => return error,
-                    // The answer comes after pushes that are still arriving, or that wait for room
-                    // in a full buffer. Silence begins after the last of them.
-                    Err(_)
-                        if self.dispatcher.is_waiting()
-                            || pushes != self.dispatcher.pushes_taken() =>
-                    {
-                        pushes = self.dispatcher.pushes_taken();
-                        self.heartbeat.pushes_arrive();
-                        heard = clock::now();
-                    }
-                    Err(_) if clock::now() - heard < ping_timeout => {}
-                    Err(_) => {
-                        return Error::connection(format!(
-                            "the server has sent nothing for {ping_timeout:?} after a `PING`"
-                        ));
+            let pinging = connection.ping(clock::wall());
+            match self.unless_silent(ping_timeout, pinging).await {
+                Some(Ok(fence)) => {
+                    self.heartbeat.answered(clock::monotonic() - sent);
+                    if let Some(fence) = fence {
+                        self.dispatcher.set_fence(fence);
                     }
                 }
+                Some(Err(error)) => return error,
+                None => {
+                    return Error::connection(format!(
+                        "the server has sent nothing for {ping_timeout:?} after a `PING`"
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Waits for a reply. Returns `None` if the server has been silent for `limit`.
+    ///
+    /// The reply comes after pushes that are still arriving, or that wait for room in a full buffer.
+    /// The silence begins after the last of them.
+    pub(super) async fn unless_silent<T>(
+        &self,
+        limit: Duration,
+        replying: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut replying = pin!(replying);
+        let mut pushes = self.dispatcher.pushes_taken();
+        let mut heard = clock::now();
+        loop {
+            let left = limit.saturating_sub(clock::now() - heard);
+            let check = left.min(limit / CHECKS);
+            let before = clock::now();
+            if let Ok(reply) = timeout(check, replying.as_mut()).await {
+                return Some(reply);
+            }
+            let now = clock::now();
+            let has_arrived = pushes != self.dispatcher.pushes_taken();
+            if self.dispatcher.is_waiting() || has_arrived {
+                pushes = self.dispatcher.pushes_taken();
+                self.heartbeat.pushes_arrive();
+                heard = now;
+            } else if (now - before).saturating_sub(check) >= limit / 2 {
+                // This process stood still, not the server. What has arrived in the meantime waits in
+                // the socket, and is read in the next moments.
+                heard = now;
+            } else if now - heard >= limit {
+                return None;
             }
         }
     }

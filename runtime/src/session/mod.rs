@@ -111,8 +111,8 @@ pub(crate) struct Session {
 /// The number of commands that are sent together, before their replies are awaited.
 const MAX_PIPELINED: usize = 256;
 
-/// How long a command other than `PING` may take, and how long after the reply to a subscribe command
-/// its confirmation may arrive.
+/// How long the server may be silent while a command other than `PING` waits for its reply, or the reply
+/// to a subscribe command for its confirmation.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Session {

@@ -26,8 +26,8 @@ impl Session {
             let Some(error) = self.run_generation(self.last).await else {
                 break;
             };
-            let was_confirmed = self.status.borrow().phase == Phase::Confirmed;
-            if was_confirmed {
+            let was_started = self.status.borrow().phase != Phase::Pending;
+            if was_started {
                 backoff.reset();
             }
             // Before the dispatcher counts the loss: a caller that sees the count must not find the

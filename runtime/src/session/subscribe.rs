@@ -7,11 +7,14 @@ use tokio::time::{timeout, timeout_at};
 
 use super::status::Phase;
 use super::{MAX_PIPELINED, REPLY_TIMEOUT, Session};
-use crate::connection::Connection;
+use crate::connection::{Connection, Reply};
 use crate::dispatch::SubscriptionState;
 use crate::error::Error;
 use crate::subscription::{Kind, Subscription};
 use crate::util::{Backoff, clock};
+
+/// How long confirmations may arrive after other pushes.
+const MAX_CONFIRMATION_DELAY: Duration = Duration::from_secs(60);
 
 impl Session {
     /// Subscribes to the names that are not live, whenever there are any, and publishes the phase.
@@ -23,15 +26,12 @@ impl Session {
             .dispatcher
             .subscriptions(SubscriptionState::needs_subscribing);
         loop {
-            if let Err(error) = self.subscribe(&mut connection, &wanted).await {
-                return error;
-            }
-            // The replies are here. The confirmations are pushes, and may arrive later.
-            let confirmed_by = clock::now() + REPLY_TIMEOUT;
-            while self.dispatcher.any_is(SubscriptionState::needs_subscribing)
-                && clock::now() < confirmed_by
-            {
-                let _ = timeout_at(confirmed_by, changed.changed()).await;
+            let not_now = match self.subscribe(&mut connection, &wanted).await {
+                Ok(not_now) => not_now,
+                Err(error) => return error,
+            };
+            if not_now.is_none() {
+                self.wait_for_confirmations().await;
             }
             let phase = if self.dispatcher.all_are(SubscriptionState::is_confirmed) {
                 backoff.reset();
@@ -41,7 +41,12 @@ impl Session {
             } else {
                 Phase::SomeDenied
             };
-            let error = (phase == Phase::Pending).then(|| connection.unconfirmed());
+            let error = (phase == Phase::Pending).then(|| match not_now {
+                Some(reason) => Error::connection(format!(
+                    "the server does not subscribe at present ({reason}), and is asked again"
+                )),
+                None => connection.unconfirmed(),
+            });
             self.set_phase(phase, error);
             wanted = match phase {
                 Phase::Confirmed => {
@@ -53,8 +58,10 @@ impl Session {
                         .subscriptions(SubscriptionState::needs_subscribing)
                 }
                 Phase::Pending | Phase::SomeDenied => {
+                    // A name that ends, or the last confirmation, ends the pause.
+                    let was_answered = phase == Phase::SomeDenied;
                     let retry = clock::now() + backoff.next();
-                    while self.dispatcher.all_are(SubscriptionState::is_answered)
+                    while self.dispatcher.all_are(SubscriptionState::is_answered) == was_answered
                         && clock::now() < retry
                     {
                         let _ = timeout_at(retry, changed.changed()).await;
@@ -65,28 +72,50 @@ impl Session {
         }
     }
 
-    /// Sends the subscribe commands, and passes the replies to the dispatcher.
+    /// Waits until every name is confirmed or denied, and gives up when the server has been silent
+    /// for [`REPLY_TIMEOUT`]: the replies are here, but the confirmations are pushes and may arrive
+    /// later.
+    async fn wait_for_confirmations(&self) {
+        let mut changed = self.dispatcher.changed();
+        let settled = async {
+            while self.dispatcher.any_is(SubscriptionState::needs_subscribing) {
+                let _ = changed.changed().await;
+            }
+        };
+        let _ = timeout(
+            MAX_CONFIRMATION_DELAY,
+            self.unless_silent(REPLY_TIMEOUT, settled),
+        )
+        .await;
+    }
+
+    /// Sends the subscribe commands, and passes the replies to the dispatcher. Returns why the server
+    /// did not execute a command, if it may execute it later.
     async fn subscribe(
         &self,
         connection: &mut Connection,
         wanted: &[Subscription],
-    ) -> Result<(), Error> {
+    ) -> Result<Option<String>, Error> {
+        let mut not_now = None;
         for chunk in wanted.chunks(MAX_PIPELINED) {
-            let replies = timeout(REPLY_TIMEOUT, connection.subscribe(chunk))
+            self.dispatcher.ask(chunk, clock::wall());
+            let replies = self
+                .unless_silent(REPLY_TIMEOUT, connection.subscribe(chunk))
                 .await
-                .map_err(|_| {
+                .ok_or_else(|| {
                     Error::connection(format!(
-                        "the server did not answer a subscribe command within {REPLY_TIMEOUT:?}"
+                        "the server has sent nothing for {REPLY_TIMEOUT:?} after a subscribe command"
                     ))
                 })??;
-            for (subscription, refusal) in chunk.iter().zip(replies) {
-                match refusal {
-                    Some(reason) => self.denied(subscription, reason),
-                    None => self.dispatcher.accepted(subscription),
+            for (subscription, reply) in chunk.iter().zip(replies) {
+                match reply {
+                    Reply::Accepted => self.dispatcher.accepted(subscription),
+                    Reply::Denied(reason) => self.denied(subscription, reason),
+                    Reply::NotNow(reason) => not_now = Some(reason),
                 }
             }
         }
-        Ok(())
+        Ok(not_now)
     }
 
     fn denied(&self, subscription: &Subscription, reason: String) {
@@ -109,7 +138,8 @@ impl Session {
             .dispatcher
             .subscriptions(SubscriptionState::is_confirmed);
         tracked.retain(|subscription| subscription.kind() == Kind::Invalidation);
-        let Ok(ended) = timeout(REPLY_TIMEOUT, connection.untracked(tracked)).await else {
+        let asking = connection.untracked(tracked);
+        let Some(ended) = self.unless_silent(REPLY_TIMEOUT, asking).await else {
             // The `PING` that follows finds out what is wrong.
             return Ok(());
         };

@@ -1,4 +1,7 @@
-//! The reserved channel names that mark, in the stream of pushes, where tracking begins and ends.
+//! The reserved channel names that mark a place in the stream of pushes. Nobody subscribes to them;
+//! they are unsubscribed, and the server confirms that with a push.
+
+use std::time::{Duration, SystemTime};
 
 /// A fence for the invalidations of one key prefix. The server's confirmation of the fence's name
 /// is a push, so it has a place in the order of the invalidations, which a reply does not have.
@@ -31,6 +34,32 @@ impl TrackingFence {
     }
 }
 
+/// A fence for everything that was published until it was sent: its confirmation arrives after all
+/// pushes that the server has sent before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PingFence(
+    /// When the command is sent.
+    pub(crate) SystemTime,
+);
+
+impl PingFence {
+    const MARKER: &'static [u8] = b"redis-push:ping:";
+
+    /// Returns the channel name that the server confirms. It contains the time.
+    pub(crate) fn name(self) -> Vec<u8> {
+        let since = self.0.duration_since(SystemTime::UNIX_EPOCH);
+        let nanos = since.unwrap_or_default().as_nanos();
+        [Self::MARKER, nanos.to_string().as_bytes()].concat()
+    }
+
+    /// Returns the fence that a confirmed name stands for.
+    pub(crate) fn of(name: &[u8]) -> Option<Self> {
+        let nanos = str::from_utf8(name.strip_prefix(Self::MARKER)?).ok()?;
+        let since = Duration::from_nanos(nanos.parse().ok()?);
+        SystemTime::UNIX_EPOCH.checked_add(since).map(Self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +75,9 @@ mod tests {
             Some((TrackingFence::Off, &b""[..]))
         );
         assert_eq!(TrackingFence::of(b"news"), None);
+        let ping =
+            PingFence(SystemTime::UNIX_EPOCH + Duration::from_nanos(1_234_567_890_123_456_789));
+        assert_eq!(PingFence::of(&ping.name()), Some(ping));
+        assert_eq!(PingFence::of(b"redis-push:ping:now"), None);
     }
 }

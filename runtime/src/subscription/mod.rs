@@ -31,7 +31,7 @@
 mod fence;
 mod template;
 
-pub(crate) use fence::TrackingFence;
+pub(crate) use fence::{PingFence, TrackingFence};
 pub(crate) use template::Template;
 pub use template::{Segment, TemplateError};
 

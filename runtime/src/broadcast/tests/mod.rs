@@ -16,13 +16,13 @@ mod oracle;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use crate::broadcast::Shared;
 use crate::broadcast::budget::{Budget, Overflow};
 use crate::broadcast::receiver::Receiver;
 use crate::broadcast::segments::GapStart;
 use crate::broadcast::state::Received;
+use crate::broadcast::{Fence, Shared};
 use crate::gap::{GapCause, Missed};
 use crate::push::Batch;
 
@@ -127,6 +127,7 @@ fn one_push_is_accepted_however_large_it_is() {
     shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
     shared.append(0, b"", b"small", &mut wakers);
     shared.append(0, b"", &[0; 1_000], &mut wakers);
+    assert!(take(&mut receiver).is_none(), "the initial gap comes alone");
     let mut context = Context::from_waker(Waker::noop());
     let Poll::Ready(Some(received)) = pin!(receiver.recv()).poll(&mut context) else {
         panic!("expected a batch");
@@ -151,6 +152,7 @@ fn a_drop_is_counted_once_before_and_after_it_is_reported() {
     }
     let meter = receiver.meter();
     assert_eq!(meter.backlog().missed, 2);
+    assert!(take(&mut receiver).is_none(), "the initial gap comes alone");
     let mut context = Context::from_waker(Waker::noop());
     let Poll::Ready(Some(received)) = pin!(receiver.recv()).poll(&mut context) else {
         panic!("expected a batch");
@@ -158,6 +160,102 @@ fn a_drop_is_counted_once_before_and_after_it_is_reported() {
     assert_eq!(received.missed, 2);
     // Otherwise the statistics would show them as queued until the handler's loop continues.
     assert_eq!(meter.backlog().missed, 2);
+}
+
+#[test]
+fn a_gap_begins_at_a_fence_before_the_first_loss_and_ends_after_the_last() {
+    let budget = Budget {
+        // In batches of two.
+        messages: 32,
+        ..Budget::default()
+    };
+    let shared = Arc::new(Shared::new(1, budget));
+    let fence = Arc::new(Fence::default());
+    shared.follow(&fence);
+    let mut receiver = shared.subscribe();
+    let mut wakers = Vec::new();
+    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    let (first, second) = (
+        SystemTime::now(),
+        SystemTime::now() + Duration::from_secs(1),
+    );
+    fence.set(first);
+    shared.append(0, b"", b"", &mut wakers);
+    let batch = take(&mut receiver).expect("a batch");
+    receiver.done(batch);
+    // All of these were published after the first fence, and in this case before the second.
+    for _ in 0..33 {
+        shared.append(0, b"", b"", &mut wakers);
+    }
+    fence.set(second);
+    let lost = GapStart {
+        cause: GapCause::ConnectionLost,
+        missed: Missed::Unknown,
+        since: second,
+    };
+    shared.confirm(0, 2, lost, &mut wakers);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut next = || match pin!(receiver.recv()).poll(&mut context) {
+        Poll::Ready(Some(Received { gap, .. })) => gap,
+        other => panic!("expected a gap or a batch, got {other:?}"),
+    };
+    let before = SystemTime::now();
+    let lag = next().expect("a lag");
+    assert_eq!(
+        (lag.cause, lag.missed),
+        (GapCause::Lagged, Missed::Exactly(1))
+    );
+    assert_eq!(lag.since, first);
+    assert!(
+        lag.until >= before,
+        "what was dropped was in the batch that is left"
+    );
+    let loss = std::iter::repeat_with(next)
+        .flatten()
+        .next()
+        .expect("a loss");
+    assert_eq!((loss.cause, loss.since), (GapCause::ConnectionLost, second));
+}
+
+#[test]
+fn a_lag_before_a_lost_connection_is_in_the_span_of_the_gap() {
+    let budget = Budget {
+        messages: 1,
+        ..Budget::default()
+    };
+    let shared = Arc::new(Shared::new(1, budget));
+    let fence = Arc::new(Fence::default());
+    shared.follow(&fence);
+    let mut receiver = shared.subscribe();
+    let mut wakers = Vec::new();
+    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    let (first, second) = (
+        SystemTime::now(),
+        SystemTime::now() + Duration::from_secs(1),
+    );
+    fence.set(first);
+    shared.append(0, b"", b"", &mut wakers);
+    let batch = take(&mut receiver).expect("a batch");
+    receiver.done(batch);
+    shared.append(0, b"", b"", &mut wakers);
+    let lost = GapStart {
+        cause: GapCause::ConnectionLost,
+        missed: Missed::Unknown,
+        since: second,
+    };
+    shared.confirm(0, 2, lost, &mut wakers);
+    // This drops the last push of the first connection.
+    shared.append(0, b"", b"", &mut wakers);
+    let mut context = Context::from_waker(Waker::noop());
+    let Poll::Ready(Some(Received { gap, .. })) = pin!(receiver.recv()).poll(&mut context) else {
+        panic!("expected a gap");
+    };
+    let gap = gap.expect("a gap");
+    assert_eq!(
+        (gap.cause, gap.missed),
+        (GapCause::ConnectionLost, Missed::AtLeast(1))
+    );
+    assert_eq!(gap.since, first);
 }
 
 #[test]

@@ -18,7 +18,7 @@
 //!
 //! - `Lifted`: messages and invalidations. Each is copied once, from the buffer into the batch.
 //! - `Shared`: confirmations, which the dispatcher needs in their place among the messages, and redis-rs
-//!   as replies; and pushes of an unknown or malformed kind.
+//!   as replies, unless no command of ours waits for them ([`Awaited`]); and pushes of an unknown or malformed kind.
 //! - `Other`: replies and everything else that is not a push.
 //! - An incomplete frame stays in the buffer until enough bytes have arrived. If the bytes are not
 //!   RESP3, the rest of the buffer goes to redis-rs, and the stream ends.
@@ -61,7 +61,7 @@ use redis::AsyncConnectionConfig;
 
 use super::Attempt;
 use super::driver::greet;
-use crate::connection::Connection;
+use crate::connection::{Awaited, Connection};
 use crate::error::Error;
 
 use backpressure::Backpressure;
@@ -72,8 +72,11 @@ pub(super) async fn connect(attempt: Attempt<'_>, wait: Duration) -> Result<Conn
     let stream = attempt.server.dial().await?;
     let dispatcher = Arc::clone(attempt.dispatcher);
     let backpressure = Backpressure::new(wait);
-    let tap = Tap::new(stream, dispatcher, attempt.generation, backpressure);
-    greet(attempt, tap, AsyncConnectionConfig::new()).await
+    let awaited = Awaited::default();
+    let tap = Tap::new(stream, dispatcher, attempt.generation, backpressure)
+        .passing_only(awaited.clone());
+    let connection = greet(attempt, tap, AsyncConnectionConfig::new()).await?;
+    Ok(connection.awaiting(awaited))
 }
 
 /// Returns the push at the front of `bytes`, and its length.

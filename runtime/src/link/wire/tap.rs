@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::backpressure::Backpressure;
 use super::scan::{Scanned, scan};
+use crate::connection::Awaited;
 use crate::dispatch::Dispatcher;
 use crate::push::Incoming;
 use crate::util::clock;
@@ -31,6 +32,8 @@ pub(super) struct Tap<S> {
     passed: Vec<u8>,
     passed_from: usize,
     backpressure: Backpressure,
+    /// The confirmations that redis-rs waits for. If `None`, it gets all.
+    awaited: Option<Awaited>,
     /// Whether the buffer holds complete frames that wait for room in a broadcast channel.
     holds_frames: bool,
     has_ended: bool,
@@ -63,10 +66,17 @@ impl<S: AsyncRead + Unpin> Tap<S> {
             passed: Vec::new(),
             passed_from: 0,
             backpressure,
+            awaited: None,
             holds_frames: false,
             has_ended: false,
             is_unreadable: false,
         }
+    }
+
+    /// Passes a confirmation to redis-rs only if it is awaited.
+    pub(super) fn passing_only(mut self, awaited: Awaited) -> Self {
+        self.awaited = Some(awaited);
+        self
     }
 
     /// Scans the complete frames in the buffer under one lock of the dispatcher, and stops at a message
@@ -84,6 +94,7 @@ impl<S: AsyncRead + Unpin> Tap<S> {
             passed,
             is_unreadable,
             backpressure,
+            awaited,
             ..
         } = self;
         let now = clock::now();
@@ -109,7 +120,9 @@ impl<S: AsyncRead + Unpin> Tap<S> {
                     }
                     Scanned::Shared(push, length) => {
                         guard.push(&push);
-                        passed.extend_from_slice(&bytes[..length]);
+                        if awaited.as_ref().is_none_or(|awaited| awaited.passes(&push)) {
+                            passed.extend_from_slice(&bytes[..length]);
+                        }
                         length
                     }
                     Scanned::Other(length) => {
