@@ -4,7 +4,7 @@ use std::future::pending;
 use std::io;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use crate::connection::stream::connect_first;
 
 /// How long a handshake may take before the port is probed.
 const QUIET: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ pub(super) async fn speaks_plainly(host: &str, port: u16) {
 
 /// Sends a plain `PING`, and returns the first byte of the answer.
 async fn ping(host: &str, port: u16) -> io::Result<u8> {
-    let stream = TcpStream::connect((host, port)).await?;
+    let stream = connect_first(host, port).await?;
     stream.writable().await?;
     stream.try_write(b"PING\r\n")?;
     let mut first = [0];

@@ -88,7 +88,9 @@ impl Backpressure {
         };
         let now = clock::now();
         let taken = wait.shared.taken();
-        if taken != wait.taken {
+        // If this process stood still, the readers did so too.
+        let stood_still = now - wait.checked >= STUCK / 2;
+        if taken != wait.taken || stood_still {
             (wait.taken, wait.progress) = (taken, now);
         }
         if dispatcher.has_idle_handler() {
