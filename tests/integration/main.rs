@@ -24,6 +24,7 @@ mod poison;
 mod policies;
 mod publishing;
 mod reconnect;
+mod replies;
 mod rights;
 mod routing;
 mod secrets;
@@ -49,6 +50,7 @@ use poison::*;
 use policies::*;
 use publishing::*;
 use reconnect::*;
+use replies::*;
 use rights::*;
 use routing::*;
 use secrets::*;
@@ -142,6 +144,11 @@ fn on_each_link(suite: Suite) -> Suite {
             a_message_that_is_cut_inside_its_frame_is_not_delivered,
             a_reset_is_reported_and_resubscribed,
             nothing_is_lost_on_a_slow_line_in_one_byte_pieces,
+            a_gap_begins_before_the_first_loss_on_a_slow_line,
+            a_gap_begins_at_the_last_ping_that_was_answered,
+            a_reply_that_belongs_to_another_command_is_not_believed,
+            a_denied_name_does_not_end_a_connection_with_a_backlog,
+            a_standstill_of_this_process_is_not_the_servers_silence,
             a_black_hole_in_either_direction_is_noticed,
             messages_after_a_ping_do_not_hide_the_silence,
             a_wrong_password_is_reported_at_once_and_not_shown,
@@ -199,6 +206,7 @@ fn on_each_link(suite: Suite) -> Suite {
         .on_real_servers(tests![
             a_hundred_handlers_at_line_rate_lose_nothing_and_wake_only_for_their_own_messages,
             a_missing_database_is_reported_at_once,
+            a_busy_server_is_waited_for,
             reconnects_after_an_outage_that_is_longer_than_the_managers_own_retries,
             messages_arrive_over_a_unix_socket_and_after_each_outage,
             the_name_and_the_database_are_set_on_every_connection,

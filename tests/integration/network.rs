@@ -1,6 +1,6 @@
 //! Network faults, and the gaps that handlers receive.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use redis_push::Subscription;
 use tests::{Proxy, Server, Way, eventually, within};
@@ -53,6 +53,52 @@ pub(crate) async fn nothing_is_lost_on_a_slow_line_in_one_byte_pieces(server: Se
         journal.message("a", &number.to_string()).await;
     }
     assert_eq!(handle.stats().feed.reconnects, 0);
+}
+
+/// What is lost was published while an earlier message was still on its way.
+pub(crate) async fn a_gap_begins_before_the_first_loss_on_a_slow_line(server: Server) {
+    let proxy = Proxy::start(server.addr(), 0).await;
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let handle = start(proxy.url(), [mount]).await;
+    journal.begins().await;
+    for _ in 0..3 {
+        proxy.delay(Duration::from_millis(300));
+        server.publish("a", "arrives").await;
+        // The proxy has read the first message, and holds it.
+        sleep(Duration::from_millis(100)).await;
+        let published = SystemTime::now();
+        server.publish("a", "is lost").await;
+        journal.message("a", "arrives").await;
+        proxy.reset();
+        let gap = journal.lost_connection().await;
+        let resumed = SystemTime::now();
+        assert!(gap.since <= published, "the gap begins too late: {gap}");
+        assert!(published <= gap.until && gap.until <= resumed);
+        proxy.delay(Duration::ZERO);
+        within("ready again", handle.ready()).await;
+    }
+}
+
+/// A `PING` that is answered moves the beginning of a gap, so that gaps are no longer than they must
+/// be.
+pub(crate) async fn a_gap_begins_at_the_last_ping_that_was_answered(server: Server) {
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let starting = subscriber(server.url())
+        .ping(Duration::from_millis(20), Duration::from_secs(5))
+        .handlers([mount])
+        .start();
+    let handle = within("the start", starting).await.unwrap();
+    journal.begins().await;
+    let mut subscribed = SystemTime::now();
+    // The first pings of a connection may not be answered before it is killed.
+    eventually("a gap that begins after the confirmation", async || {
+        sleep(Duration::from_millis(100)).await;
+        server.kill_connections().await;
+        let gap = journal.lost_connection().await;
+        within("ready again", handle.ready()).await;
+        std::mem::replace(&mut subscribed, SystemTime::now()) < gap.since
+    })
+    .await;
 }
 
 pub(crate) async fn a_black_hole_in_either_direction_is_noticed(server: Server) {

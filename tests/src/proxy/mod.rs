@@ -51,6 +51,8 @@ struct Faults {
     /// Where in the next bytes to cut, from 0 to 1.
     cut_at: f64,
     forgotten: u64,
+    injections: u64,
+    injected: &'static [u8],
     refuses: bool,
     answer: Option<&'static str>,
     hole_to_server: bool,
@@ -109,6 +111,15 @@ impl Proxy {
         self.faults.send_modify(|faults| {
             faults.cuts += 1;
             faults.cut_at = place;
+        });
+    }
+
+    /// Inserts bytes before the next bytes from the server, on every connection. They must be whole
+    /// frames. They arrive between two frames if the server has sent a whole number of frames.
+    pub fn inject(&self, bytes: &'static [u8]) {
+        self.faults.send_modify(|faults| {
+            faults.injections += 1;
+            faults.injected = bytes;
         });
     }
 

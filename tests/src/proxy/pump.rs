@@ -68,15 +68,13 @@ impl Connection {
         let (from_client, to_client) = self.client.split();
         let (from_server, to_server) = server.split();
         let Faults {
-            resets,
-            cuts,
-            forgotten,
-            ..
+            resets, forgotten, ..
         } = self.before;
         let mut faults = self.faults.clone();
+        let before = self.before.clone();
         tokio::select! {
-            end = pump(from_client, to_server, Way::ToServer, u64::MAX, self.faults.clone()) => end,
-            end = pump(from_server, to_client, Way::ToClient, cuts, self.faults.clone()) => end,
+            end = pump(from_client, to_server, Way::ToServer, before.clone(), self.faults.clone()) => end,
+            end = pump(from_server, to_client, Way::ToClient, before, self.faults.clone()) => end,
             Ok(now) = faults.wait_for(|now| now.resets > resets || now.forgotten > forgotten) => {
                 if now.resets > resets { End::Reset } else { End::Forgotten }
             }
@@ -129,13 +127,13 @@ async fn connect(server: SocketAddr) -> io::Result<TcpStream> {
     socket.connect(server).await
 }
 
-/// Forwards one direction until the end of the stream, or until more than `cuts` cuts were
-/// injected.
+/// Forwards one direction until the end of the stream, or until it is cut. The faults `before` do not
+/// concern it.
 async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     way: Way,
-    cuts: u64,
+    mut before: Faults,
     mut faults: watch::Receiver<Faults>,
 ) -> End {
     let mut buffer = vec![0; 16 * 1024];
@@ -158,7 +156,13 @@ async fn pump(
             tokio::time::sleep(now.delay).await;
         }
         let bytes = &buffer[..count];
-        if now.cuts > cuts {
+        if way == Way::ToClient && now.injections > before.injections {
+            before.injections = now.injections;
+            if to.write_all(now.injected).await.is_err() {
+                return End::Reset;
+            }
+        }
+        if way == Way::ToClient && now.cuts > before.cuts {
             let _ = to.write_all(&bytes[..place(bytes, now.cut_at)]).await;
             let _ = to.flush().await;
             return End::Reset;
