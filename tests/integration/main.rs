@@ -20,6 +20,7 @@ mod health;
 mod invalidating;
 mod logs;
 mod network;
+mod panicking;
 mod poison;
 mod policies;
 mod publishing;
@@ -46,6 +47,7 @@ use failing::*;
 use health::*;
 use invalidating::*;
 use network::*;
+use panicking::*;
 use poison::*;
 use policies::*;
 use publishing::*;
@@ -182,6 +184,13 @@ fn on_each_link(suite: Suite) -> Suite {
             all_buffers_together_stay_under_their_limit,
             errors_and_panics_that_panic_again_end_one_delivery,
             a_required_handler_whose_gap_is_never_handled_is_not_ready,
+            a_panic_before_during_or_after_the_future_ends_one_delivery,
+            a_panic_while_a_delivery_is_dropped_ends_only_that,
+            a_gap_handler_that_panics_in_any_way_is_called_again,
+            a_hook_that_panics_in_any_way_gets_the_next_failure,
+            errors_that_panic_when_dropped_do_not_end_a_shutdown,
+            a_state_that_panics_when_dropped_does_not_end_a_shutdown,
+            a_provider_that_panics_in_any_way_costs_only_an_attempt,
             a_changed_password_is_requested_before_each_attempt,
             a_provider_that_hangs_fails_or_panics_costs_only_an_attempt,
             passwords_stay_secret_through_every_fault,

@@ -1,11 +1,9 @@
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use crate::error::{BoxError, Error};
-use crate::util::caught;
+use crate::util::{Ended, Shown, Timer, attempt_within};
 
 /// A user name and a password, for [`Subscriber::credentials`](crate::Subscriber::credentials).
 /// `Debug` does not show the password.
@@ -68,17 +66,16 @@ impl Provider {
 
     /// Calls the provider once. Dropping the returned future drops the user's future too.
     pub(crate) async fn ask(&self, within: Duration) -> Result<Credentials, Error> {
-        // The text of the provider's error is user code too.
-        let provided = caught(async {
-            (self.0)().await.map_err(|error| {
-                let text = format!("the credentials provider failed: {error}");
-                Error::connection(text).caused_by(error)
-            })
-        });
-        match timeout(within, provided).await {
-            Ok(Some(provided)) => provided,
-            Ok(None) => Err(Error::connection("the credentials provider panicked")),
-            Err(_) => Err(Error::connection(format!(
+        match attempt_within(within, &mut Timer::default(), pin!(None), &self.0).await {
+            Ended::Returned(Ok(credentials)) => Ok(credentials),
+            Ended::Returned(Err(error)) => {
+                let text = format!("the credentials provider failed: {}", Shown(&error));
+                Err(Error::connection(text).caused_by(error))
+            }
+            Ended::Panicked(message) => Err(Error::connection(format!(
+                "the credentials provider failed: {message}"
+            ))),
+            Ended::TimedOut => Err(Error::connection(format!(
                 "the credentials provider did not return within {within:?}"
             ))),
         }

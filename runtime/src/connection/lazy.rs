@@ -181,7 +181,7 @@ impl LazyConnection {
         let (server, state) = (Arc::clone(&self.server), Arc::clone(&self.state));
         let (end, ended) = watch::channel(None);
         let task = tokio::spawn(async move {
-            let connected = caught(server.within(ATTEMPT, connect(&server)))
+            let connected = caught(|| server.within(ATTEMPT, connect(&server)))
                 .await
                 .unwrap_or_else(|| Err(Error::connection("the attempt to connect panicked")))
                 .map_err(Arc::new);

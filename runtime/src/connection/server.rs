@@ -54,7 +54,7 @@ impl Server {
             .set_response_timeout(None);
         let client = self.client(greeting)?;
         let connecting = ConnectionManager::new_with_config(client, configure(config));
-        match caught(connecting).await {
+        match caught(|| connecting).await {
             Some(Ok(manager)) => Ok(Connection::own(manager)),
             Some(Err(error)) => Err(self.refused(Some(greeting), error)),
             None => Err(Error::config(

@@ -148,7 +148,10 @@ async fn work<S: Send + Sync + 'static, H: Handler<S>>(mut worker: Worker<S, H>,
             return;
         };
         // Workers are not restarted, so a panic must not end one.
-        if caught(worker.handle(&job.batch, job.index)).await.is_none() {
+        if caught(|| worker.handle(&job.batch, job.index))
+            .await
+            .is_none()
+        {
             worker.record_panic();
         }
         tokio::task::consume_budget().await;

@@ -11,7 +11,7 @@ use super::context::HandlerContext;
 use super::counters::add;
 use crate::broadcast::Receiver;
 use crate::gap::{Gap, GapCause, Missed};
-use crate::util::{RateLimit, clock};
+use crate::util::{RateLimit, clock, drop_caught, runs_without_panic};
 
 /// State that survives a restart of the handler loop: its read position in the broadcast channel,
 /// and the gaps that are not reported to the handler yet.
@@ -45,7 +45,7 @@ impl LoopState {
     /// of both is due.
     pub(crate) async fn account_for_last_run(&mut self, context: &HandlerContext) {
         // From here on, this run is the only writer of the counters.
-        self.workers.shutdown().await;
+        self.end_workers().await;
         let counters = &context.counters;
         counters.telling.store(0, Release);
         let mut cancelled = 0;
@@ -71,6 +71,15 @@ impl LoopState {
         }
     }
 
+    /// Aborts the worker tasks, and waits until they are gone.
+    pub(crate) async fn end_workers(&mut self) {
+        self.workers.abort_all();
+        while let Some(ended) = self.workers.join_next().await {
+            // The payload of a panic in the destructor of the user's state.
+            drop_caught(ended);
+        }
+    }
+
     /// Counts and logs a gap, and adds it to those that are reported before the next message.
     pub(crate) fn push_gap(&mut self, gap: Gap, context: &HandlerContext) {
         if gap.cause != GapCause::Initial {
@@ -82,11 +91,13 @@ impl LoopState {
                     "messages may be missing"
                 );
             };
-            match gap.cause {
+            let limit = &mut self.lag_limit;
+            // What collects the log is the user's code.
+            runs_without_panic(|| match gap.cause {
                 // A handler that stays slow has one for each batch.
-                GapCause::Lagged => self.lag_limit.report(log),
+                GapCause::Lagged => limit.report(log),
                 _ => log(0),
-            }
+            });
         }
         self.gaps.push_back(gap);
     }

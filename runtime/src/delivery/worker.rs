@@ -6,11 +6,14 @@ use std::time::Duration;
 use super::context::HandlerContext;
 use super::counters::add;
 use super::executor::Executor;
+use crate::error::WithCauses;
 use crate::failure::Report;
 use crate::gap::Gap;
 use crate::handler::{Handler, Outcome};
 use crate::push::{Batch, Push};
-use crate::util::{Backoff, Ended, RateLimit, Timer, attempt, attempt_within, runs_without_panic};
+use crate::util::{
+    Backoff, Ended, RateLimit, Timer, attempt, attempt_within, drop_caught, runs_without_panic,
+};
 
 /// Runs a handler for one push after another, and counts the outcome of each delivery.
 pub(crate) struct Worker<S, H> {
@@ -65,16 +68,15 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
             return counters.record(Outcome::Unmatched);
         }
         counters.running.store(1, Release);
+        let slot = pin!(None);
+        let make = || handler.handle(push, state);
         let ended = match spec.timeout {
-            None => attempt(pin!(handler.handle(push, state))).await,
-            Some(limit) => {
-                let handling = pin!(Some(handler.handle(push, state)));
-                attempt_within(limit, timer, handling).await
-            }
+            None => attempt(slot, make).await,
+            Some(limit) => attempt_within(limit, timer, slot, make).await,
         };
         let outcome = match &ended {
             Ended::Returned(result) => Outcome::of(result),
-            Ended::Panicked => Outcome::Panicked,
+            Ended::Panicked(_) => Outcome::Panicked,
             Ended::TimedOut => Outcome::TimedOut,
         };
         counters.running.store(0, Release);
@@ -82,9 +84,8 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         if !matches!(outcome, Outcome::Handled | Outcome::Unmatched) {
             let fault = match ended {
                 Ended::Returned(result) => result.err(),
-                Ended::Panicked | Ended::TimedOut => None,
+                Ended::Panicked(_) | Ended::TimedOut => None,
             };
-            // The `Display` and the `Drop` of an error are user code.
             runs_without_panic(|| {
                 self.limit.report(|suppressed| {
                     Report::new(spec, push, outcome, fault.as_ref()).log(suppressed);
@@ -113,23 +114,27 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         // like one that hangs, so it counts as stalled too.
         counters.telling.store(1, Release);
         loop {
-            let reported = attempt(pin!(self.handler.handle_gap(gap, &self.state))).await;
-            let mut problem = String::from("it panicked");
-            match reported {
+            let make = || self.handler.handle_gap(gap, &self.state);
+            let problem = match attempt(pin!(None), make).await {
                 Ended::Returned(Ok(())) => return counters.telling.store(0, Release),
                 Ended::Returned(Err(fault)) => {
-                    runs_without_panic(|| problem = fault.to_string());
+                    let text = WithCauses(&fault).to_string();
+                    drop_caught(fault);
+                    text
                 }
-                Ended::Panicked | Ended::TimedOut => {}
-            }
+                Ended::Panicked(message) => message.to_string(),
+                Ended::TimedOut => unreachable!("a gap handler has no timeout"),
+            };
             add(&counters.gap_failures, 1);
             let delay = backoff.next();
-            tracing::error!(
-                target: "redis_push", handler = &*spec.name,
-                problem,
-                ?delay,
-                "gap handler failed; no message is delivered until it succeeds"
-            );
+            runs_without_panic(|| {
+                tracing::error!(
+                    target: "redis_push", handler = &*spec.name,
+                    problem,
+                    ?delay,
+                    "gap handler failed; no message is delivered until it succeeds"
+                );
+            });
             tokio::time::sleep(delay).await;
         }
     }

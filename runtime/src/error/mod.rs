@@ -9,8 +9,8 @@
 //!
 //! # In and out
 //!
-//! Every module creates errors with the constructors here, one for each kind; this module uses no
-//! other module. Users ask an [`Error`] for its kind with the `is_*` predicates.
+//! Every module creates errors with the constructors here, one for each kind; this module uses only
+//! `util`. Users ask an [`Error`] for its kind with the `is_*` predicates.
 //!
 //! # Invariants
 //!
@@ -30,6 +30,8 @@ pub use rejection::{BoxError, Rejection};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::util::Contained;
+
 /// A `Result` with [`Error`] as the default error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -40,7 +42,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error {
     kind: Kind,
     text: String,
-    source: Option<BoxError>,
+    source: Contained<BoxError>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +87,7 @@ impl Error {
 
     pub(crate) fn caused_by(self, source: impl Into<BoxError>) -> Self {
         Self {
-            source: Some(source.into()),
+            source: Contained::new(Some(source.into())),
             ..self
         }
     }
@@ -107,7 +109,7 @@ impl Error {
         Self {
             kind,
             text: text.into(),
-            source: None,
+            source: Contained::new(None),
         }
     }
 
@@ -122,7 +124,7 @@ impl Error {
     /// deadline that passed without a connection is [a timeout](Self::is_timeout) as well.
     #[must_use]
     pub fn is_connection(&self) -> bool {
-        let source = self.source.as_ref();
+        let source = self.source.get();
         let cause = source.and_then(|source| source.downcast_ref::<Arc<Self>>());
         self.kind == Kind::Connection || cause.is_some_and(|cause| cause.is_connection())
     }
@@ -176,6 +178,6 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| source.as_ref() as _)
+        self.source.get().map(|source| source.as_ref() as _)
     }
 }

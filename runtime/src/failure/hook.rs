@@ -1,12 +1,12 @@
 //! The failure hook, and the task that calls it.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use super::queue::{Failures, HookOutcome};
 use super::{Failure, FailureHook};
 use crate::error::BoxError;
-use crate::util::{RateLimit, caught, runs_without_panic};
+use crate::util::{Ended, RateLimit, Shown, attempt, drop_caught, runs_without_panic};
 
 /// A hook without its type, for a subscriber to store. Costs one box for each failure; failures are
 /// rare.
@@ -29,28 +29,28 @@ pub(crate) async fn run(failures: Failures, hook: BoxedHook) {
     let mut limit = RateLimit::default();
     while let Some(failure) = failures.next().await {
         let name = failure.handler().to_owned();
-        let outcome = match caught(hook(failure)).await {
-            Some(Ok(())) => HookOutcome::Accepted,
-            Some(Err(error)) => {
-                // The text and the destructor of the error are user code.
-                runs_without_panic(|| {
-                    let error = error;
-                    limit.report(|suppressed| {
-                        tracing::error!(
-                            target: "redis_push", handler = name, %error, suppressed,
-                            "failure hook returned an error"
-                        );
-                    });
-                });
+        let outcome = match attempt(pin!(None), || hook(failure)).await {
+            Ended::Returned(Ok(())) => HookOutcome::Accepted,
+            Ended::Returned(Err(error)) => {
+                let log = |suppressed| {
+                    let error = Shown(&error);
+                    tracing::error!(
+                        target: "redis_push", handler = name, %error, suppressed,
+                        "failure hook returned an error"
+                    );
+                };
+                runs_without_panic(|| limit.report(log));
+                drop_caught(error);
                 HookOutcome::Failed
             }
-            None => {
-                limit.report(|suppressed| {
+            Ended::Panicked(_) | Ended::TimedOut => {
+                let log = |suppressed| {
                     tracing::error!(
                         target: "redis_push", handler = name, suppressed,
                         "failure hook panicked"
                     );
-                });
+                };
+                runs_without_panic(|| limit.report(log));
                 HookOutcome::Panicked
             }
         };

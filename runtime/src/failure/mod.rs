@@ -46,7 +46,7 @@ use std::fmt;
 use crate::error::{BoxError, Fault, WithCauses};
 use crate::handler::{IntoOutcome, Outcome};
 use crate::push::OwnedPush;
-use crate::util::Escaped;
+use crate::util::{Contained, Escaped};
 
 /// A delivery that was rejected, failed, panicked or timed out, as it is passed to
 /// [`Subscriber::on_failure`](crate::Subscriber::on_failure).
@@ -55,7 +55,7 @@ use crate::util::Escaped;
 pub struct Failure {
     handler: Cow<'static, str>,
     kind: FailureKind,
-    fault: Option<Fault>,
+    fault: Contained<Fault>,
     push: OwnedPush,
 }
 
@@ -115,7 +115,7 @@ impl Failure {
         Self {
             handler: handler.into(),
             kind,
-            fault,
+            fault: Contained::new(fault),
             push,
         }
     }
@@ -136,14 +136,14 @@ impl Failure {
     /// timeout.
     #[must_use]
     pub fn fault(&self) -> Option<&Fault> {
-        self.fault.as_ref()
+        self.fault.get()
     }
 
     /// Returns the reason as text. The parts from this library do not quote the payload; an error
     /// of the handler is included with its sources.
     #[must_use]
     pub fn reason(&self) -> String {
-        match &self.fault {
+        match self.fault() {
             Some(Fault::Rejected(rejection)) => rejection.to_string(),
             Some(fault @ Fault::Failed(_)) => WithCauses(fault).to_string(),
             None => match self.kind {
@@ -157,7 +157,7 @@ impl Failure {
     /// quote the payload.
     #[must_use]
     pub fn detail(&self) -> String {
-        match &self.fault {
+        match self.fault() {
             Some(fault) => WithCauses(fault).to_string(),
             None => self.reason(),
         }

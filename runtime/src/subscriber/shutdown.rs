@@ -64,7 +64,7 @@ impl Handle {
         let grace = after(deadline, GRACE);
         for handler in &self.handlers {
             handler.task.end(grace).await;
-            let workers_end = async { handler.loop_state.lock().await.workers.shutdown().await };
+            let workers_end = async { handler.loop_state.lock().await.end_workers().await };
             let _ = tokio::time::timeout_at(grace, workers_end).await;
         }
         self.failures.close();

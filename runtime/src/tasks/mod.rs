@@ -42,7 +42,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::util::{Backoff, Ended, Mutex, attempt, clock, runs_without_panic};
+use crate::util::{Backoff, Ended, Mutex, attempt, clock, drop_caught, runs_without_panic};
 
 /// A task of a subscriber.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,13 +181,7 @@ async fn supervise<F: Future<Output = ()>>(
     let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
     loop {
         let started = clock::now();
-        let mut running = pin!(Some(run()));
-        let returned = match running.as_mut().as_pin_mut() {
-            Some(running) => returns(&tasks, &name, running).await,
-            None => return,
-        };
-        // After a panic it may still hold a user's future, whose destructor may panic too.
-        if runs_without_panic(|| running.set(None)) && returned {
+        if returns(&tasks, &name, &mut run).await {
             return;
         }
         let is_steady = clock::now() - started >= STEADY;
@@ -214,33 +208,36 @@ async fn supervise<F: Future<Output = ()>>(
 
 /// Runs the task's future. Returns `true` if it returned, and `false` if it panicked.
 #[cfg(not(test))]
-async fn returns(
+async fn returns<F: Future<Output = ()>>(
     _tasks: &Tasks,
     _name: &TaskName,
-    running: Pin<&mut impl Future<Output = ()>>,
+    run: impl FnOnce() -> F,
 ) -> bool {
-    matches!(attempt(running).await, Ended::Returned(()))
+    matches!(attempt(pin!(None), run).await, Ended::Returned(()))
 }
 
 /// Like the above, and panics whenever [a test requests it](Tasks::panic_in).
 #[cfg(test)]
-async fn returns(
+async fn returns<F: Future<Output = ()>>(
     tasks: &Tasks,
     name: &TaskName,
-    running: Pin<&mut impl Future<Output = ()>>,
+    run: impl FnOnce() -> F,
 ) -> bool {
     let mut panics = tasks.panics.subscribe();
     let requested = async {
         while panics.recv().await.as_ref() != Ok(name) {}
         panic!("a test has requested this panic");
     };
-    let running = pin!(async {
+    // Not owned by the future that panics: it would be dropped while the thread unwinds.
+    let mut running = pin!(Some(run()));
+    let either = async {
         tokio::select! {
-            () = running => {}
+            () = running.as_mut().as_pin_mut().expect("it is set") => {}
             () = requested => {}
         }
-    });
-    matches!(attempt(running).await, Ended::Returned(()))
+    };
+    let ended = attempt(pin!(None), || either).await;
+    runs_without_panic(|| running.set(None)) && matches!(ended, Ended::Returned(()))
 }
 
 #[cfg(test)]
@@ -297,7 +294,11 @@ impl Task {
         std::future::poll_fn(|cx| {
             let mut slot = self.0.lock();
             match &mut *slot {
-                Some(task) => Pin::new(task).poll(cx).map(|_| *slot = None),
+                Some(task) => Pin::new(task).poll(cx).map(|ended| {
+                    *slot = None;
+                    // The payload of a panic in the destructor of the user's state.
+                    drop_caught(ended);
+                }),
                 None => std::task::Poll::Ready(()),
             }
         })

@@ -17,7 +17,9 @@
 //! - A module here does not import from the rest of the crate, so it can be read and tested alone.
 //! - The other modules, except `testing`, read the time only through [`clock`].
 //! - A panic of user code is caught by the function of `catch_unwind` through which the code is
-//!   called. The payload of the panic is dropped there too, because its destructor is user code.
+//!   called: the function that creates a future, the future, its destructor, the `Display` of an
+//!   error ([`Shown`]) and the destructor of a value ([`Contained`]). The payload of the panic is
+//!   dropped there too, because its destructor is user code.
 
 mod backoff;
 mod catch_unwind;
@@ -29,7 +31,10 @@ mod rate_limit;
 mod sync;
 
 pub(crate) use backoff::Backoff;
-pub(crate) use catch_unwind::{Ended, Timer, attempt, attempt_within, caught, runs_without_panic};
+pub(crate) use catch_unwind::{
+    Contained, Ended, Shown, Timer, attempt, attempt_within, caught, drop_caught,
+    runs_without_panic,
+};
 pub(crate) use escaped::Escaped;
 pub(crate) use rate_limit::RateLimit;
 pub(crate) use sync::{Mutex, MutexGuard};
