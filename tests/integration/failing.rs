@@ -1,5 +1,6 @@
 //! Failed deliveries, and the hooks and sinks that receive them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use redis_push::{
@@ -58,7 +59,11 @@ pub(crate) async fn every_failure_is_reported_with_its_push_and_its_reason(serve
     }
     for (kind, payload, reason) in [
         (FailureKind::Rejected, "reject", "asked to reject"),
-        (FailureKind::Panicked, "panic", "it panicked"),
+        (
+            FailureKind::Panicked,
+            "panic",
+            "it panicked: asked to panic",
+        ),
         (FailureKind::Failed, "fail", "asked to fail"),
     ] {
         let failure = within("a failure", reported.recv()).await.unwrap();
@@ -66,6 +71,8 @@ pub(crate) async fn every_failure_is_reported_with_its_push_and_its_reason(serve
         assert_eq!(failure.channel(), b"a");
         assert_eq!(failure.payload(), payload.as_bytes());
         assert_eq!(failure.reason(), reason);
+        let panic = (kind == FailureKind::Panicked).then_some("asked to panic");
+        assert_eq!(failure.panic_message(), panic);
         if let Some(Fault::Failed(error)) = failure.fault() {
             assert!(error.is::<std::io::Error>());
         }
@@ -216,4 +223,55 @@ pub(crate) async fn failures_that_a_sink_cannot_write_are_counted() {
 
     let error = FailureSink::stream("no url", "failures", 1).unwrap_err();
     assert!(error.is_config(), "{error}");
+}
+
+/// A handler like [`Failing`], whose name is unique: tests run concurrently.
+fn logged(server: &Server, test: &str) -> (String, Mount<()>) {
+    crate::logs::listen();
+    let name = format!("{test}-{}", server.addr().port());
+    (name.clone(), Mount::new(Failing).named(name))
+}
+
+pub(crate) async fn an_error_and_a_panic_within_one_second_are_both_logged_with_their_text(
+    server: Server,
+) {
+    let (name, mount) = logged(&server, "both");
+    let handle = crate::support::start(server.url(), [mount]).await;
+    for payload in ["fail", "panic", "reject"] {
+        server.publish("a", payload).await;
+    }
+    handled(&handle, 3).await;
+    let lines = crate::logs::of_handler(&name);
+    let texts: Vec<_> = lines.iter().map(|line| line["message"].as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "handler failed: asked to fail",
+            "handler panicked: asked to panic",
+            "handler argument rejected: asked to reject"
+        ]
+    );
+}
+
+pub(crate) async fn lines_that_were_not_logged_are_counted_when_no_other_follows(server: Server) {
+    let (name, mount) = logged(&server, "counted");
+    let handle = crate::support::start(server.url(), [mount]).await;
+    let counted = |suppressed| HashMap::from([("handler panicked".to_owned(), suppressed)]);
+    for _ in 0..5 {
+        server.publish("a", "panic").await;
+    }
+    // At the end of the second.
+    eventually("the number of the others", async || {
+        let lines = crate::logs::of_handler(&name).len() as u64;
+        lines + crate::logs::not_logged(&name).values().sum::<u64>() == 5
+    })
+    .await;
+
+    // At a shutdown.
+    for _ in 0..5 {
+        server.publish("a", "panic").await;
+    }
+    within("the shutdown", handle.shutdown(LONG)).await;
+    let lines = crate::logs::of_handler(&name).len() as u64;
+    assert_eq!(crate::logs::not_logged(&name), counted(10 - lines));
 }

@@ -4,6 +4,20 @@ use std::collections::HashMap;
 
 pub(crate) use tests::overheard::listen;
 
+/// How many lines about a handler's deliveries were not logged, by what they were about, from the lines
+/// that report such a number alone.
+pub(crate) fn not_logged(name: &str) -> HashMap<String, u64> {
+    let mut numbers = HashMap::new();
+    for fields in tests::overheard::events("redis_push") {
+        let is_of_handler = fields.get("handler").is_some_and(|handler| handler == name);
+        if is_of_handler && let Some(event) = fields.get("event") {
+            let suppressed: u64 = fields["suppressed"].parse().unwrap();
+            *numbers.entry(event.clone()).or_default() += suppressed;
+        }
+    }
+    numbers
+}
+
 /// The fields of the events about a handler's deliveries. Tests run concurrently, so the name of the
 /// handler must be unique.
 pub(crate) fn of_handler(name: &str) -> Vec<HashMap<&'static str, String>> {

@@ -1,8 +1,9 @@
 use super::counters::Counters;
 use super::pause::PauseGate;
-use crate::failure::Failures;
+use crate::failure::{Failures, ReportLimits};
 use crate::handler::Spec;
 use crate::push::Extensions;
+use crate::util::RateLimit;
 
 /// The parts of a mounted handler that its loop shares with the subscriber, the stats and the
 /// health.
@@ -16,6 +17,10 @@ pub(crate) struct HandlerContext {
     pub(crate) gate: PauseGate,
     /// The queue for deliveries that failed.
     pub(crate) failures: Failures,
+    /// Limits the log lines about failed deliveries.
+    pub(crate) reports: ReportLimits,
+    /// Limits the log lines about gaps of a slow handler.
+    pub(crate) lags: RateLimit,
     /// Values that accompany each push to the handler.
     pub(crate) extensions: Extensions,
 }
@@ -26,14 +31,24 @@ impl HandlerContext {
             1 => 0,
             count => count,
         };
+        let reports = ReportLimits::new(&spec);
+        let lags = RateLimit::new(spec.name.clone(), "messages may be missing");
         Self {
             spec,
             counters: Counters::default(),
             workers: (0..worker_tasks).map(|_| Counters::default()).collect(),
             gate: PauseGate::default(),
             failures,
+            reports,
+            lags,
             extensions,
         }
+    }
+
+    /// Logs how many lines were suppressed since the last ones.
+    pub(crate) fn flush_log(&self) {
+        self.reports.flush();
+        self.lags.flush();
     }
 
     /// Returns the counters of the loop, then those of each worker.

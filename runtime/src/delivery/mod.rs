@@ -43,9 +43,8 @@
 //! # Restarts
 //!
 //! If the loop itself panics, `tasks` calls [`run`] again. The [`LoopState`] survives: the receiver
-//! with its position, the gaps that are not reported yet, the set of worker tasks, and the rate
-//! limit of the log lines about lag. So does the [`HandlerContext`], with the counters and the
-//! gate. The rest of the batch and the deliveries that were under way are lost. They are counted
+//! with its position, the gaps that are not reported yet, and the set of worker tasks.
+//! So does the [`HandlerContext`], with the counters, the gate and the rate limits of the log. The rest of the batch and the deliveries that were under way are lost. They are counted
 //! `dropped` and `cancelled`, and reported together as one gap
 //! ([`GapCause::Restarted`](crate::GapCause)) before the next message.
 //!

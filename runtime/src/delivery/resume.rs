@@ -11,7 +11,7 @@ use super::context::HandlerContext;
 use super::counters::add;
 use crate::broadcast::Receiver;
 use crate::gap::{Gap, GapCause, Missed};
-use crate::util::{RateLimit, clock, drop_caught, runs_without_panic};
+use crate::util::{clock, drop_caught, runs_without_panic};
 
 /// State that survives a restart of the handler loop: its read position in the broadcast channel,
 /// and the gaps that are not reported to the handler yet.
@@ -23,8 +23,6 @@ pub(crate) struct LoopState {
     pub(crate) workers: JoinSet<()>,
     /// The gaps that are not reported yet, oldest first.
     gaps: VecDeque<Gap>,
-    /// Limits the log lines about gaps of a slow handler.
-    lag_limit: RateLimit,
 }
 
 /// The lock is held by one run of the loop; the next run waits until the previous one is gone.
@@ -36,7 +34,6 @@ impl LoopState {
             receiver,
             workers: JoinSet::new(),
             gaps: VecDeque::new(),
-            lag_limit: RateLimit::default(),
         }))
     }
 
@@ -91,13 +88,12 @@ impl LoopState {
                     "messages may be missing"
                 );
             };
-            let limit = &mut self.lag_limit;
-            // What collects the log is the user's code.
-            runs_without_panic(|| match gap.cause {
+            match gap.cause {
                 // A handler that stays slow has one for each batch.
-                GapCause::Lagged => limit.report(log),
-                _ => log(0),
-            });
+                GapCause::Lagged => context.lags.report(log),
+                // What collects the log is the user's code.
+                _ => _ = runs_without_panic(|| log(0)),
+            }
         }
         self.gaps.push_back(gap);
     }

@@ -12,7 +12,7 @@ use crate::gap::Gap;
 use crate::handler::{Handler, Outcome};
 use crate::push::{Batch, Push};
 use crate::util::{
-    Backoff, Ended, RateLimit, Timer, attempt, attempt_within, drop_caught, runs_without_panic,
+    Backoff, Ended, PanicMessage, Timer, attempt, attempt_within, drop_caught, runs_without_panic,
 };
 
 /// Runs a handler for one push after another, and counts the outcome of each delivery.
@@ -22,8 +22,6 @@ pub(crate) struct Worker<S, H> {
     pub(crate) context: Arc<HandlerContext>,
     /// The index of the worker task; `None` for the handler's loop.
     number: Option<usize>,
-    /// Limits the log lines about failed deliveries.
-    limit: RateLimit,
     timer: Timer,
 }
 
@@ -34,7 +32,6 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
             state,
             context,
             number: None,
-            limit: RateLimit::default(),
             timer: Timer::default(),
         }
     }
@@ -82,16 +79,15 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         counters.running.store(0, Release);
         counters.record(outcome);
         if !matches!(outcome, Outcome::Handled | Outcome::Unmatched) {
-            let fault = match ended {
-                Ended::Returned(result) => result.err(),
-                Ended::Panicked(_) | Ended::TimedOut => None,
+            let (fault, panic) = match ended {
+                Ended::Returned(result) => (result.err(), PanicMessage::default()),
+                Ended::Panicked(message) => (None, message),
+                Ended::TimedOut => (None, PanicMessage::default()),
             };
-            runs_without_panic(|| {
-                self.limit.report(|suppressed| {
-                    Report::new(spec, push, outcome, fault.as_ref()).log(suppressed);
-                });
-            });
-            runs_without_panic(|| context.failures.report(spec, push, outcome, fault));
+            let report = Report::new(spec, push, outcome, fault.as_ref(), &panic);
+            context.reports.log(&report);
+            // The fault is dropped if the queue is full.
+            runs_without_panic(|| context.failures.report(spec, push, outcome, fault, panic));
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::queue::{Failures, HookOutcome};
 use super::{Failure, FailureHook};
 use crate::error::BoxError;
-use crate::util::{Ended, RateLimit, Shown, attempt, drop_caught, runs_without_panic};
+use crate::util::{Ended, PanicMessage, RateLimit, Shown, attempt, drop_caught};
 
 /// A hook without its type, for a subscriber to store. Costs one box for each failure; failures are
 /// rare.
@@ -26,7 +26,8 @@ pub(crate) fn boxed(hook: impl FailureHook) -> BoxedHook {
 /// Passes one failure after another to the hook, until the queue is closed and empty.
 pub(crate) async fn run(failures: Failures, hook: BoxedHook) {
     failures.account_for_last_run();
-    let mut limit = RateLimit::default();
+    let errors = RateLimit::new("failure hook", "failure hook returned an error");
+    let panics = RateLimit::new("failure hook", "failure hook panicked");
     while let Some(failure) = failures.next().await {
         let name = failure.handler().to_owned();
         let outcome = match attempt(pin!(None), || hook(failure)).await {
@@ -39,21 +40,25 @@ pub(crate) async fn run(failures: Failures, hook: BoxedHook) {
                         "failure hook returned an error"
                     );
                 };
-                runs_without_panic(|| limit.report(log));
+                errors.report(log);
                 drop_caught(error);
                 HookOutcome::Failed
             }
-            Ended::Panicked(_) | Ended::TimedOut => {
-                let log = |suppressed| {
-                    tracing::error!(
-                        target: "redis_push", handler = name, suppressed,
-                        "failure hook panicked"
-                    );
-                };
-                runs_without_panic(|| limit.report(log));
+            Ended::Panicked(message) => {
+                log_panic(&panics, &name, &message);
                 HookOutcome::Panicked
             }
+            Ended::TimedOut => unreachable!("a hook has no timeout"),
         };
         failures.ended(outcome);
     }
+}
+
+fn log_panic(limit: &RateLimit, name: &str, message: &PanicMessage) {
+    limit.report(|suppressed| {
+        tracing::error!(
+            target: "redis_push", handler = name, panic = message.as_str(), suppressed,
+            "failure hook panicked"
+        );
+    });
 }

@@ -1,7 +1,7 @@
 //! Failures: deliveries that were rejected, failed, panicked or timed out, on their way to a hook.
 //!
 //! ```text
-//! delivery ─┬─▶ Report ──▶ log, at most once a second for each loop or worker
+//! delivery ─┬─▶ Report ──▶ log, at most once a second for each handler and outcome
 //!           │
 //!           └─▶ Failures::report ──▶ queue ──▶ the hook's task ──▶ FailureHook::tell
 //!                      │
@@ -37,7 +37,7 @@ mod sink;
 
 pub(crate) use hook::{BoxedHook, boxed, run};
 pub(crate) use queue::Failures;
-pub(crate) use report::Report;
+pub(crate) use report::{Report, ReportLimits};
 pub use sink::FailureSink;
 
 use std::borrow::Cow;
@@ -46,7 +46,7 @@ use std::fmt;
 use crate::error::{BoxError, Fault, WithCauses};
 use crate::handler::{IntoOutcome, Outcome};
 use crate::push::OwnedPush;
-use crate::util::{Contained, Escaped};
+use crate::util::{Contained, Escaped, PanicMessage};
 
 /// A delivery that was rejected, failed, panicked or timed out, as it is passed to
 /// [`Subscriber::on_failure`](crate::Subscriber::on_failure).
@@ -56,6 +56,7 @@ pub struct Failure {
     handler: Cow<'static, str>,
     kind: FailureKind,
     fault: Contained<Fault>,
+    panic: PanicMessage,
     push: OwnedPush,
 }
 
@@ -116,8 +117,16 @@ impl Failure {
             handler: handler.into(),
             kind,
             fault: Contained::new(fault),
+            panic: PanicMessage::default(),
             push,
         }
+    }
+
+    /// Sets the message of a panic, for unit tests of hooks.
+    #[must_use]
+    pub fn with_panic_message(self, message: impl Into<String>) -> Self {
+        let panic = PanicMessage::new(message.into());
+        Self { panic, ..self }
     }
 
     /// Returns the handler's name.
@@ -139,8 +148,15 @@ impl Failure {
         self.fault.get()
     }
 
+    /// Returns the message of the panic; `None` if the delivery ended in another way, or if the
+    /// payload of the panic is not a text.
+    #[must_use]
+    pub fn panic_message(&self) -> Option<&str> {
+        self.panic.as_str()
+    }
+
     /// Returns the reason as text. The parts from this library do not quote the payload; an error
-    /// of the handler is included with its sources.
+    /// of the handler is included with its sources, and so is the message of a panic.
     #[must_use]
     pub fn reason(&self) -> String {
         match self.fault() {
@@ -148,7 +164,7 @@ impl Failure {
             Some(fault @ Fault::Failed(_)) => WithCauses(fault).to_string(),
             None => match self.kind {
                 FailureKind::TimedOut => "it took longer than its timeout".to_owned(),
-                _ => "it panicked".to_owned(),
+                _ => self.panic.to_string(),
             },
         }
     }

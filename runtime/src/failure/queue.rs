@@ -9,7 +9,7 @@ use crate::error::Fault;
 use crate::handler::{Outcome, Spec};
 use crate::push::Push;
 use crate::telemetry::FailureStats;
-use crate::util::{Mutex, MutexGuard};
+use crate::util::{Mutex, MutexGuard, PanicMessage};
 
 /// The queue of failures, from the handlers to the hook. Without a hook there is no queue.
 #[derive(Clone, Debug, Default)]
@@ -69,11 +69,15 @@ impl Failures {
         push: Push<'_>,
         outcome: Outcome,
         fault: Option<Fault>,
+        panic: PanicMessage,
     ) {
         if let Some(queue) = &self.0
             && let Some(kind) = FailureKind::of(outcome)
         {
-            queue.push(|| Failure::new(spec.name.clone(), kind, fault, push.to_owned()));
+            queue.push(|| Failure {
+                panic,
+                ..Failure::new(spec.name.clone(), kind, fault, push.to_owned())
+            });
         }
     }
 
@@ -186,7 +190,14 @@ mod tests {
     fn report(failures: &Failures, payload: &str) {
         let push = OwnedPush::new(Subscription::channel("a"), "a", payload);
         let fault = Some(Fault::failed("no"));
-        failures.report(&Spec::new("h"), push.as_push(), Outcome::Failed, fault);
+        let panic = PanicMessage::default();
+        failures.report(
+            &Spec::new("h"),
+            push.as_push(),
+            Outcome::Failed,
+            fault,
+            panic,
+        );
     }
 
     #[tokio::test]

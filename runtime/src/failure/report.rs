@@ -3,7 +3,7 @@ use std::fmt;
 use crate::error::{Fault, WithCauses};
 use crate::handler::{Outcome, Spec};
 use crate::push::Push;
-use crate::util::Escaped;
+use crate::util::{Escaped, PanicMessage, RateLimit};
 
 /// The log entry of a delivery that failed. It does not contain the payload, which is the user's
 /// data.
@@ -12,6 +12,7 @@ pub(crate) struct Report<'a> {
     push: Push<'a>,
     outcome: Outcome,
     fault: Option<&'a Fault>,
+    panic: &'a PanicMessage,
 }
 
 impl<'a> Report<'a> {
@@ -20,16 +21,18 @@ impl<'a> Report<'a> {
         push: Push<'a>,
         outcome: Outcome,
         fault: Option<&'a Fault>,
+        panic: &'a PanicMessage,
     ) -> Self {
         Self {
             spec,
             push,
             outcome,
             fault,
+            panic,
         }
     }
 
-    pub(crate) fn log(&self, suppressed: u64) {
+    fn log(&self, suppressed: u64) {
         tracing::warn!(
             target: "redis_push", handler = &*self.spec.name,
             channel = %Escaped(self.push.channel()),
@@ -44,16 +47,70 @@ impl<'a> Report<'a> {
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.outcome {
-            Outcome::Panicked => "handler panicked",
-            Outcome::TimedOut => "handler timed out",
-            Outcome::Rejected => "handler argument rejected",
-            _ => "handler failed",
+            Outcome::Panicked => PANICKED,
+            Outcome::TimedOut => TIMED_OUT,
+            Outcome::Rejected => REJECTED,
+            _ => FAILED,
         })?;
         match self.fault {
-            None => Ok(()),
+            None => match self.panic.as_str() {
+                Some(text) => write!(f, ": {text}"),
+                None => Ok(()),
+            },
             // The source of a rejection, such as an error of serde, may quote the payload.
             Some(Fault::Rejected(rejection)) => write!(f, ": {rejection}"),
             Some(fault @ Fault::Failed(_)) => write!(f, ": {}", WithCauses(fault)),
+        }
+    }
+}
+
+const REJECTED: &str = "handler argument rejected";
+const FAILED: &str = "handler failed";
+const PANICKED: &str = "handler panicked";
+const TIMED_OUT: &str = "handler timed out";
+
+/// The rate limits of the log lines about one handler's failed deliveries. There is one for each
+/// outcome, so that a flood of one does not hide the other.
+#[derive(Debug)]
+pub(crate) struct ReportLimits {
+    rejected: RateLimit,
+    failed: RateLimit,
+    panicked: RateLimit,
+    timed_out: RateLimit,
+}
+
+impl ReportLimits {
+    pub(crate) fn new(spec: &Spec) -> Self {
+        let limit = |event| RateLimit::new(spec.name.clone(), event);
+        Self {
+            rejected: limit(REJECTED),
+            failed: limit(FAILED),
+            panicked: limit(PANICKED),
+            timed_out: limit(TIMED_OUT),
+        }
+    }
+
+    /// Logs a report, unless one with the same outcome was logged less than a second ago.
+    pub(crate) fn log(&self, report: &Report<'_>) {
+        let limit = match report.outcome {
+            Outcome::Rejected => &self.rejected,
+            Outcome::Failed => &self.failed,
+            Outcome::Panicked => &self.panicked,
+            Outcome::TimedOut => &self.timed_out,
+            Outcome::Handled | Outcome::Unmatched => return,
+        };
+        limit.report(|suppressed| report.log(suppressed));
+    }
+
+    /// Logs how many reports were not logged since the last one of each outcome.
+    pub(crate) fn flush(&self) {
+        for limit in [
+            &self.rejected,
+            &self.failed,
+            &self.panicked,
+            &self.timed_out,
+        ] {
+            limit.flush();
         }
     }
 }

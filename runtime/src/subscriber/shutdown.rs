@@ -73,6 +73,9 @@ impl Handle {
         }
         self.background.iter().for_each(Task::abort);
         self.failures.drop_rest();
+        for handler in &self.handlers {
+            handler.context.flush_log();
+        }
         self.monitor.end();
         let mut stats = self.read_stats();
         for handler in &mut stats.handlers {

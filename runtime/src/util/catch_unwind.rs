@@ -37,6 +37,14 @@ impl PanicMessage {
         }
         Self(text)
     }
+
+    pub(crate) fn new(text: impl Into<Box<str>>) -> Self {
+        Self(Some(text.into()))
+    }
+
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
 }
 
 impl fmt::Display for PanicMessage {

@@ -6,7 +6,7 @@
 //! | `catch_unwind` | [`attempt`] and others: calls of user code that may panic or take too long |
 //! | [`clock`] | the three clocks, and when to read which |
 //! | `escaped` | [`Escaped`]: a name from the network, made safe to print |
-//! | `rate_limit` | [`RateLimit`]: at most one log line a second |
+//! | `rate_limit` | [`RateLimit`]: at most one log line a second, and a count of the others |
 //! | `sync` | [`Mutex`]: a lock without poisoning, which a model checker can replace |
 //! | `model` | runs a test under a model checker; only with `--cfg shuttle` |
 //!
@@ -32,7 +32,7 @@ mod sync;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use catch_unwind::{
-    Contained, Ended, Shown, Timer, attempt, attempt_within, caught, drop_caught,
+    Contained, Ended, PanicMessage, Shown, Timer, attempt, attempt_within, caught, drop_caught,
     runs_without_panic,
 };
 pub(crate) use escaped::Escaped;

@@ -1,29 +1,111 @@
+use std::borrow::Cow;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::clock;
+use tokio::runtime::Handle;
+use tokio::time::sleep;
 
-/// A limit of one report a second. The others are counted: a flood of bad messages must not become a
-/// flood of logs.
+use super::catch_unwind::runs_without_panic;
+use super::clock;
+use super::sync::Mutex;
+
+/// A limit of one log line a second, for one kind of event of one handler. The others are counted: a
+/// flood of bad messages must not become a flood of logs.
+///
+/// The count is part of the next line. If there is none soon after the second is over, the count gets
+/// a line of its own, and so it does when the limit is dropped.
+#[derive(Debug)]
+pub(crate) struct RateLimit(Arc<Limited>);
+
+#[derive(Debug)]
+struct Limited {
+    handler: Cow<'static, str>,
+    event: &'static str,
+    state: Mutex<State>,
+}
+
 #[derive(Debug, Default)]
-pub(crate) struct RateLimit {
+struct State {
     last: Option<Instant>,
     suppressed: u64,
 }
 
 impl RateLimit {
     const INTERVAL: Duration = Duration::from_secs(1);
+    /// How long after the end of a second the next line is waited for, which has more to say than the
+    /// count.
+    const GRACE: Duration = Duration::from_millis(100);
 
-    /// Calls `report` with the number of suppressed reports, unless the last report is less than a
-    /// second ago: then the call is counted as suppressed.
-    pub(crate) fn report(&mut self, report: impl FnOnce(u64)) {
-        if self
-            .last
-            .is_some_and(|last| clock::monotonic() - last < Self::INTERVAL)
-        {
-            self.suppressed += 1;
+    pub(crate) fn new(handler: impl Into<Cow<'static, str>>, event: &'static str) -> Self {
+        Self(Arc::new(Limited {
+            handler: handler.into(),
+            event,
+            state: Mutex::default(),
+        }))
+    }
+
+    /// Calls `log` with the number of suppressed lines, unless the last line is less than a second
+    /// ago: then the call is counted as suppressed. A panic of `log` is caught, because what collects
+    /// the log is the user's code.
+    pub(crate) fn report(&self, log: impl FnOnce(u64)) {
+        let now = clock::monotonic();
+        let suppressed = {
+            let mut state = self.0.state.lock();
+            if let Some(last) = state.last
+                && now.saturating_duration_since(last) < Self::INTERVAL
+            {
+                state.suppressed += 1;
+                if state.suppressed == 1 {
+                    self.flush_later(last, now);
+                }
+                return;
+            }
+            state.last = Some(now);
+            std::mem::take(&mut state.suppressed)
+        };
+        runs_without_panic(|| log(suppressed));
+    }
+
+    /// Logs the number of lines that were suppressed since the last one, if there are any.
+    pub(crate) fn flush(&self) {
+        self.0.flush();
+    }
+
+    /// Spawns a task that logs the count, unless there is another line before that.
+    fn flush_later(&self, last: Instant, now: Instant) {
+        let Ok(runtime) = Handle::try_current() else {
             return;
+        };
+        let limited = Arc::downgrade(&self.0);
+        let pause = (Self::INTERVAL + Self::GRACE).saturating_sub(now - last);
+        runtime.spawn(async move {
+            sleep(pause).await;
+            let limited = Weak::upgrade(&limited);
+            if let Some(limited) = limited
+                && limited.state.lock().last == Some(last)
+            {
+                limited.flush();
+            }
+        });
+    }
+}
+
+impl Limited {
+    fn flush(&self) {
+        let suppressed = std::mem::take(&mut self.state.lock().suppressed);
+        if suppressed > 0 {
+            runs_without_panic(|| {
+                tracing::warn!(
+                    target: "redis_push", handler = &*self.handler, event = self.event, suppressed,
+                    "more of these were not logged"
+                );
+            });
         }
-        self.last = Some(clock::monotonic());
-        report(std::mem::take(&mut self.suppressed));
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        self.flush();
     }
 }
