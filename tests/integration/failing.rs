@@ -275,3 +275,25 @@ pub(crate) async fn lines_that_were_not_logged_are_counted_when_no_other_follows
     let lines = crate::logs::of_handler(&name).len() as u64;
     assert_eq!(crate::logs::not_logged(&name), counted(10 - lines));
 }
+
+pub(crate) async fn failures_that_wait_for_the_hook_are_limited_in_bytes(server: Server) {
+    const PAYLOAD: usize = 100_000;
+    const LIMIT: usize = 16 * PAYLOAD;
+    const FAILURES: u64 = 100;
+    let hook = async |_: Failure| std::future::pending::<()>().await;
+    let starting = subscriber(server.url())
+        .memory_limit(LIMIT)
+        .handlers([Mount::new(Failing)])
+        .on_failure(hook)
+        .start();
+    let handle = within("the start", starting).await.unwrap();
+    let payload = "x".repeat(PAYLOAD);
+    for sent in 1..=FAILURES {
+        server.publish("a", &payload).await;
+        handled(&handle, sent).await;
+    }
+    let failures = handle.stats().failures;
+    assert_eq!(failures.queued + failures.dropped, FAILURES);
+    // A quarter of the limit.
+    assert_eq!(failures.queued, 3, "{failures}");
+}

@@ -200,6 +200,7 @@ fn on_each_link(suite: Suite) -> Suite {
             a_shutdown_waits_for_queued_failures,
             an_error_and_a_panic_within_one_second_are_both_logged_with_their_text,
             lines_that_were_not_logged_are_counted_when_no_other_follows,
+            failures_that_wait_for_the_hook_are_limited_in_bytes,
             a_required_handler_that_stalls_is_named_and_the_others_continue,
             a_stalled_gap_handler_is_named,
             an_outage_and_a_shutdown_are_reported_with_their_reasons,

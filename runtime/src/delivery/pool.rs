@@ -73,7 +73,10 @@ type Queue = Arc<Mutex<UnboundedReceiver<Job>>>;
 
 /// How many pushes may be in flight for each worker. Enough that a worker finds its next push when
 /// it is done with one, and few enough that the backlog stays in the broadcast channel.
-const IN_FLIGHT: usize = 4;
+const IN_FLIGHT: u32 = 4;
+
+/// A push of more bytes counts for [`IN_FLIGHT`] pushes: only the memory of the channel is limited.
+const LARGE: usize = 8 * 1024;
 
 impl Pool {
     /// Spawns the workers of a handler into `tasks`.
@@ -97,7 +100,8 @@ impl Pool {
                 tasks.spawn(work(own.numbered(number), queue))
             })
             .collect();
-        let permits = count.saturating_mul(IN_FLIGHT).min(Semaphore::MAX_PERMITS);
+        let permits = count.saturating_mul(IN_FLIGHT as usize);
+        let permits = permits.min(Semaphore::MAX_PERMITS);
         Self {
             context,
             queues,
@@ -110,8 +114,12 @@ impl Pool {
 
     /// Waits for a permit, then queues a push for a worker.
     async fn send(&self, batch: &Arc<Batch>, index: usize) {
-        let permit = Arc::clone(&self.in_flight).acquire_owned().await;
         let push = Push::new(batch, index, &self.context.spec.subscriptions);
+        let is_large = push.payload().len() > LARGE;
+        let permits = if is_large { IN_FLIGHT } else { 1 };
+        let permit = Arc::clone(&self.in_flight)
+            .acquire_many_owned(permits)
+            .await;
         let queue = match &self.partitioner {
             Some(partitioner) => partitioner.partition(push, self.queues.len()),
             None => 0,

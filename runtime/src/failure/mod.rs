@@ -20,8 +20,8 @@
 //!
 //! # Invariants
 //!
-//! - A handler never waits for the hook. The queue is bounded, and a failure that finds it full is
-//!   dropped and counted.
+//! - A handler never waits for the hook. The queue is bounded, in failures and in bytes, and a failure
+//!   that finds it full is dropped, counted and logged. Its bytes are a part of the memory limit.
 //! - Every failure counts once: as accepted, failed or panicked in the hook, as dropped, or as
 //!   queued.
 //! - A failure is passed to the hook at most once. Retries are up to the hook.
@@ -36,7 +36,7 @@ mod report;
 mod sink;
 
 pub(crate) use hook::{BoxedHook, boxed, run};
-pub(crate) use queue::Failures;
+pub(crate) use queue::{Failures, Limit};
 pub(crate) use report::{Report, ReportLimits};
 pub use sink::FailureSink;
 

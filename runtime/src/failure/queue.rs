@@ -9,25 +9,43 @@ use crate::error::Fault;
 use crate::handler::{Outcome, Spec};
 use crate::push::Push;
 use crate::telemetry::FailureStats;
-use crate::util::{Mutex, MutexGuard, PanicMessage};
+use crate::util::{Mutex, MutexGuard, PanicMessage, RateLimit};
+
+const DROPPED: &str = "failure not passed to the failure hook, which is too slow";
 
 /// The queue of failures, from the handlers to the hook. Without a hook there is no queue.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Failures(Option<Arc<Queue>>);
 
-/// A bounded queue. Producers never block: a failure is dropped and counted when the queue is full.
+/// A bounded queue. Producers never block: a failure is dropped and counted when the queue is full, by
+/// its number of failures or by their bytes.
 #[derive(Debug)]
 struct Queue {
     state: Mutex<QueueState>,
     /// Wakes the hook's task.
     changed: Notify,
-    capacity: usize,
+    limit: Limit,
     counts: Counts,
+    /// Limits the log lines about failures that are dropped.
+    drops: RateLimit,
+}
+
+/// How much a queue may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    pub(crate) failures: usize,
+    /// Including those of the failure that the hook works on. One failure is always accepted.
+    pub(crate) bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct QueueState {
-    waiting: VecDeque<Failure>,
+    /// The failures, with the bytes that each one holds.
+    waiting: VecDeque<(usize, Failure)>,
+    /// The bytes of the failures that wait, and of the one that the hook works on.
+    held: usize,
+    /// The bytes of the failure that the hook works on.
+    running: usize,
     closed: bool,
 }
 
@@ -51,13 +69,14 @@ pub(super) enum HookOutcome {
 }
 
 impl Failures {
-    /// Creates a queue for up to `capacity` failures, and at least for one.
-    pub(crate) fn with_room_for(capacity: usize) -> Self {
+    /// Creates a queue with a limit. It accepts at least one failure.
+    pub(crate) fn within(limit: Limit) -> Self {
         Self(Some(Arc::new(Queue {
             state: Mutex::default(),
             changed: Notify::new(),
-            capacity: capacity.max(1),
+            limit,
             counts: Counts::default(),
+            drops: RateLimit::new("failure hook", DROPPED),
         })))
     }
 
@@ -74,10 +93,15 @@ impl Failures {
         if let Some(queue) = &self.0
             && let Some(kind) = FailureKind::of(outcome)
         {
-            queue.push(|| Failure {
+            let text = panic.as_str().map_or(0, str::len);
+            let bytes = size_of::<Failure>() + text + push.owned_bytes();
+            let is_queued = queue.push(bytes, || Failure {
                 panic,
                 ..Failure::new(spec.name.clone(), kind, fault, push.to_owned())
             });
+            if !is_queued {
+                queue.count_drop(&spec.name);
+            }
         }
     }
 
@@ -89,7 +113,8 @@ impl Failures {
         loop {
             {
                 let mut state = queue.lock();
-                if let Some(failure) = state.waiting.pop_front() {
+                if let Some((bytes, failure)) = state.waiting.pop_front() {
+                    state.running = bytes;
                     queue.counts.running.store(1, Release);
                     return Some(failure);
                 }
@@ -103,7 +128,9 @@ impl Failures {
 
     /// Counts a run of the hook that has ended.
     pub(super) fn ended(&self, outcome: HookOutcome) {
-        if let Some(Queue { counts, .. }) = self.0.as_deref() {
+        if let Some(queue) = self.0.as_deref() {
+            queue.release();
+            let counts = &queue.counts;
             counts.running.store(0, Release);
             let counter = match outcome {
                 HookOutcome::Accepted => &counts.told,
@@ -116,9 +143,10 @@ impl Failures {
 
     /// Counts the failure that the hook's task was working on when it exited unexpectedly.
     pub(super) fn account_for_last_run(&self) {
-        if let Some(Queue { counts, .. }) = self.0.as_deref() {
-            let lost = counts.running.swap(0, Release);
-            counts.dropped.fetch_add(lost, Release);
+        if let Some(queue) = self.0.as_deref() {
+            queue.release();
+            let lost = queue.counts.running.swap(0, Release);
+            queue.counts.dropped.fetch_add(lost, Release);
         }
     }
 
@@ -136,8 +164,12 @@ impl Failures {
         self.close();
         self.account_for_last_run();
         if let Some(queue) = &self.0 {
-            let rest = std::mem::take(&mut queue.lock().waiting);
+            let mut state = queue.lock();
+            state.held = 0;
+            let rest = std::mem::take(&mut state.waiting);
+            drop(state);
             queue.counts.dropped.fetch_add(rest.len() as u64, Release);
+            queue.drops.flush();
         }
     }
 
@@ -163,16 +195,33 @@ impl Failures {
 }
 
 impl Queue {
-    fn push(&self, failure: impl FnOnce() -> Failure) {
+    /// Queues a failure that holds `bytes`, if there is room. Returns whether there was.
+    fn push(&self, bytes: usize, failure: impl FnOnce() -> Failure) -> bool {
         let mut state = self.lock();
-        if state.closed || state.waiting.len() >= self.capacity {
-            drop(state);
-            self.counts.dropped.fetch_add(1, Release);
-            return;
+        let is_full = !state.waiting.is_empty() && state.waiting.len() >= self.limit.failures
+            || state.held > 0 && state.held.saturating_add(bytes) > self.limit.bytes;
+        if state.closed || is_full {
+            return false;
         }
-        state.waiting.push_back(failure());
+        state.waiting.push_back((bytes, failure()));
+        state.held += bytes;
         drop(state);
         self.changed.notify_one();
+        true
+    }
+
+    /// Counts and logs a failure that is not passed to the hook.
+    fn count_drop(&self, handler: &str) {
+        self.counts.dropped.fetch_add(1, Release);
+        self.drops.report(|suppressed| {
+            tracing::warn!(target: "redis_push", handler, suppressed, "{DROPPED}");
+        });
+    }
+
+    /// Releases the bytes of the failure that the hook has worked on.
+    fn release(&self) {
+        let mut state = self.lock();
+        state.held -= std::mem::take(&mut state.running);
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState> {
@@ -186,6 +235,11 @@ mod tests {
     use super::*;
     use crate::push::OwnedPush;
     use crate::subscription::Subscription;
+
+    fn room_for(failures: usize) -> Failures {
+        let bytes = usize::MAX;
+        Failures::within(Limit { failures, bytes })
+    }
 
     fn report(failures: &Failures, payload: &str) {
         let push = OwnedPush::new(Subscription::channel("a"), "a", payload);
@@ -202,7 +256,7 @@ mod tests {
 
     #[tokio::test]
     async fn failures_are_dropped_when_full_and_the_others_keep_their_order() {
-        let failures = Failures::with_room_for(2);
+        let failures = room_for(2);
         for payload in ["1", "2", "3"] {
             report(&failures, payload);
         }
@@ -221,8 +275,43 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_waits_and_what_the_hook_holds_is_bounded_in_bytes() {
+        const PAYLOAD: usize = 1_000_000;
+        let (failures, bytes) = (100, 3 * PAYLOAD + 10_000);
+        let queue = Failures::within(Limit { failures, bytes });
+        let report_many = || {
+            for _ in 0..10 {
+                report(&queue, &"x".repeat(PAYLOAD));
+            }
+        };
+        report_many();
+        assert_eq!((queue.stats().queued, queue.stats().dropped), (3, 7));
+        // The one in the hook still counts.
+        let in_hook = queue.next().await;
+        report_many();
+        assert_eq!((queue.stats().queued, queue.stats().dropped), (3, 17));
+        drop(in_hook);
+        queue.ended(HookOutcome::Accepted);
+        report_many();
+        assert_eq!((queue.stats().queued, queue.stats().dropped), (3, 26));
+
+        // One is accepted, however large.
+        let queue = Failures::within(Limit {
+            failures: 0,
+            bytes: 0,
+        });
+        report(&queue, "1");
+        report(&queue, "2");
+        assert_eq!((queue.stats().queued, queue.stats().dropped), (1, 1));
+        drop(queue.next().await);
+        queue.account_for_last_run();
+        report(&queue, "3");
+        assert_eq!((queue.stats().queued, queue.stats().dropped), (1, 2));
+    }
+
+    #[tokio::test]
     async fn the_failure_of_a_restarted_task_is_counted() {
-        let failures = Failures::with_room_for(8);
+        let failures = room_for(8);
         report(&failures, "1");
         report(&failures, "2");
         drop(failures.next().await);

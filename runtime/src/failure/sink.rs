@@ -1,7 +1,9 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use redis::Pipeline;
+use serde::Serializer as _;
 use tokio::time::sleep;
 
 use super::{Failure, FailureHook};
@@ -111,6 +113,8 @@ impl FailureSink {
 impl FailureHook for FailureSink {
     async fn tell(&self, failure: Failure) -> std::result::Result<(), BoxError> {
         let commands = self.commands(&failure);
+        // The commands have a copy of the payload. One is enough while they are retried.
+        drop(failure);
         // In a transaction, each command is answered with `QUEUED`, and the last reply has the
         // results.
         let replies = if commands.is_transaction() {
@@ -153,26 +157,37 @@ fn may_connect(error: &Error) -> bool {
     !error.is_auth() && !error.is_config() && !error.is_tls()
 }
 
-fn json(failure: &Failure) -> String {
-    let mut object = serde_json::Map::new();
-    let mut put = |name: &str, value: String| object.insert(name.to_owned(), value.into());
-    put("handler", failure.handler().to_owned());
-    put("outcome", failure.kind().as_str().to_owned());
-    put("reason", failure.detail());
-    for (name, bytes) in [
-        ("channel", failure.channel()),
-        ("payload", failure.payload()),
-    ] {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => put(name, text.to_owned()),
-            Err(_) => put(&format!("{name}_hex"), hex(bytes)),
-        };
+fn json(failure: &Failure) -> Vec<u8> {
+    let texts = [
+        ("handler", Cow::Borrowed(failure.handler())),
+        ("outcome", Cow::Borrowed(failure.kind().as_str())),
+        ("reason", Cow::Owned(failure.detail())),
+        text("channel", "channel_hex", failure.channel()),
+        text("payload", "payload_hex", failure.payload()),
+    ];
+    let mut json = Vec::new();
+    serde_json::Serializer::new(&mut json)
+        .collect_map(texts)
+        .expect("text is written to memory");
+    json
+}
+
+/// Returns bytes as text with its name, or in hexadecimal with the other name if they are not UTF-8.
+fn text<'f>(
+    name: &'static str,
+    hex_name: &'static str,
+    bytes: &'f [u8],
+) -> (&'static str, Cow<'f, str>) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (name, text.into()),
+        Err(_) => (hex_name, hex(bytes).into()),
     }
-    serde_json::Value::Object(object).to_string()
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)] as char);
+    bytes.iter().flat_map(digits).collect()
 }
 
 impl fmt::Debug for FailureSink {

@@ -178,6 +178,11 @@ impl<'p> Push<'p> {
         own.or_else(|| self.handler.and_then(Extensions::get))
     }
 
+    /// Returns how many bytes the batch of a [copy](Self::to_owned) holds.
+    pub(crate) fn owned_bytes(self) -> usize {
+        size_of::<Batch>() + self.channel().len() + self.payload().len() + Batch::ENTRY_BYTES
+    }
+
     /// Copies the push out of its batch.
     #[must_use]
     pub fn to_owned(self) -> OwnedPush {

@@ -251,9 +251,10 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Sets a hook for every delivery that did not succeed: rejected, failed, panicked, timed out.
     ///
     /// The hook receives one [`Failure`](crate::Failure) at a time, on its own task, and may keep
-    /// it. No handler waits for the hook: up to 1,024 failures wait in a queue. Failures that find
-    /// the queue full are counted in [`FailureStats`](crate::FailureStats), and so are errors and
-    /// panics of the hook. A shutdown lets the hook finish the queue, until the shutdown's deadline.
+    /// it. No handler waits for the hook: up to 1,024 failures wait in a queue, with up to a quarter
+    /// of the [`memory_limit`](Self::memory_limit) in bytes. The bytes are those of the pushes: what
+    /// an error of the handler holds is not known. Failures that find the queue full are counted in
+    /// [`FailureStats`](crate::FailureStats) and logged, and so are errors and panics of the hook. A shutdown lets the hook finish the queue, until the shutdown's deadline.
     ///
     /// The hook is a function that returns a future of `()` or `Result<(), E>`, or a
     /// [`FailureSink`](crate::FailureSink), which writes to a Redis stream or list. A second call

@@ -138,6 +138,9 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// handlers. A message that waits in a buffer shared by several handlers is counted once. The
     /// messages that a handler has already received, a batch of at most 32 KiB and one message, are
     /// not counted.
+    ///
+    /// With a [failure hook](Self::on_failure), a quarter of the limit is for the failures that wait for
+    /// the hook, and the rest for messages.
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.config.settings.memory_limit = bytes;
         self

@@ -15,7 +15,7 @@ use crate::connection::LazyConnection;
 use crate::delivery::{HandlerContext, LoopState};
 use crate::dispatch::{Dispatcher, RoutingTable};
 use crate::error::{Error, Result};
-use crate::failure::{self, Failures};
+use crate::failure::{self, Failures, Limit};
 use crate::handler::Spec;
 use crate::health::{DeafWatch, HealthMonitor, Sources};
 use crate::link::{Link, Transport};
@@ -30,6 +30,8 @@ use crate::tasks::{TaskName, Tasks};
 
 /// The number of failures that may wait for the hook.
 const FAILURES: usize = 1_024;
+/// The part of the memory limit that is theirs.
+const FAILURES_PART: usize = 4;
 
 impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Builds everything and spawns the tasks. Every handler has its receiver before the session can
@@ -60,8 +62,14 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         refuse_wrong_sources(mounts.iter().map(|mount| &mount.spec))?;
         let (link, publisher) = config.origin.into_link(&config.settings)?;
         let extensions = Extensions::default().with(config.publisher.unwrap_or(publisher));
+        let mut settings = config.settings;
         let failures = match &config.on_failure {
-            Some(_) => Failures::with_room_for(FAILURES),
+            Some(_) => {
+                let bytes = settings.memory_limit / FAILURES_PART;
+                settings.memory_limit -= bytes;
+                let failures = FAILURES;
+                Failures::within(Limit { failures, bytes })
+            }
             None => Failures::default(),
         };
         let mut broadcasts = Broadcasts::default();
@@ -79,7 +87,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             ));
             handlers.push((spawn, context, LoopState::new(receiver), meter));
         }
-        let dispatcher = Arc::new(Dispatcher::new(broadcasts.routes, &config.settings));
+        let dispatcher = Arc::new(Dispatcher::new(broadcasts.routes, &settings));
         let (status, watched) = watch::channel(Status::default());
         let stop = CancellationToken::new();
         let tasks = Tasks::new(stop.clone());
