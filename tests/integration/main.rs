@@ -243,6 +243,7 @@ fn on_each_link(suite: Suite) -> Suite {
             passwords_stay_secret_in_invalid_urls,
             passwords_stay_secret_when_the_server_repeats_them,
             failures_that_a_sink_cannot_write_are_counted,
+            workers_keep_the_order_of_a_key_however_it_is_written,
             a_process_whose_runtime_is_blocked_ends_with_its_exit_code,
         ])
 }

@@ -1,8 +1,9 @@
 //! The options of a handler: buffer, overflow, workers, timeout and others.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use redis_push::{GapCause, Missed, Overflow, Spec, Stats, Subscription};
+use redis_push::{GapCause, Missed, Overflow, Spec, State, Stats, Subscription};
 use tests::{Server, eventually, within};
 use tokio::sync::watch;
 
@@ -479,4 +480,84 @@ pub(crate) async fn a_required_handler_whose_gap_is_never_handled_is_not_ready(s
     })
     .await;
     assert!(handle.health().is_live());
+}
+
+#[derive(redis_push::PushMessage)]
+#[push(channel = "spellings")]
+struct Spelled {
+    #[serde(alias = "order", alias = "order_id")]
+    id: f64,
+    number: u64,
+}
+
+#[derive(redis_push::PushMessage)]
+#[push(channel = "cases")]
+#[serde(rename_all = "camelCase")]
+struct Cased {
+    #[serde(alias = "old")]
+    the_id: String,
+    number: u64,
+}
+
+/// The numbers of the messages, in the order of their deliveries.
+#[derive(Default)]
+struct Numbers {
+    spelled: Mutex<Vec<u64>>,
+    cased: Mutex<Vec<u64>>,
+}
+
+/// Yields at random, so that messages with different workers overtake each other.
+async fn record(list: &Mutex<Vec<u64>>, number: u64) {
+    for _ in 0..fastrand::u32(0..8) {
+        tokio::task::yield_now().await;
+    }
+    list.lock().unwrap().push(number);
+}
+
+#[redis_push::push_handler(workers = 8, ordered_by = id)]
+async fn on_spelled(spelled: Spelled, State(numbers): State<Arc<Numbers>>) {
+    assert_eq!(spelled.id, 1.0);
+    record(&numbers.spelled, spelled.number).await;
+}
+
+#[redis_push::push_handler(workers = 8, ordered_by = theId)]
+async fn on_cased(cased: Cased, State(numbers): State<Arc<Numbers>>) {
+    assert_eq!(cased.the_id, "a/b");
+    record(&numbers.cased, cased.number).await;
+}
+
+pub(crate) async fn workers_keep_the_order_of_a_key_however_it_is_written() {
+    let server = redis_push::testing::Broker::start().await.unwrap();
+    let mounts = redis_push::handlers![on_spelled, on_cased];
+    let numbers = Arc::new(Numbers::default());
+    let starting = subscriber(server.url())
+        .state(Arc::clone(&numbers))
+        .handlers(mounts)
+        .start();
+    let handle = within("the start", starting).await.unwrap();
+    const MESSAGES: u64 = 400;
+    let ids = [
+        "\"id\": 1",
+        "\"order\": 1.0",
+        "\"order_id\": 1e0",
+        "\"\\u0069d\": 10e-1",
+    ];
+    let names = [
+        "\"theId\": \"a/b\"",
+        "\"old\": \"a\\/b\"",
+        "\"theI\\u0064\": \"\\u0061/b\"",
+    ];
+    for number in 0..MESSAGES {
+        let id = fastrand::choice(ids).unwrap();
+        server.publish("spellings", format!("{{{id}, \"number\": {number}}}"));
+        let name = fastrand::choice(names).unwrap();
+        server.publish("cases", format!("{{\"number\": {number}, {name}}}"));
+    }
+    let report = within("the shutdown", handle.shutdown(Duration::from_secs(10))).await;
+    for counts in &report.stats.handlers {
+        assert_eq!(counts.handled, MESSAGES, "{report}");
+    }
+    for list in [&numbers.spelled, &numbers.cased] {
+        assert!(list.lock().unwrap().is_sorted());
+    }
 }

@@ -35,6 +35,7 @@ mod duration;
 mod listen;
 mod overflow;
 pub(crate) mod serde;
+pub(crate) mod serde_names;
 mod value;
 
 pub(crate) use args::{Args, GAP_HANDLER, PUSH, PUSH_HANDLER};

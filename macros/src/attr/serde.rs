@@ -10,10 +10,10 @@ use crate::errors::{Errors, nearest};
 
 /// One option in the parentheses of a `#[serde(..)]`.
 #[derive(Clone)]
-struct SerdeOption {
-    name: Ident,
-    tokens: TokenStream,
-    value: Option<Expr>,
+pub(super) struct SerdeOption {
+    pub(super) name: Ident,
+    pub(super) tokens: TokenStream,
+    pub(super) value: Option<Expr>,
 }
 
 /// The options of a type.
@@ -235,7 +235,7 @@ fn joined<'o>(options: impl IntoIterator<Item = &'o SerdeOption>) -> TokenStream
 
 /// Parses the options of all serde attributes. Those that do not parse are left to serde's own
 /// derive, which refuses them.
-fn options(attributes: &[Attribute]) -> Vec<SerdeOption> {
+pub(super) fn options(attributes: &[Attribute]) -> Vec<SerdeOption> {
     let mut found = Vec::new();
     for attribute in attributes {
         if attribute.path().is_ident("serde")

@@ -1,172 +1,270 @@
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher};
-use std::marker::PhantomData;
+use std::hash::{BuildHasher, Hash};
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::handler::Spec;
 use crate::push::Push;
 
 /// Assigns pushes to workers by their key, so that pushes with the same key stay in order.
+///
+/// Keys are compared as values, not as they are written. Where that depends on a type which is not
+/// known here, keys that may be equal count as equal: the number 7 and the text "07", for example. They
+/// then share a worker, which is always correct.
 pub(crate) struct Partitioner {
+    /// The name of the param.
     key: Cow<'static, str>,
+    /// The name of the field in the payload, then its other names.
+    names: Vec<Cow<'static, str>>,
     /// Publishers choose the keys. The hash is keyed, so they cannot target one worker.
-    hash: std::collections::hash_map::RandomState,
+    hash: RandomState,
 }
 
 impl Partitioner {
-    pub(crate) fn by(key: Cow<'static, str>) -> Self {
-        Self {
+    /// Returns the partitioner of a handler, if it has a key.
+    pub(crate) fn of(spec: &Spec) -> Option<Self> {
+        let key = spec.ordered_by.clone()?;
+        Some(Self {
+            names: names_of(
+                &key,
+                spec.message.as_ref().map_or(&[], |message| message.names),
+            ),
             key,
-            hash: Default::default(),
-        }
+            hash: RandomState::new(),
+        })
     }
 
     /// Returns the index, below `partitions`, of the partition that a push belongs to.
     pub(crate) fn partition(&self, push: Push<'_>, partitions: usize) -> usize {
         let hash = match push.param(&self.key) {
-            Some(text) => self.hash.hash_one(text),
-            None => self.hash_field(push.payload()).unwrap_or(0),
+            Some(text) => Some(Values(&self.hash).text(text)),
+            None => self.hash_field(push.payload()),
         };
         // The remainder is less than `partitions`, which is a `usize`.
-        (hash % partitions as u64) as usize
+        (hash.unwrap_or(0) % partitions as u64) as usize
     }
 
-    /// Returns the hash of the key's top-level field in a JSON object. Stops reading after that
-    /// field.
+    /// Returns the hash of the key's top-level field in a JSON object; `None` if it is null or
+    /// missing. Stops reading after that field.
     fn hash_field(&self, payload: &[u8]) -> Option<u64> {
-        let hashed = Cell::new(None);
+        let mut found = None;
         let find = Find {
-            key: &self.key,
-            hasher: self.hash.build_hasher(),
-            hashed: &hashed,
+            names: &self.names,
+            values: Values(&self.hash),
+            found: &mut found,
         };
         let mut json = serde_json::Deserializer::from_slice(payload);
         // The rest of the object was not read, so this is an error. Whether the payload is valid is
         // up to the decoder.
         let _ = json.deserialize_map(find);
-        hashed.get()
+        found
     }
 }
 
-/// Finds a field of an object and hashes its value.
-struct Find<'f, H> {
-    key: &'f str,
-    hasher: H,
-    hashed: &'f Cell<Option<u64>>,
+/// Returns the names in the payload of the field that the key names, in the payload or else in the type.
+fn names_of(
+    key: &Cow<'static, str>,
+    fields: &[(&'static str, &'static [&'static str])],
+) -> Vec<Cow<'static, str>> {
+    let all = |is_named: &dyn Fn(&&(&str, &[&str])) -> bool| -> Vec<_> {
+        let named = fields.iter().filter(|field| is_named(field));
+        named
+            .flat_map(|(_, names)| names.iter().copied().map(Cow::Borrowed))
+            .collect()
+    };
+    let mut names = all(&|(_, names)| names.contains(&&**key));
+    if names.is_empty() {
+        names = all(&|(field, _)| *field == &**key);
+    }
+    match names.iter().position(|name| name == key) {
+        Some(at) => names.swap(0, at),
+        None if names.is_empty() => names.push(key.clone()),
+        None => {}
+    }
+    names
 }
 
-impl<'de, H: Hasher> Visitor<'de> for Find<'_, H> {
+/// Finds a field of an object and hashes its value.
+struct Find<'f> {
+    names: &'f [Cow<'static, str>],
+    values: Values<'f>,
+    found: &'f mut Option<u64>,
+}
+
+impl<'de> Visitor<'de> for Find<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(is_key) = map.next_key_seed(Is(self.key))? {
-            if is_key {
-                map.next_value_seed(Hashed(&mut self.hasher))?;
-                self.hashed.set(Some(self.hasher.finish()));
-                return Ok(());
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key_seed(PositionIn(self.names))? {
+            match name {
+                Some(0) => {
+                    *self.found = map.next_value_seed(self.values)?;
+                    return Ok(());
+                }
+                // In another variant of the message, an alias may be the name of another field.
+                Some(_) if self.found.is_none() => {
+                    *self.found = map.next_value_seed(self.values)?
+                }
+                _ => _ = map.next_value::<IgnoredAny>()?,
             }
-            map.next_value::<IgnoredAny>()?;
         }
         Ok(())
     }
 }
 
-/// Compares a key of an object with this text, after escapes in the key are resolved.
-struct Is<'k>(&'k str);
+/// Finds a key of an object among these names, after escapes in the key are resolved.
+struct PositionIn<'n>(&'n [Cow<'static, str>]);
 
-impl<'de> DeserializeSeed<'de> for Is<'_> {
-    type Value = bool;
+impl<'de> DeserializeSeed<'de> for PositionIn<'_> {
+    type Value = Option<usize>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_str(self)
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_str(self)
     }
 }
 
-impl Visitor<'_> for Is<'_> {
-    type Value = bool;
+impl Visitor<'_> for PositionIn<'_> {
+    type Value = Option<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<bool, E> {
-        Ok(text == self.0)
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().position(|name| name == text))
     }
 }
 
-/// Hashes a value of any type.
-struct Hashed<'h, H>(&'h mut H);
+/// Hashes JSON values of any type; `None` for null.
+#[derive(Clone, Copy)]
+struct Values<'h>(&'h RandomState);
 
-impl<'de, H: Hasher> DeserializeSeed<'de> for Hashed<'_, H> {
-    type Value = ();
+/// The key by which serde_json passes on a number as text, with its feature `arbitrary_precision`.
+const NUMBER: &str = "$serde_json::private::Number";
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
+impl Values<'_> {
+    fn hash(self, value: impl Hash) -> u64 {
+        self.0.hash_one(value)
+    }
+
+    /// Integers are hashed as the nearest `f64`: as such they may be equal to another number.
+    fn number(self, value: f64) -> u64 {
+        // `-0.0 + 0.0` is `0.0`.
+        self.hash((value + 0.0).to_bits())
+    }
+
+    /// A param is always text, so a text that is a number is hashed as one.
+    fn text(self, text: &str) -> u64 {
+        let may_be_number = text
+            .starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.'));
+        match may_be_number.then(|| text.parse::<f64>()) {
+            Some(Ok(value)) if value.is_finite() => self.number(value),
+            _ => self.hash(text),
+        }
     }
 }
 
-impl<'de, H: Hasher> Visitor<'de> for Hashed<'_, H> {
-    type Value = ();
+impl<'de> DeserializeSeed<'de> for Values<'_> {
+    type Value = Option<u64>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Values<'_> {
+    type Value = Option<u64>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        self.hash(PhantomData::<()>)
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.hash(value)
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Some(self.text(if value { "true" } else { "false" })))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.hash(value)
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Some(self.number(value as f64)))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.hash(value)
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Some(self.number(value as f64)))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        self.hash(value.to_bits())
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Some(self.number(value)))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        self.hash(value)
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Some(self.text(value)))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Hashed(self.0))?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while map.next_key_seed(Hashed(self.0))?.is_some() {
-            map.next_value_seed(Hashed(self.0))?;
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut all = 1;
+        while let Some(element) = seq.next_element_seed(self)? {
+            all = self.hash((all, element));
         }
-        Ok(())
+        Ok(Some(self.hash(all)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut all = 0_u64;
+        while let Some(key) = map.next_key_seed(Key(self))? {
+            let value = map.next_value_seed(self)?;
+            match key {
+                // Their order does not matter.
+                Some(key) => all = all.wrapping_add(self.hash((key, value))),
+                None => return Ok(value),
+            }
+        }
+        Ok(Some(self.hash(all)))
     }
 }
 
-impl<H: Hasher> Hashed<'_, H> {
-    fn hash<E>(self, value: impl Hash) -> Result<(), E> {
-        value.hash(self.0);
-        Ok(())
+/// Hashes a key of an object; `None` if it is [`NUMBER`].
+struct Key<'h>(Values<'h>);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = Option<u64>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = Option<u64>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok((text != NUMBER).then(|| self.0.text(text)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handler::MessageType;
+    use crate::message::MessageDescriptor;
     use crate::push::OwnedPush;
     use crate::subscription::Subscription;
+
+    fn by_id() -> Partitioner {
+        Partitioner::of(&Spec::new("h").ordered_by("id")).unwrap()
+    }
 
     fn partitions(by: &Partitioner, template: &str, pushes: &[(&str, &str)]) -> Vec<usize> {
         let subscription = Subscription::template(template).unwrap();
@@ -179,7 +277,7 @@ mod tests {
 
     #[test]
     fn the_key_is_the_param_of_that_name_or_else_the_field() {
-        let by_id = Partitioner::by("id".into());
+        let by_id = by_id();
         let by_param = partitions(
             &by_id,
             "orders.{id}",
@@ -208,7 +306,7 @@ mod tests {
 
     #[test]
     fn messages_without_a_key_are_in_one_partition() {
-        let by_id = Partitioner::by("id".into());
+        let by_id = by_id();
         let found = partitions(
             &by_id,
             "orders",
@@ -217,8 +315,96 @@ mod tests {
                 ("orders", "{}"),
                 ("orders", "[1]"),
                 ("orders", ""),
+                ("orders", r#"{"id": null}"#),
             ],
         );
         assert!(found.iter().all(|one| *one == found[0]), "{found:?}");
+    }
+
+    /// The partitions of messages with these values of the key.
+    fn of_values(values: &[&str]) -> Vec<usize> {
+        let payloads: Vec<_> = values
+            .iter()
+            .map(|value| format!(r#"{{"id": {value}}}"#))
+            .collect();
+        let pushes: Vec<_> = payloads
+            .iter()
+            .map(|payload| ("orders", &**payload))
+            .collect();
+        partitions(&by_id(), "orders", &pushes)
+    }
+
+    #[test]
+    fn values_that_are_equal_are_in_one_partition_however_they_are_written() {
+        for equal in [
+            &["1", "1.0", "1e0", "10e-1", "1.000", r#""1""#, r#""01""#][..],
+            &["-0.0", "0", "-0", "0e5"],
+            &["1000000000000000000", "1e18"],
+            &[r#""ab""#, r#""\u0061b""#, r#""a\u0062""#],
+            &[r#""a/b""#, r#""a\/b""#],
+            &[r#"{"a": 1, "b": [2]}"#, r#"{"b":[2.0],"\u0061":1e0}"#],
+            &["true", r#""true""#],
+        ] {
+            let found = of_values(equal);
+            assert!(
+                found.iter().all(|one| *one == found[0]),
+                "{equal:?}: {found:?}"
+            );
+        }
+        let different = of_values(&[
+            "1", "2", r#""a""#, "[1]", "[1, 1]", "[]", "{}", "true", "false",
+        ]);
+        let distinct: std::collections::HashSet<_> = different.iter().collect();
+        assert_eq!(distinct.len(), different.len());
+    }
+
+    #[test]
+    fn a_param_is_equal_to_a_field_of_the_same_value() {
+        for (param, field) in [("7", "7"), ("07", "7.0"), ("x", r#""x""#), ("+7", r#""7""#)] {
+            let by_id = by_id();
+            let channel = format!("orders.{param}");
+            let by_param = partitions(&by_id, "orders.{id}", &[(&channel, "")]);
+            let payload = format!(r#"{{"id": {field}}}"#);
+            let by_field = partitions(&by_id, "orders", &[("orders", &payload)]);
+            assert_eq!(by_param, by_field, "{param} {field}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_passed_on_as_text_is_hashed_by_its_value() {
+        let token = format!(r#"{{"{NUMBER}": "1.0"}}"#);
+        let found = of_values(&[&token, "1"]);
+        assert_eq!(found[0], found[1]);
+    }
+
+    #[test]
+    fn a_field_is_found_by_all_of_its_names() {
+        const NAMES: &[(&str, &[&str])] = &[
+            ("other", &["other", "o"]),
+            ("the_id", &["id", "order", "order_id"]),
+        ];
+        let message = MessageType {
+            names: NAMES,
+            ..MessageType::of(&MessageDescriptor::PAYLOAD, "Order")
+        };
+        let spec = Spec::new("h").ordered_by("id").with_message(Some(message));
+        let by_id = Partitioner::of(&spec).unwrap();
+        let found = partitions(
+            &by_id,
+            "orders",
+            &[
+                ("orders", r#"{"id": 1}"#),
+                ("orders", r#"{"a": 2, "order_id": 1}"#),
+                ("orders", r#"{"order": 1.0, "a": 2}"#),
+                ("orders", r#"{"order": 5, "id": 1}"#),
+                ("orders", r#"{"other": 1}"#),
+            ],
+        );
+        assert!(found[..4].iter().all(|one| *one == found[0]), "{found:?}");
+        assert_ne!(found[0], found[4]);
+        let names = |key: &'static str| names_of(&key.into(), NAMES);
+        assert_eq!(names("order"), ["order", "id", "order_id"]);
+        assert_eq!(names("the_id"), ["id", "order", "order_id"]);
+        assert_eq!(names("x"), ["x"]);
     }
 }

@@ -86,7 +86,7 @@ impl Pool {
     ) -> Self {
         let context = Arc::clone(&own.context);
         let count = context.workers.len();
-        let partitioner = context.spec.ordered_by.clone().map(Partitioner::by);
+        let partitioner = Partitioner::of(&context.spec);
         let queue_count = partitioner.as_ref().map_or(1, |_| count);
         let (queues, receivers): (Vec<_>, Vec<Queue>) = (0..queue_count)
             .map(|_| {

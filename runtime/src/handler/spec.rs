@@ -33,6 +33,8 @@ pub(crate) struct MessageType {
     pub(crate) whole_name: Option<fn() -> &'static str>,
     /// The subscriptions that the type names. Its params are filled from their templates.
     pub(crate) subscriptions: &'static [Subscription],
+    /// The fields that have other names in the payload than in the type, or several.
+    pub(crate) names: &'static [(&'static str, &'static [&'static str])],
     /// Where the message comes from. `None` if only the handler itself knows.
     pub(crate) source: Option<Source>,
 }
@@ -44,6 +46,7 @@ impl MessageType {
             codec: Cow::Borrowed(message.codec),
             whole_name: message.type_name,
             subscriptions: message.subscriptions,
+            names: message.names,
             source: Some(message.source),
         }
     }
@@ -184,8 +187,11 @@ impl Spec {
     /// Keeps messages with the same key in order, with several [`workers`](Self::workers).
     ///
     /// The key is the param of that name in the channel's name, or else the top-level field of that
-    /// name in a JSON payload, as the field is named there. All messages without either share one
-    /// key.
+    /// name in a JSON payload, as the field is named there. A `#[derive(PushMessage)]` type adds the
+    /// other names of the field (`#[serde(alias)]`); those of other types are not known. All messages
+    /// without either, or with null, share one key.
+    ///
+    /// Keys are compared as values: `1`, `1.0` and `1e0` are one key, and so are `"a"` and `"\u0061"`.
     #[must_use]
     pub fn ordered_by(mut self, key: impl Into<Cow<'static, str>>) -> Self {
         self.ordered_by = Some(key.into());

@@ -9,6 +9,8 @@ pub struct MessageDescriptor {
     pub subscriptions: &'static [Subscription],
     /// The names of the fields, for options that refer to one.
     pub fields: &'static [&'static str],
+    /// The fields that have other names in the payload than in the type, or several.
+    pub names: &'static [(&'static str, &'static [&'static str])],
     /// The codec of the payload, such as `json`; empty if the type has none.
     pub codec: &'static str,
     /// The name of the type, if the type names its channel. Handlers must not take two such types
@@ -28,6 +30,7 @@ impl MessageDescriptor {
         Self {
             subscriptions: &[],
             fields: &[],
+            names: &[],
             codec,
             type_name: None,
             source: Source::Channel,
@@ -48,6 +51,7 @@ impl MessageDescriptor {
         Self {
             subscriptions: T::SUBSCRIPTIONS,
             fields: T::FIELDS,
+            names: T::NAMES,
             codec: T::CODEC,
             type_name: Some(std::any::type_name::<T>),
             source: Source::Channel,

@@ -52,6 +52,9 @@ pub trait PushMessage {
     const SUBSCRIPTIONS: &'static [Subscription];
     /// The names of the params and of the payload's fields; empty if they are not known.
     const FIELDS: &'static [&'static str] = &[];
+    /// The fields that have other names in the payload than in the type, or several: the field, and its
+    /// names in the payload.
+    const NAMES: &'static [(&'static str, &'static [&'static str])] = &[];
     /// The codec of the payload: `json`, `text`, `bytes`, `msgpack`, or the path of a
     /// [`Codec`].
     const CODEC: &'static str = "json";

@@ -34,10 +34,11 @@ mod validate;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::Field;
+use syn::{Data, Field};
 
 use self::model::Message;
 use super::fallback;
+use crate::attr::serde_names::{self, Case};
 use crate::attr::{Listen, serde};
 use crate::errors::Errors;
 
@@ -79,6 +80,12 @@ fn push_message(message: &Message) -> TokenStream {
     let (impl_generics, ty_generics, where_clause) = message.original.generics.split_for_impl();
     let subscriptions = message.args.listen.iter().map(Listen::subscription);
     let fields = payload_names(message);
+    let names = names_to_read(message);
+    let names = (!names.is_empty()).then(|| {
+        quote! {
+            const NAMES: &'static [(&'static str, &'static [&'static str])] = &[#(#names),*];
+        }
+    });
     let codec = message.args.codec.as_ref().map(|codec| {
         let label = codec.label();
         quote!(const CODEC: &'static str = #label;)
@@ -87,6 +94,7 @@ fn push_message(message: &Message) -> TokenStream {
         impl #impl_generics __p::PushMessage for #name #ty_generics #where_clause {
             const SUBSCRIPTIONS: &'static [__p::Subscription] = &[#(#subscriptions),*];
             const FIELDS: &'static [&'static str] = &[#(#fields),*];
+            #names
             #codec
         }
     }
@@ -112,4 +120,35 @@ fn payload_names(message: &Message) -> Vec<String> {
         .map(payload_name)
         .collect::<Option<Vec<_>>>()
         .unwrap_or_default()
+}
+
+/// Returns the fields that are read by other names than their own, with these names.
+///
+/// For a struct whose fields are all in [`payload_names`], only those with several names.
+fn names_to_read(message: &Message) -> Vec<TokenStream> {
+    let least = usize::from(!message.container.renames_fields()) + 1;
+    let attributes = &message.original.attrs;
+    let names_of = |field: &Field, case: &Case| {
+        let name = model::name(field).filter(|name| !message.is_param(name))?;
+        let names = serde_names::names_to_read(&field.attrs, &name, case);
+        let is_other = names.len() >= least && names != [&*name];
+        is_other.then(|| quote!((#name, &[#(#names),*])))
+    };
+    match &message.original.data {
+        Data::Struct(data) => {
+            let case = Case::of(attributes, "rename_all");
+            let fields = data.fields.iter();
+            fields.filter_map(|field| names_of(field, &case)).collect()
+        }
+        Data::Enum(data) => {
+            let case = Case::of(attributes, "rename_all_fields");
+            let variants = data.variants.iter().flat_map(|variant| {
+                let case = Case::of(&variant.attrs, "rename_all").or(&case);
+                let fields = variant.fields.iter();
+                fields.filter_map(move |field| names_of(field, &case))
+            });
+            variants.collect()
+        }
+        Data::Union(_) => Vec::new(),
+    }
 }
