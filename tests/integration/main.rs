@@ -168,6 +168,8 @@ fn on_each_link(suite: Suite) -> Suite {
             a_frozen_server_does_not_delay_the_shutdown,
             dropping_the_handle_ends_everything,
             stats_print_as_a_table_and_survive_json,
+            a_shutdown_inside_a_handler_does_not_wait_for_itself,
+            a_shutdown_inside_a_handler_may_wait_for_another_one,
             one_name_may_have_views_and_the_same_message_twice,
             a_prefix_applies_to_every_name_of_a_router,
             the_params_of_a_message_are_found_after_a_prefix,

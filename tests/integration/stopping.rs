@@ -1,15 +1,19 @@
 //! `shutdown`: which messages are delivered, which are counted, and how long it takes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis_push::{Handle, HealthReason, Spec, Stats, Subscription};
+use redis_push::{
+    Failure, Fault, Gap, Handle, Handler, HealthReason, Mount, Push, ShutdownReport, Spec, Stats,
+    Subscription,
+};
 use tests::Server;
 use tests::{eventually, within};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::gated::gated;
-use crate::support::{Journal, recorder, start};
+use crate::support::{Journal, recorder, start, subscriber};
 use crate::tireless::tireless;
 
 const LONG: Duration = Duration::from_secs(10);
@@ -192,4 +196,169 @@ pub(crate) async fn stats_print_as_a_table_and_survive_json(server: Server) {
         json.contains(r#""subscriptions":["channels `quotes.{symbol}`"]"#),
         "{json}"
     );
+}
+
+/// Calls `shutdown` with the handle that it waits for, and sends the report.
+#[derive(Clone)]
+struct Stop {
+    handle: watch::Receiver<Option<Arc<Handle>>>,
+    reports: mpsc::UnboundedSender<ShutdownReport>,
+}
+
+impl Stop {
+    async fn now(&self) {
+        let mut handle = self.handle.clone();
+        let handle = handle.wait_for(Option::is_some).await.unwrap().clone();
+        let report = handle.unwrap().shutdown(LONG).await;
+        let _ = self.reports.send(report);
+    }
+}
+
+/// Where a [`Stopper`] calls `shutdown`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    Delivery,
+    GapHandler,
+    Hook,
+}
+
+struct Stopper {
+    spec: Spec,
+    place: Place,
+    stop: Stop,
+}
+
+impl Handler<()> for Stopper {
+    fn spec(&self) -> Spec {
+        self.spec.clone()
+    }
+
+    async fn handle(&self, push: Push<'_>, _state: &()) -> Result<(), Fault> {
+        match (self.place, push.payload()) {
+            (Place::Delivery, b"stop") => self.stop.now().await,
+            (Place::Hook, b"stop") => return Err(Fault::failed("for the hook")),
+            _ => tokio::task::yield_now().await,
+        }
+        Ok(())
+    }
+
+    async fn handle_gap(&self, _gap: &Gap, _state: &()) -> Result<(), Fault> {
+        if self.place == Place::GapHandler {
+            self.stop.now().await;
+        }
+        Ok(())
+    }
+}
+
+type Stopping = (
+    Handle,
+    watch::Sender<Option<Arc<Handle>>>,
+    mpsc::UnboundedReceiver<ShutdownReport>,
+);
+
+/// A subscriber with a [`Stopper`] and a recorder, which waits for the first message.
+async fn stopping(server: &Server, place: Place, workers: usize, ordered: bool) -> Stopping {
+    let (sender, handle) = watch::channel(None);
+    let (reports, received) = mpsc::unbounded_channel();
+    let stop = Stop { handle, reports };
+    let mut spec = Spec::new("stopper").on(Subscription::template("a.{id}").unwrap());
+    if ordered {
+        spec = spec.ordered_by("id");
+    }
+    let mount = Mount::new(Stopper {
+        spec: spec.workers(workers),
+        place,
+        stop: stop.clone(),
+    });
+    let (other, _) = recorder("other", Subscription::pattern("a.*"));
+    let hook = move |_: Failure| {
+        let stop = stop.clone();
+        async move { stop.now().await }
+    };
+    let starting = subscriber(server.url())
+        .handlers([mount, other])
+        .on_failure(hook)
+        .start();
+    (
+        within("the start", starting).await.unwrap(),
+        sender,
+        received,
+    )
+}
+
+pub(crate) async fn a_shutdown_inside_a_handler_does_not_wait_for_itself(server: Server) {
+    const OTHERS: u64 = 50;
+    for (place, workers, ordered) in [
+        (Place::Delivery, 1, false),
+        (Place::Delivery, 3, false),
+        (Place::Delivery, 3, true),
+        (Place::GapHandler, 1, false),
+        (Place::GapHandler, 3, false),
+        (Place::Hook, 1, false),
+        (Place::Hook, 3, true),
+    ] {
+        let (handle, sender, mut reports) = stopping(&server, place, workers, ordered).await;
+        server.publish("a.1", "stop").await;
+        for number in 0..OTHERS {
+            server.publish(&format!("a.{}", number % 7), "fine").await;
+        }
+        eventually("every message to have arrived", async || {
+            let mut counts = handle.stats().handlers.into_iter();
+            counts.all(|counts| counts.received == OTHERS + 1)
+        })
+        .await;
+        let handle = Arc::new(handle);
+        sender.send_replace(Some(Arc::clone(&handle)));
+        // Less than the deadline: `within` waits as long as that.
+        let report = within("the report", reports.recv()).await.unwrap();
+        let case = format!("{place:?}, {workers} workers: {report}");
+        assert!(report.took < LONG, "{case}");
+        let [stopper, other] = &report.stats.handlers[..] else {
+            panic!("two handlers: {case}");
+        };
+        assert_eq!(other.handled, OTHERS + 1, "{case}");
+        assert_eq!(
+            (stopper.received, stopper.queued),
+            (stopper.accounted(), 0),
+            "{case}"
+        );
+        match place {
+            Place::Delivery => assert_eq!(stopper.running, 1, "{case}"),
+            Place::GapHandler => assert_eq!(stopper.cancelled, OTHERS + 1, "{case}"),
+            Place::Hook => assert_eq!(report.stats.failures.queued, 1, "{case}"),
+        }
+        if place == Place::Delivery && workers > 1 && !ordered {
+            assert_eq!(stopper.handled, OTHERS, "{case}");
+        }
+        // Nothing is left, so the server's connection ends, and the handle is the last one.
+        server.wait_for_subscribers_of("a.1", 0).await;
+        sender.send_replace(None);
+        eventually("the end of the call", async || {
+            Arc::strong_count(&handle) == 1
+        })
+        .await;
+    }
+}
+
+pub(crate) async fn a_shutdown_inside_a_handler_may_wait_for_another_one(server: Server) {
+    for place in [Place::Delivery, Place::Hook] {
+        let (handle, sender, mut reports) = stopping(&server, place, 1, false).await;
+        let handle = Arc::new(handle);
+        server.publish("a.1", "stop").await;
+        eventually("the delivery to begin", async || {
+            let stats = handle.stats();
+            stats.handlers[0].running == 1 || stats.failures.queued == 1
+        })
+        .await;
+        let (outside, ()) = within("both shutdowns", async {
+            tokio::join!(handle.shutdown(LONG), async {
+                eventually("the shutdown to begin", async || !handle.is_ready()).await;
+                sender.send_replace(Some(Arc::clone(&handle)));
+            })
+        })
+        .await;
+        let inside = within("the report", reports.recv()).await.unwrap();
+        assert_eq!(outside, inside);
+        assert!(outside.took < LONG);
+    }
 }

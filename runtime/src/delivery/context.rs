@@ -1,9 +1,11 @@
+use tokio::task::AbortHandle;
+
 use super::counters::Counters;
 use super::pause::PauseGate;
 use crate::failure::{Failures, ReportLimits};
 use crate::handler::Spec;
 use crate::push::Extensions;
-use crate::util::RateLimit;
+use crate::util::{Mutex, RateLimit};
 
 /// The parts of a mounted handler that its loop shares with the subscriber, the stats and the
 /// health.
@@ -14,6 +16,8 @@ pub(crate) struct HandlerContext {
     pub(crate) counters: Counters,
     /// The counters of each worker task. Empty if the loop calls the handler directly.
     pub(crate) workers: Box<[Counters]>,
+    /// The worker tasks of the current run of the loop.
+    pub(crate) worker_tasks: Mutex<Vec<AbortHandle>>,
     pub(crate) gate: PauseGate,
     /// The queue for deliveries that failed.
     pub(crate) failures: Failures,
@@ -37,6 +41,7 @@ impl HandlerContext {
             spec,
             counters: Counters::default(),
             workers: (0..worker_tasks).map(|_| Counters::default()).collect(),
+            worker_tasks: Mutex::default(),
             gate: PauseGate::default(),
             failures,
             reports,

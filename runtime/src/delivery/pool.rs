@@ -94,12 +94,13 @@ impl Pool {
                 (sender, Arc::new(Mutex::new(receiver)))
             })
             .unzip();
-        let workers = (0..count)
+        let workers: Vec<_> = (0..count)
             .map(|number| {
                 let queue = Arc::clone(&receivers[number % receivers.len()]);
                 tasks.spawn(work(own.numbered(number), queue))
             })
             .collect();
+        *context.worker_tasks.lock() = workers.clone();
         let permits = count.saturating_mul(IN_FLIGHT as usize);
         let permits = permits.min(Semaphore::MAX_PERMITS);
         Self {

@@ -131,6 +131,10 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
                     "gap handler failed; no message is delivered until it succeeds"
                 );
             });
+            // After a shutdown that did not wait for this call.
+            if self.context.gate.is_over() {
+                return;
+            }
             tokio::time::sleep(delay).await;
         }
     }

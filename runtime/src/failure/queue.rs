@@ -159,13 +159,15 @@ impl Failures {
     }
 
     /// Closes the queue and counts the remaining failures as dropped. For after the hook's task has
-    /// ended.
-    pub(crate) fn drop_rest(&self) {
+    /// ended, or is in its last run.
+    pub(crate) fn drop_rest(&self, is_running: bool) {
         self.close();
-        self.account_for_last_run();
+        if !is_running {
+            self.account_for_last_run();
+        }
         if let Some(queue) = &self.0 {
             let mut state = queue.lock();
-            state.held = 0;
+            state.held = state.running;
             let rest = std::mem::take(&mut state.waiting);
             drop(state);
             queue.counts.dropped.fetch_add(rest.len() as u64, Release);
@@ -318,7 +320,7 @@ mod tests {
         failures.account_for_last_run();
         let stats = failures.stats();
         assert_eq!((stats.queued, stats.dropped), (1, 1));
-        failures.drop_rest();
+        failures.drop_rest(false);
         assert_eq!(failures.stats().dropped, 2);
     }
 

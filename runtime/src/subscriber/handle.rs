@@ -4,6 +4,7 @@ use std::sync::Arc;
 use tokio::sync::{OnceCell, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::callers::Callers;
 use super::report::ShutdownReport;
 use crate::broadcast::BacklogMeter;
 use crate::delivery::{HandlerContext, PauseGate, SharedLoopState};
@@ -35,6 +36,8 @@ pub struct Handle {
     pub(super) monitor: Arc<HealthMonitor>,
     /// Dropping the handle ends the watch.
     pub(super) _deaf_watch: Option<DeafWatch>,
+    /// The tasks that wait for a shutdown.
+    pub(super) callers: Callers,
     /// Set by the first shutdown that completes.
     pub(super) report: OnceCell<ShutdownReport>,
 }

@@ -11,6 +11,7 @@
 //! | `confirm` | the wait of `start` for the confirmations, and the error that names missing ones |
 //! | `handle` | [`Handle`]: the running subscriber |
 //! | `shutdown`, `report` | `Handle::shutdown` and the [`ShutdownReport`] that it returns |
+//! | `callers` | calls of `shutdown` from inside a handler |
 //! | `signals` | Ctrl-C and SIGTERM, for `run` |
 //!
 //! In: users call the builder and the handle. The builder only stores what it is given: a mistake is
@@ -28,6 +29,7 @@
 //! - Dropping the handle aborts every task. [`Handle::shutdown`] ends them in order: the session, the
 //!   handlers, the failure hook, the others.
 
+mod callers;
 mod confirm;
 mod handle;
 mod options;

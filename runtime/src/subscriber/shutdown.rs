@@ -1,10 +1,11 @@
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout_at};
 
-use super::handle::Handle;
+use super::handle::{Handle, Mounted};
 use super::report::ShutdownReport;
 use crate::tasks::Task;
+use crate::telemetry::HandlerStats;
 use crate::util::clock;
 
 /// How long a shutdown waits after its deadline for a delivery under way, so that the report counts
@@ -21,11 +22,20 @@ impl Handle {
     ///
     /// A later call returns the report of the first call; a concurrent call waits for it.
     ///
+    /// # Inside a handler
+    ///
+    /// A handler, a gap handler or the failure hook may call this. The shutdown does not wait for the
+    /// calling delivery, which the report counts as `running`, or as a failure that is `queued`. It
+    /// continues when this returns, and is the last one of its task: the messages that wait for the
+    /// same task are counted `cancelled`. This applies to a call in the handler's own future. If the
+    /// handler waits for another task that calls this, the shutdown waits for the handler.
+    ///
     /// # Cancel safety
     ///
     /// A call that is dropped has ended the subscriptions. The next call continues from there, with
     /// its own deadline.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let _call = self.callers.enter();
         self.report
             .get_or_init(|| self.drain(deadline))
             .await
@@ -54,7 +64,7 @@ impl Handle {
         }
         let deadline = after(start, deadline);
         for handler in &self.handlers {
-            handler.task.end(deadline).await;
+            self.end_handler(handler, deadline).await;
         }
         // A loop that still runs stops before its next delivery, or at its next await. Until then it
         // continues, and counts.
@@ -63,27 +73,94 @@ impl Handle {
         }
         let grace = after(deadline, GRACE);
         for handler in &self.handlers {
+            if self.callers.of(handler).is_any() {
+                self.callers.abort_other_workers(handler);
+                continue;
+            }
             handler.task.end(grace).await;
             let workers_end = async { handler.loop_state.lock().await.end_workers().await };
-            let _ = tokio::time::timeout_at(grace, workers_end).await;
+            let _ = timeout_at(grace, workers_end).await;
         }
         self.failures.close();
-        if let Some(hook) = &self.failure_hook {
-            hook.end(deadline).await;
-        }
+        let hook_calls = self.end_hook(deadline).await;
         self.background.iter().for_each(Task::abort);
-        self.failures.drop_rest();
+        self.failures.drop_rest(hook_calls);
         for handler in &self.handlers {
             handler.context.flush_log();
         }
         self.monitor.end();
         let mut stats = self.read_stats();
-        for handler in &mut stats.handlers {
-            handler.cancel_rest();
+        for (counts, handler) in stats.handlers.iter_mut().zip(&self.handlers) {
+            counts.cancel_rest(self.callers.of(handler).count());
         }
         ShutdownReport {
             stats,
             took: clock::now() - start,
+        }
+    }
+
+    /// Waits until a handler has delivered everything, without the deliveries that wait for this
+    /// shutdown. Aborts it at the deadline.
+    async fn end_handler(&self, handler: &Mounted, deadline: Instant) {
+        loop {
+            let added = self.callers.added();
+            let callers = self.callers.of(handler);
+            if callers.is_loop {
+                return;
+            }
+            if callers.workers > 0 {
+                let _ = timeout_at(deadline, self.other_workers_end(handler)).await;
+                return;
+            }
+            tokio::select! {
+                () = handler.task.end(deadline) => return,
+                () = added => {}
+            }
+        }
+    }
+
+    /// Waits until every worker of a handler is idle or waits for this shutdown, and no worker takes
+    /// another message: there is none, or those that are left wait for a worker that calls.
+    async fn other_workers_end(&self, handler: &Mounted) {
+        const PAUSE: Duration = Duration::from_millis(5);
+        const UNCHANGED: u32 = 20;
+        let mut unchanged = 0;
+        let mut before = None;
+        loop {
+            let stats = HandlerStats::read(&handler.context, Vec::new(), &handler.meter);
+            let is_idle = stats.running <= self.callers.of(handler).workers;
+            if is_idle && stats.queued == 0 {
+                return;
+            }
+            let begun = Some(stats.delivered() + stats.running);
+            unchanged = if is_idle && before == begun {
+                unchanged + 1
+            } else {
+                0
+            };
+            if unchanged == UNCHANGED {
+                return;
+            }
+            before = begun;
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Waits until the hook has received every failure, and aborts it at the deadline. Returns `true`
+    /// without waiting if the hook itself waits for this shutdown.
+    async fn end_hook(&self, deadline: Instant) -> bool {
+        let Some(hook) = &self.failure_hook else {
+            return false;
+        };
+        loop {
+            let added = self.callers.added();
+            if self.callers.contain(hook.id()) {
+                return true;
+            }
+            tokio::select! {
+                () = hook.end(deadline) => return false,
+                () = added => {}
+            }
         }
     }
 }

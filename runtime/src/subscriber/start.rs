@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::callers::Callers;
 use super::handle::{Handle, Mounted};
 use super::options::not_with_attach;
 use super::{Origin, Subscriber};
@@ -168,6 +169,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             failures,
             monitor,
             _deaf_watch: deaf_watch,
+            callers: Callers::default(),
             report: OnceCell::new(),
         })
     }

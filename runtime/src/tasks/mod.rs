@@ -38,7 +38,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{Id, JoinHandle};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -280,6 +280,11 @@ impl Task {
         if timeout_at(deadline, self.ended()).await.is_err() {
             self.abort();
         }
+    }
+
+    /// Returns the id of the task; `None` after it was awaited.
+    pub(crate) fn id(&self) -> Option<Id> {
+        self.0.lock().as_ref().map(JoinHandle::id)
     }
 
     /// Aborts the task, without waiting for it.

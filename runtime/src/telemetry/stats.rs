@@ -159,8 +159,11 @@ impl HandlerStats {
         self.handled + self.failed + self.panicked + self.timed_out + self.rejected + self.unmatched
     }
 
-    /// Counts the remaining pushes as cancelled, after the loop has ended.
-    pub(crate) fn cancel_rest(&mut self) {
-        self.cancelled += std::mem::take(&mut self.queued) + std::mem::take(&mut self.running);
+    /// Counts the remaining pushes as cancelled, after the loop has ended. Up to `running` deliveries
+    /// continue.
+    pub(crate) fn cancel_rest(&mut self, running: u64) {
+        let running = self.running.min(running);
+        self.cancelled += std::mem::take(&mut self.queued) + self.running - running;
+        self.running = running;
     }
 }
