@@ -133,6 +133,7 @@ fn on_each_link(suite: Suite) -> Suite {
             answers_are_published_over_a_second_connection,
             a_publisher_comes_back_after_an_outage,
             a_publish_without_a_reply_times_out,
+            the_first_publish_after_an_outage_tries_the_server_again,
             a_dead_connection_is_found_even_if_callers_drop_their_publishes,
             a_publisher_with_a_wrong_password_gets_an_auth_error,
             many_messages_are_published_in_their_order,
@@ -246,6 +247,9 @@ fn on_each_link(suite: Suite) -> Suite {
             passwords_stay_secret_when_the_server_repeats_them,
             failures_that_a_sink_cannot_write_are_counted,
             workers_keep_the_order_of_a_key_however_it_is_written,
+            publishes_share_one_attempt_to_connect_at_a_time,
+            a_command_without_an_answer_is_noticed_behind_an_answered_one,
+            an_answer_that_is_no_number_is_not_known_to_be_published,
             a_process_whose_runtime_is_blocked_ends_with_its_exit_code,
         ])
 }

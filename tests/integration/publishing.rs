@@ -1,14 +1,18 @@
 //! Messages published by handlers and by publishers.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use redis_push::redis::Client;
-use redis_push::redis::aio::ConnectionManagerConfig;
+use redis_push::redis::aio::{ConnectionLike, ConnectionManagerConfig};
+use redis_push::redis::{Client, Cmd, Pipeline, RedisFuture, Value};
 use redis_push::{
-    FailureKind, Handle, Param, Publish, Publisher, PushMessage, Subscriber, Subscription, Text,
-    handlers, push_handler,
+    Credentials, Endpoint, FailureKind, Handle, Param, Publish, Publisher, PushMessage, Subscriber,
+    Subscription, Text, handlers, push_handler,
 };
 use tests::{Proxy, RealServer, Server, eventually, within};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::timeout;
@@ -210,4 +214,138 @@ pub(crate) async fn a_refused_answer_is_a_failure_of_its_handler(server: RealSer
         "{reason}"
     );
     assert_eq!(handle.stats().handlers[0].failed, 1);
+}
+
+pub(crate) async fn the_first_publish_after_an_outage_tries_the_server_again(server: Server) {
+    let publisher = Publisher::new(server.url()).unwrap();
+    within("a publish", publisher.publish_to("text", "1"))
+        .await
+        .unwrap();
+    server.stop().await;
+    // Long enough for many attempts.
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    for _ in 0..80 {
+        let failed = within("an error", publisher.publish_to("text", "2")).await;
+        assert!(failed.is_err_and(|error| error.is_connection()));
+        ticks.tick().await;
+    }
+    server.start_again().await;
+    within("a publish", publisher.publish_to("text", "3"))
+        .await
+        .unwrap();
+}
+
+pub(crate) async fn publishes_share_one_attempt_to_connect_at_a_time() {
+    let (attempts, at_once) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (counted, running) = (Arc::clone(&attempts), Arc::clone(&at_once));
+    // Nothing listens there.
+    let nowhere = redis_push::testing::Broker::start().await.unwrap();
+    within("the broker's stop", nowhere.stop()).await;
+    let endpoint = Endpoint::new(nowhere.url()).credentials(move || {
+        let (counted, running) = (Arc::clone(&counted), Arc::clone(&running));
+        async move {
+            counted.fetch_add(1, SeqCst);
+            assert_eq!(running.fetch_add(1, SeqCst), 0, "one attempt at a time");
+            tokio::task::yield_now().await;
+            running.fetch_sub(1, SeqCst);
+            Ok::<_, std::io::Error>(Credentials::of_default_user("pw"))
+        }
+    });
+    let publisher = Publisher::new(endpoint).unwrap();
+    let publishes = (0..100).map(|_| tokio::spawn(publisher.publish_to("text", "1")));
+    for publish in publishes.collect::<Vec<_>>() {
+        let error = within("an error", publish).await.unwrap().unwrap_err();
+        assert!(error.is_connection(), "{error}");
+        assert!(!error.to_string().contains("credentials"), "{error}");
+    }
+    let attempts = attempts.load(SeqCst);
+    assert!((1..=3).contains(&attempts), "{attempts} attempts");
+}
+
+/// A server whose first connection answers one of two publishes that it receives together, and
+/// nothing afterwards. The other connections answer everything.
+async fn half_silent_server() -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (mut client, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut read = Vec::new();
+                let mut publishes = 0;
+                while client
+                    .read_buf(&mut read)
+                    .await
+                    .is_ok_and(|bytes| bytes > 0)
+                {
+                    let text = String::from_utf8_lossy(&read);
+                    let answers = [("HELLO", "%1\r\n+proto\r\n:3\r\n"), ("SETINFO", "+OK\r\n")];
+                    let mut answer = String::new();
+                    for (command, one) in answers {
+                        answer += &one.repeat(text.matches(command).count());
+                    }
+                    let before = publishes;
+                    publishes += text.matches("PUBLISH").count();
+                    let answered = |publishes: usize| match publishes {
+                        _ if number > 0 => publishes,
+                        // The second one is answered when the third one has arrived.
+                        0..=2 => publishes.min(1),
+                        _ => 2,
+                    };
+                    answer += &":1\r\n".repeat(answered(publishes) - answered(before));
+                    read.clear();
+                    client.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    addr
+}
+
+pub(crate) async fn a_command_without_an_answer_is_noticed_behind_an_answered_one() {
+    let addr = half_silent_server().await;
+    let publisher = Publisher::new(format!("redis://{addr}/"))
+        .unwrap()
+        .timeout(Duration::from_millis(1_500));
+    let publish = || within("a publish", publisher.publish_to("text", "1"));
+    publish().await.unwrap();
+    let (answered, silent) = tokio::join!(publish(), publish());
+    answered.unwrap();
+    assert!(silent.unwrap_err().is_timeout());
+    // On another connection.
+    publish().await.unwrap();
+}
+
+/// A connection that answers every command with the same value.
+#[derive(Clone)]
+struct Answers(Vec<Value>);
+
+impl ConnectionLike for Answers {
+    fn req_packed_command<'a>(&'a mut self, _: &'a Cmd) -> RedisFuture<'a, Value> {
+        unimplemented!("a publisher sends pipelines")
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        _: &'a Pipeline,
+        _: usize,
+        _: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        let answers = self.0.clone();
+        Box::pin(async move { Ok(answers) })
+    }
+
+    fn get_db(&self) -> i64 {
+        0
+    }
+}
+
+pub(crate) async fn an_answer_that_is_no_number_is_not_known_to_be_published() {
+    for answers in [vec![Value::Okay], vec![Value::Nil], vec![]] {
+        let publisher = Publisher::over(Answers(answers));
+        let error = publisher.publish_to("text", "1").await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("not known to be published"), "{text}");
+        assert!(error.is_connection(), "{text}");
+    }
 }

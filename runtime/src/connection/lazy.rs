@@ -5,7 +5,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ConnectionAddr, Pipeline, RedisError, Value};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Connection;
 use super::server::Server;
@@ -16,14 +16,14 @@ use crate::util::{Backoff, Mutex, caught, clock};
 /// does the first one after the connection was lost. All callers share it.
 ///
 /// ```text
-///   none ── command ──▶ connecting ──▶ connected ── lost, or silent ──▶ none
-///                            │
-///                            ▼ failed
-///                        back-off: commands fail at once with the same error ── time is up ──▶ none
+///   none ── command ──▶ pause ──▶ connecting ──▶ connected ── lost, or silent ──▶ none
+///                     (after a        │
+///                      failure)       ▼ failed: none
 /// ```
 ///
-/// Attempts to connect are shared by all callers too, and run on a task of their own: if a caller stops
-/// waiting, the next caller gets the result.
+/// Attempts to connect are shared by all callers too, and run on a task of their own, one at a time: if
+/// a caller stops waiting, the next caller gets the result. A caller gets the error only of an attempt
+/// that began after its call, because the server may have come back since an earlier one.
 pub(crate) struct LazyConnection {
     server: Arc<Server>,
     state: Arc<Mutex<LazyState>>,
@@ -33,15 +33,17 @@ pub(crate) struct LazyConnection {
 struct LazyState {
     current: Option<Current>,
     attempt: Option<Attempt>,
-    /// Why the last attempt failed, and the time before which there is no other.
-    failed: Option<(Arc<Error>, Instant)>,
+    /// The time before which there is no other attempt, after one that has failed.
+    pause_until: Option<Instant>,
     backoff: Backoff,
 }
 
 /// The connection that is in use.
 struct Current {
     connection: Connection,
-    /// When the first command was sent after the last answer.
+    /// How many commands wait for an answer.
+    waiting: usize,
+    /// Since when a command has waited without any answer.
     silent_since: Option<Instant>,
 }
 
@@ -81,6 +83,10 @@ impl ServerError {
     }
 }
 
+/// The first and the longest pause before another attempt: only so long that a caller which keeps
+/// trying does not flood the server, or the provider of the credentials.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
+
 /// How long an attempt to connect may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
@@ -93,8 +99,8 @@ impl LazyConnection {
         let state = Mutex::new(LazyState {
             current: None,
             attempt: None,
-            failed: None,
-            backoff: Backoff::new(Duration::from_millis(20), Duration::from_secs(2)),
+            pause_until: None,
+            backoff: Backoff::new(PAUSES.0, PAUSES.1),
         });
         Self {
             server,
@@ -151,36 +157,46 @@ impl LazyConnection {
     /// Returns the current connection, or makes one. Callers that arrive during an attempt wait for the
     /// same attempt.
     async fn connection(&self) -> Result<Connection, Error> {
-        let mut ended = {
-            let mut state = self.state.lock();
-            if let Some(current) = &state.current
-                && current.connection.is_up()
-            {
-                return Ok(current.connection.clone());
+        let mut is_later = false;
+        loop {
+            let (mut ended, is_new) = {
+                let mut state = self.state.lock();
+                if let Some(current) = &state.current
+                    && current.connection.is_up()
+                {
+                    return Ok(current.connection.clone());
+                }
+                state.current = None;
+                // An attempt whose task was aborted has not removed itself.
+                state.attempt.take_if(|attempt| attempt.task.is_finished());
+                let is_new = state.attempt.is_none();
+                let pause_until = state.pause_until;
+                let attempt = state
+                    .attempt
+                    .get_or_insert_with(|| self.attempt(pause_until));
+                (attempt.ended.clone(), is_new)
+            };
+            let error = match ended.wait_for(Option::is_some).await.as_deref() {
+                Ok(Some(Ok(connection))) => return Ok(connection.clone()),
+                Ok(Some(Err(error))) => error.again(),
+                Ok(None) | Err(_) => Error::connection("the attempt to connect was aborted"),
+            };
+            if is_new || is_later {
+                return Err(error);
             }
-            state.current = None;
-            if let Some((error, until)) = &state.failed
-                && clock::now() < *until
-            {
-                return Err(error.again());
-            }
-            // An attempt whose task was aborted has not removed itself.
-            state.attempt.take_if(|attempt| attempt.task.is_finished());
-            let attempt = state.attempt.get_or_insert_with(|| self.attempt());
-            attempt.ended.clone()
-        };
-        match ended.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(Ok(connection))) => Ok(connection.clone()),
-            Ok(Some(Err(error))) => Err(error.again()),
-            Ok(None) | Err(_) => Err(Error::connection("the attempt to connect was aborted")),
+            // The attempt began before this call, so its error may be old. The next one did not.
+            is_later = true;
         }
     }
 
-    /// Spawns a task that connects.
-    fn attempt(&self) -> Attempt {
+    /// Spawns a task that connects, after a pause.
+    fn attempt(&self, pause_until: Option<Instant>) -> Attempt {
         let (server, state) = (Arc::clone(&self.server), Arc::clone(&self.state));
         let (end, ended) = watch::channel(None);
         let task = tokio::spawn(async move {
+            if let Some(until) = pause_until {
+                sleep_until(until).await;
+            }
             let connected = caught(|| server.within(ATTEMPT, connect(&server)))
                 .await
                 .unwrap_or_else(|| Err(Error::connection("the attempt to connect panicked")))
@@ -190,16 +206,14 @@ impl LazyConnection {
             match &connected {
                 Ok(connection) => {
                     state.backoff.reset();
-                    state.failed = None;
+                    state.pause_until = None;
                     state.current = Some(Current {
                         connection: connection.clone(),
+                        waiting: 0,
                         silent_since: None,
                     });
                 }
-                Err(error) => {
-                    let until = clock::now() + state.backoff.next();
-                    state.failed = Some((Arc::clone(error), until));
-                }
+                Err(_) => state.pause_until = Some(clock::now() + state.backoff.next()),
             }
             end.send_replace(Some(connected));
         });
@@ -249,6 +263,7 @@ impl<'s> Waiting<'s> {
             is_over: false,
         };
         waiting.with_current(|current| {
+            current.waiting += 1;
             current.silent_since.get_or_insert_with(clock::now);
         });
         waiting
@@ -256,7 +271,11 @@ impl<'s> Waiting<'s> {
 
     fn answered(mut self) {
         self.is_over = true;
-        self.with_current(|current| current.silent_since = None);
+        self.with_current(|current| {
+            current.waiting -= 1;
+            // The others have waited without an answer from now on.
+            current.silent_since = (current.waiting > 0).then(clock::now);
+        });
     }
 
     fn lost(mut self) {
@@ -290,6 +309,7 @@ impl Drop for Waiting<'_> {
         }
         let mut is_silent = false;
         self.with_current(|current| {
+            current.waiting -= 1;
             is_silent = current
                 .silent_since
                 .is_some_and(|since| clock::now() - since >= SILENCE);

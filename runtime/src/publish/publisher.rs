@@ -138,9 +138,9 @@ impl Publisher {
     /// Returns an error when
     ///
     /// - the message cannot be encoded ([`Error::is_encode`]);
-    /// - there is no connection ([`Error::is_connection`], [`Error::is_auth`], [`Error::is_tls`]): for
-    ///   up to two seconds after a failed attempt there is no other attempt, and the error is that of
-    ///   the last one;
+    /// - there is no connection, and an attempt to connect fails ([`Error::is_connection`],
+    ///   [`Error::is_auth`], [`Error::is_tls`]). All clones share one attempt at a time, and attempts
+    ///   are up to a fifth of a second apart. The error is that of an attempt after this call;
     /// - the server refuses the message ([`Error::is_denied`]);
     /// - no reply arrives ([`Error::is_connection`], [`Error::is_timeout`]).
     ///
@@ -287,15 +287,20 @@ impl Transport {
                     .map_err(|error| failed(&error))?
             }
         };
+        if replies.len() != commands.len() {
+            let (answers, commands) = (replies.len(), commands.len());
+            let text = format!("the server gave {answers} answers to {commands} commands");
+            return Err(unknown(Error::connection(text)));
+        }
         replies.into_iter().map(count).collect()
     }
 }
 
 fn count(reply: Value) -> Result<u64> {
     u64::from_redis_value(reply).map_err(|error| {
-        Error::connection(format!(
+        unknown(Error::connection(format!(
             "the server's answer to a publish is not a number: {error}"
-        ))
+        )))
     })
 }
 
