@@ -29,6 +29,7 @@ mod replies;
 mod rights;
 mod routing;
 mod secrets;
+mod settings;
 mod starting;
 mod stopping;
 mod support;
@@ -56,6 +57,7 @@ use replies::*;
 use rights::*;
 use routing::*;
 use secrets::*;
+use settings::*;
 use starting::*;
 use stopping::*;
 use unix_sockets::*;
@@ -134,6 +136,7 @@ fn on_each_link(suite: Suite) -> Suite {
             a_publisher_comes_back_after_an_outage,
             a_publish_without_a_reply_times_out,
             the_first_publish_after_an_outage_tries_the_server_again,
+            a_publishers_timeout_may_be_zero_or_huge,
             a_dead_connection_is_found_even_if_callers_drop_their_publishes,
             a_publisher_with_a_wrong_password_gets_an_auth_error,
             many_messages_are_published_in_their_order,
@@ -230,6 +233,7 @@ fn on_each_link(suite: Suite) -> Suite {
             denied_tracking_is_reported_and_retried,
             a_user_with_a_changed_password_reconnects_without_a_restart,
             a_sink_writes_to_a_capped_stream_and_a_capped_list,
+            a_sinks_length_may_be_zero_or_huge,
         ])
         .without_server(tests![
             an_unreachable_server_is_named_with_the_missing_subscriptions,
@@ -248,6 +252,7 @@ fn on_each_link(suite: Suite) -> Suite {
             failures_that_a_sink_cannot_write_are_counted,
             workers_keep_the_order_of_a_key_however_it_is_written,
             publishes_share_one_attempt_to_connect_at_a_time,
+            every_setting_may_be_zero_or_huge,
             a_command_without_an_answer_is_noticed_behind_an_answered_one,
             an_answer_that_is_no_number_is_not_known_to_be_published,
             a_process_whose_runtime_is_blocked_ends_with_its_exit_code,

@@ -81,8 +81,9 @@ impl FailureSink {
         Ok(Self {
             server: server.into_lazy()?,
             key,
-            // With 0, the last index of `LTRIM` would be -1, which keeps the whole list.
-            max_len: max_len.max(1),
+            // With 0, the last index of `LTRIM` would be -1, which keeps the whole list. The server
+            // reads numbers as `i64`.
+            max_len: max_len.clamp(1, usize::try_from(i64::MAX).unwrap_or(usize::MAX)),
             form,
         })
     }

@@ -173,14 +173,15 @@ impl Spec {
     }
 
     /// Sets how many deliveries may run at once, each on a task of its own (default 1; 0 counts as
-    /// 1).
+    /// 1, and more than 16,384 as 16,384).
     ///
     /// With more than one, messages are no longer handled in order, except those that
     /// [`ordered_by`](Self::ordered_by) keeps in order. A gap is reported when every delivery
     /// before it has ended, and the next delivery begins after that.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = workers.max(1);
+        const MOST: usize = 16_384;
+        self.workers = workers.clamp(1, MOST);
         self
     }
 

@@ -13,6 +13,7 @@ use crate::connection::{CommandError, Endpoint, LazyConnection, ServerError};
 use crate::error::{Error, Result};
 use crate::message::ToPayload;
 use crate::subscription::Kind;
+use crate::util::clock::LONGEST;
 
 /// A publisher of messages: a handler of the same type reads what it writes.
 ///
@@ -126,7 +127,7 @@ impl Publisher {
     /// keep their timeout.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = timeout.min(LONGEST);
         self
     }
 

@@ -1,4 +1,6 @@
 //! Setters of the subscriber: its connections, its limits and its deadlines.
+//!
+//! Times are limited to thirty years here, so that the code that adds them up cannot overflow.
 
 use std::time::Duration;
 
@@ -6,6 +8,7 @@ use super::{Origin, Subscriber};
 use crate::connection::{Credentials, Endpoint, Tls};
 use crate::error::BoxError;
 use crate::publish::Publisher;
+use crate::util::clock::{LONGEST, SHORTEST};
 
 impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Sets the trusted roots of a `rediss://` connection, and the client certificate it presents.
@@ -76,16 +79,18 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         self.on_endpoint("client_name", |endpoint| endpoint.client_name(name))
     }
 
-    /// Sets how long an attempt to connect may take, 5 seconds by default.
+    /// Sets how long an attempt to connect may take: 5 seconds by default, at least a millisecond.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.config.settings.connect_timeout = timeout;
+        self.config.settings.connect_timeout = timeout.clamp(SHORTEST, LONGEST);
         self
     }
 
     /// Sets the first and the longest pause between two attempts to connect: 20 milliseconds and 2
-    /// seconds by default. The pauses double, with jitter, and retries never stop.
+    /// seconds by default. The pauses double, with jitter, and retries never stop. Neither value can be
+    /// less than a millisecond, and the first pause is not longer than the longest.
     pub fn reconnect_delay(mut self, first: Duration, longest: Duration) -> Self {
-        self.config.settings.reconnect_delay = (first, longest);
+        self.config.settings.reconnect_delay =
+            (first.max(SHORTEST), longest.clamp(SHORTEST, LONGEST));
         self
     }
 
@@ -95,9 +100,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// A connection that delivers nothing for the sum of both is closed and replaced by a new one.
     /// Neither value can be less than a millisecond.
     pub fn ping(mut self, interval: Duration, timeout: Duration) -> Self {
-        const LEAST: Duration = Duration::from_millis(1);
-        self.config.settings.ping_interval = interval.max(LEAST);
-        self.config.settings.ping_timeout = timeout.max(LEAST);
+        self.config.settings.ping_interval = interval.clamp(SHORTEST, LONGEST);
+        self.config.settings.ping_timeout = timeout.clamp(SHORTEST, LONGEST);
         self
     }
 
@@ -109,7 +113,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// The link does not wait for a handler that has received nothing from its buffer for 50
     /// milliseconds: its oldest messages are dropped until half of its buffer is free.
     pub fn wire_wait(mut self, per_second: Duration) -> Self {
-        self.config.settings.wire_wait = per_second;
+        self.config.settings.wire_wait = per_second.min(LONGEST);
         self
     }
 
@@ -158,7 +162,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Sets how long [`start`](Self::start) waits for every confirmation: 30 seconds by default,
     /// `None` to wait indefinitely.
     pub fn start_deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
-        self.config.settings.start_deadline = deadline.into();
+        self.config.settings.start_deadline = deadline.into().map(|deadline| deadline.min(LONGEST));
         self
     }
 
@@ -176,7 +180,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Sets how long [`run`](Self::run) lets handlers finish what has arrived, 10 seconds by
     /// default.
     pub fn drain_deadline(mut self, deadline: Duration) -> Self {
-        self.config.settings.drain_deadline = deadline;
+        self.config.settings.drain_deadline = deadline.min(LONGEST);
         self
     }
 
@@ -193,7 +197,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// The time is measured on a separate thread, which works even if every thread of the runtime is
     /// blocked; noticing that takes five seconds more. Less than a second counts as one second.
     pub fn exit_if_deaf(mut self, after: Duration) -> Self {
-        self.config.settings.exit_if_deaf = Some(after.max(Duration::from_secs(1)));
+        self.config.settings.exit_if_deaf = Some(after.clamp(Duration::from_secs(1), LONGEST));
         self
     }
 

@@ -165,8 +165,7 @@ impl Handle {
     }
 }
 
-/// Returns the moment `delay` after `start`, but at most thirty years: a clock cannot represent more.
+/// Returns the moment `delay` after `start`.
 fn after(start: Instant, delay: Duration) -> Instant {
-    const LONG: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
-    start + delay.min(LONG)
+    start + delay.min(clock::LONGEST)
 }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use super::clock;
+
 /// Delays that double up to a limit, with jitter: each is between half of the current span and all of
 /// it, so that many clients of one server do not reconnect at the same moment.
 #[derive(Debug)]
@@ -10,8 +12,11 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Creates a back-off whose span begins at `first` and grows to `max`.
+    /// Creates a back-off whose span begins at `first`, or at `max` if that is less, and grows to
+    /// `max`.
     pub(crate) fn new(first: Duration, max: Duration) -> Self {
+        let max = max.min(clock::LONGEST);
+        let first = first.min(max);
         Self {
             first,
             max,
@@ -22,7 +27,7 @@ impl Backoff {
     /// Returns the next delay, and doubles the span.
     pub(crate) fn next(&mut self) -> Duration {
         let span = self.span;
-        self.span = (span * 2).min(self.max);
+        self.span = span.saturating_mul(2).min(self.max);
         span.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 

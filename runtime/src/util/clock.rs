@@ -1,8 +1,16 @@
 //! The clocks. Other modules read the time only here, so that one place decides which clock it is.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
+
+/// The longest time that a setting can mean. Sums of such times do not overflow, and clocks can
+/// represent the moment after one.
+pub(crate) const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// The shortest time of a setting for which zero would mean a loop without a pause, or no attempt at
+/// all.
+pub(crate) const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Reads the clock of the runtime's timers, which a test can pause.
 #[inline]
