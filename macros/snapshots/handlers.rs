@@ -1,9 +1,9 @@
 const MOUNTS: Vec<Mount<()>> = handlers![on_order, alerts::on_alert.buffer(10)];
 // becomes
 const _: () = {
-    ::redis_push::__private::mounts([
+    use ::redis_push::__private as __p;
+    __p::mounts([
         {
-            use ::redis_push::__private as __p;
             use __p::stand_in::*;
             use on_order as __Handler;
             const _: () = {
@@ -16,7 +16,6 @@ const _: () = {
             __p::mount(__Handler {})
         },
         {
-            use ::redis_push::__private as __p;
             use __p::stand_in::*;
             use alerts::on_alert as __Handler;
             const _: () = {

@@ -1,6 +1,7 @@
 //! Tests of the macros without a server: a test builds a push and passes it to the generated code.
 
 mod arguments;
+mod attributes;
 mod gaps;
 mod hostile;
 mod messages;

@@ -9,6 +9,7 @@
 //!   check it before any code is generated.
 //! - [`types`] replaces lifetimes and `Self` in a type, and looks at how a type is written. A macro
 //!   sees no resolved types, so `Param` or `Option` is recognized by its name alone.
+//! - [`attributes`] selects the attributes that generated code repeats.
 //! - [`generics`] lists the generic parameters and `where` predicates for an `impl`.
 //!
 //! # Dependencies
@@ -27,6 +28,7 @@
 //! - [`Template`] accepts exactly what the runtime accepts, with the same error texts:
 //!   `redis_push_template` parses for both.
 
+pub(crate) mod attributes;
 pub(crate) mod generics;
 mod signature;
 mod template;

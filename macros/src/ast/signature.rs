@@ -6,6 +6,7 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, FnArg, GenericParam, Pat, PatType, ReturnType, Signature, Type, Visibility};
 
+use super::attributes::{conditions, silenced_lints};
 use super::types::{
     impl_trait_span, inner_of_param, is_option, is_primitive, is_unit, with_lifetime,
 };
@@ -19,8 +20,9 @@ pub(crate) struct Function {
     /// The attribute's own name, `push_handler` or `gap_handler`.
     pub(crate) attribute: &'static str,
     pub(crate) cfgs: Vec<Attribute>,
-    /// Whether the function is deprecated; the generated call suppresses the warning.
-    pub(crate) deprecated: bool,
+    /// `allow` for each lint that the function silences: generated code repeats its types, and calls
+    /// it although it may be deprecated.
+    pub(crate) allows: Vec<Attribute>,
     pub(crate) vis: Visibility,
     pub(crate) signature: Signature,
 }
@@ -67,11 +69,10 @@ impl Function {
             }
             let signature = input.parse()?;
             input.parse::<TokenStream>()?;
-            let is = |name| move |attribute: &Attribute| attribute.path().is_ident(name);
             Ok(Self {
                 attribute,
-                deprecated: attributes.iter().any(is("deprecated")),
-                cfgs: attributes.into_iter().filter(is("cfg")).collect(),
+                cfgs: conditions(&attributes),
+                allows: silenced_lints(&attributes),
                 vis,
                 signature,
             })
@@ -136,8 +137,11 @@ impl Function {
     }
 
     fn validate_argument(&self, argument: &PatType, errors: &mut Errors) {
-        let mut attributes = argument.attrs.iter();
-        if let Some(cfg) = attributes.find(|a| a.path().is_ident("cfg")) {
+        if let Some(cfg) = argument
+            .attrs
+            .iter()
+            .find(|attribute| !conditions(std::slice::from_ref(attribute)).is_empty())
+        {
             errors.on(
                 cfg,
                 "the macro cannot tell whether this `#[cfg]` holds: put it on the whole handler, \

@@ -3,7 +3,8 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::parse::{ParseStream, Parser};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprLit, Lit, Path, Token};
 
 use crate::errors::{Errors, nearest};
@@ -67,11 +68,15 @@ const KNOWN: [&str; 30] = [
     "with",
 ];
 
-/// Reports options that are probably misspelt, with the correct name.
+/// Reports options that do not parse, which would be lost, and those that are probably misspelt, with
+/// the correct name.
 ///
 /// serde reports unknown options itself, but once for each generated type that they are forwarded
 /// to. Options that resemble no known one are left to serde.
 pub(crate) fn validate_options(attributes: &[Attribute], errors: &mut Errors) {
+    for attribute in serde_attributes(attributes) {
+        errors.handle(attribute_options(attribute));
+    }
     for option in options(attributes) {
         let name = option.name.unraw().to_string();
         if KNOWN.contains(&&*name) {
@@ -233,46 +238,47 @@ fn joined<'o>(options: impl IntoIterator<Item = &'o SerdeOption>) -> TokenStream
     quote!(#(#tokens,)*)
 }
 
-/// Parses the options of all serde attributes. Those that do not parse are left to serde's own
-/// derive, which refuses them.
+/// Returns the options of all serde attributes. [`validate_options`] refuses those that do not
+/// parse.
 pub(super) fn options(attributes: &[Attribute]) -> Vec<SerdeOption> {
-    let mut found = Vec::new();
-    for attribute in attributes {
-        if attribute.path().is_ident("serde")
-            && let Ok(list) = attribute.meta.require_list()
-        {
-            let read = |input: ParseStream<'_>| {
-                while !input.is_empty() {
-                    found.push(option(input)?);
-                    input.parse::<Option<Token![,]>>()?;
-                }
-                Ok(())
-            };
-            let _ = read.parse2(list.tokens.clone());
-        }
-    }
-    found
+    serde_attributes(attributes)
+        .flat_map(|attribute| attribute_options(attribute).unwrap_or_default())
+        .collect()
 }
 
-fn option(input: ParseStream<'_>) -> syn::Result<SerdeOption> {
-    let name = input.call(Ident::parse_any)?;
-    let mut tokens = name.to_token_stream();
-    let mut value = None;
-    if input.peek(Token![=]) {
-        input.parse::<Token![=]>()?.to_tokens(&mut tokens);
-        let expr: Expr = input.parse()?;
-        expr.to_tokens(&mut tokens);
-        value = Some(expr);
-    } else if input.peek(syn::token::Paren) {
-        input
-            .parse::<proc_macro2::TokenTree>()?
-            .to_tokens(&mut tokens);
+fn serde_attributes(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
+    attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("serde"))
+}
+
+fn attribute_options(attribute: &Attribute) -> syn::Result<Vec<SerdeOption>> {
+    let list = attribute.meta.require_list()?;
+    let options = list.parse_args_with(Punctuated::<SerdeOption, Token![,]>::parse_terminated)?;
+    Ok(options.into_iter().collect())
+}
+
+impl Parse for SerdeOption {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = input.call(Ident::parse_any)?;
+        let mut tokens = name.to_token_stream();
+        let mut value = None;
+        if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?.to_tokens(&mut tokens);
+            let expr: Expr = input.parse()?;
+            expr.to_tokens(&mut tokens);
+            value = Some(expr);
+        } else if input.peek(syn::token::Paren) {
+            input
+                .parse::<proc_macro2::TokenTree>()?
+                .to_tokens(&mut tokens);
+        }
+        Ok(Self {
+            name,
+            tokens,
+            value,
+        })
     }
-    Ok(SerdeOption {
-        name,
-        tokens,
-        value,
-    })
 }
 
 fn path(value: &Expr) -> syn::Result<Path> {

@@ -37,7 +37,7 @@ impl GapHandler {
     fn expand(&self) -> TokenStream {
         let Self { args, function } = self;
         let (krate, cfgs, name) = (args.krate(), &function.cfgs, function.name());
-        let deprecated = function.deprecated.then(|| quote!(#[allow(deprecated)]));
+        let allows = &function.allows;
         let handler_type = handler_type(function);
         let (params, state) = state(args);
         let bounds = bounds(args, function, &quote!(__p::FromGap), None);
@@ -55,7 +55,7 @@ impl GapHandler {
         quote! {
             #handler_type
             #(#cfgs)*
-            #deprecated
+            #(#allows)*
             const _: () = {
                 use #krate::__private as __p;
                 #(#checks)*

@@ -59,7 +59,7 @@ impl PushHandler {
     fn expand(&self) -> TokenStream {
         let Self { args, function } = self;
         let (krate, cfgs, name) = (args.krate(), &function.cfgs, function.name());
-        let deprecated = function.deprecated.then(|| quote!(#[allow(deprecated)]));
+        let allows = &function.allows;
         let handler_type = handler_type(function);
         let checks = self.argument_checks();
         let (gap_import, gap_bound, handle_gap) = self.on_gap();
@@ -78,7 +78,7 @@ impl PushHandler {
         quote! {
             #handler_type
             #(#cfgs)*
-            #deprecated
+            #(#allows)*
             const _: () = {
                 use #krate::__private as __p;
                 #gap_import

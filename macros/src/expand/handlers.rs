@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, ExprPath, Path, PathArguments, Token, parse_quote};
+use syn::{Expr, ExprBlock, ExprPath, Path, PathArguments, Token, parse_quote};
 
 use super::glue::import_handler;
 use crate::errors::Errors;
@@ -18,11 +18,7 @@ struct Handlers {
 
 pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
     match Handlers::from_syn.parse2(tokens) {
-        Ok(mut handlers) => {
-            let mut errors = Errors::default();
-            handlers.validate(&mut errors);
-            handlers.expand(errors.into_tokens())
-        }
+        Ok(handlers) => handlers.expand(),
         Err(error) => error.into_compile_error(),
     }
 }
@@ -40,31 +36,22 @@ impl Handlers {
         Ok(Self { krate, elements })
     }
 
-    /// Reports what is wrong in the list and removes it, so that the compiler does not report it
-    /// again.
-    fn validate(&mut self, errors: &mut Errors) {
-        for element in &mut self.elements {
-            if let Expr::Path(ExprPath { path, .. }) = receiver(element) {
-                for segment in &mut path.segments {
-                    if !segment.arguments.is_none() {
-                        errors.on(&segment.arguments, "a handler is mounted by its name alone");
-                        segment.arguments = PathArguments::None;
-                    }
-                }
-            }
-        }
-    }
-
-    fn expand(mut self, errors: TokenStream) -> TokenStream {
-        for element in &mut self.elements {
+    fn expand(self) -> TokenStream {
+        let Self {
+            krate,
+            mut elements,
+        } = self;
+        for element in &mut elements {
             let receiver = receiver(element);
-            if let Expr::Path(ExprPath { path, .. }) = receiver {
-                *receiver = mount(&self.krate, path);
+            if let Expr::Path(ExprPath { attrs, path, .. }) = receiver {
+                let mut mount = mount(path);
+                // A `cfg` on an element removes the whole element, its errors too.
+                mount.attrs = std::mem::take(attrs);
+                *receiver = Expr::Block(mount);
             }
         }
-        let Self { krate, elements } = self;
-        // The macro stands for one expression, so the errors go inside it.
-        quote!({ #errors #krate::__private::mounts([#elements]) })
+        // The only mention of the crate: if it has another name, that is one error.
+        quote!({ use #krate::__private as __p; __p::mounts([#elements]) })
     }
 }
 
@@ -72,16 +59,26 @@ impl Handlers {
 fn receiver(element: &mut Expr) -> &mut Expr {
     match element {
         Expr::MethodCall(call) => receiver(&mut call.receiver),
+        // A path that a `macro_rules!` macro passes on is a group.
+        Expr::Group(group) => receiver(&mut group.expr),
+        Expr::Paren(paren) => receiver(&mut paren.expr),
         other => other,
     }
 }
 
-fn mount(krate: &TokenStream, path: &Path) -> Expr {
-    let import = import_handler(path, "push_handler");
-    let mount = quote_spanned!(ends(path).0=> __p::mount(__Handler {}));
-    parse_quote!({
-        use #krate::__private as __p;
-        #import
-        #mount
-    })
+/// Returns the block that mounts the handler at `path`.
+fn mount(path: &Path) -> ExprBlock {
+    let mut errors = Errors::default();
+    let mut path = path.clone();
+    for segment in &mut path.segments {
+        if !segment.arguments.is_none() {
+            errors.on(&segment.arguments, "a handler is mounted by its name alone");
+            // The compiler would report them once more.
+            segment.arguments = PathArguments::None;
+        }
+    }
+    let errors = errors.into_tokens();
+    let import = import_handler(&path, "push_handler");
+    let mount = quote_spanned!(ends(&path).0=> __p::mount(__Handler {}));
+    parse_quote!({ #errors #import #mount })
 }
