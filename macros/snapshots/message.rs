@@ -5,7 +5,7 @@ struct Alert<'a> {
     level: u8,
 }
 // becomes
-#[allow(deprecated, nonstandard_style, single_use_lifetimes)]
+#[allow(deprecated, nonstandard_style, single_use_lifetimes, type_alias_bounds)]
 const _: () = {
     use ::redis_push::__private as __p;
     impl<'a> __p::PushMessage for Alert<'a> {
@@ -14,12 +14,14 @@ const _: () = {
         ];
         const FIELDS: &'static [&'static str] = &["text", "level"];
     }
+    type __Field0<'__x> = Cow<'__x, str>;
+    type __Field1<'__x> = u8;
     #[derive(__p::serde::Serialize, __p::serde::Deserialize)]
     #[serde(
-        crate = "::redis_push::__private::serde",
+        crate = "__p::serde",
         remote = "Alert",
         bound(
-            serialize = "for < '__x > Cow < '__x , str > : __p :: Serialize , for < '__x > u8 : __p :: Serialize",
+            serialize = "for<'__x> __Field0<'__x>: __p::Serialize, for<'__x> __Field1<'__x>: __p::Serialize",
             deserialize = ""
         ),
     )]

@@ -5,7 +5,7 @@ struct Temperature {
     celsius: f64,
 }
 // becomes
-#[allow(deprecated, nonstandard_style, single_use_lifetimes)]
+#[allow(deprecated, nonstandard_style, single_use_lifetimes, type_alias_bounds)]
 const _: () = {
     use ::redis_push::__private as __p;
     impl __p::PushMessage for Temperature {

@@ -5,7 +5,7 @@ struct Wrapped<T> {
     body: T,
 }
 // becomes
-#[allow(deprecated, nonstandard_style, single_use_lifetimes)]
+#[allow(deprecated, nonstandard_style, single_use_lifetimes, type_alias_bounds)]
 const _: () = {
     use ::redis_push::__private as __p;
     impl<T> __p::PushMessage for Wrapped<T> {
@@ -15,12 +15,14 @@ const _: () = {
         const FIELDS: &'static [&'static str] = &["id", "body"];
         const CODEC: &'static str = "codecs::Cbor";
     }
+    type __Field0<'__x> = u64;
+    type __Field1<'__x, T> = T;
     #[derive(__p::serde::Serialize, __p::serde::Deserialize)]
     #[serde(
-        crate = "::redis_push::__private::serde",
+        crate = "__p::serde",
         remote = "Wrapped",
         bound(
-            serialize = "for < '__x > u64 : __p :: Serialize , for < '__x > T : __p :: Serialize",
+            serialize = "for<'__x> __Field0<'__x>: __p::Serialize, for<'__x> __Field1<'__x, T>: __p::Serialize",
             deserialize = "T: __p::Deserialize<'de>"
         ),
     )]

@@ -5,7 +5,7 @@ enum Event {
     SignedOut { user: u64 },
 }
 // becomes
-#[allow(deprecated, nonstandard_style, single_use_lifetimes)]
+#[allow(deprecated, nonstandard_style, single_use_lifetimes, type_alias_bounds)]
 const _: () = {
     use ::redis_push::__private as __p;
     impl __p::PushMessage for Event {
@@ -16,7 +16,7 @@ const _: () = {
     }
     #[derive(__p::serde::Deserialize)]
     #[serde(
-        crate = "::redis_push::__private::serde",
+        crate = "__p::serde",
         remote = "Event",
         bound(deserialize = ""),
         tag = "type",

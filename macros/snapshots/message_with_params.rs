@@ -7,7 +7,7 @@ pub struct Quote {
     ask: f64,
 }
 // becomes
-#[allow(deprecated, nonstandard_style, single_use_lifetimes)]
+#[allow(deprecated, nonstandard_style, single_use_lifetimes, type_alias_bounds)]
 const _: () = {
     use ::redis_push::__private as __p;
     impl __p::PushMessage for Quote {
@@ -23,7 +23,7 @@ const _: () = {
         const FIELDS: &'static [&'static str] = &["symbol", "bid", "offer"];
     }
     #[derive(__p::serde::Deserialize)]
-    #[serde(crate = "::redis_push::__private::serde", expecting = "struct Quote")]
+    #[serde(crate = "__p::serde", expecting = "struct Quote")]
     #[allow(dead_code, nonstandard_style)]
     struct __Wire {
         #[serde(skip)]
@@ -71,11 +71,12 @@ const _: () = {
             )
         }
     }
+    type __Field0<'__x> = f64;
     #[derive(__p::serde::Serialize)]
     #[serde(
-        crate = "::redis_push::__private::serde",
+        crate = "__p::serde",
         remote = "Quote",
-        bound(serialize = "for < '__x > f64 : __p :: Serialize"),
+        bound(serialize = "for<'__x> __Field0<'__x>: __p::Serialize"),
     )]
     #[allow(dead_code, nonstandard_style)]
     struct __Out {

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod attributes;
+mod facade;
 mod gaps;
 mod hostile;
 mod messages;

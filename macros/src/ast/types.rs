@@ -131,6 +131,9 @@ pub(crate) fn is_unit(ty: &Type) -> bool {
 fn last_segment(ty: &Type) -> Option<&PathSegment> {
     match ty {
         Type::Path(path) => path.path.segments.last(),
+        // A type that a `macro_rules!` macro passes on is a group.
+        Type::Group(group) => last_segment(&group.elem),
+        Type::Paren(paren) => last_segment(&paren.elem),
         _ => None,
     }
 }
@@ -158,7 +161,8 @@ impl VisitMut for FindImplTrait {
     }
 }
 
-/// Formats a type or a path with the spacing of hand-written code.
+/// Formats a type or a path with the spacing of hand-written code. The name of the crate that `$crate`
+/// stands for is not known, so it is left out.
 pub(crate) fn readable(ty: &impl ToTokens) -> String {
     let mut text = String::new();
     for word in ty.to_token_stream().to_string().split(' ') {
@@ -169,7 +173,7 @@ pub(crate) fn readable(ty: &impl ToTokens) -> String {
         }
         text.push_str(word);
     }
-    text
+    text.replace("$crate::", "")
 }
 
 #[cfg(test)]

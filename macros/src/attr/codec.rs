@@ -5,6 +5,7 @@ use quote::{ToTokens, quote};
 use syn::Path;
 use syn::parse::{Parse, ParseStream};
 
+use crate::ast::types::readable;
 use crate::errors::{Errors, nearest};
 
 /// The encoding of a message's payload.
@@ -66,7 +67,7 @@ impl Codec {
             Self::Text(_) => String::from("text"),
             Self::Bytes(_) => String::from("bytes"),
             Self::MsgPack(_) => String::from("msgpack"),
-            Self::Custom(path) => path.to_token_stream().to_string().replace(' ', ""),
+            Self::Custom(path) => readable(path),
         }
     }
 

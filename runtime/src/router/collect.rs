@@ -173,7 +173,8 @@ impl Collected {
             Err(_) => self.refused(&format!(
                 "it is for the state `{}`, and not for `{}`; mount it by name, with \
                  `Mount::for_state` if the one is a part of the other",
-                self.state,
+                // The crate that `$crate` stands for has no name here.
+                self.state.replace("$crate::", ""),
                 type_name::<S>(),
             )),
         }

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::TokenStream;
-use quote::quote;
-use syn::{Data, Field, Type};
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Data, Field, GenericParam, Type};
 
 use super::model::{Message, name};
+use crate::ast::generics::{impl_params, predicates};
 use crate::ast::types::{text_conversion, with_every_lifetime};
 use crate::attr::Codec;
 use crate::attr::serde::uses_serialize;
@@ -54,13 +55,74 @@ pub(super) fn encode_bounds(message: &Message) -> Vec<TokenStream> {
         (Some(Codec::Bytes(_)), Some((_, field))) => {
             vec![where_used(&field.ty, quote!(::core::convert::AsRef<[u8]>))]
         }
-        _ => distinct(
-            serialized_fields(message)
-                .into_iter()
-                .filter(|field| !name(field).is_some_and(|name| message.is_param(&name)))
-                .map(|field| where_used(&field.ty, quote!(__p::Serialize))),
-        ),
+        _ => serialized_types(message)
+            .iter()
+            .map(|ty| where_used(ty, quote!(__p::Serialize)))
+            .collect(),
     }
+}
+
+/// Returns the bounds of [`encode_bounds`] as serde takes them: in a string, and type aliases for the
+/// string to name.
+///
+/// The types of the user cannot be in a string: `$crate` would lose its meaning there.
+pub(super) fn serde_encode_bounds(message: &Message) -> (TokenStream, String) {
+    let mut aliases = TokenStream::new();
+    let mut bounds = Vec::new();
+    for (index, ty) in serialized_types(message).into_iter().enumerate() {
+        let name = format_ident!("__Field{index}");
+        let params: Vec<_> = message
+            .type_params()
+            .filter(|param| mentions(ty.to_token_stream(), param))
+            .collect();
+        let mut arguments = vec![String::from("'__x")];
+        if params.is_empty() {
+            let ty = with_every_lifetime(ty, "'__x");
+            aliases.extend(quote!(type #name<'__x> = #ty;));
+        } else {
+            aliases.extend(generic_alias(message, &name, ty, &params));
+            arguments.extend(message.lifetimes().map(|_| String::from("'__x")));
+            arguments.extend(params.iter().map(ToString::to_string));
+        }
+        let arguments = arguments.join(", ");
+        bounds.push(format!("for<'__x> {name}<{arguments}>: __p::Serialize"));
+    }
+    (aliases, bounds.join(", "))
+}
+
+/// Returns a type alias with these type parameters. It repeats their bounds, because the type may name
+/// an associated type of one.
+fn generic_alias(message: &Message, name: &Ident, ty: &Type, params: &[&Ident]) -> TokenStream {
+    let generics = &message.original.generics;
+    let ty = with_every_lifetime(ty, "'__x");
+    let is_declared = |tokens: TokenStream| {
+        let mut others = message
+            .type_params()
+            .filter(|param| !params.contains(param));
+        !others.any(|param| mentions(tokens.clone(), param))
+    };
+    let predicates = predicates(generics).filter(|bound| is_declared(bound.to_token_stream()));
+    let declared = impl_params(generics).filter_map(|mut param| {
+        if let GenericParam::Type(param) = &mut param {
+            if !params.contains(&&param.ident) {
+                return None;
+            }
+            if !is_declared(param.bounds.to_token_stream()) {
+                param.bounds.clear();
+            }
+        }
+        Some(param)
+    });
+    quote!(type #name<'__x, #(#declared),*> where #(#predicates),* = #ty;)
+}
+
+/// Whether the tokens contain the name.
+fn mentions(tokens: TokenStream, name: &Ident) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == *name,
+        TokenTree::Group(group) => mentions(group.stream(), name),
+        _ => false,
+    })
 }
 
 /// Returns what must hold for the channel to be named: each param is displayed.
@@ -86,8 +148,8 @@ fn from_text(field: &Field) -> TokenStream {
     quote!(#ty: __p::FromText<'__p, __p::#via>)
 }
 
-/// The fields that are written by the `Serialize` impls of their types.
-fn serialized_fields(message: &Message) -> Vec<&Field> {
+/// Returns the types of the payload's fields that are written by their `Serialize` impls, each once.
+fn serialized_types(message: &Message) -> Vec<&Type> {
     let fields: Vec<_> = match &message.original.data {
         Data::Struct(data) => data.fields.iter().collect(),
         Data::Enum(data) => data
@@ -98,9 +160,14 @@ fn serialized_fields(message: &Message) -> Vec<&Field> {
             .collect(),
         Data::Union(_) => Vec::new(),
     };
+    let mut seen = HashSet::new();
     fields
         .into_iter()
         .filter(|field| uses_serialize(&field.attrs))
+        .filter(|field| !name(field).is_some_and(|name| message.is_param(&name)))
+        .map(|field| &field.ty)
+        // The compiler reports a bound that is repeated as ambiguous.
+        .filter(|ty| seen.insert(with_every_lifetime(ty, "'__x")))
         .collect()
 }
 

@@ -16,7 +16,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{Data, Field, Fields};
 
-use super::bounds::{deserialize_bounds, encode_bounds};
+use super::bounds::{deserialize_bounds, encode_bounds, serde_encode_bounds};
 use super::model::Message;
 use crate::ast::generics::{impl_params, predicates};
 use crate::attr::serde::{ContainerDefault, forwarded};
@@ -25,20 +25,22 @@ use crate::attr::serde::{ContainerDefault, forwarded};
 pub(super) fn whole_type(message: &Message) -> TokenStream {
     let generics = &message.original.generics;
     let where_clause = &generics.where_clause;
-    let (serde, remote) = (serde_path(message), remote(message));
+    let (serde, remote) = (SERDE, remote(message));
     let options = message.container.all();
     let tag = message.args.tag.as_ref().map(|tag| quote!(tag = #tag,));
     let deserialize_bound = deserialize_bound(message);
-    let (serialize, serialize_bound) = if message.args.receive_only {
-        (None, None)
+    let (aliases, serialize, serialize_bound) = if message.args.receive_only {
+        Default::default()
     } else {
-        let bound = serialize_bound(message);
+        let (aliases, bound) = serde_encode_bounds(message);
         (
+            aliases,
             Some(quote!(__p::serde::Serialize,)),
             Some(quote!(serialize = #bound,)),
         )
     };
     let head = quote! {
+        #aliases
         #[derive(#serialize __p::serde::Deserialize)]
         #[serde(
             crate = #serde,
@@ -77,7 +79,7 @@ pub(super) fn whole_type(message: &Message) -> TokenStream {
 pub(super) fn payload_struct(message: &Message) -> TokenStream {
     let generics = &message.original.generics;
     let where_clause = &generics.where_clause;
-    let serde = serde_path(message);
+    let serde = SERDE;
     let options = message.container.without_default();
     let name = &message.original.ident;
     let expecting = message.container.expecting(&format!("struct {name}"));
@@ -110,9 +112,9 @@ pub(super) fn payload_struct(message: &Message) -> TokenStream {
 pub(super) fn output_struct(message: &Message) -> TokenStream {
     let generics = &message.original.generics;
     let where_clause = &generics.where_clause;
-    let (serde, remote) = (serde_path(message), remote(message));
+    let (serde, remote) = (SERDE, remote(message));
     let options = message.container.without_default();
-    let bound = serialize_bound(message);
+    let (aliases, bound) = serde_encode_bounds(message);
     let fields = message.fields().map(|(name, original)| {
         let (ident, ty) = (&original.ident, &original.ty);
         let attributes = if message.is_param(&name) {
@@ -123,6 +125,7 @@ pub(super) fn output_struct(message: &Message) -> TokenStream {
         quote!(#attributes #ident: #ty)
     });
     quote! {
+        #aliases
         #[derive(__p::serde::Serialize)]
         #[serde(crate = #serde, remote = #remote, bound(serialize = #bound), #options)]
         #[allow(dead_code, nonstandard_style)]
@@ -174,6 +177,10 @@ pub(super) fn serialize_wrapper(message: &Message, mirror: &TokenStream) -> Toke
     }
 }
 
+/// The path of serde for its derives, which take it in a string: by the alias of the generated block.
+/// The user's path cannot be in a string, because `$crate` would lose its meaning there.
+const SERDE: &str = "__p::serde";
+
 fn remote(message: &Message) -> String {
     message.original.ident.to_string()
 }
@@ -185,12 +192,6 @@ fn deserialize_bound(message: &Message) -> String {
         .type_params()
         .map(|name| format!("{name}: __p::Deserialize<'de>"));
     bounds.collect::<Vec<_>>().join(", ")
-}
-
-/// The option `bound(serialize = ..)`: the bounds of our own impl.
-fn serialize_bound(message: &Message) -> String {
-    let bounds = encode_bounds(message);
-    quote!(#(#bounds),*).to_string()
 }
 
 /// Returns the impl that takes missing fields from the user's own default of the whole type.
@@ -252,9 +253,4 @@ fn mentions_lifetime(message: &Message, ty: TokenStream) -> bool {
         TokenTree::Group(group) => mentions_lifetime(message, group.stream()),
         _ => false,
     })
-}
-
-fn serde_path(message: &Message) -> String {
-    let krate = message.args.krate().to_string().replace(' ', "");
-    format!("{krate}::__private::serde")
 }

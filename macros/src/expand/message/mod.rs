@@ -64,7 +64,7 @@ fn impls(message: &Message) -> TokenStream {
     let decode = decode::impls(message);
     let encode = encode::impls(message);
     quote! {
-        #[allow(deprecated, nonstandard_style, single_use_lifetimes)]
+        #[allow(deprecated, nonstandard_style, single_use_lifetimes, type_alias_bounds)]
         const _: () = {
             use #krate::__private as __p;
             #push_message
