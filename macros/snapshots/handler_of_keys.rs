@@ -27,8 +27,12 @@ const _: () = {
         fn spec(&self) -> __p::Spec {
             __CHECKS
                 .spec("forget", ::core::file!(), ::core::line!())
-                .on(__p::Subscription::from_static(__p::Kind::Invalidation, "user:"))
-                .on(__p::Subscription::from_static(__p::Kind::Invalidation, "item:"))
+                .on_all(const {
+                    &[
+                        __p::Subscription::from_static(__p::Kind::Invalidation, "user:"),
+                        __p::Subscription::from_static(__p::Kind::Invalidation, "item:"),
+                    ]
+                })
         }
         async fn handle(&self, __push: __p::Push<'_>, __state: &__S) -> __p::Handled {
             __p::outcome(

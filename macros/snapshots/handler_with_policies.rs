@@ -45,19 +45,23 @@ const _: () = {
         fn spec(&self) -> __p::Spec {
             __CHECKS
                 .spec("on_order", ::core::file!(), ::core::line!())
-                .on({
-                    const __SEGMENTS: &[__p::Segment] = &[
-                        __p::Segment::Literal(__p::Cow::Borrowed("orders.")),
-                        __p::Segment::Param(__p::Cow::Borrowed("region")),
-                    ];
-                    __p::Subscription::from_segments("orders.*", __SEGMENTS)
-                })
-                .on({
-                    const __SEGMENTS: &[__p::Segment] = &[
-                        __p::Segment::Literal(__p::Cow::Borrowed("old.orders.")),
-                        __p::Segment::Param(__p::Cow::Borrowed("region")),
-                    ];
-                    __p::Subscription::from_segments("old.orders.*", __SEGMENTS)
+                .on_all(const {
+                    &[
+                        {
+                            const __SEGMENTS: &[__p::Segment] = &[
+                                __p::Segment::Literal(__p::Cow::Borrowed("orders.")),
+                                __p::Segment::Param(__p::Cow::Borrowed("region")),
+                            ];
+                            __p::Subscription::from_segments("orders.*", __SEGMENTS)
+                        },
+                        {
+                            const __SEGMENTS: &[__p::Segment] = &[
+                                __p::Segment::Literal(__p::Cow::Borrowed("old.orders.")),
+                                __p::Segment::Param(__p::Cow::Borrowed("region")),
+                            ];
+                            __p::Subscription::from_segments("old.orders.*", __SEGMENTS)
+                        },
+                    ]
                 })
                 .buffer(1024)
                 .overflow(__p::Overflow::DropNewest)

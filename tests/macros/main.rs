@@ -10,6 +10,7 @@ mod mounts;
 mod outcomes;
 mod params;
 mod publishing;
+mod scale;
 mod wiring;
 
 use redis_push::{Fault, Handler, OwnedPush, Spec, Subscription};

@@ -1,5 +1,7 @@
 //! The option list of one attribute.
 
+use std::collections::HashSet;
+
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
@@ -183,10 +185,10 @@ impl Args {
     }
 
     fn validate_names(&self, errors: &mut Errors) {
-        for (index, listen) in self.listen.iter().enumerate() {
-            let mut before = self.listen[..index].iter();
-            if before.any(|other| other.name.value() == listen.name.value()) {
-                let name = listen.name.value();
+        let mut seen = HashSet::new();
+        for listen in &self.listen {
+            let name = listen.name.value();
+            if !seen.insert(name.clone()) {
                 errors.on(&listen.name, format!("`{name}` is in the list twice"));
             }
         }
@@ -259,12 +261,12 @@ impl Args {
 
     /// Returns the params that all of the channels have, in the order of the first channel.
     pub(crate) fn params(&self) -> Vec<&str> {
-        let Some((first, others)) = self.listen.split_first() else {
-            return Vec::new();
-        };
-        let mut params = first.params();
-        params.retain(|param| others.iter().all(|other| other.params().contains(param)));
-        params
+        let mut all = self.listen.iter().map(Listen::params);
+        let mut common = all.next().unwrap_or_default();
+        for params in all {
+            common.retain(|param| params.contains(param));
+        }
+        common
     }
 
     /// Returns the entry with the strictest rules for arguments: an exact name if there is one,

@@ -160,7 +160,13 @@ impl PushHandler {
 
     fn spec(&self) -> TokenStream {
         let label = self.function.label();
-        let subscriptions = self.args.listen.iter().map(Listen::subscription);
+        let subscriptions: Vec<_> = self.args.listen.iter().map(Listen::subscription).collect();
+        let on = match &*subscriptions {
+            [] => TokenStream::new(),
+            [one] => quote!(.on(#one)),
+            // One call, because the compiler would nest many.
+            several => quote!(.on_all(const { &[#(#several),*] })),
+        };
         let buffer = self.args.buffer.iter();
         let buffer_bytes = self.args.buffer_bytes.iter();
         let overflow = self.args.overflow.iter();
@@ -173,7 +179,7 @@ impl PushHandler {
         quote! {
             fn spec(&self) -> __p::Spec {
                 __CHECKS.spec(#label, ::core::file!(), ::core::line!())
-                    #(.on(#subscriptions))*
+                    #on
                     #(.buffer(#buffer))*
                     #(.buffer_bytes(#buffer_bytes))*
                     #(.overflow(#overflow))*

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::broadcast::{Budget, Overflow};
 use crate::message::{MessageDescriptor, Source};
-use crate::subscription::Subscription;
+use crate::subscription::{Index, Subscription};
 
 /// A handler's name, subscriptions and policies.
 #[derive(Clone, Debug)]
@@ -13,6 +13,7 @@ pub struct Spec {
     pub(crate) message: Option<MessageType>,
     pub(crate) on_gap: Option<Cow<'static, str>>,
     pub(crate) subscriptions: Vec<Subscription>,
+    index: Index,
     pub(crate) budget: Budget,
     pub(crate) timeout: Option<Duration>,
     pub(crate) workers: usize,
@@ -61,6 +62,7 @@ impl Spec {
             message: None,
             on_gap: None,
             subscriptions: Vec::new(),
+            index: Index::default(),
             budget: Budget::default(),
             timeout: None,
             workers: 1,
@@ -126,10 +128,16 @@ impl Spec {
     /// Adds a subscription. Does nothing if there is one with the same kind and name.
     #[must_use]
     pub fn on(mut self, subscription: Subscription) -> Self {
-        let mut present = self.subscriptions.iter();
-        if !present.any(|other| other.key() == subscription.key()) {
+        if !self.index.has(&self.subscriptions, &subscription) {
             self.subscriptions.push(subscription);
         }
+        self
+    }
+
+    /// Replaces the subscriptions with others.
+    pub(crate) fn with_subscriptions(mut self, subscriptions: Vec<Subscription>) -> Self {
+        self.subscriptions = subscriptions;
+        self.index = Index::default();
         self
     }
 

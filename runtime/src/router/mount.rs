@@ -157,7 +157,7 @@ impl<S: Send + Sync + 'static> Mount<S> {
     #[must_use]
     pub fn on(mut self, subscription: Subscription) -> Self {
         if !std::mem::replace(&mut self.has_own_subscriptions, true) {
-            self.spec.subscriptions.clear();
+            self.spec = self.spec.with_subscriptions(Vec::new());
         }
         self.spec = self.spec.on(subscription);
         self
@@ -202,10 +202,11 @@ impl<S: Send + Sync + 'static> Mount<S> {
                 self.spec.label(),
             ));
         }
-        self.spec.subscriptions = subscriptions
+        let prefixed = subscriptions
             .into_iter()
             .map(|subscription| subscription.prefixed(prefix.as_ref()))
             .collect();
+        self.spec = self.spec.with_subscriptions(prefixed);
         self
     }
 

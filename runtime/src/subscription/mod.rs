@@ -29,9 +29,11 @@
 //! - A subscription does not change after the start.
 
 mod fence;
+mod index;
 mod template;
 
 pub(crate) use fence::{PingFence, TrackingFence};
+pub(crate) use index::Index;
 pub(crate) use template::Template;
 pub use template::{Segment, TemplateError};
 

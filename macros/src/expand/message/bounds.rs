@@ -167,7 +167,10 @@ fn serialized_types(message: &Message) -> Vec<&Type> {
         .filter(|field| !name(field).is_some_and(|name| message.is_param(&name)))
         .map(|field| &field.ty)
         // The compiler reports a bound that is repeated as ambiguous.
-        .filter(|ty| seen.insert(with_every_lifetime(ty, "'__x")))
+        .filter(|ty| {
+            let ty = with_every_lifetime(ty, "'__x");
+            seen.insert(ty.to_token_stream().to_string())
+        })
         .collect()
 }
 

@@ -118,7 +118,7 @@ fn channel_for(message: &Message) -> Option<TokenStream> {
     let (impl_generics, ty_generics, where_clause) = message.original.generics.split_for_impl();
     let label = message.label();
     // In the order of the template.
-    let field_of = |param: &str| message.fields().find(|(name, _)| name == param);
+    let field_of = |param: &String| message.fields().find(|(name, _)| name == param);
     let fields: Vec<_> = message
         .params()
         .into_iter()

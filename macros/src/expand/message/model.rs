@@ -14,6 +14,8 @@ pub(super) struct Message {
     /// The type, with its name in place of `Self` in the types of its fields.
     pub(super) original: DeriveInput,
     pub(super) args: Args,
+    /// The names of the params, in the order of the template.
+    params: Vec<String>,
     pub(super) container: Container,
 }
 
@@ -41,6 +43,7 @@ impl Message {
         let container = Container::from_syn(&original.attrs);
         Self {
             original,
+            params: args.params().into_iter().map(String::from).collect(),
             args,
             container,
         }
@@ -82,20 +85,18 @@ impl Message {
     }
 
     /// Returns the names of the params, in the order of the template.
-    pub(super) fn params(&self) -> Vec<&str> {
-        self.args.params()
+    pub(super) fn params(&self) -> &[String] {
+        &self.params
     }
 
     /// Whether the field of this name is filled from the channel name.
     pub(super) fn is_param(&self, name: &str) -> bool {
-        self.params().contains(&name)
+        self.params.iter().any(|param| param == name)
     }
 
     /// Returns the named fields that are filled from the channel name.
     pub(super) fn param_fields(&self) -> impl Iterator<Item = (String, &Field)> {
-        let params = self.params();
-        self.fields()
-            .filter(move |(name, _)| params.contains(&&**name))
+        self.fields().filter(|(name, _)| self.is_param(name))
     }
 
     /// Returns the fields of a struct that are in the payload.
