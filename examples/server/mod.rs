@@ -3,12 +3,13 @@
 use std::error::Error;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
+use leash::Leashed;
 use redis_push::testing::Broker;
 
-/// A server, which runs until this is dropped.
+/// A server, which runs until this is dropped, or the example is killed.
 pub(crate) struct Server {
     pub(crate) url: String,
     /// What the server is, and why it was chosen.
@@ -18,7 +19,7 @@ pub(crate) struct Server {
 
 enum Running {
     Elsewhere,
-    Process { _child: Killed },
+    Process { _child: Leashed },
     InProcess { _broker: Broker },
 }
 
@@ -54,7 +55,7 @@ pub(crate) async fn find() -> Result<Server, Box<dyn Error>> {
     })
 }
 
-/// Waits for Ctrl-C or SIGTERM, so that the server ends with the example.
+/// Waits for Ctrl-C or SIGTERM, so that the example can remove what it has written to the server.
 #[cfg(unix)]
 pub(crate) async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
@@ -65,7 +66,7 @@ pub(crate) async fn asked_to_stop() {
     }
 }
 
-/// Waits for Ctrl-C, so that the server ends with the example.
+/// Waits for Ctrl-C, so that the example can remove what it has written to the server.
 #[cfg(not(unix))]
 pub(crate) async fn asked_to_stop() {
     let _ = tokio::signal::ctrl_c().await;
@@ -78,20 +79,23 @@ fn on_path(name: &str) -> Option<PathBuf> {
 }
 
 /// Starts a server on a free port, without persistence, and waits until it accepts connections.
-async fn spawn(path: &PathBuf) -> Result<(Killed, String), Box<dyn Error>> {
+async fn spawn(path: &PathBuf) -> Result<(Leashed, String), Box<dyn Error>> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let child = Command::new(path)
-        .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
-        .args(["--save", "", "--appendonly", "no"])
-        .stdout(Stdio::null())
-        .spawn()?;
-    let child = Killed(child);
+    let mut child = Leashed::spawn(path, |server| {
+        server
+            .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+            .args(["--save", "", "--appendonly", "no"])
+            .stdout(Stdio::null())
+    })?;
     for _ in 0..200 {
         if tokio::net::TcpStream::connect(("127.0.0.1", port))
             .await
             .is_ok()
         {
             return Ok((child, format!("redis://127.0.0.1:{port}/")));
+        }
+        if child.has_ended() {
+            break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -100,14 +104,4 @@ async fn spawn(path: &PathBuf) -> Result<(Killed, String), Box<dyn Error>> {
         path.display()
     )
     .into())
-}
-
-/// A process that is killed on drop.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

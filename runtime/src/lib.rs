@@ -21,7 +21,7 @@
 //! async fn main() -> redis_push::Result<()> {
 //!     Subscriber::new("redis://127.0.0.1/")
 //!         .handlers(handlers![on_quote])
-//!         .run() // until Ctrl-C or SIGTERM, then drains
+//!         .run() // until Ctrl-C, SIGTERM or SIGHUP, then drains
 //!         .await
 //! }
 //! ```

@@ -30,6 +30,7 @@ mod rights;
 mod routing;
 mod secrets;
 mod settings;
+mod signals;
 mod starting;
 mod stopping;
 mod support;
@@ -58,6 +59,7 @@ use rights::*;
 use routing::*;
 use secrets::*;
 use settings::*;
+use signals::*;
 use starting::*;
 use stopping::*;
 use unix_sockets::*;
@@ -220,6 +222,8 @@ fn on_each_link(suite: Suite) -> Suite {
             an_unexpected_unsubscribe_is_reported_and_resubscribed,
             late_confirmations_are_waited_for,
             a_server_that_starts_late_is_waited_for,
+            a_hangup_or_sigterm_ends_run_after_the_handlers,
+            a_hangup_does_not_end_run_under_nohup,
         ])
         .on_real_servers(tests![
             a_hundred_handlers_at_line_rate_lose_nothing_and_wake_only_for_their_own_messages,

@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use leash::Leashed;
 use redis::aio::MultiplexedConnection;
 use tokio::net::TcpSocket;
 
@@ -74,7 +75,7 @@ impl ServerBinary {
 }
 
 /// A temporary server on a free port of this machine. It has no persistence, writes nothing to disk
-/// but its log, and is killed on drop.
+/// but its log, and is killed on drop, or when this process ends without dropping it.
 ///
 /// The log is printed if the server fails to start, and if the test panics.
 pub struct RealServer {
@@ -93,7 +94,7 @@ pub struct RealServer {
 static CHILDREN: Mutex<Vec<(Weak<Process>, PathBuf)>> = Mutex::new(Vec::new());
 
 /// A server's process, while it runs.
-type Process = Mutex<Option<Child>>;
+type Process = Mutex<Option<Leashed>>;
 
 impl RealServer {
     /// Starts a server and waits until it answers.
@@ -151,33 +152,27 @@ impl RealServer {
             .append(true)
             .open(self.log_file())
             .unwrap();
-        let child = Command::new(&self.binary.path)
-            .args([
-                "--bind",
-                "127.0.0.1",
-                "--port",
-                &self.addr.port().to_string(),
-            ])
-            .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
-            .arg("--dir")
-            .arg(&self.directory)
-            .arg("--unixsocket")
-            .arg(self.socket())
-            .args(&self.arguments)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .map_err(|error| error.to_string())?;
+        let port = self.addr.port().to_string();
+        let child = Leashed::spawn(&self.binary.path, |server| {
+            server
+                .args(["--bind", "127.0.0.1", "--port", &port])
+                .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
+                .arg("--dir")
+                .arg(&self.directory)
+                .arg("--unixsocket")
+                .arg(self.socket())
+                .args(&self.arguments)
+                .stdout(log.try_clone().unwrap())
+                .stderr(log)
+        });
+        let child = child.map_err(|error| error.to_string())?;
         *lock(&self.child) = Some(child);
         let end = tokio::time::Instant::now() + crate::BOUND;
         loop {
             if self.connection().await.is_ok() {
                 return Ok(());
             }
-            let gone = lock(&self.child)
-                .as_mut()
-                .is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
+            let gone = lock(&self.child).as_mut().is_none_or(Leashed::has_ended);
             if gone || tokio::time::Instant::now() > end {
                 return Err(self.log());
             }
@@ -276,7 +271,7 @@ impl RealServer {
 
     /// Suspends the process (SIGSTOP), or resumes it (SIGCONT). Connections stay open.
     pub fn freeze(&self, on: bool) {
-        let Some(pid) = lock(&self.child).as_ref().map(Child::id) else {
+        let Some(pid) = lock(&self.child).as_ref().map(Leashed::id) else {
             return;
         };
         let signal = if on { "-STOP" } else { "-CONT" };
@@ -289,7 +284,7 @@ impl RealServer {
 
     /// The executable of the process, on systems with `/proc`.
     pub(crate) fn program(&self) -> Option<Vec<u8>> {
-        let id = lock(&self.child).as_ref().map(Child::id)?;
+        let id = lock(&self.child).as_ref().map(Leashed::id)?;
         fs::read(format!("/proc/{id}/exe")).ok()
     }
 
@@ -333,10 +328,8 @@ pub(crate) fn kill_leftovers() {
 }
 
 fn kill(child: &Process) {
-    if let Some(mut child) = lock(child).take() {
-        let _ = child.kill();
-        let _ = child.wait();
-    }
+    let child = lock(child).take();
+    drop(child);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

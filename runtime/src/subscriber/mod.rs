@@ -12,7 +12,7 @@
 //! | `handle` | [`Handle`]: the running subscriber |
 //! | `shutdown`, `report` | `Handle::shutdown` and the [`ShutdownReport`] that it returns |
 //! | `callers` | calls of `shutdown` from inside a handler |
-//! | `signals` | Ctrl-C and SIGTERM, for `run` |
+//! | `signals` | Ctrl-C, SIGTERM and SIGHUP, for `run` |
 //!
 //! In: users call the builder and the handle. The builder only stores what it is given: a mistake is
 //! stored too, and `start` returns it as an error.

@@ -40,11 +40,17 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         Ok(handle)
     }
 
-    /// Starts the subscriber and runs it until Ctrl-C or SIGTERM, then lets the handlers finish.
+    /// Starts the subscriber and runs it until Ctrl-C, SIGTERM or SIGHUP, then lets the handlers
+    /// finish.
     ///
-    /// A second signal stops it at once: the remaining messages are not delivered. The report of the
-    /// shutdown is logged. tokio keeps handling the signals after this returns; they no longer end
-    /// the process on their own.
+    /// A second Ctrl-C or SIGTERM stops it at once: the remaining messages are not delivered. The
+    /// report of the shutdown is logged. tokio keeps handling the signals after this returns; they no
+    /// longer end the process on their own.
+    ///
+    /// SIGHUP is what a process receives when its terminal is closed. A process that ignores it,
+    /// because `nohup` has started it, continues to ignore it. This can be found out on Linux only: on
+    /// other systems a hangup ends `run` also under `nohup`. Use [`run_until`](Self::run_until) in a
+    /// program that uses SIGHUP for something else, such as to reload its configuration.
     ///
     /// # Errors
     ///
@@ -55,10 +61,10 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let Some(handle) = self.start_and_wait(signals.recv()).await? else {
             return Ok(());
         };
-        tracing::info!(target: "redis_push", "shutting down; a second signal stops at once");
+        tracing::info!(target: "redis_push", "shutting down; a second Ctrl-C or SIGTERM stops at once");
         tokio::select! {
             () = handle.shutdown_and_log(deadline) => {}
-            () = signals.recv() => {
+            () = signals.recv_again() => {
                 tracing::warn!(target: "redis_push", "stopped before the handlers finished");
             }
         }

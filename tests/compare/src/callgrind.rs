@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use leash::Leashed;
 
 use crate::Result;
 use crate::job::Job;
@@ -72,10 +73,10 @@ impl<'a> Callgrind<'a> {
     /// Runs another role of this program.
     fn run(&self, role: &[&str]) -> Result<()> {
         let command = self.command();
-        let status = Command::new(&command[0])
-            .args(&command[1..])
-            .args(role)
-            .status()?;
+        let mut process = Leashed::spawn(&command[0], |valgrind| {
+            valgrind.args(&command[1..]).args(role)
+        })?;
+        let status = process.wait()?;
         if status.success() {
             Ok(())
         } else {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::job::Job;
 use crate::publisher::{Pace, stamp};
 use crate::resp::{Frame, bulk, take_command};
-use crate::{Result, payload};
+use crate::{Result, payload, process};
 
 pub(crate) const ROLE: &str = "canned";
 
@@ -31,6 +31,7 @@ struct Client {
 }
 
 pub(crate) fn main(job: &str) -> Result<()> {
+    let input = process::input();
     let job = Job::from_arg(job)?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?.port());
@@ -62,7 +63,7 @@ pub(crate) fn main(job: &str) -> Result<()> {
         .cloned()
         .collect();
     drop(clients);
-    std::io::stdin().read_line(&mut String::new())?;
+    input.recv()?;
 
     if job.rate.is_some() {
         drip(&job, &readers)?;

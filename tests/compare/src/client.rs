@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::job::Job;
 use crate::lanes::{Lanes, Mark};
-use crate::{Result, peers, usage};
+use crate::{Result, peers, process, usage};
 
 pub(crate) const ROLE: &str = "client";
 
@@ -37,6 +37,7 @@ pub(crate) struct Outcome {
 }
 
 pub(crate) fn main(job: &str, port: &str) -> Result<()> {
+    let _input = process::input();
     let job = Job::from_arg(job)?;
     let port = port.parse()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,8 +1,9 @@
-//! Child processes that are killed when their handle is dropped.
+//! Child processes of this program, which are killed when their handle is dropped, and end when their
+//! input does: that is when the process that started them has ended.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::Result;
 
 pub(crate) struct Process {
     child: Child,
+    input: ChildStdin,
     lines: Receiver<String>,
 }
 
@@ -22,6 +24,7 @@ impl Process {
             .stdout(Stdio::piped())
             .spawn()?;
         let output = child.stdout.take().ok_or("no output")?;
+        let input = child.stdin.take().ok_or("no input")?;
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(output)
@@ -33,7 +36,11 @@ impl Process {
                 }
             }
         });
-        Ok(Self { child, lines })
+        Ok(Self {
+            child,
+            input,
+            lines,
+        })
     }
 
     /// Reads the next line of its output.
@@ -50,9 +57,7 @@ impl Process {
 
     /// Writes a line to its input.
     pub(crate) fn say(&mut self, line: &str) -> Result<()> {
-        let input = self.child.stdin.as_mut().ok_or("no input")?;
-        writeln!(input, "{line}")?;
-        Ok(input.flush()?)
+        Ok(writeln!(self.input, "{line}")?)
     }
 
     /// Waits until the process has ended without being killed.
@@ -71,4 +76,16 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// In a child: passes on the lines of its input, and ends this process at the end of the input.
+pub(crate) fn input() -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(std::io::Result::ok) {
+            let _ = sender.send(line);
+        }
+        std::process::exit(1);
+    });
+    lines
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::Result;
 use crate::job::{Job, Work};
 use crate::resp::Frame;
-use crate::{payload, usage};
+use crate::{payload, process, usage};
 
 pub(crate) const ROLE: &str = "publish";
 
@@ -15,6 +15,7 @@ pub(crate) const ROLE: &str = "publish";
 const CHUNK: usize = 64 * 1024;
 
 pub(crate) fn main(job: &str, port: &str) -> Result<()> {
+    let _input = process::input();
     let job = Job::from_arg(job)?;
     let mut connection = TcpStream::connect(("127.0.0.1", port.parse()?))?;
     connection.set_nodelay(true)?;

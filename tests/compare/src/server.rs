@@ -2,13 +2,15 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
+
+use leash::Leashed;
 
 use crate::Result;
 
 pub(crate) struct Server {
-    child: Child,
+    _child: Leashed,
     pub(crate) port: u16,
 }
 
@@ -17,21 +19,18 @@ impl Server {
     /// the client's own loss shows.
     pub(crate) fn start(binary: &Path) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let child = Command::new(binary)
-            .args([
-                "--port",
-                &port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-            ])
-            .args(["--client-output-buffer-limit", "pubsub 0 0 0"])
-            .current_dir(std::env::temp_dir())
-            .stdout(Stdio::null())
-            .stdin(Stdio::null())
-            .spawn()?;
-        let server = Self { child, port };
+        let child = Leashed::spawn(binary, |server| {
+            server
+                .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+                .args(["--save", ""])
+                .args(["--client-output-buffer-limit", "pubsub 0 0 0"])
+                .current_dir(std::env::temp_dir())
+                .stdout(Stdio::null())
+        })?;
+        let server = Self {
+            _child: child,
+            port,
+        };
         let began = Instant::now();
         while server.connect().is_err() {
             if began.elapsed() > Duration::from_secs(10) {
@@ -46,12 +45,5 @@ impl Server {
         let connection = TcpStream::connect(("127.0.0.1", self.port))?;
         connection.set_read_timeout(Some(Duration::from_secs(10)))?;
         Ok(connection)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
