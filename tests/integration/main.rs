@@ -106,6 +106,7 @@ fn on_each_link(suite: Suite) -> Suite {
             a_sharded_message_reaches_its_handler_and_no_other,
             a_prefix_applies_to_sharded_names,
             mounts_are_shown_in_a_table_and_in_the_log,
+            a_start_logs_one_line_with_everything_that_is_subscribed,
         ])
         .since(ANY)
         .on_every_server(tests![
@@ -229,6 +230,7 @@ fn on_each_link(suite: Suite) -> Suite {
             a_hundred_handlers_at_line_rate_lose_nothing_and_wake_only_for_their_own_messages,
             a_missing_database_is_reported_at_once,
             a_busy_server_is_waited_for,
+            a_server_without_room_is_reported_with_its_reason,
             reconnects_after_an_outage_that_is_longer_than_the_managers_own_retries,
             messages_arrive_over_a_unix_socket_and_after_each_outage,
             the_name_and_the_database_are_set_on_every_connection,

@@ -7,8 +7,7 @@ use redis_push::testing::Broker;
 use redis_push::{
     Error, Mount, PushMessage, Spec, Subscriber, Subscription, handlers, push_handler,
 };
-use tests::within;
-use tests::{RealServer, Server};
+use tests::{RawClient, RealServer, Server, within};
 
 use crate::support::{linked, plain, recorder, recorder_of, start, subscriber};
 
@@ -324,4 +323,30 @@ pub(crate) async fn one_name_may_have_views_and_the_same_message_twice(server: S
     assert!(handle.is_ready());
     assert_eq!(handle.wiring().handlers.len(), 5);
     handle.shutdown(Duration::from_secs(5)).await;
+}
+
+/// The server writes its reason before it closes a connection, on which the greeting then fails.
+pub(crate) async fn a_server_without_room_is_reported_with_its_reason(server: RealServer) {
+    let guest = RawClient::resp3(server.addr()).await;
+    server.command(&["CONFIG", "SET", "maxclients", "1"]).await;
+    let deadline = Duration::from_millis(300);
+    for url in [server.url(), server.unix_url()] {
+        // More than once, because the server's close races with the greeting.
+        for _ in 0..5 {
+            let attempt = subscriber(&url).start_deadline(deadline);
+            let error = refused(attempt.handlers(mounts())).await;
+            let text = error.to_string();
+            assert!(
+                text.contains("max number of clients reached"),
+                "{url}: {text}"
+            );
+        }
+    }
+    let publisher = redis_push::Publisher::new(server.url()).unwrap();
+    let error = within("an answer", publisher.publish_to("a", "1")).await;
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("max number of clients reached"), "{text}");
+    drop(guest);
+    let starting = subscriber(server.url()).handlers(mounts());
+    let _handle = within("the start", starting.start()).await.unwrap();
 }

@@ -48,3 +48,29 @@ pub(crate) async fn mounts_are_shown_in_a_table_and_in_the_log(server: Server) {
     );
     handle.shutdown(Duration::from_secs(5)).await;
 }
+
+pub(crate) async fn a_start_logs_one_line_with_everything_that_is_subscribed(server: Server) {
+    overheard::listen();
+    let unique = server.url().replace(|c: char| !c.is_alphanumeric(), "_");
+    let name = format!("subscribed_{}_{unique}", fastrand::u64(..));
+    let names = [
+        Subscription::channel(name.clone()),
+        Subscription::pattern("p*"),
+    ];
+    let (both, _) = recorder_of(Spec::new("both").on_all(&names));
+    let (again, _) = recorder_of(Spec::new("again").on(Subscription::channel(name.clone())));
+    let subscriber = subscriber(server.url()).handlers([both, again]);
+    let handle = within("the start", subscriber.start()).await.unwrap();
+    let mut logged = events("redis_push");
+    logged.retain(|fields| {
+        let message = &fields["message"];
+        message.starts_with("subscribed to") && message.contains(&name)
+    });
+    let [line] = &*logged else {
+        panic!("expected one line in the log, got {logged:?}")
+    };
+    let expected = format!("subscribed to 1 channel, 1 pattern: `{name}`, `p*`");
+    assert_eq!(line["message"], expected);
+    assert_eq!(line["handlers"], "2");
+    handle.shutdown(Duration::from_secs(5)).await;
+}

@@ -7,6 +7,7 @@
 //! | `server` | [`Server`]: the address, the greeting, and the wait for both |
 //! | `dial`, `stream`, `tls` | streams: TCP, TLS over TCP, unix sockets |
 //! | `connect_error` | why a connection could not be made, without secrets |
+//! | `reason` | why a server closes new connections, in its own words |
 //! | `commands` | [`Connection`]: the commands of the session |
 //! | `exchange` | how commands are sent, and how replies are known to belong to them |
 //! | `awaited` | [`Awaited`]: the confirmations that redis-rs waits for |
@@ -54,6 +55,7 @@ mod endpoint;
 mod exchange;
 mod lazy;
 mod options;
+mod reason;
 mod server;
 mod stream;
 pub(crate) mod tls;

@@ -8,6 +8,7 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, RedisConnectionInfo, RedisEr
 use super::Connection;
 use super::connect_error::refused;
 use super::credentials::{Credentials, Provider};
+use super::reason::with_reason;
 use super::tls::{self, Connector};
 use crate::error::Error;
 use crate::util::caught;
@@ -86,7 +87,10 @@ impl Server {
         connecting: impl Future<Output = Result<Connection, Error>>,
     ) -> Result<Connection, Error> {
         let named = async {
-            let mut connection = connecting.await?;
+            let mut connection = match connecting.await {
+                Ok(connection) => connection,
+                Err(error) => return Err(with_reason(self.address(), error).await),
+            };
             if let Some(name) = &self.client_name {
                 connection.set_name(name).await?;
             }

@@ -75,11 +75,13 @@
 mod drain;
 mod heartbeat;
 mod keepalive;
+mod outage;
 mod reconnect;
 mod status;
 mod subscribe;
 
 pub(crate) use heartbeat::{Heartbeat, LastSeen};
+pub(crate) use outage::Outage;
 pub(crate) use status::{Phase, Status};
 
 use std::sync::Arc;
@@ -106,6 +108,8 @@ pub(crate) struct Session {
     pub(crate) last: u64,
     /// Whether that generation has had a connection whose end is not published yet.
     pub(crate) is_connected: bool,
+    /// What is logged about failures.
+    pub(crate) outage: Outage,
 }
 
 /// The number of commands that are sent together, before their replies are awaited.
@@ -128,17 +132,10 @@ impl Session {
     fn set_phase(&self, phase: Phase, error: Option<Error>) {
         let before = self.status.borrow().phase;
         match (phase, &error) {
-            (Phase::Confirmed, _) if before != Phase::Confirmed => {
-                tracing::info!(target: "redis_push", "all subscriptions are confirmed");
-            }
-            (Phase::Pending, Some(error)) => {
-                tracing::warn!(
-                    target: "redis_push",
-                    %error,
-                    "not all subscriptions are confirmed; retrying"
-                );
-            }
-            _ => {}
+            (Phase::Pending, Some(error)) => self.outage.failed(error),
+            (Phase::Pending, None) => {}
+            _ if before == phase => {}
+            _ => self.outage.ended(phase == Phase::SomeDenied),
         }
         self.status.send_modify(|status| {
             status.phase = phase;

@@ -9,6 +9,7 @@
 //! | `run` | `start`, `run` and `run_until` |
 //! | `start` | `spawn`: builds broadcast channels and routes, then spawns every task |
 //! | `confirm` | the wait of `start` for the confirmations, and the error that names missing ones |
+//! | `subscribed` | the line in the log that says what is subscribed |
 //! | `handle` | [`Handle`]: the running subscriber |
 //! | `shutdown`, `report` | `Handle::shutdown` and the [`ShutdownReport`] that it returns |
 //! | `callers` | calls of `shutdown` from inside a handler |
@@ -38,6 +39,7 @@ mod run;
 mod shutdown;
 mod signals;
 mod start;
+mod subscribed;
 
 pub use handle::Handle;
 pub use report::ShutdownReport;

@@ -37,6 +37,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let allows_denied = self.config.settings.allows_denied;
         let handle = self.spawn()?;
         handle.confirmed(deadline, allows_denied).await?;
+        handle.log_subscribed();
         Ok(handle)
     }
 

@@ -25,7 +25,7 @@ use crate::push::Extensions;
 use crate::router::{
     HandlerWiring, Mount, refuse_conflicts, refuse_unfilled, refuse_wrong_sources,
 };
-use crate::session::{Heartbeat, LastSeen, Session, Status};
+use crate::session::{Heartbeat, LastSeen, Outage, Session, Status};
 use crate::subscription::Subscription;
 use crate::tasks::{TaskName, Tasks};
 
@@ -153,6 +153,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             heartbeat,
             last: 0,
             is_connected: false,
+            outage: Outage::default(),
         }));
         let session = tasks.spawn(TaskName::Session, move || {
             Session::run(Arc::clone(&session), Arc::clone(&last_seen))
