@@ -109,7 +109,7 @@ pub(crate) enum Account {
     /// Some were lost, and the peer reports exactly that number.
     Exact,
     /// Some were lost, and the peer reports another number.
-    Told,
+    Inexact,
     /// Some were lost, and the peer does not report that to the program.
     Silent,
     /// Some were handled twice.
@@ -187,7 +187,7 @@ impl Outcome {
             0 if self.handled > self.expected => Account::Duplicated,
             0 => Account::Complete,
             lost if lost == reported => Account::Exact,
-            _ if reported > 0 => Account::Told,
+            _ if reported > 0 => Account::Inexact,
             _ => Account::Silent,
         }
     }

@@ -180,7 +180,7 @@ fn lost(cell: &Cell) -> String {
         None | Some(Account::Complete) => "0".to_owned(),
         Some(Account::Duplicated) => "some came twice".to_owned(),
         Some(Account::Exact) => format!("{lost} ({part:.1} %), reported exactly"),
-        Some(Account::Told) => format!("{lost} ({part:.1} %), reports {reported}"),
+        Some(Account::Inexact) => format!("{lost} ({part:.1} %), reports {reported}"),
         Some(Account::Silent) => format!("{lost} ({part:.1} %), not reported"),
     };
     if let Some(reason) = &cell.not_run {

@@ -115,7 +115,7 @@ pub(crate) async fn run(context: Context) {
     let times = runs.iter().flat_map(|run| &run.heard_after).flatten();
     let times = sorted(times.map(|time| ms(*time)));
     for (name, part) in [("p50", 0.5), ("max", 1.0)] {
-        let what = format!("server good to first message, {name}");
+        let what = format!("from a healthy server to the first message, {name}");
         let figure = Figure::new("P5", what, quantile(&times, part)).unit("ms");
         context.record(figure.detail(json!({"lanes": times.len(), "deaf_runs": deaf.len()})));
     }

@@ -46,7 +46,7 @@ pub(crate) async fn run(context: Context) {
     }
     let names = Figure::new(
         "P7",
-        "allowed names that deliver beside denied ones, part",
+        "allowed names that deliver while others are denied, part",
         part(sums.delivering, sums.allowed),
     );
     let detail = json!({"rounds": rounds, "allowed": sums.allowed, "denied": sums.denied});

@@ -47,7 +47,7 @@ pub(crate) async fn run(context: Context) {
     }
     let figure = Figure::new(
         "P13",
-        "connections to servers that do not prove themselves",
+        "connections to servers without a valid certificate",
         connected.len(),
     );
     let detail = json!({"tried": tried, "connected": connected});
@@ -56,7 +56,7 @@ pub(crate) async fn run(context: Context) {
     let right = start(&context, proxy.url(), Some(&ours)).await;
     let figure = Figure::new(
         "P13",
-        "connections to a server that does",
+        "connections to a server with a valid certificate",
         u64::from(right.is_ok()),
     );
     context.record(figure.must_be(1));

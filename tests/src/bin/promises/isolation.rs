@@ -85,17 +85,17 @@ pub(crate) async fn run(context: Context) {
     let without = trial(&context, Manner::Well).await;
     record_p99(
         &context,
-        "p99 latency of seven handlers, all well",
+        "seven handlers: p99 latency while all are fast",
         &without,
     );
     for manner in [Manner::Stuck, Manner::Slow, Manner::Panicking] {
         let with = trial(&context, manner).await;
-        let beside = format!("{manner:?}").to_lowercase();
-        let what = format!("loss of seven handlers beside a {beside} one");
+        let eighth = format!("{manner:?}").to_lowercase();
+        let what = format!("seven handlers: messages lost while an eighth is {eighth}");
         let detail = json!({"published": with.published, "delivered": with.delivered});
         let lost = with.published - with.delivered;
         context.record(Figure::new("P8", what, lost).must_be(0).detail(detail));
-        let what = format!("p99 latency of seven handlers beside a {beside} one");
+        let what = format!("seven handlers: p99 latency while an eighth is {eighth}");
         record_p99(&context, &what, &with);
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct Ledger {
     /// Numbers that were not delivered, where no loss was reported.
     pub(crate) unreported: u64,
     /// Like `unreported`, if each notice of a disconnection counted as a gap.
-    pub(crate) unreported_beside_disconnections: u64,
+    pub(crate) unreported_without_disconnect: u64,
     pub(crate) duplicates: u64,
     /// Numbers that were first delivered after a higher one.
     pub(crate) inversions: u64,
@@ -75,7 +75,7 @@ impl Ledger {
                 ledger.unreported += lost;
             }
             if !reported && !disconnected {
-                ledger.unreported_beside_disconnections += lost;
+                ledger.unreported_without_disconnect += lost;
             }
         }
         ledger
@@ -105,8 +105,8 @@ impl Ledger {
             delivered: self.delivered + other.delivered,
             reported: self.reported + other.reported,
             unreported: self.unreported + other.unreported,
-            unreported_beside_disconnections: self.unreported_beside_disconnections
-                + other.unreported_beside_disconnections,
+            unreported_without_disconnect: self.unreported_without_disconnect
+                + other.unreported_without_disconnect,
             duplicates: self.duplicates + other.duplicates,
             inversions: self.inversions + other.inversions,
             miscounted: self.miscounted + other.miscounted,
@@ -142,7 +142,7 @@ mod tests {
         let events = [Message(0), Disconnected, Message(3)];
         let ledger = Ledger::of(&events, 5);
         assert_eq!(
-            (ledger.unreported, ledger.unreported_beside_disconnections),
+            (ledger.unreported, ledger.unreported_without_disconnect),
             (3, 1)
         );
     }

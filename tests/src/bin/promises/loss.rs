@@ -184,7 +184,7 @@ impl Run<'_> {
             .detail(json!({"delivered": sum.delivered, "reported": sum.reported}));
         let lost = if self.context.subject.is_control() {
             lost.detail(json!({
-                "if_notices_of_disconnections_were_gaps": sum.unreported_beside_disconnections,
+                "if_notices_of_disconnections_were_gaps": sum.unreported_without_disconnect,
             }))
         } else {
             lost
@@ -217,8 +217,8 @@ impl Run<'_> {
         }
         let expected = self.outages.len() * self.streams.len();
         let ratio = reported as f64 / expected as f64;
-        let detail = json!({"told": reported, "handlers": self.streams.len()});
-        let figure = Figure::new("P2", "gaps told / disconnects", ratio).must_be(1);
+        let detail = json!({"reported": reported, "handlers": self.streams.len()});
+        let figure = Figure::new("P2", "gaps reported / disconnects", ratio).must_be(1);
         self.context.record(figure.detail(detail));
         let beyond = sorted(beyond);
         for (name, part) in [("median", 0.5), ("p99", 0.99)] {

@@ -22,6 +22,7 @@ mod drain;
 mod exposure;
 mod figure;
 mod heart;
+mod held;
 mod isolation;
 mod ledger;
 mod listener;
@@ -31,13 +32,16 @@ mod options;
 mod panics;
 mod poison;
 mod publisher;
+mod replies;
 mod report;
 mod schedule;
 mod secrets;
 mod silence;
+mod spans;
 mod stalled;
 mod stream;
 mod subject;
+mod synced;
 mod typed;
 
 use std::future::Future;
@@ -145,10 +149,37 @@ const GROUPS: &[Group] = &[
         has_controls: false,
         is_idle: true,
     },
+    Group {
+        promises: &["P15"],
+        run: |context| Box::pin(synced::run(context)),
+        has_controls: false,
+        is_idle: false,
+    },
+    Group {
+        promises: &["P16"],
+        run: |context| Box::pin(spans::run(context)),
+        has_controls: false,
+        is_idle: false,
+    },
+    Group {
+        promises: &["P17"],
+        run: |context| Box::pin(held::run(context)),
+        has_controls: false,
+        is_idle: false,
+    },
+    Group {
+        promises: &["P18"],
+        run: |context| Box::pin(replies::run(context)),
+        has_controls: false,
+        is_idle: false,
+    },
 ];
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    if let Some(code) = held::role().await {
+        return code;
+    }
     match run(Options::parse()).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

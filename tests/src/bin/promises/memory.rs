@@ -79,7 +79,7 @@ pub(crate) async fn run(context: Context) {
         held.bytes(),
     );
     context.record(bytes.at_most(1).detail(counts(0)));
-    let what = "slow handler: held / (budget + batch at hand), max";
+    let what = "slow handler: held / (budget + one batch), max";
     let messages = Figure::new("P9", what, held.messages());
     context.record(messages.at_most(1).detail(counts(1)));
     if let Some(growth) = held.growth_mib() {
@@ -139,7 +139,7 @@ impl Held {
 }
 
 /// The resident size of this process.
-fn resident_mib() -> Option<f64> {
+pub(crate) fn resident_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status
         .lines()

@@ -12,7 +12,7 @@ use crate::subject::Subject;
 #[derive(Debug, Parser)]
 #[command(name = "promises")]
 pub(crate) struct Options {
-    /// Fewer and shorter runs: under two minutes in all, instead of under twenty
+    /// Fewer and shorter runs: under three minutes in all, instead of under thirty
     #[arg(long)]
     pub(crate) quick: bool,
     /// The seed of random choices, to repeat a run [default: random]

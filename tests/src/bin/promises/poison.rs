@@ -150,10 +150,15 @@ async fn payloads(context: &Context) {
         "reconnects": stats.feed.reconnects,
     });
     let next = percent(handled, all);
-    let figure = Figure::new("P10", "next good message handled behind poison", next).unit("%");
+    let figure = Figure::new("P10", "good messages handled after a bad payload", next).unit("%");
     context.record(figure.must_be(100).detail(detail));
     let alive = percent(alive as u64, GOOD.len() as u64);
-    let figure = Figure::new("P10", "handlers alive behind poison", alive).unit("%");
+    let figure = Figure::new(
+        "P10",
+        "handlers that still run after all bad payloads",
+        alive,
+    )
+    .unit("%");
     context.record(figure.must_be(100));
 }
 
@@ -183,7 +188,12 @@ async fn too_large(context: &Context) {
         handled += bench.next_handled().await;
     }
     let part = percent(handled as u64, 2 * GOOD.len() as u64);
-    let figure = Figure::new("P10", "next good message handled behind 33 MB", part).unit("%");
+    let figure = Figure::new(
+        "P10",
+        "good messages handled after a payload of 33 MB",
+        part,
+    )
+    .unit("%");
     let reconnects = bench.handle.stats().feed.reconnects;
     context.record(
         figure
@@ -216,7 +226,7 @@ async fn frames(context: &Context) {
         }
     }
     let part = percent(handled, injected * GOOD.len() as u64);
-    let figure = Figure::new("P10", "next good message handled behind bad frames", part).unit("%");
+    let figure = Figure::new("P10", "good messages handled after bad frames", part).unit("%");
     let feed = bench.handle.stats().feed;
     context.record(figure.must_be(100).detail(json!({
         "frames": injected,
