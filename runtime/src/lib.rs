@@ -150,7 +150,7 @@ pub use extract::{
 pub use failure::{Failure, FailureHook, FailureKind, FailureSink};
 pub use gap::{Gap, GapCause, Missed};
 pub use handler::{GapHandler, Handler, IntoAnswer, IntoOutcome, Spec};
-pub use health::{Health, HealthChanges, HealthReason, NotConfirmed, Stall};
+pub use health::{Health, HealthChanges, HealthReason, NotConfirmed, NotSynced, Stall};
 pub use message::{Codec, MessageDescriptor, PushMessage, ToPayload};
 pub use publish::{Answer, Publish, Publishable, Publisher, Publishing};
 pub use push::{ConnectionEvent, OwnedPush, Push, RawPush};

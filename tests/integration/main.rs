@@ -34,6 +34,7 @@ mod signals;
 mod starting;
 mod stopping;
 mod support;
+mod synced;
 mod tireless;
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
 mod tls;
@@ -62,6 +63,7 @@ use settings::*;
 use signals::*;
 use starting::*;
 use stopping::*;
+use synced::*;
 use unix_sockets::*;
 use waiting::*;
 use wiring::*;
@@ -212,6 +214,11 @@ fn on_each_link(suite: Suite) -> Suite {
             failures_that_wait_for_the_hook_are_limited_in_bytes,
             a_required_handler_that_stalls_is_named_and_the_others_continue,
             a_stalled_gap_handler_is_named,
+            a_subscriber_is_ready_when_each_gap_is_handled,
+            a_gap_behind_messages_that_wait_is_not_handled,
+            a_gap_handler_that_fails_is_reported_at_once,
+            a_lag_affects_readiness_only_if_the_handler_is_required,
+            a_paused_required_handler_that_loses_messages_is_not_ready,
             an_outage_and_a_shutdown_are_reported_with_their_reasons,
             a_denied_name_is_a_reason_not_to_be_ready,
             a_deaf_process_ends_with_its_exit_code,

@@ -163,10 +163,10 @@ pub(crate) async fn a_publishers_timeout_may_be_zero_or_huge(server: Server) {
         .await
         .unwrap();
     let hasty = Publisher::new(server.url()).unwrap().timeout(NONE);
-    let error = within("an error", hasty.publish_to("a", "1"))
-        .await
-        .unwrap_err();
-    assert!(error.is_connection() || error.is_timeout(), "{error}");
+    // On a fast connection, the reply may arrive before the timer fires.
+    if let Err(error) = within("an end", hasty.publish_to("a", "1")).await {
+        assert!(error.is_connection() || error.is_timeout(), "{error}");
+    }
 }
 
 pub(crate) async fn a_sinks_length_may_be_zero_or_huge(server: RealServer) {

@@ -148,6 +148,7 @@ impl Way {
                 spec,
                 Failures::default(),
                 Extensions::default(),
+                Arc::default(),
             ));
             contexts.push(Arc::clone(&context));
             let delivering = crate::delivery::run(

@@ -93,7 +93,7 @@ pub(crate) use fence::Fence;
 pub(crate) use receiver::{BacklogMeter, Receiver};
 pub(crate) use segments::GapStart;
 pub(crate) use shared::Shared;
-pub(crate) use state::{Appended, Received};
+pub(crate) use state::{Appended, Known, Received};
 
 #[cfg(test)]
 pub(crate) mod tests;

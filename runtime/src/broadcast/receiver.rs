@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::queue::Position;
 use super::shared::Shared;
-use super::state::{Backlog, Reader, Received};
+use super::state::{Backlog, Known, Reader, Received};
 use crate::push::Batch;
 use crate::util::clock;
 
@@ -62,8 +62,8 @@ impl Drop for Receiver {
     }
 }
 
-/// Reads the backlog of one receiver, for the statistics.
-#[derive(Debug)]
+/// Reads the backlog of one receiver, for the statistics and the health.
+#[derive(Clone, Debug)]
 pub(crate) struct BacklogMeter {
     shared: Arc<Shared>,
     reader: usize,
@@ -72,6 +72,11 @@ pub(crate) struct BacklogMeter {
 impl BacklogMeter {
     pub(crate) fn backlog(&self) -> Backlog {
         self.shared.backlog(self.reader)
+    }
+
+    /// Returns which losses there are for the reader to know of.
+    pub(crate) fn losses(&self) -> Known {
+        self.shared.lock().losses(self.reader)
     }
 }
 

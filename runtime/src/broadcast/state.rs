@@ -32,12 +32,23 @@ pub(crate) struct Backlog {
     pub(crate) missed: u64,
 }
 
+/// Which losses a reader knows of, or how many there are to know of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// The segment whose beginning was reported.
+    pub(crate) segment: u64,
+    /// How many pushes were dropped before the reader could receive them.
+    pub(crate) missed: u64,
+}
+
 /// A gap, a batch, or a gap and the batch after it.
 ///
 /// Both come together so that a handler which needs long for each gap still receives messages.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) gap: Option<Gap>,
+    /// What the reader knows once the gap is reported.
+    pub(crate) known: Known,
     /// How many pushes were dropped before the batch. The gap includes them.
     #[cfg(test)]
     pub(crate) missed: u64,
@@ -148,8 +159,10 @@ impl ChannelState {
             let initial = self.segments.gap(reported, segment, None);
             self.readers[reader].reported = segment;
             self.release();
+            let missed = self.readers[reader].missed;
             return Some(Received {
                 gap: Some(initial),
+                known: Known { segment, missed },
                 #[cfg(test)]
                 missed: 0,
                 batch: None,
@@ -169,6 +182,7 @@ impl ChannelState {
         let previous = std::mem::replace(&mut reader.reported, segment);
         reader.position = position;
         reader.missed += missed;
+        let known_missed = reader.missed;
         if let Some((batch, _)) = &batch {
             reader.fence = batch.fence;
         }
@@ -178,6 +192,10 @@ impl ChannelState {
         }
         Some(Received {
             gap,
+            known: Known {
+                segment,
+                missed: known_missed,
+            },
             #[cfg(test)]
             missed,
             batch,
@@ -192,6 +210,14 @@ impl ChannelState {
             superseded: self.queue.superseded(),
             missed: reader.missed + self.queue.missing(reader.position),
         })
+    }
+
+    /// Returns which losses there are for a reader to know of.
+    pub(super) fn losses(&self, reader: usize) -> Known {
+        Known {
+            segment: self.segments.current(),
+            missed: self.backlog(reader).missed,
+        }
     }
 
     /// Records that a reader made progress. Returns the waker of the link if there is room now.

@@ -1,8 +1,12 @@
+use std::sync::Arc;
+
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::counters::Counters;
 use super::pause::PauseGate;
-use crate::failure::{Failures, ReportLimits};
+use super::sync_state::SyncState;
+use crate::failure::{Failures, ReportLimits, UNMATCHED};
 use crate::handler::Spec;
 use crate::push::Extensions;
 use crate::util::{Mutex, RateLimit};
@@ -19,23 +23,34 @@ pub(crate) struct HandlerContext {
     /// The worker tasks of the current run of the loop.
     pub(crate) worker_tasks: Mutex<Vec<AbortHandle>>,
     pub(crate) gate: PauseGate,
+    /// Which losses are handled.
+    pub(crate) sync: SyncState,
     /// The queue for deliveries that failed.
     pub(crate) failures: Failures,
     /// Limits the log lines about failed deliveries.
     pub(crate) reports: ReportLimits,
     /// Limits the log lines about gaps of a slow handler.
     pub(crate) lags: RateLimit,
+    /// Limits the log lines about channels that no template matches.
+    pub(crate) unmatched: RateLimit,
     /// Values that accompany each push to the handler.
     pub(crate) extensions: Extensions,
 }
 
 impl HandlerContext {
-    pub(crate) fn new(spec: Spec, failures: Failures, extensions: Extensions) -> Self {
+    /// `synced` is notified when a gap handler has succeeded or failed.
+    pub(crate) fn new(
+        spec: Spec,
+        failures: Failures,
+        extensions: Extensions,
+        synced: Arc<Notify>,
+    ) -> Self {
         let worker_tasks = match spec.workers {
             1 => 0,
             count => count,
         };
         let reports = ReportLimits::new(&spec);
+        let unmatched = RateLimit::new(spec.name.clone(), UNMATCHED);
         let lags = RateLimit::new(spec.name.clone(), "messages may be missing");
         Self {
             spec,
@@ -43,9 +58,11 @@ impl HandlerContext {
             workers: (0..worker_tasks).map(|_| Counters::default()).collect(),
             worker_tasks: Mutex::default(),
             gate: PauseGate::default(),
+            sync: SyncState::new(synced),
             failures,
             reports,
             lags,
+            unmatched,
             extensions,
         }
     }
@@ -54,6 +71,7 @@ impl HandlerContext {
     pub(crate) fn flush_log(&self) {
         self.reports.flush();
         self.lags.flush();
+        self.unmatched.flush();
     }
 
     /// Returns the counters of the loop, then those of each worker.

@@ -37,9 +37,12 @@ pub(crate) async fn run<S, H>(
 async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
     report_gaps(loop_state, &mut executor).await;
     'deliveries: while executor.context().gate.wait_until_open().await
-        && let Some(Received { gap, batch, .. }) = loop_state.receiver.recv().await
+        && let Some(Received {
+            gap, batch, known, ..
+        }) = loop_state.receiver.recv().await
     {
         if let Some(gap) = gap {
+            loop_state.known = known;
             loop_state.push_gap(gap, executor.context());
             report_gaps(loop_state, &mut executor).await;
         }
@@ -67,4 +70,5 @@ async fn report_gaps(loop_state: &mut LoopState, executor: &mut impl Executor) {
         Box::pin(executor.report(gap)).await;
         loop_state.pop_gap();
     }
+    executor.context().sync.handled(loop_state.known);
 }

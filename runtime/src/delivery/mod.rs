@@ -66,6 +66,7 @@ mod pause;
 mod pool;
 mod resume;
 mod snapshot;
+mod sync_state;
 mod worker;
 
 pub(crate) use context::HandlerContext;
@@ -73,3 +74,4 @@ pub(crate) use counters::{Counters, add};
 pub(crate) use handler_loop::run;
 pub(crate) use pause::PauseGate;
 pub(crate) use resume::{LoopState, SharedLoopState};
+pub(crate) use sync_state::Unhandled;

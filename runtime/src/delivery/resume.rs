@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::context::HandlerContext;
 use super::counters::add;
-use crate::broadcast::Receiver;
+use crate::broadcast::{Known, Receiver};
 use crate::gap::{Gap, GapCause, Missed};
 use crate::util::{clock, drop_caught, runs_without_panic};
 
@@ -23,6 +23,8 @@ pub(crate) struct LoopState {
     pub(crate) workers: JoinSet<()>,
     /// The gaps that are not reported yet, oldest first.
     gaps: VecDeque<Gap>,
+    /// The losses that are known once those gaps are reported.
+    pub(crate) known: Known,
 }
 
 /// The lock is held by one run of the loop; the next run waits until the previous one is gone.
@@ -34,6 +36,7 @@ impl LoopState {
             receiver,
             workers: JoinSet::new(),
             gaps: VecDeque::new(),
+            known: Known::default(),
         }))
     }
 
@@ -64,6 +67,7 @@ impl LoopState {
                 since: heard,
                 until: clock::wall(),
             };
+            context.sync.restarted();
             self.push_gap(gap, context);
         }
     }

@@ -7,12 +7,12 @@ use super::context::HandlerContext;
 use super::counters::add;
 use super::executor::Executor;
 use crate::error::WithCauses;
-use crate::failure::Report;
+use crate::failure::{Report, log_unmatched};
 use crate::gap::Gap;
 use crate::handler::{Handler, Outcome};
 use crate::push::{Batch, Push};
 use crate::util::{
-    Backoff, Ended, PanicMessage, Timer, attempt, attempt_within, drop_caught, runs_without_panic,
+    Backoff, Ended, PanicMessage, Timer, attempt, attempt_within, runs_without_panic,
 };
 
 /// Runs a handler for one push after another, and counts the outcome of each delivery.
@@ -62,7 +62,10 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         let push = Push::new(batch, index, &spec.subscriptions).to_handler(&context.extensions);
         add(&counters.position, 1);
         if !push.is_of_template() {
-            return counters.record(Outcome::Unmatched);
+            counters.record(Outcome::Unmatched);
+            return context
+                .unmatched
+                .report(|suppressed| log_unmatched(spec, push, suppressed));
         }
         counters.running.store(1, Release);
         let slot = pin!(None);
@@ -104,7 +107,12 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
     /// Reports a gap to the handler until the gap handler succeeds: data that the handler keeps up
     /// to date from its messages is wrong until then.
     async fn report_gap(&mut self, gap: &Gap) {
-        let HandlerContext { spec, counters, .. } = &*self.context;
+        let HandlerContext {
+            spec,
+            counters,
+            failures,
+            ..
+        } = &*self.context;
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
         // Stays set until the gap handler succeeds: one that keeps failing blocks the messages just
         // like one that hangs, so it counts as stalled too.
@@ -112,16 +120,25 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         loop {
             let make = || self.handler.handle_gap(gap, &self.state);
             let problem = match attempt(pin!(None), make).await {
-                Ended::Returned(Ok(())) => return counters.telling.store(0, Release),
+                Ended::Returned(Ok(())) => {
+                    self.context.sync.succeeded();
+                    return counters.telling.store(0, Release);
+                }
                 Ended::Returned(Err(fault)) => {
                     let text = WithCauses(&fault).to_string();
-                    drop_caught(fault);
+                    let panic = PanicMessage::default();
+                    runs_without_panic(|| failures.report_gap(spec, gap, Some(fault), panic));
                     text
                 }
-                Ended::Panicked(message) => message.to_string(),
+                Ended::Panicked(message) => {
+                    let text = message.to_string();
+                    failures.report_gap(spec, gap, None, message);
+                    text
+                }
                 Ended::TimedOut => unreachable!("a gap handler has no timeout"),
             };
             add(&counters.gap_failures, 1);
+            self.context.sync.failed(problem.clone());
             let delay = backoff.next();
             runs_without_panic(|| {
                 tracing::error!(

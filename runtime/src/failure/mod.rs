@@ -37,15 +37,17 @@ mod sink;
 
 pub(crate) use hook::{BoxedHook, boxed, run};
 pub(crate) use queue::{Failures, Limit};
-pub(crate) use report::{Report, ReportLimits};
+pub(crate) use report::{Report, ReportLimits, UNMATCHED, log_unmatched};
 pub use sink::FailureSink;
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::error::{BoxError, Fault, WithCauses};
+use crate::gap::Gap;
 use crate::handler::{IntoOutcome, Outcome};
 use crate::push::OwnedPush;
+use crate::subscription::Subscription;
 use crate::util::{Contained, Escaped, PanicMessage};
 
 /// A delivery that was rejected, failed, panicked or timed out, as it is passed to
@@ -58,6 +60,7 @@ pub struct Failure {
     fault: Contained<Fault>,
     panic: PanicMessage,
     push: OwnedPush,
+    gap: Option<Gap>,
 }
 
 /// The kind of a failure.
@@ -72,6 +75,9 @@ pub enum FailureKind {
     Panicked,
     /// The handler took longer than its timeout.
     TimedOut,
+    /// The handler's gap handler returned an error or panicked. It is called again, and the handler
+    /// gets no message until it succeeds.
+    GapNotHandled,
 }
 
 impl FailureKind {
@@ -87,7 +93,7 @@ impl FailureKind {
     }
 
     /// Returns the name of the counter in [`HandlerStats`](crate::HandlerStats): `rejected`,
-    /// `failed`, `panicked` or `timed_out`.
+    /// `failed`, `panicked`, `timed_out` or `gap_failures`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -95,6 +101,7 @@ impl FailureKind {
             Self::Failed => "failed",
             Self::Panicked => "panicked",
             Self::TimedOut => "timed_out",
+            Self::GapNotHandled => "gap_failures",
         }
     }
 }
@@ -119,6 +126,17 @@ impl Failure {
             fault: Contained::new(fault),
             panic: PanicMessage::default(),
             push,
+            gap: None,
+        }
+    }
+
+    /// Creates a failure of a gap handler, for unit tests of hooks. The channel and the payload of its
+    /// push are empty.
+    pub fn of_gap(handler: impl Into<Cow<'static, str>>, gap: Gap, fault: Option<Fault>) -> Self {
+        let push = OwnedPush::new(Subscription::channel(""), "", "");
+        Self {
+            gap: Some(gap),
+            ..Self::new(handler, FailureKind::GapNotHandled, fault, push)
         }
     }
 
@@ -177,6 +195,12 @@ impl Failure {
             Some(fault) => WithCauses(fault).to_string(),
             None => self.reason(),
         }
+    }
+
+    /// Returns the gap that the gap handler could not handle; `None` for a delivery.
+    #[must_use]
+    pub fn gap(&self) -> Option<&Gap> {
+        self.gap.as_ref()
     }
 
     /// Returns the push that was delivered.

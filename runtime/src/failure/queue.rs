@@ -6,6 +6,7 @@ use tokio::sync::Notify;
 
 use super::{Failure, FailureKind};
 use crate::error::Fault;
+use crate::gap::Gap;
 use crate::handler::{Outcome, Spec};
 use crate::push::Push;
 use crate::telemetry::FailureStats;
@@ -100,6 +101,26 @@ impl Failures {
                 ..Failure::new(spec.name.clone(), kind, fault, push.to_owned())
             });
             if !is_queued {
+                queue.count_drop(&spec.name);
+            }
+        }
+    }
+
+    /// Queues a failure of the gap handler for the hook.
+    pub(crate) fn report_gap(
+        &self,
+        spec: &Spec,
+        gap: &Gap,
+        fault: Option<Fault>,
+        panic: PanicMessage,
+    ) {
+        if let Some(queue) = &self.0 {
+            let bytes = size_of::<Failure>() + panic.as_str().map_or(0, str::len);
+            let failure = || Failure {
+                panic,
+                ..Failure::of_gap(spec.name.clone(), gap.clone(), fault)
+            };
+            if !queue.push(bytes, failure) {
                 queue.count_drop(&spec.name);
             }
         }

@@ -69,6 +69,21 @@ const FAILED: &str = "handler failed";
 const PANICKED: &str = "handler panicked";
 const TIMED_OUT: &str = "handler timed out";
 
+pub(crate) const UNMATCHED: &str = "channel not matched by the template";
+
+/// Logs a push whose channel the glob matches and the template does not.
+pub(crate) fn log_unmatched(spec: &Spec, push: Push<'_>, suppressed: u64) {
+    let subscription = push.subscription();
+    tracing::warn!(
+        target: "redis_push", handler = &*spec.name,
+        channel = %Escaped(push.channel()),
+        %subscription,
+        suppressed,
+        "{UNMATCHED}: a param ends at `.`, `:` and `/`; one with a star, such as `{{name*}}`, takes the \
+         rest"
+    );
+}
+
 /// The rate limits of the log lines about one handler's failed deliveries. There is one for each
 /// outcome, so that a flood of one does not hide the other.
 #[derive(Debug)]

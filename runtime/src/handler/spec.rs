@@ -109,8 +109,9 @@ impl Spec {
         self
     }
 
-    /// Records the name of the gap handler, for the [wiring](crate::Wiring). To call it is up to
-    /// [`Handler::handle_gap`](crate::Handler::handle_gap).
+    /// Records the name of the gap handler, for the [wiring](crate::Wiring) and the
+    /// [health](crate::Health): the subscriber is not ready while a gap is not handled. To call it is
+    /// up to [`Handler::handle_gap`](crate::Handler::handle_gap).
     #[must_use]
     pub fn on_gap(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.on_gap = Some(name.into());

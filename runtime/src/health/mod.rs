@@ -41,8 +41,10 @@ use serde::{Deserialize, Serialize};
 ///
 /// *Live*: its internal tasks run, whatever Redis does. A process that is not live should be
 /// restarted. *Ready*: every subscription is confirmed on the current connection, the last `PING` was
-/// answered in time, and no [required](crate::Spec::required) handler is stalled. A process that is
-/// not ready may miss messages; it becomes ready again without intervention.
+/// answered in time, no [required](crate::Spec::required) handler is stalled, and the handlers are
+/// *synced*: every gap handler has succeeded since messages may last have been lost on the connection,
+/// and no required handler has a lag that it does not know of. A process that is not ready may miss
+/// messages, or work with what is out of date; it becomes ready again without intervention.
 ///
 /// ```
 /// # use redis_push::{Subscriber, handlers, push_handler, testing::Broker};
@@ -67,6 +69,10 @@ pub struct Health {
     pub not_ready: Vec<HealthReason>,
     /// The handlers that have run for longer than their stall limit, required or not.
     pub stalled: Vec<Stall>,
+    /// The handlers that are not synced: they may have lost something that their gap handler has not
+    /// handled yet. Listed are those with a gap handler and the required ones.
+    #[serde(default)]
+    pub not_synced: Vec<NotSynced>,
     /// How long the last answer to a `PING` took.
     pub ping_rtt: Option<Duration>,
     /// How long ago a `PING`, or the greeting of a connection, was last answered.
@@ -96,6 +102,9 @@ pub enum HealthReason {
     },
     /// A required handler has run for longer than its stall limit.
     Stalled(Stall),
+    /// A gap handler has not succeeded since messages may have been lost on the connection, or a
+    /// required handler has lagged and does not know of it yet.
+    NotSynced(NotSynced),
     /// An internal task has exited, and is not restarted yet.
     TaskEnded {
         /// The task, described in words.
@@ -134,6 +143,23 @@ pub struct Stall {
     pub required: bool,
 }
 
+/// A handler that has not handled what it may have lost. What it keeps up to date from its messages is
+/// wrong until then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct NotSynced {
+    /// The handler's name.
+    pub handler: String,
+    /// Whether only its buffer has dropped messages. Otherwise messages may have been lost on the
+    /// connection. The handler may not know of either yet, if messages wait before the gap.
+    pub only_lagged: bool,
+    /// Whether the handler is required. Only then does a lag affect readiness: otherwise a load peak
+    /// would take every replica of a service out of rotation.
+    pub required: bool,
+    /// Why the gap handler last failed, if it has not succeeded since.
+    pub error: Option<String>,
+}
+
 impl Health {
     /// Whether the subscriber's internal tasks run.
     #[must_use]
@@ -158,6 +184,7 @@ impl Health {
             not_live: self.not_live.iter().map(timeless).collect(),
             not_ready: self.not_ready.iter().map(timeless).collect(),
             stalled: self.stalled.iter().map(Stall::timeless).collect(),
+            not_synced: self.not_synced.clone(),
             ping_rtt: None,
             since_ping: None,
         }
@@ -172,6 +199,7 @@ impl HealthReason {
             Self::Stalled(stall) => *stall = stall.timeless(),
             Self::NotConnected { .. }
             | Self::NotConfirmed { .. }
+            | Self::NotSynced(_)
             | Self::TaskEnded { .. }
             | Self::ShuttingDown => {}
         }
@@ -231,6 +259,7 @@ impl fmt::Display for HealthReason {
             }
             Self::PingLate { since } => write!(f, "last PING answered {} ago", Rounded(*since)),
             Self::Stalled(stall) => stall.fmt(f),
+            Self::NotSynced(not_synced) => not_synced.fmt(f),
             Self::TaskEnded { task } => write!(f, "{task} has exited"),
             Self::TaskLate { task, since } => {
                 write!(f, "{task} has not run for {}", Rounded(*since))
@@ -245,6 +274,22 @@ impl fmt::Display for NotConfirmed {
         f.write_str(&self.subscription)?;
         match &self.denied {
             Some(reason) => write!(f, " ({reason})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for NotSynced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let required = if self.required { "required " } else { "" };
+        let what = if self.only_lagged { "lag" } else { "gap" };
+        let Self { handler, .. } = self;
+        write!(
+            f,
+            "{required}handler `{handler}` has not handled a {what} yet"
+        )?;
+        match &self.error {
+            Some(error) => write!(f, " ({error})"),
             None => Ok(()),
         }
     }

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::changes::HealthChanges;
 use super::watchdog::Watch;
-use super::{Health, HealthReason, NotConfirmed, Stall};
-use crate::delivery::HandlerContext;
+use super::{Health, HealthReason, NotConfirmed, NotSynced, Stall};
+use crate::broadcast::BacklogMeter;
+use crate::delivery::{HandlerContext, Unhandled};
 use crate::dispatch::{Dispatcher, SubscriptionState};
 use crate::session::{Heartbeat, LastSeen, Phase, Status};
 use crate::tasks::{TaskName, Tasks};
@@ -37,6 +38,10 @@ pub(crate) struct HealthMonitor {
 pub(crate) struct Sources {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) contexts: Vec<Arc<HandlerContext>>,
+    /// The backlog of each of these handlers.
+    pub(crate) meters: Vec<BacklogMeter>,
+    /// Notified when a gap handler has succeeded or failed.
+    pub(crate) synced: Arc<Notify>,
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: Arc<Tasks>,
@@ -100,6 +105,12 @@ impl HealthMonitor {
                 }
             }
         }
+        health.not_synced = self.not_synced();
+        let required = |not_synced: &&NotSynced| not_synced.required || !not_synced.only_lagged;
+        let reasons = health.not_synced.iter().filter(required).cloned();
+        health
+            .not_ready
+            .extend(reasons.map(HealthReason::NotSynced));
         let required_stalls = stalled.iter().filter(|stall| stall.required);
         health
             .not_ready
@@ -161,6 +172,31 @@ impl HealthMonitor {
             missing: missing.collect(),
             total,
         }
+    }
+
+    /// Returns the handlers that have lost something which their gap handler has not handled yet, or
+    /// which they do not know of yet because it lies behind messages that wait.
+    fn not_synced(&self) -> Vec<NotSynced> {
+        let Sources {
+            contexts, meters, ..
+        } = &self.sources;
+        let each = contexts.iter().zip(meters);
+        each.filter_map(|(context, meter)| {
+            let spec = &context.spec;
+            if spec.on_gap.is_none() && !spec.required {
+                return None;
+            }
+            let unhandled = context.sync.unhandled(meter.losses())?;
+            let only_lagged = unhandled == Unhandled::Lag;
+            // Without a gap handler, a lost connection has no consequence for the handler.
+            (spec.on_gap.is_some() || only_lagged).then(|| NotSynced {
+                handler: spec.name.to_string(),
+                only_lagged,
+                required: spec.required,
+                error: context.sync.problem(),
+            })
+        })
+        .collect()
     }
 
     fn stalled(&self) -> Vec<Stall> {

@@ -122,7 +122,7 @@ impl HandlerContext {
 
 impl HealthMonitor {
     /// Looks for stalled handlers and publishes the health: at intervals, whenever a task goes down or
-    /// runs again, and whenever the status of the session changes.
+    /// runs again, whenever the status of the session changes, and whenever a gap is handled.
     pub(crate) async fn keep_watching(self: Arc<Self>) {
         let mut watch = self.watch.lock().await;
         let mut status = self.sources.status.clone();
@@ -136,6 +136,7 @@ impl HealthMonitor {
                 () = tokio::time::sleep(watch.pause) => {}
                 Ok(()) = status.changed() => {}
                 _ = tasks.changed() => {}
+                () = self.sources.synced.notified() => {}
             }
         }
     }

@@ -67,6 +67,8 @@ impl Handle {
         let mut status = self.status.clone();
         // The receivers exist before the check, so no change is missed.
         while !self.is_ready() && !self.monitor.is_shutting_down() {
+            // Otherwise a state that nobody has published yet could end without a change.
+            self.monitor.publish();
             tokio::select! {
                 _ = changes.changed() => {}
                 Ok(()) = status.changed() => {}

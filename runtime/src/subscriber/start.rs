@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, OnceCell, watch};
+use tokio::sync::{Mutex, Notify, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::callers::Callers;
@@ -73,6 +73,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             }
             None => Failures::default(),
         };
+        let synced = Arc::new(Notify::new());
         let mut broadcasts = Broadcasts::default();
         let mut handlers = Vec::new();
         let state = Arc::new(state);
@@ -85,6 +86,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
                 spec,
                 failures.clone(),
                 extensions.clone(),
+                Arc::clone(&synced),
             ));
             handlers.push((spawn, context, LoopState::new(receiver), meter));
         }
@@ -100,6 +102,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
                 .iter()
                 .map(|(_, context, ..)| Arc::clone(context))
                 .collect(),
+            synced,
+            meters: handlers.iter().map(|(.., meter)| meter.clone()).collect(),
             status: watched.clone(),
             stop: stop.clone(),
             tasks: Arc::clone(&tasks),
