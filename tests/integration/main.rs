@@ -189,6 +189,7 @@ fn on_each_link(suite: Suite) -> Suite {
             workers_keep_the_order_of_a_key,
             a_paused_handler_waits_and_loses_nothing_its_buffer_holds,
             deliveries_of_paused_workers_end_before_a_shutdown,
+            paused_workers_finish_only_the_deliveries_under_way,
             a_latest_queue_keeps_the_newest_message_of_each_channel,
             drop_newest_keeps_the_oldest_messages,
             a_payload_that_is_too_large_is_dropped_and_reported,

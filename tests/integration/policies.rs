@@ -225,6 +225,40 @@ pub(crate) async fn deliveries_of_paused_workers_end_before_a_shutdown(server: S
     balanced(&report.stats);
 }
 
+pub(crate) async fn paused_workers_finish_only_the_deliveries_under_way(server: Server) {
+    const WORKERS: u64 = 2;
+    const MESSAGES: u64 = 30;
+    let (gate, closed) = watch::channel(false);
+    let (mount, mut journal) = gated(on("a").workers(WORKERS as usize), closed);
+    let handle = start(server.url(), [mount]).await;
+    journal.begins().await;
+    for number in 0..MESSAGES {
+        server.publish("a", &number.to_string()).await;
+    }
+    received(&handle, MESSAGES).await;
+    eventually("a delivery of each worker", async || {
+        handle.stats().handlers[0].running == WORKERS
+    })
+    .await;
+    handle.pause("a").unwrap();
+    gate.send_replace(true);
+    eventually("the end of both deliveries", async || {
+        handle.stats().handlers[0].running == 0
+    })
+    .await;
+    let counts = &handle.stats().handlers[0];
+    assert_eq!(
+        (counts.handled, counts.queued),
+        (WORKERS, MESSAGES - WORKERS)
+    );
+    handle.resume("a").unwrap();
+    eventually("every delivery", async || {
+        handle.stats().handlers[0].handled == MESSAGES
+    })
+    .await;
+    balanced(&handle.shutdown(Duration::from_secs(5)).await.stats);
+}
+
 pub(crate) async fn a_latest_queue_keeps_the_newest_message_of_each_channel(server: Server) {
     let (mount, mut journal) = recorder_of(quotes().overflow(Overflow::Latest));
     let handle = start(server.url(), [mount]).await;

@@ -54,8 +54,9 @@
 //! handler. The tasks share one queue; with `ordered_by`, each has a queue of its own, and all
 //! pushes with the same key go to the same queue. At most four pushes for each worker, or one
 //! that is large, are in flight, so the backlog stays in the broadcast channel, where its budget applies. A gap is a
-//! barrier: the loop waits until no push is in flight, then reports the gap, then continues. A
-//! pause does not stop the pushes that are in flight already. Each worker has its own counters.
+//! barrier: the loop waits until no push is in flight, then reports the gap, then continues. During
+//! a pause the pushes in flight wait, except those whose delivery has begun. Each worker has its own
+//! counters.
 
 mod context;
 mod counters;

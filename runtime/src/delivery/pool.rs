@@ -153,9 +153,10 @@ async fn work<S: Send + Sync + 'static, H: Handler<S>>(mut worker: Worker<S, H>,
     loop {
         // A separate statement, so that the queue is unlocked while this worker handles the push.
         let job = queue.lock().await.recv().await;
-        let Some(job) = job.filter(|_| !worker.context.gate.is_over()) else {
+        let Some(job) = job else { return };
+        if !worker.context.gate.wait_until_open().await {
             return;
-        };
+        }
         // Workers are not restarted, so a panic must not end one.
         if caught(|| worker.handle(&job.batch, job.index))
             .await

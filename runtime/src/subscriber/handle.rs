@@ -150,9 +150,8 @@ impl Handle {
     }
 
     /// Pauses a handler: its messages stay in its buffer, and messages that do not fit are dropped
-    /// as at any other time. A delivery under way continues. With
-    /// [`workers`](crate::Spec::workers), so do the messages that the workers have received already:
-    /// at most four for each of them.
+    /// as at any other time. A delivery under way continues: at most one, or one for each of the
+    /// [`workers`](crate::Spec::workers).
     ///
     /// A shutdown delivers nothing to a paused handler; its waiting messages are counted
     /// `cancelled`.
