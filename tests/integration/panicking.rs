@@ -26,6 +26,11 @@ struct Bomb {
 impl Bomb {
     const READY: Self = Self { is_pending: false };
     const PENDING: Self = Self { is_pending: true };
+
+    /// Unlike `then_some`, does not drop a bomb that is not wanted.
+    fn only_if(is_wanted: bool) -> Option<Self> {
+        if is_wanted { Some(Self::READY) } else { None }
+    }
 }
 
 impl Future for Bomb {
@@ -225,7 +230,7 @@ pub(crate) async fn a_hook_that_panics_in_any_way_gets_the_next_failure(server: 
             async move {
                 // Its text and its destructor must not panic.
                 let _ = (failure.reason(), failure.detail(), format!("{failure:?}"));
-                let _bomb = (call == 1).then(|| Bomb::READY);
+                let _bomb = Bomb::only_if(call == 1);
                 if call == 2 {
                     Bomb::READY.await.map_err(|fault| fault.to_string())?;
                 }
@@ -292,7 +297,7 @@ pub(crate) async fn a_provider_that_panics_in_any_way_costs_only_an_attempt(serv
             let call = calls.fetch_add(1, SeqCst);
             assert!(call > 0, "panic before the future exists");
             async move {
-                let _bomb = (call == 1).then(|| Bomb::READY);
+                let _bomb = Bomb::only_if(call == 1);
                 if call == 2 {
                     std::future::pending::<()>().await;
                 }

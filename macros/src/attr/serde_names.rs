@@ -1,6 +1,6 @@
 //! The names by which serde reads a field from a payload.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::TokenTree;
 use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
@@ -90,7 +90,7 @@ fn text_to_read(option: &SerdeOption) -> Option<String> {
         return None;
     };
     let parse = Punctuated::<MetaNameValue, Token![,]>::parse_terminated;
-    let pairs = Parser::parse2(parse, TokenStream::from(group.stream())).ok()?;
+    let pairs = Parser::parse2(parse, group.stream()).ok()?;
     let to_read = pairs.iter().find(|pair| pair.path.is_ident("deserialize"));
     to_read.and_then(|pair| text(&pair.value))
 }

@@ -28,7 +28,7 @@ impl Partitioner {
         let key = spec.ordered_by.clone()?;
         Some(Self {
             names: names_of(
-                &key,
+                key.clone(),
                 spec.message.as_ref().map_or(&[], |message| message.names),
             ),
             key,
@@ -64,27 +64,24 @@ impl Partitioner {
 }
 
 /// Returns the names in the payload of the field that the key names, in the payload or else in the type.
-fn names_of(
-    key: &Cow<'static, str>,
-    fields: &[(&'static str, &'static [&'static str])],
-) -> Vec<Cow<'static, str>> {
-    let all = |is_named: &dyn Fn(&&(&str, &[&str])) -> bool| -> Vec<_> {
-        let named = fields.iter().filter(|field| is_named(field));
-        named
-            .flat_map(|(_, names)| names.iter().copied().map(Cow::Borrowed))
-            .collect()
-    };
-    let mut names = all(&|(_, names)| names.contains(&&**key));
-    if names.is_empty() {
-        names = all(&|(field, _)| *field == &**key);
+fn names_of(key: Cow<'static, str>, fields: &[Names]) -> Vec<Cow<'static, str>> {
+    let by_payload = fields.iter().filter(|(_, names)| names.contains(&&*key));
+    let mut found: Vec<_> = by_payload.collect();
+    if found.is_empty() {
+        found = fields.iter().filter(|(field, _)| *field == key).collect();
     }
-    match names.iter().position(|name| name == key) {
+    let names = found.iter().flat_map(|(_, names)| *names);
+    let mut names: Vec<_> = names.map(|name| Cow::Borrowed(*name)).collect();
+    match names.iter().position(|name| *name == key) {
         Some(at) => names.swap(0, at),
-        None if names.is_empty() => names.push(key.clone()),
+        None if names.is_empty() => names.push(key),
         None => {}
     }
     names
 }
+
+/// A field, and its names in the payload.
+type Names = (&'static str, &'static [&'static str]);
 
 /// Finds a field of an object and hashes its value.
 struct Find<'f> {
@@ -109,7 +106,7 @@ impl<'de> Visitor<'de> for Find<'_> {
                 }
                 // In another variant of the message, an alias may be the name of another field.
                 Some(_) if self.found.is_none() => {
-                    *self.found = map.next_value_seed(self.values)?
+                    *self.found = map.next_value_seed(self.values)?;
                 }
                 _ => _ = map.next_value::<IgnoredAny>()?,
             }
@@ -402,7 +399,7 @@ mod tests {
         );
         assert!(found[..4].iter().all(|one| *one == found[0]), "{found:?}");
         assert_ne!(found[0], found[4]);
-        let names = |key: &'static str| names_of(&key.into(), NAMES);
+        let names = |key: &'static str| names_of(key.into(), NAMES);
         assert_eq!(names("order"), ["order", "id", "order_id"]);
         assert_eq!(names("the_id"), ["id", "order", "order_id"]);
         assert_eq!(names("x"), ["x"]);
