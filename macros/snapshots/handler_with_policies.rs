@@ -19,14 +19,18 @@ struct on_order {}
 const _: () = {
     use ::redis_push::__private as __p;
     use __p::stand_in::*;
-    use resync as __Handler;
     const _: () = {
-        let _ = __Handler;
+        let _ = resync;
         ::core::assert!(
             __Handler::IS_HANDLER,
             "`resync` is not a gap handler; annotate it with `#[gap_handler]`"
         )
     };
+    #[allow(unused_macros)]
+    macro_rules! resync {
+        () => {};
+    }
+    use resync as __Handler;
     const __CHECKS: __p::ArgumentChecks<App> = {
         let mut __checks = __p::ArgumentChecks::<App>::PATTERN;
         __checks.arg::<&'static [u8]>("&[u8]");

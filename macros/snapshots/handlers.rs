@@ -5,19 +5,22 @@ const _: () = {
     __p::mounts([
         {
             use __p::stand_in::*;
-            use on_order as __Handler;
             const _: () = {
-                let _ = __Handler;
+                let _ = on_order;
                 ::core::assert!(
                     __Handler::IS_HANDLER,
                     "`on_order` is not a push handler; annotate it with `#[push_handler]`"
                 )
             };
+            #[allow(unused_macros)]
+            macro_rules! on_order {
+                () => {};
+            }
+            use on_order as __Handler;
             __p::mount(__Handler {})
         },
         {
             use __p::stand_in::*;
-            use alerts::on_alert as __Handler;
             const _: () = {
                 let _ = __Handler;
                 ::core::assert!(
@@ -25,6 +28,7 @@ const _: () = {
                     "`on_alert` is not a push handler; annotate it with `#[push_handler]`"
                 )
             };
+            use alerts::on_alert as __Handler;
             __p::mount(__Handler {})
         }
             .buffer(10),

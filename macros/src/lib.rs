@@ -38,6 +38,13 @@ pub fn handlers(elements: TokenStream) -> TokenStream {
     expand::handlers::expand(elements.into()).into()
 }
 
+/// Puts items beside the type of a handler. Only generated code uses it.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn beside(items: TokenStream, handler_type: TokenStream) -> TokenStream {
+    [handler_type, items].into_iter().collect()
+}
+
 #[doc = include_str!("../docs/push_message.md")]
 #[proc_macro_derive(PushMessage, attributes(push, serde))]
 pub fn push_message(input: TokenStream) -> TokenStream {

@@ -50,10 +50,33 @@ fn expansion(item: &mut Item) -> Option<TokenStream> {
         expansion
             .items
             .retain(|item| !matches!(item, Item::Fn(function) if function.sig.ident == name));
-        return Some(expansion.into_token_stream());
+        return Some(expansion.items.into_iter().map(with_items_beside).collect());
     }
     let derives = attributes.iter().any(|a| is(a, "derive"));
     derives.then(|| message::expand(item.to_token_stream()))
+}
+
+/// Expands the attribute that puts items beside the type of a handler.
+fn with_items_beside(mut item: Item) -> TokenStream {
+    let Item::Struct(handler_type) = &mut item else {
+        return item.into_token_stream();
+    };
+    let is_beside = |attribute: &mut Attribute| {
+        let last = attribute.path().segments.last();
+        last.is_some_and(|last| last.ident == "beside")
+    };
+    let attributes = handler_type.attrs.extract_if(.., is_beside);
+    let items: TokenStream = attributes
+        .map(|attribute| {
+            attribute
+                .meta
+                .require_list()
+                .expect("it has items")
+                .tokens
+                .clone()
+        })
+        .collect();
+    quote!(#item #items)
 }
 
 fn expanded(code: &str) -> String {

@@ -1,6 +1,6 @@
 //! The function that an attribute is on: its signature, and the rules that the signature must meet.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
@@ -25,6 +25,9 @@ pub(crate) struct Function {
     pub(crate) allows: Vec<Attribute>,
     pub(crate) vis: Visibility,
     pub(crate) signature: Signature,
+    /// Whether it is certain to be in an `impl` or a `trait`: it takes `self`, names `Self` or has no
+    /// body.
+    is_method: bool,
 }
 
 /// An argument such as `Param(id): Param<u64>`.
@@ -67,14 +70,21 @@ impl Function {
             if !is_function {
                 return Err(input.error(not_a_function(attribute)));
             }
-            let signature = input.parse()?;
-            input.parse::<TokenStream>()?;
+            let signature: Signature = input.parse()?;
+            let rest: TokenStream = input.parse()?;
+            let has_body = rest.into_iter().any(|token| {
+                matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
+            });
+            let is_method = signature.receiver().is_some()
+                || self_type(signature.to_token_stream()).is_some()
+                || !has_body;
             Ok(Self {
                 attribute,
                 cfgs: conditions(&attributes),
                 allows: silenced_lints(&attributes),
                 vis,
                 signature,
+                is_method,
             })
         };
         head.parse2(item)
@@ -86,6 +96,12 @@ impl Function {
             if !matches!(param, GenericParam::Lifetime(_)) {
                 errors.on(param, self.cannot("be generic", NO_TYPE));
             }
+        }
+        if self.is_method && self.signature.receiver().is_none() {
+            let token = self_type(self.signature.to_token_stream());
+            let span = token.unwrap_or_else(|| self.name().span());
+            let hint = "; put the function outside of it, and share data with `State<T>`";
+            errors.at(span, self.cannot("be in an `impl` or a `trait`", hint));
         }
         for argument in &self.signature.inputs {
             match argument {
@@ -251,7 +267,7 @@ impl Function {
 
     /// Whether it is a method. An `impl` block can contain no types, so nothing is generated there.
     pub(crate) fn is_method(&self) -> bool {
-        self.signature.receiver().is_some()
+        self.is_method
     }
 
     /// Returns the first and the last span of the return type, or else of the name.
@@ -261,6 +277,15 @@ impl Function {
             ReturnType::Default => ends(self.name()),
         }
     }
+}
+
+/// Returns where the tokens contain `Self`.
+fn self_type(tokens: TokenStream) -> Option<Span> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(word) if word == "Self" => Some(word.span()),
+        TokenTree::Group(group) => self_type(group.stream()),
+        _ => None,
+    })
 }
 
 /// Why a handler cannot be generic.

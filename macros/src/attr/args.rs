@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{LitInt, LitStr, Path, Token, Type};
 
 use super::codec::Codec;
 use super::duration::Duration;
+use super::krate::assumed_crate;
 use super::listen::{Listen, Target};
 use super::overflow::Overflow;
 use super::value::{Names, end_of_option, example, is_flag, skip_option, value, word};
@@ -33,7 +34,7 @@ pub(crate) struct Args {
     pub(crate) required: bool,
     pub(crate) on_gap: Option<Path>,
     pub(crate) state: Option<Type>,
-    krate: Option<Path>,
+    krate: Option<TokenStream>,
     /// The keys so far, to refuse one that is set twice.
     seen: Vec<Ident>,
 }
@@ -79,6 +80,7 @@ impl Args {
     pub(crate) fn from_syn(tokens: TokenStream, known: &[&str], errors: &mut Errors) -> Self {
         let mut args = Self::default();
         args.extend(tokens, known, errors);
+        args.assume_crate(errors);
         args
     }
 
@@ -98,6 +100,11 @@ impl Args {
         };
         let parsed = options.parse2(tokens);
         errors.handle(parsed);
+    }
+
+    /// Assumes where `redis_push` is, if no option says it.
+    pub(crate) fn assume_crate(&mut self, errors: &mut Errors) {
+        self.krate.get_or_insert_with(|| assumed_crate(errors));
     }
 
     fn option(
@@ -155,7 +162,7 @@ impl Args {
             "state" => self.state = Some(value(input, &name)?),
             "codec" => self.codec = Some(value(input, &name)?),
             "tag" => self.tag = Some(value(input, &name)?),
-            "crate" => self.krate = Some(value(input, &name)?),
+            "crate" => self.krate = Some(value::<Path>(input, &name)?.into_token_stream()),
             _ => {
                 let Names(names) = value(input, &name)?;
                 let listens: Vec<_> = names
@@ -278,10 +285,7 @@ impl Args {
 
     /// Returns the path of `redis_push`.
     pub(crate) fn krate(&self) -> TokenStream {
-        match &self.krate {
-            Some(path) => path.to_token_stream(),
-            None => quote!(::redis_push),
-        }
+        self.krate.clone().unwrap_or_default()
     }
 }
 

@@ -32,6 +32,7 @@
 mod args;
 mod codec;
 mod duration;
+mod krate;
 mod listen;
 mod overflow;
 pub(crate) mod serde;
@@ -40,4 +41,5 @@ mod value;
 
 pub(crate) use args::{Args, GAP_HANDLER, PUSH, PUSH_HANDLER};
 pub(crate) use codec::Codec;
+pub(crate) use krate::assumed_crate;
 pub(crate) use listen::{Listen, Target};

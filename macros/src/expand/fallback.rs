@@ -51,18 +51,16 @@ fn stand_in(
     if function.is_method() {
         return TokenStream::new();
     }
-    let (krate, cfgs, name) = (args.krate(), &function.cfgs, function.name());
-    let handler_type = handler_type(function);
-    quote! {
-        #handler_type
-        #(#cfgs)*
+    let (krate, name) = (args.krate(), function.name());
+    let items = quote! {
         const _: () = {
             use #krate::__private as __p;
             impl<__S: ::core::marker::Sync> __p::#handler_trait<__S> for #name {
                 #methods
             }
         };
-    }
+    };
+    handler_type(args, function, &items)
 }
 
 /// Returns the trait impls of a message type that is never received.

@@ -36,9 +36,8 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
 impl GapHandler {
     fn expand(&self) -> TokenStream {
         let Self { args, function } = self;
-        let (krate, cfgs, name) = (args.krate(), &function.cfgs, function.name());
+        let (krate, name) = (args.krate(), function.name());
         let allows = &function.allows;
-        let handler_type = handler_type(function);
         let (params, state) = state(args);
         let bounds = bounds(args, function, &quote!(__p::FromGap), None);
         let checks = self.argument_checks();
@@ -52,9 +51,7 @@ impl GapHandler {
                 #call
             }
         };
-        quote! {
-            #handler_type
-            #(#cfgs)*
+        let items = quote! {
             #(#allows)*
             const _: () = {
                 use #krate::__private as __p;
@@ -63,7 +60,8 @@ impl GapHandler {
                     #handle
                 }
             };
-        }
+        };
+        handler_type(args, function, &items)
     }
 
     /// Returns a check for each argument, which fails at its type.

@@ -1,7 +1,7 @@
 //! Code that the impls of push handlers and gap handlers share.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Path;
 
 use crate::ast::Function;
@@ -31,18 +31,24 @@ pub(crate) fn expand_function(
     quote!(#item #errors #expansion)
 }
 
-/// Returns the type that has a handler's name, and that `handlers!` mounts.
+/// Returns the type that has a handler's name, and that `handlers!` mounts, with items beside it.
 ///
-/// Its `struct` token has the macro's span. The compiler's warning for a handler that is never
-/// mounted then appears once, for the function.
-pub(crate) fn handler_type(function: &Function) -> TokenStream {
+/// The items are in an attribute of the type: where a function is in an `impl`, which no macro can see,
+/// the type is the only error then, at the function's name.
+///
+/// Its tokens have the macro's span. The compiler's warning for a handler that is never mounted then
+/// appears once, for the function.
+pub(crate) fn handler_type(args: &Args, function: &Function, items: &TokenStream) -> TokenStream {
     let Function { cfgs, vis, .. } = function;
-    let name = function.name();
+    let (krate, name) = (args.krate(), function.name());
+    let kind = quote_spanned!(located_at(name.span())=> struct);
+    let end = quote_spanned!(located_at(name.span())=> {});
     quote! {
         #(#cfgs)*
+        #[#krate::__private::beside { #items }]
         #[doc(hidden)]
         #[allow(non_camel_case_types)]
-        #vis struct #name {}
+        #vis #kind #name #end
     }
 }
 
@@ -50,8 +56,7 @@ pub(crate) fn handler_type(function: &Function) -> TokenStream {
 /// function has the attribute.
 ///
 /// For a function without the attribute `__p::stand_in` provides the type, so that the check can fail
-/// with a sentence. The check also uses the name as a value. A path without any function then causes
-/// only the error of the import.
+/// with a sentence. The check also uses the name as a value, so that an unknown name is one error.
 pub(crate) fn import_handler(path: &Path, attribute: &str) -> TokenStream {
     let kind = attribute.replace('_', " ");
     let name = path
@@ -64,13 +69,24 @@ pub(crate) fn import_handler(path: &Path, attribute: &str) -> TokenStream {
     let alias = format_ident!("__Handler", span = first);
     let check = quote_spanned!(first=> ::core::assert!);
     let condition = parenthesized(quote!(__Handler::IS_HANDLER, #text), last);
+    // The compiler takes an import of a single unknown name for that of a crate. A macro of that name
+    // lets the import succeed, so that the only error is that of the value, which suggests a similar
+    // name. The import of a longer path suggests one itself.
+    let (value, any) = match path.get_ident() {
+        Some(name) => (
+            path.to_token_stream(),
+            Some(quote!(#[allow(unused_macros)] macro_rules! #name { () => {}; })),
+        ),
+        None => (alias.to_token_stream(), None),
+    };
     quote! {
         use __p::stand_in::*;
-        use #path as #alias;
         const _: () = {
-            let _ = #alias;
+            let _ = #value;
             #check #condition
         };
+        #any
+        use #path as #alias;
     }
 }
 

@@ -58,9 +58,8 @@ impl PushHandler {
 
     fn expand(&self) -> TokenStream {
         let Self { args, function } = self;
-        let (krate, cfgs, name) = (args.krate(), &function.cfgs, function.name());
+        let (krate, name) = (args.krate(), function.name());
         let allows = &function.allows;
-        let handler_type = handler_type(function);
         let checks = self.argument_checks();
         let (gap_import, gap_bound, handle_gap) = self.on_gap();
         let (params, state) = state(args);
@@ -75,9 +74,7 @@ impl PushHandler {
                 #call
             }
         };
-        quote! {
-            #handler_type
-            #(#cfgs)*
+        let items = quote! {
             #(#allows)*
             const _: () = {
                 use #krate::__private as __p;
@@ -90,7 +87,8 @@ impl PushHandler {
                 }
                 #collect
             };
-        }
+        };
+        handler_type(args, function, &items)
     }
 
     /// Returns the constant that checks the arguments, each at its own type.

@@ -7,12 +7,13 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, ExprBlock, ExprPath, Path, PathArguments, Token, parse_quote};
 
 use super::glue::import_handler;
+use crate::attr::assumed_crate;
 use crate::errors::Errors;
 use crate::spans::ends;
 
 /// The list in `handlers![a, path::b, c.on(subscription)]`.
 struct Handlers {
-    krate: TokenStream,
+    krate: Option<Path>,
     elements: Punctuated<Expr, Token![,]>,
 }
 
@@ -25,11 +26,11 @@ pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
 
 impl Handlers {
     fn from_syn(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut krate = quote!(::redis_push);
+        let mut krate = None;
         if input.peek(Token![crate]) && input.peek2(Token![=]) {
             input.parse::<Token![crate]>()?;
             input.parse::<Token![=]>()?;
-            krate = input.parse::<Path>()?.into_token_stream();
+            krate = Some(input.parse()?);
             input.parse::<Token![;]>()?;
         }
         let elements = Punctuated::parse_terminated(input)?;
@@ -50,8 +51,14 @@ impl Handlers {
                 *receiver = Expr::Block(mount);
             }
         }
-        // The only mention of the crate: if it has another name, that is one error.
-        quote!({ use #krate::__private as __p; __p::mounts([#elements]) })
+        let mut errors = Errors::default();
+        let krate = match krate {
+            Some(path) => path.into_token_stream(),
+            None => assumed_crate(&mut errors),
+        };
+        let errors = errors.into_tokens();
+        // The only mention of the crate: if there is none of that name, that is one error.
+        quote!({ #errors use #krate::__private as __p; __p::mounts([#elements]) })
     }
 }
 

@@ -27,7 +27,9 @@
 //!   of the crate and an editor still see it.
 //! - Code is generated only from input without errors. Otherwise the expansion is the errors and
 //!   the fallback, which declares the same names without any checks: one mistake is one error.
-//! - Generated items stand in a `const _` block, except the type that has a handler's name. Paths
+//! - Generated items stand in a `const _` block, except the type that has a handler's name. For a
+//!   handler that block is in an attribute of the type, so that a type that cannot be declared is one
+//!   error. Paths
 //!   are absolute or start with `__p`, and generated identifiers start with `__`, so names in the
 //!   user's scope cannot capture them.
 //! - Tokens that can cause a compile error have the user's location (see

@@ -56,6 +56,7 @@ pub use crate::subscription::{Kind, Segment, Subscription};
 pub use argument_checks::ArgumentChecks;
 pub use params::{NamedParam, channel, param_arg, params};
 pub use payload::{FromBytes, bytes, coded, json, text, to_bytes, to_coded, to_json, to_text};
+pub use redis_push_macros::beside;
 pub use serde;
 pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use std::borrow::Cow;

@@ -40,6 +40,7 @@ impl Message {
                 }
             }
         }
+        args.assume_crate(errors);
         let container = Container::from_syn(&original.attrs);
         Self {
             original,
