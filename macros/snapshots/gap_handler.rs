@@ -9,7 +9,7 @@ struct resync {}
 const _: () = {
     use ::redis_push::__private as __p;
     const _: () = __p::check_gap_arg::<Gap, __p::AnyState>();
-    const _: () = __p::check_gap_arg::<State<Db>, __p::AnyState>();
+    const _: () = __p::check_gap_state_arg::<State<Db>, __p::AnyState>();
     impl<__S: ::core::marker::Sync> __p::GapHandler<__S> for resync
     where
         for<'__p> Gap: __p::FromGap<'__p, __S>,

@@ -11,7 +11,7 @@ const _: () = {
     const __CHECKS: __p::ArgumentChecks<__p::AnyState> = {
         let mut __checks = __p::ArgumentChecks::<__p::AnyState>::OWN;
         __checks.arg::<Quote<'static>>("Quote<'_>");
-        __checks.arg::<State<Db>>("State<Db>");
+        __checks.state_arg::<State<Db>>("State<Db>");
         __checks.arg::<ChannelName<'static>>("ChannelName<'_>");
         __checks.listens()
     };

@@ -16,7 +16,7 @@ const _: () = {
     const __CHECKS: __p::ArgumentChecks<__p::AnyState> = {
         let mut __checks = __p::ArgumentChecks::<__p::AnyState>::INVALIDATION;
         __checks.arg::<Invalidation<'static>>("Invalidation<'_>");
-        __checks.arg::<State<Cache>>("State<Cache>");
+        __checks.state_arg::<State<Cache>>("State<Cache>");
         __checks
     };
     impl<__S: ::core::marker::Sync> __p::Handler<__S> for forget

@@ -124,6 +124,26 @@ pub(crate) fn inner_of_param(ty: &Type) -> Option<&Type> {
     }
 }
 
+/// The extractors of web frameworks that are mistaken for ours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Namesake {
+    State,
+    Path,
+    Query,
+}
+
+impl Namesake {
+    /// Returns which one the type is named like.
+    pub(crate) fn of(ty: &Type) -> Option<Self> {
+        match &*last_segment(ty)?.ident.to_string() {
+            "State" | "Extension" => Some(Self::State),
+            "Path" => Some(Self::Path),
+            "Query" | "Form" => Some(Self::Query),
+            _ => None,
+        }
+    }
+}
+
 pub(crate) fn is_unit(ty: &Type) -> bool {
     matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())
 }

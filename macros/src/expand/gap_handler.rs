@@ -6,9 +6,9 @@ use quote::{quote, quote_spanned};
 use super::fallback;
 use super::glue::{Returns, bounds, call, expand_function, handler_type, probed_state, state};
 use crate::ast::Function;
-use crate::ast::types::with_lifetime;
+use crate::ast::types::{Namesake, with_lifetime};
 use crate::attr::{Args, GAP_HANDLER};
-use crate::spans::{ends, located_at};
+use crate::spans::{ends, located_at, respanned};
 
 /// An async function that handles gaps, and its options.
 struct GapHandler {
@@ -69,7 +69,14 @@ impl GapHandler {
         let state = probed_state(&self.args);
         self.function.arguments().map(move |ty| {
             let probe = with_lifetime(ty, "'static");
-            let check = quote_spanned!(ends(ty).0=> __p::check_gap_arg::<#probe, #state>());
+            let is_state = Namesake::of(ty) == Some(Namesake::State);
+            let check = if is_state && self.args.state.is_none() {
+                quote!(check_gap_state_arg)
+            } else {
+                quote!(check_gap_arg)
+            };
+            let check = respanned(check, ends(ty).0);
+            let check = quote_spanned!(ends(ty).0=> __p::#check::<#probe, #state>());
             quote!(const _: () = #check;)
         })
     }

@@ -8,10 +8,10 @@ use super::glue::{
     Returns, bounds, call, expand_function, handler_type, import_handler, probed_state, state,
 };
 use crate::ast::Function;
-use crate::ast::types::{readable, text_conversion, with_lifetime};
+use crate::ast::types::{Namesake, readable, text_conversion, with_lifetime};
 use crate::attr::{Args, Listen, PUSH_HANDLER};
 use crate::errors::Errors;
-use crate::spans::{ends, located_at, parenthesized};
+use crate::spans::{ends, located_at, parenthesized, respanned};
 
 /// An async function that handles pushes, and its options.
 struct PushHandler {
@@ -106,7 +106,15 @@ impl PushHandler {
                 let text = readable(ty);
                 let probe = with_lifetime(ty, "'static");
                 let (first, last) = ends(ty);
-                let method = quote_spanned!(first=> __checks.arg::<#probe>);
+                let check = match Namesake::of(ty) {
+                    // What a named state does not hold is the better error.
+                    Some(Namesake::State) if self.args.state.is_none() => quote!(state_arg),
+                    Some(Namesake::Path) => quote!(path_arg),
+                    Some(Namesake::Query) => quote!(query_arg),
+                    _ => quote!(arg),
+                };
+                let check = respanned(check, first);
+                let method = quote_spanned!(first=> __checks.#check::<#probe>);
                 let argument = parenthesized(quote!(#text), last);
                 quote!(#method #argument;)
             })

@@ -92,6 +92,7 @@ use crate::push::Push;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be used as a push handler argument; for the payload take `Json<{Self}>` or `Text<{Self}>`",
     label = "no `FromPush` for this type",
+    note = "extractors of web frameworks have the same names: is this `redis_push::Json`?",
     note = "for the bytes or the text as they are, take `Bytes`, `&[u8]` or `&str`",
     note = "an extractor for one state needs `#[push_handler(state = App)]`",
     note = "a message type of your own needs `#[derive(PushMessage)]`; shared data is taken as `State<{Self}>`"

@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use super::const_str::{contains, panic_with, same};
+use super::namesakes::{NamedPath, NamedQuery, NamedState};
 use super::params::NamedParam;
 use crate::extract::FromPush;
 use crate::handler::{MessageType, Spec};
@@ -92,6 +93,24 @@ impl<S> ArgumentChecks<S> {
         if T::NEEDS_PATTERN && matches!(self.listens, Listens::ByExactName) {
             no_pattern();
         }
+    }
+
+    /// Checks an argument named `State`.
+    #[track_caller]
+    pub const fn state_arg<'p, T: NamedState<'p, S>>(&mut self, written: &'static str) {
+        self.arg::<T>(written);
+    }
+
+    /// Checks an argument named `Path`.
+    #[track_caller]
+    pub const fn path_arg<'p, T: NamedPath<'p, S>>(&mut self, written: &'static str) {
+        self.arg::<T>(written);
+    }
+
+    /// Checks an argument named `Query`.
+    #[track_caller]
+    pub const fn query_arg<'p, T: NamedQuery<'p, S>>(&mut self, written: &'static str) {
+        self.arg::<T>(written);
     }
 
     /// Checks a `Param` argument against the params of the attribute.

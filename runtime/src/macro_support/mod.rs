@@ -34,6 +34,7 @@
 mod argument_checks;
 pub mod collect;
 mod const_str;
+mod namesakes;
 mod params;
 mod payload;
 pub mod stand_in;
@@ -54,6 +55,7 @@ pub use crate::push::Push;
 pub use crate::router::Mount;
 pub use crate::subscription::{Kind, Segment, Subscription};
 pub use argument_checks::ArgumentChecks;
+pub use namesakes::check_gap_state_arg;
 pub use params::{NamedParam, channel, param_arg, params};
 pub use payload::{FromBytes, bytes, coded, json, text, to_bytes, to_coded, to_json, to_text};
 pub use redis_push_macros::beside;
