@@ -7,7 +7,7 @@ pub(crate) struct Settings {
     pub(crate) wire: bool,
     /// For how much of each second the wire link may keep an idle handler waiting for a busy one.
     pub(crate) wire_wait: Duration,
-    /// How many bytes of messages may wait in all broadcast channels together.
+    /// How many bytes of memory may hold messages that wait for user code.
     pub(crate) memory_limit: usize,
     /// The largest payload that is accepted.
     pub(crate) max_payload: usize,

@@ -140,6 +140,7 @@ pub use redis_push_macros::{PushMessage, gap_handler, handlers, push_handler};
 
 pub use broadcast::Overflow;
 pub use connection::{Credentials, Endpoint, Tls};
+pub use dispatch::{Pushes, PushesError};
 pub use error::{BoxError, Error, Fault, Rejection, Result};
 #[cfg(feature = "msgpack")]
 pub use extract::MsgPack;

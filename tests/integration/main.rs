@@ -19,6 +19,7 @@ mod gated;
 mod health;
 mod invalidating;
 mod logs;
+mod memory;
 mod network;
 mod panicking;
 mod poison;
@@ -49,6 +50,7 @@ use delivery::*;
 use failing::*;
 use health::*;
 use invalidating::*;
+use memory::*;
 use network::*;
 use panicking::*;
 use poison::*;
@@ -194,6 +196,10 @@ fn on_each_link(suite: Suite) -> Suite {
             drop_newest_keeps_the_oldest_messages,
             a_payload_that_is_too_large_is_dropped_and_reported,
             all_buffers_together_stay_under_their_limit,
+            the_last_message_of_a_stuck_handler_may_be_dropped_and_is_reported,
+            a_message_that_exceeds_the_memory_limit_is_delivered_beside_stuck_handlers,
+            replaced_messages_leave_room_for_others,
+            a_slow_receiver_of_raw_pushes_gets_the_exact_number_of_what_it_missed,
             errors_and_panics_that_panic_again_end_one_delivery,
             a_required_handler_whose_gap_is_never_handled_is_not_ready,
             a_panic_before_during_or_after_the_future_ends_one_delivery,

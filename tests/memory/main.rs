@@ -1,9 +1,11 @@
-//! Allocations on the way of a push, and the memory of a stuck handler. The allocator counts for the
+//! Allocations on the way of a push, and the memory of messages that wait. The allocator counts for the
 //! whole program, so these tests are a separate program and run one after the other.
 //!
 //! ```sh
 //! cargo test --release -p tests --test memory -- --nocapture   # prints resident memory too
 //! ```
+
+mod limit;
 
 use std::alloc::System;
 use std::future::pending;
@@ -22,7 +24,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     args.test_threads = Some(1);
-    let tests: [(&str, fn()); 3] = [
+    let tests: [(&str, fn()); 8] = [
         (
             "nothing_is_allocated_between_the_dispatcher_and_the_handlers_body",
             nothing_is_allocated_between_the_dispatcher_and_the_handlers_body,
@@ -34,6 +36,26 @@ fn main() -> ExitCode {
         (
             "a_stuck_handler_holds_less_than_four_times_its_messages",
             a_stuck_handler_holds_less_than_four_times_its_messages,
+        ),
+        (
+            "replaced_messages_keep_no_memory_beyond_the_limit",
+            limit::replaced_messages_keep_no_memory_beyond_the_limit,
+        ),
+        (
+            "many_stuck_handlers_with_one_large_message_each_stay_within_the_limit",
+            limit::many_stuck_handlers_with_one_large_message_each_stay_within_the_limit,
+        ),
+        (
+            "many_stuck_handlers_stay_within_the_limit_after_a_burst",
+            limit::many_stuck_handlers_stay_within_the_limit_after_a_burst,
+        ),
+        (
+            "raw_pushes_that_nobody_reads_stay_within_the_limit",
+            limit::raw_pushes_that_nobody_reads_stay_within_the_limit,
+        ),
+        (
+            "idle_handlers_give_the_memory_of_a_burst_back",
+            limit::idle_handlers_give_the_memory_of_a_burst_back,
         ),
     ];
     let trial = |(name, test): (&str, fn())| {
@@ -123,11 +145,10 @@ fn a_stuck_handler_holds_less_than_four_times_its_messages() {
     let region = Region::new(ALLOCATOR);
     (0..2 * FULL).for_each(|_| way.push(&push));
     way.deliver();
-    let change = region.change();
+    let held = held(&region);
     let resident = resident_kib() - resident;
     assert_eq!(way.handled(), 0, "the handler is stuck");
     let size = (FULL * PAYLOAD.len()) as f64;
-    let held = change.bytes_allocated - change.bytes_deallocated;
     let times = held as f64 / size;
     println!(
         "{times:.2} times the size of {FULL} messages of {} bytes; resident {:.2} times",
@@ -138,6 +159,14 @@ fn a_stuck_handler_holds_less_than_four_times_its_messages() {
         (1.0..4.0).contains(&times),
         "holds {times:.2} times the size of the messages"
     );
+}
+
+/// Returns how many bytes are allocated that were not allocated when the region began.
+fn held(region: &Region<'_, System>) -> usize {
+    let change = region.change();
+    change
+        .bytes_allocated
+        .saturating_sub(change.bytes_deallocated)
 }
 
 /// Resident memory of this process in KiB. Zero where there is no `/proc`.

@@ -21,10 +21,10 @@ use std::time::SystemTime;
 
 use redis::{PushInfo, PushKind, Value};
 
-use crate::broadcast::{Budget, GapStart, Received, Receiver};
+use crate::broadcast::{BacklogMeter, Budget, GapStart, Received, Receiver};
 use crate::config::Settings;
 use crate::delivery::{HandlerContext, LoopState};
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{Dispatcher, Pushes};
 use crate::failure::Failures;
 use crate::gap::{GapCause, Missed};
 use crate::handler::Handler;
@@ -39,6 +39,16 @@ pub fn message(channel: &str, payload: &[u8]) -> PushInfo {
     let data = [channel.as_bytes(), payload];
     PushInfo {
         kind: PushKind::Message,
+        data: data.map(|bytes| Value::BulkString(bytes.to_vec())).into(),
+    }
+}
+
+/// Creates a message through a pattern as redis-rs passes it on.
+#[must_use]
+pub fn pattern_message(pattern: &str, channel: &str, payload: &[u8]) -> PushInfo {
+    let data = [pattern.as_bytes(), channel.as_bytes(), payload];
+    PushInfo {
+        kind: PushKind::PMessage,
         data: data.map(|bytes| Value::BulkString(bytes.to_vec())).into(),
     }
 }
@@ -125,6 +135,7 @@ impl Shared {
 pub struct Way {
     dispatcher: Arc<Dispatcher>,
     contexts: Vec<Arc<HandlerContext>>,
+    meters: Vec<BacklogMeter>,
     loops: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
@@ -135,8 +146,20 @@ impl Way {
     ///
     /// Panics if a handler has no subscription.
     pub fn new<H: Handler<()>>(handlers: impl IntoIterator<Item = H>) -> Self {
+        Self::within(Settings::default().memory_limit, handlers)
+    }
+
+    /// Mounts handlers whose messages may take this much memory, and confirms their subscriptions.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a handler has no subscription.
+    pub fn within<H: Handler<()>>(
+        memory_limit: usize,
+        handlers: impl IntoIterator<Item = H>,
+    ) -> Self {
         let mut broadcasts = Broadcasts::default();
-        let mut contexts = Vec::new();
+        let (mut contexts, mut meters) = (Vec::new(), Vec::new());
         let mut loops: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = Vec::new();
         for handler in handlers {
             let spec = handler.spec();
@@ -144,6 +167,7 @@ impl Way {
                 .for_spec(&spec)
                 .expect("handler has a subscription");
             let receiver = shared.subscribe();
+            meters.push(receiver.meter());
             let context = Arc::new(HandlerContext::new(
                 spec,
                 Failures::default(),
@@ -159,7 +183,11 @@ impl Way {
             );
             loops.push(Box::pin(delivering));
         }
-        let dispatcher = Arc::new(Dispatcher::new(broadcasts.routes, &Settings::default()));
+        let settings = Settings {
+            memory_limit,
+            ..Settings::default()
+        };
+        let dispatcher = Arc::new(Dispatcher::new(broadcasts.routes, &settings));
         dispatcher.open(1);
         for subscription in dispatcher.subscriptions(|_| true) {
             let (kind, name) = subscription.key();
@@ -168,6 +196,7 @@ impl Way {
         let mut way = Self {
             dispatcher,
             contexts,
+            meters,
             loops,
         };
         way.deliver();
@@ -193,6 +222,17 @@ impl Way {
             .iter()
             .map(|context| context.counters.handled.load(Acquire))
             .sum()
+    }
+
+    /// Returns how many pushes were dropped before the handlers could receive them.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.meters.iter().map(|meter| meter.backlog().missed).sum()
+    }
+
+    /// Returns a receiver of every push from now on.
+    pub fn pushes(&self) -> Pushes {
+        self.dispatcher.pushes()
     }
 
     /// Returns how many batches the first handler has received.

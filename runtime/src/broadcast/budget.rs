@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use serde::{Deserialize, Serialize};
 
 /// How much a broadcast channel may hold, and what is dropped when it is full.
@@ -15,6 +17,28 @@ impl Default for Budget {
             bytes: 8 * 1024 * 1024,
             overflow: Overflow::default(),
         }
+    }
+}
+
+/// The memory that messages hold which wait for user code.
+///
+/// A [`Budget`] counts the bytes of messages, because users set it. This counts memory, used or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// What waits to be received.
+    pub(crate) waiting: usize,
+    /// What was received and not given back. It cannot be dropped.
+    pub(crate) in_hand: usize,
+    /// How many messages wait.
+    pub(crate) messages: usize,
+    /// When the oldest of them arrived, as far as the clock was read.
+    pub(crate) since: Option<SystemTime>,
+}
+
+impl Held {
+    /// Returns how much memory the messages hold in all.
+    pub(crate) fn memory(&self) -> usize {
+        self.waiting + self.in_hand
     }
 }
 

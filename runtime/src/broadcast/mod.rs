@@ -56,9 +56,15 @@
 //! than the budget has room for, the push that has waited longest is dropped and does leave a
 //! number out.
 //!
-//! One push is always accepted, however large it is. If all broadcast channels together exceed the
-//! memory limit, the dispatcher drops the oldest pushes, whatever the policy. The wire link avoids
-//! drops for a while: instead of appending to a full channel, it waits for room.
+//! One push is always accepted, however large it is. The wire link avoids drops for a while: instead
+//! of appending to a full channel, it waits for room.
+//!
+//! A budget counts the bytes of the pushes that wait. Their memory is more: pages that are not full,
+//! pushes that were dropped but whose batch is still needed, batches that readers have received. The
+//! channel counts it as well ([`Held`]), at the change of a batch and not of a push. If all channels
+//! together exceed the memory limit, the dispatcher releases unused memory and drops the oldest
+//! pushes ([`Shared::shed`]), and if that is not enough, even the last one ([`Shared::empty`]),
+//! whatever the policy.
 //!
 //! # In and out
 //!
@@ -87,8 +93,8 @@ mod segments;
 mod shared;
 mod state;
 
-pub(crate) use budget::Budget;
 pub use budget::Overflow;
+pub(crate) use budget::{Budget, Held};
 pub(crate) use fence::Fence;
 pub(crate) use receiver::{BacklogMeter, Receiver};
 pub(crate) use segments::GapStart;

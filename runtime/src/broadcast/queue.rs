@@ -1,16 +1,24 @@
 //! The batches of a broadcast channel, and what is dropped when they exceed the budget.
 
+mod shed;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::budget::{Budget, Overflow};
+use super::budget::{Budget, Held, Overflow};
 use super::fence::Fence;
 use super::latest::LatestQueue;
 use crate::push::Batch;
 
 /// A batch is sealed when it holds this many bytes. Only its last push may exceed the limit.
 const MAX_BATCH_BYTES: usize = 32 * 1024;
+
+/// How much memory a batch takes besides its page, with its place in the list.
+const BATCH_BYTES: usize = Batch::SHELL_BYTES + 2 * size_of::<Arc<Batch>>();
+
+/// The capacity, in batches, of a list that is not worth shrinking.
+const SMALL_LIST: usize = 64;
 
 /// A queue of batches: the sealed ones, and the open tail.
 ///
@@ -21,6 +29,8 @@ pub(super) struct Queue {
     budget: Budget,
     fence: Arc<Fence>,
     sealed: VecDeque<Arc<Batch>>,
+    /// How much memory the sealed batches hold.
+    sealed_memory: usize,
     /// The number of the first sealed batch. The number of the tail is this plus the number of
     /// sealed batches.
     base: u64,
@@ -60,6 +70,7 @@ impl Queue {
             budget,
             fence: Arc::default(),
             sealed: VecDeque::new(),
+            sealed_memory: 0,
             base: 0,
             tail: Arc::new(Batch::new()),
             latest: (budget.overflow == Overflow::Latest).then(Box::default),
@@ -75,41 +86,49 @@ impl Queue {
     }
 
     /// Appends a push and drops what exceeds the budget. Returns the current time if this push
-    /// opened a batch: only then is the clock read.
+    /// opened a batch: only then is the clock read. Also returns by how many bytes the memory has
+    /// grown, without what was dropped for it.
     #[inline]
     pub(super) fn append(
         &mut self,
         subscription: u32,
         channel: &[u8],
         payload: &[u8],
-    ) -> Option<SystemTime> {
+    ) -> (Option<SystemTime>, usize) {
         if let Some(latest) = &mut self.latest {
+            let before = latest.memory();
             let (more, fewer) = latest.put(subscription, channel, payload, &self.fence);
             self.held_bytes = self.held_bytes + more - fewer;
             self.held += usize::from(fewer == 0);
+            let grown = latest.memory().saturating_sub(before);
             let opened = latest.opened().filter(|_| latest.len() == 1);
             self.keep_within_budget();
-            return opened;
+            return (opened, grown);
         }
         if self.budget.overflow == Overflow::DropNewest
             && self.is_full_for(channel.len() + payload.len())
         {
             self.drop_newest();
-            return None;
+            return (None, 0);
         }
         if self.tail.len() >= self.max_batch_len() || self.tail.bytes().len() >= MAX_BATCH_BYTES {
             self.seal(self.tail.segment);
         }
         let tail = Arc::get_mut(&mut self.tail).expect("open batch is not shared");
-        let opens = tail.is_empty();
+        let (opens, before) = (tail.is_empty(), tail.capacity());
         if opens {
             tail.fence = self.fence.time();
         }
         self.held_bytes += tail.append(subscription, channel, payload);
         self.held += 1;
-        let opened = opens.then_some(tail.opened);
+        let mut grown = tail.capacity() - before;
+        let mut opened = None;
+        if opens {
+            opened = Some(tail.opened);
+            grown += BATCH_BYTES;
+        }
         self.keep_within_budget();
-        opened
+        (opened, grown)
     }
 
     /// Returns whether a push of `bytes` exceeds the budget. An empty queue accepts any push.
@@ -130,21 +149,26 @@ impl Queue {
         self.latest.is_some()
     }
 
-    pub(super) fn held_bytes(&self) -> usize {
-        self.held_bytes
-    }
-
-    /// Drops the oldest pushes until `bytes` are released or one push is left.
-    pub(super) fn shed(&mut self, bytes: usize) {
-        let goal = self.held_bytes.saturating_sub(bytes);
-        while self.held > 1 && self.held_bytes > goal {
-            self.drop_oldest();
+    /// Returns how much memory the pushes hold, without those that readers have received.
+    pub(super) fn held(&self) -> Held {
+        let latest = self.latest.as_ref().and_then(|latest| latest.opened());
+        let opened = self.sealed.front().unwrap_or(&self.tail).opened;
+        Held {
+            waiting: self.memory(),
+            in_hand: 0,
+            messages: self.held,
+            since: (self.held > 0).then(|| latest.unwrap_or(opened)),
         }
     }
 
     /// Begins a segment: pushes that are appended from now on belong to it.
     pub(super) fn begin_segment(&mut self, segment: u64) {
         self.seal(segment);
+    }
+
+    /// Returns the segment of the oldest push that is here, or the current one.
+    pub(super) fn oldest_segment(&self) -> u64 {
+        self.sealed.front().unwrap_or(&self.tail).segment
     }
 
     /// Returns whether nothing has been appended in `segment`.
@@ -160,7 +184,7 @@ impl Queue {
     pub(super) fn peek(&self, position: Position) -> Option<NextBatch> {
         let batch = self.batch(position.batch.max(self.base))?;
         // Pushes of the batch itself may have been dropped, and those of a mailbox at any time.
-        let is_complete = self.oldest <= batch.first && !batch.is_empty();
+        let is_complete = self.oldest <= batch.first && !batch.is_empty() && !batch.is_cut;
         Some(NextBatch {
             missed: self.missed(position),
             segment: batch.segment,
@@ -174,10 +198,7 @@ impl Queue {
         let number = position.batch.max(self.base);
         self.batch(number)?;
         if number == self.tail_number() {
-            if let Some(latest) = &mut self.latest {
-                let tail = Arc::get_mut(&mut self.tail);
-                latest.move_first_into(tail.expect("open batch is not shared"));
-            }
+            self.move_latest_to_tail();
             self.seal_tail(self.tail.segment);
         }
         let batch = Arc::clone(self.batch(number)?);
@@ -230,6 +251,11 @@ impl Queue {
         batch <= self.base
     }
 
+    /// Returns whether batch number `batch` is not in the queue any more. A reader may still have it.
+    pub(super) fn is_released(&self, batch: u64) -> bool {
+        batch < self.base
+    }
+
     /// Releases the batches that every reader has received: all before number `batch`.
     pub(super) fn release_before(&mut self, batch: u64) {
         while self.base < batch && self.pop_front() {}
@@ -249,13 +275,26 @@ impl Queue {
             .take_if(|spare| spare.capacity() > Batch::SMALL_CAPACITY);
     }
 
-    /// Returns how many bytes of memory the queue holds, used or not.
-    #[cfg(test)]
+    /// Returns how many bytes of memory the queue holds, used or not. The empty tail that every
+    /// queue has is not counted.
     pub(super) fn memory(&self) -> usize {
-        let shell = size_of::<Batch>() + 2 * size_of::<usize>();
-        let batches = self.sealed.iter().chain([&self.tail]).chain(&self.spare);
-        let held: usize = batches.map(|batch| batch.capacity() + shell).sum();
-        held + self.sealed.capacity() * size_of::<Arc<Batch>>()
+        let spare = self.spare.as_ref().map_or(0, |spare| spare.memory());
+        let latest = self.latest.as_ref().map_or(0, |latest| latest.memory());
+        let list = self.sealed.capacity() * size_of::<Arc<Batch>>();
+        self.sealed_memory + list + self.tail.capacity() + spare + latest
+    }
+
+    /// Counts the memory of the sealed batches again.
+    #[cfg(test)]
+    pub(super) fn recount(&self) -> (usize, usize) {
+        let batches = self.sealed.iter().map(|batch| batch.memory());
+        (self.sealed_memory, batches.sum())
+    }
+
+    /// Returns how many bytes the pushes count for in the budget.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_bytes
     }
 
     fn max_batch_len(&self) -> usize {
@@ -314,17 +353,38 @@ impl Queue {
         self.held_bytes -= front.weight_of(rest);
         self.oldest = front.end();
         self.base += 1;
+        self.sealed_memory -= front.memory();
         self.recycle(front);
+        let capacity = self.sealed.capacity();
+        if capacity > SMALL_LIST && self.sealed.len() <= capacity / 8 {
+            self.sealed.shrink_to(2 * self.sealed.len());
+        }
         true
     }
 
     /// Seals the tail with everything that waits for it, and opens a new one in `segment`.
     fn seal(&mut self, segment: u64) {
-        if let Some(latest) = &mut self.latest {
-            let tail = Arc::get_mut(&mut self.tail);
-            latest.move_all_into(tail.expect("open batch is not shared"));
+        while self
+            .latest
+            .as_ref()
+            .is_some_and(|latest| !latest.is_empty())
+        {
+            // As with any other policy, a batch is full at some size.
+            if self.tail.bytes().len() >= MAX_BATCH_BYTES {
+                self.seal_tail(self.tail.segment);
+            }
+            self.move_latest_to_tail();
         }
         self.seal_tail(segment);
+    }
+
+    /// Moves the first push of the latest queue to the tail.
+    fn move_latest_to_tail(&mut self) {
+        if let Some(latest) = &mut self.latest {
+            let tail = Arc::get_mut(&mut self.tail).expect("open batch is not shared");
+            let (added, removed) = latest.move_first_into(tail);
+            self.held_bytes = self.held_bytes + added - removed;
+        }
     }
 
     /// Seals the tail, unless it is empty, and opens a new one in `segment`.
@@ -333,6 +393,7 @@ impl Queue {
         // One large push does not mean that the next one is large too.
         let expected = self.tail.expects_next().min(2 * MAX_BATCH_BYTES);
         if !self.tail.is_empty() {
+            self.sealed_memory += self.tail.memory();
             let next = self.spare.take().unwrap_or_else(|| Arc::new(Batch::new()));
             self.sealed
                 .push_back(std::mem::replace(&mut self.tail, next));

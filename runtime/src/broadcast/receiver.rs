@@ -100,6 +100,7 @@ impl Shared {
             reported: 0,
             fence: clock::wall(),
             waker: None,
+            in_hand: None,
             left: None,
         });
         Receiver::new(Arc::clone(self), state.readers.len() - 1)
@@ -115,6 +116,7 @@ impl Shared {
         if let Some(batch) = done.take() {
             state.queue.recycle(batch);
         }
+        state.readers[reader].in_hand = None;
         if let Some(received) = state.next(reader) {
             let link = state.note_progress();
             drop(state);
@@ -154,6 +156,7 @@ impl Shared {
         let backlog = state.backlog(reader);
         state.readers[reader].left = Some(backlog);
         state.readers[reader].waker = None;
+        state.readers[reader].in_hand = None;
         state.release();
         let link = state.note_progress();
         drop(state);

@@ -101,6 +101,31 @@ impl Segments {
         }
     }
 
+    /// Merges the segments before `oldest`, of which no push is left, with the ones after them. Those
+    /// that were the last one for some reader stay: its next gap begins behind them.
+    ///
+    /// Without this, a stuck handler's log would grow with each gap, though the pushes between the
+    /// gaps are dropped.
+    pub(super) fn merge_before(&mut self, oldest: u64, is_last_of_some: impl Fn(u64) -> bool) {
+        let mut index = 0;
+        while index + 1 < self.log.len() && self.log[index].number < oldest {
+            if is_last_of_some(self.log[index].number) {
+                index += 1;
+            } else if let Some(gone) = self.log.remove(index) {
+                let next = &mut self.log[index];
+                next.before = merge(&gone.before, &next.before);
+            }
+        }
+        if self.log.len() < self.log.capacity() / 8 {
+            self.log.shrink_to(2 * self.log.len());
+        }
+    }
+
+    /// Returns how much memory the segments hold besides the current one.
+    pub(super) fn memory(&self) -> usize {
+        self.log.len().saturating_sub(1) * size_of::<Segment>()
+    }
+
     /// Releases the segments up to `reported`, whose beginning is reported to every reader.
     pub(super) fn release(&mut self, reported: u64) {
         while self

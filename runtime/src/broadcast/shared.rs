@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::SystemTime;
 
-use super::budget::Budget;
+use super::budget::{Budget, Held};
 use super::confirmations::{Confirmations, Confirmed};
 use super::fence::Fence;
 use super::queue::Queue;
@@ -105,14 +105,20 @@ impl Shared {
         here.any(|reader| state.queue.peek(reader.position).is_none())
     }
 
-    /// Returns how many bytes wait in the channel.
-    pub(crate) fn held_bytes(&self) -> usize {
-        self.lock().queue.held_bytes()
+    /// Returns how much memory the pushes hold, with the batches that readers have received.
+    pub(crate) fn held(&self) -> Held {
+        self.lock().held()
     }
 
-    /// Drops the oldest pushes until `bytes` are released or one push is left.
+    /// Releases memory until `bytes` are released or nothing but one push is left: first what is
+    /// not in use, then the oldest pushes.
     pub(crate) fn shed(&self, bytes: usize) {
-        self.lock().queue.shed(bytes);
+        self.lock().shed(bytes);
+    }
+
+    /// Drops every push that waits, even the last one. The readers receive a gap.
+    pub(crate) fn empty(&self) {
+        self.lock().empty();
     }
 
     /// Records that the server has confirmed the subscription at `index`. The first confirmation of

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::SystemTime;
 
+use super::budget::Held;
 use super::confirmations::Confirmations;
 use super::queue::{Position, Queue};
 use super::segments::{GapStart, Segments};
@@ -16,6 +17,8 @@ use crate::util::clock;
 pub(crate) struct Appended {
     /// The current time, if this push opened a batch: only then is the clock read.
     pub(crate) opened: Option<SystemTime>,
+    /// By how many bytes the memory of the channel has grown, without what was dropped for it.
+    pub(crate) grown: usize,
     /// Whether more than a quarter of the budget is in use: then readers should be woken soon.
     pub(crate) is_filling: bool,
 }
@@ -91,6 +94,8 @@ pub(super) struct Reader {
     /// published later.
     pub(super) fence: SystemTime,
     pub(super) waker: Option<Waker>,
+    /// The number and the memory of the batch that it has received and not given back.
+    pub(super) in_hand: Option<(u64, usize)>,
     /// Its backlog when the receiver was dropped. Such a reader keeps nothing in the channel.
     pub(super) left: Option<Backlog>,
 }
@@ -108,10 +113,11 @@ impl ChannelState {
         if self.closed || self.segments.current() == 0 {
             return Appended::default();
         }
-        let opened = self.queue.append(index, channel, payload);
+        let (opened, grown) = self.queue.append(index, channel, payload);
         self.collect_wakers(wakers);
         Appended {
             opened,
+            grown,
             is_filling: !self.queue.is_within(2),
         }
     }
@@ -185,6 +191,7 @@ impl ChannelState {
         let known_missed = reader.missed;
         if let Some((batch, _)) = &batch {
             reader.fence = batch.fence;
+            reader.in_hand = Some((position.batch - 1, batch.memory()));
         }
         // Only a reader at the oldest batch, or one that enters a segment, can release anything.
         if was_last || previous != segment {
@@ -200,6 +207,22 @@ impl ChannelState {
             missed,
             batch,
         })
+    }
+
+    /// Returns how much memory the pushes hold. A batch that several readers have counts once.
+    pub(super) fn held(&self) -> Held {
+        let in_hand = self.readers.iter().filter_map(|reader| reader.in_hand);
+        let mut in_hand: Vec<_> = in_hand
+            .filter(|(batch, _)| self.queue.is_released(*batch))
+            .collect();
+        in_hand.sort_unstable();
+        in_hand.dedup();
+        let held = self.queue.held();
+        Held {
+            waiting: held.waiting + self.segments.memory(),
+            in_hand: in_hand.iter().map(|(_, memory)| memory).sum(),
+            ..held
+        }
     }
 
     /// Returns the backlog of a reader; after its receiver was dropped, the backlog at that time.
@@ -236,6 +259,32 @@ impl ChannelState {
             && self.readers.iter().all(|reader| reader.reported < current);
         let segment = self.segments.begin(before, is_unread);
         self.queue.begin_segment(segment);
+        self.merge_segments();
+    }
+
+    /// Releases memory until `bytes` are released or nothing but one push is left.
+    pub(super) fn shed(&mut self, bytes: usize) {
+        self.queue.shed(bytes);
+        self.merge_segments();
+    }
+
+    /// Drops every push that waits.
+    pub(super) fn empty(&mut self) {
+        self.queue.empty();
+        self.merge_segments();
+    }
+
+    /// Merges the segments of which no push is left.
+    fn merge_segments(&mut self) {
+        let Self {
+            queue,
+            segments,
+            readers,
+            ..
+        } = self;
+        segments.merge_before(queue.oldest_segment(), |segment| {
+            readers.iter().any(|reader| reader.reported == segment)
+        });
     }
 
     /// Wakes the readers if every subscription is settled: a gap is no longer held back.

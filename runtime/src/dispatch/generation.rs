@@ -106,7 +106,7 @@ impl Dispatcher {
         let mut state = self.lock();
         state.open = false;
         state.closed = true;
-        state.pushes = None;
+        let pushes = state.pushes.take();
         let DispatchState {
             routes, wakeups, ..
         } = &mut *state;
@@ -114,5 +114,7 @@ impl Dispatcher {
             shared.close(&mut wakeups.wakers);
         }
         self.wake(state);
+        // Wakes the receivers of raw pushes.
+        drop(pushes);
     }
 }

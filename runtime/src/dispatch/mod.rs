@@ -15,6 +15,7 @@
 //!   │  oversized payload ─▶ counted and discarded; a gap in each broadcast channel of the route
 //!   ▼
 //! append to each broadcast channel of the route
+//!   │  too much waits ────▶ the fullest buffers lose their oldest messages (`memory_limit`)
 //!   │  one is full ───────▶ for a link that waits: appended to none, the full one is returned
 //!   ▼
 //! Wakeups: the wakers of waiting readers, gathered under the lock
@@ -62,26 +63,28 @@
 
 mod generation;
 mod memory_limit;
+mod pushes;
 mod route;
 mod subscriptions;
 mod table;
 mod wakeups;
 
+pub use pushes::{Pushes, PushesError};
 pub(crate) use table::{RoutingTable, SubscriptionState};
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::SystemTime;
 
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, watch};
 
 use crate::broadcast::GapStart;
 use crate::config::Settings;
 use crate::gap::{GapCause, Missed};
-use crate::push::RawPush;
 use crate::telemetry::FeedStats;
 use crate::util::{Mutex, MutexGuard, clock};
 
 use memory_limit::MemoryLimit;
+use pushes::RawPushes;
 use wakeups::Wakeups;
 
 /// Receives every push of the link and appends it to the broadcast channel of every subscribed
@@ -118,12 +121,9 @@ struct DispatchState {
     /// The largest payload that is accepted.
     max_payload: usize,
     /// The sender of raw pushes, while it has receivers.
-    pushes: Option<broadcast::Sender<RawPush>>,
+    pushes: Option<RawPushes>,
     wakeups: Wakeups,
 }
-
-/// By how many raw pushes a receiver of [`Dispatcher::pushes`] may lag.
-const RAW_PUSHES: usize = 4096;
 
 impl Dispatcher {
     pub(crate) fn new(routes: RoutingTable, settings: &Settings) -> Self {
@@ -194,15 +194,12 @@ impl Dispatcher {
     }
 
     /// Returns a receiver of every push from now on.
-    pub(crate) fn pushes(&self) -> broadcast::Receiver<RawPush> {
+    pub(crate) fn pushes(&self) -> Pushes {
         let mut state = self.lock();
         if state.closed {
-            return broadcast::Sender::new(1).subscribe();
+            return RawPushes::default().subscribe();
         }
-        state
-            .pushes
-            .get_or_insert_with(|| broadcast::Sender::new(RAW_PUSHES))
-            .subscribe()
+        state.pushes.get_or_insert_default().subscribe()
     }
 
     fn notify_changed(&self) {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::table::SubscriptionState;
+use super::memory_limit::Holder;
+use super::pushes::RawPushes;
+use super::table::{RoutingTable, SubscriptionState};
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::{Appended, GapStart, Shared};
 use crate::gap::{GapCause, Missed};
@@ -154,7 +156,9 @@ impl DispatchState {
             Kind::Channel | Kind::Shard | Kind::Connection => &[],
         };
         let wakers = &mut self.wakeups.wakers;
+        let mut grown = 0;
         let mut note = |appended: Appended| {
+            grown += appended.grown;
             if let Some(now) = appended.opened {
                 self.last_heard = now;
             }
@@ -179,9 +183,11 @@ impl DispatchState {
                 }
             }
         }
-        let bytes = channel.len() + payload.len();
-        if self.memory.is_due(bytes, route.broadcasts.len()) {
-            self.memory.shed(self.routes.broadcasts());
+        if self.memory.is_due(grown)
+            && let Some((newest, _)) = route.broadcasts.last()
+        {
+            let all = holders(&self.routes, self.pushes.as_ref());
+            self.memory.shed(all, &**newest);
         }
         Ok(())
     }
@@ -252,7 +258,23 @@ impl DispatchState {
 
     /// Copies a push to the receivers of raw pushes, and removes the sender when none is left.
     fn copy_to_raw(&mut self, push: &Incoming<'_>) {
-        self.pushes
-            .take_if(|pushes| pushes.send(push.to_raw()).is_err());
+        self.pushes.take_if(|pushes| pushes.has_no_receiver());
+        if let Some(pushes) = &self.pushes {
+            let grown = pushes.send(push.to_raw(), &mut self.wakeups.wakers);
+            if self.memory.is_due(grown) {
+                self.memory
+                    .shed(holders(&self.routes, Some(pushes)), pushes);
+            }
+        }
     }
+}
+
+/// Returns everything in which messages wait for user code.
+fn holders<'h>(
+    routes: &'h RoutingTable,
+    pushes: Option<&'h RawPushes>,
+) -> impl Iterator<Item = &'h dyn Holder> {
+    let channels = routes.broadcasts().iter().chain(routes.connection());
+    let channels = channels.map(|shared| &**shared as &dyn Holder);
+    channels.chain(pushes.into_iter().map(|pushes| pushes as &dyn Holder))
 }

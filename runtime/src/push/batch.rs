@@ -19,6 +19,8 @@ pub(crate) struct Batch {
     pub(crate) opened: SystemTime,
     /// A time before the first push was published: see [`Fence`](crate::broadcast).
     pub(crate) fence: SystemTime,
+    /// Whether pushes before the first one were dropped after the batch was opened.
+    pub(crate) is_cut: bool,
     /// Channel names and payloads from the front; the entries of the pushes from the back, in
     /// reverse order. One allocation holds both, whichever of them needs more room.
     page: Vec<u8>,
@@ -64,6 +66,11 @@ impl Batch {
     pub(crate) const ENTRY_BYTES: usize = size_of::<Entry>();
     /// A capacity that is not worth freeing.
     pub(crate) const SMALL_CAPACITY: usize = 2 * 1024;
+    /// How many bytes of memory a batch takes besides its page: its own, and the counts of its
+    /// `Arc`.
+    pub(crate) const SHELL_BYTES: usize = size_of::<Self>() + 2 * size_of::<usize>();
+    /// A page grows by no more than this beyond what it needs: a large push does not double it.
+    const MAX_GROWTH: usize = 32 * 1024;
 
     pub(crate) fn new() -> Self {
         Self {
@@ -71,6 +78,7 @@ impl Batch {
             segment: 0,
             opened: SystemTime::UNIX_EPOCH,
             fence: SystemTime::UNIX_EPOCH,
+            is_cut: false,
             page: Vec::new(),
             filled: 0,
             len: 0,
@@ -86,6 +94,7 @@ impl Batch {
         }
         self.first = first;
         self.segment = segment;
+        self.is_cut = false;
         self.filled = 0;
         self.len = 0;
         self.expected = expected;
@@ -103,9 +112,40 @@ impl Batch {
         }
     }
 
-    /// Returns how many bytes of memory the batch holds, used or not.
+    /// Returns how many bytes of memory the page holds, used or not.
     pub(crate) fn capacity(&self) -> usize {
         self.page.capacity()
+    }
+
+    /// Returns how many bytes of memory the batch holds.
+    pub(crate) fn memory(&self) -> usize {
+        self.capacity() + Self::SHELL_BYTES
+    }
+
+    /// Frees the page of an empty batch.
+    pub(crate) fn release(&mut self) {
+        debug_assert!(self.is_empty(), "the page of pushes is in use");
+        self.page = Vec::new();
+    }
+
+    /// Returns a copy that begins with the push at `index`, in a page of `room` bytes or as many as
+    /// it needs.
+    pub(crate) fn shrunk(&self, index: usize, room: usize) -> Self {
+        let mut rest = Self::new();
+        let first = self.first + index as u64;
+        rest.reopen(
+            first,
+            self.segment,
+            room.max(self.weight_of(index..self.len)),
+        );
+        for index in index..self.len {
+            let (subscription, payload) = (self.entry(index).subscription, self.payload(index));
+            rest.append(subscription, self.channel(index), &self.page[payload]);
+        }
+        (rest.opened, rest.fence) = (self.opened, self.fence);
+        rest.is_cut = self.is_cut || index > 0;
+        rest.expected = 0;
+        rest
     }
 
     /// Appends a push and returns how many bytes it counts for in a budget.
@@ -227,7 +267,10 @@ impl Batch {
     fn grow(&mut self, bytes: usize) {
         let (len, slots) = (self.page.len(), self.slots());
         let least = self.filled + slots + bytes;
-        self.page.resize(least.max(2 * len), 0);
+        let room = least.max(len + len.min(Self::MAX_GROWTH));
+        // `resize` alone would double a large page.
+        self.page.reserve_exact(room - len);
+        self.page.resize(room, 0);
         let end = self.page.len();
         self.page.copy_within(len - slots..len, end - slots);
     }

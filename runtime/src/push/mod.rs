@@ -106,7 +106,7 @@ impl<'p> Push<'p> {
     #[must_use]
     pub fn payload_bytes(self) -> Bytes {
         let range = self.batch.payload(self.index);
-        if range.len() < self.batch.bytes().len() / 4 {
+        if range.len() < self.batch.capacity() / 4 {
             return Bytes::copy_from_slice(self.payload());
         }
         Bytes::from_owner(SharedBuffer(Arc::clone(self.batch))).slice(range)

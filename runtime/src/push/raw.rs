@@ -54,6 +54,29 @@ pub enum RawPush {
     },
 }
 
+impl RawPush {
+    /// Returns how many bytes of memory the push holds, besides its own.
+    pub(crate) fn memory(&self) -> usize {
+        /// What `Bytes` need to share a buffer.
+        const SHARED: usize = 3 * size_of::<usize>();
+        let of = |bytes: &Bytes| bytes.len() + SHARED;
+        match self {
+            Self::Message {
+                name,
+                channel,
+                payload,
+                ..
+            } => of(name) + of(channel) + of(payload),
+            Self::Subscribed { name, .. } | Self::Unsubscribed { name, .. } => of(name),
+            Self::Invalidated(Some(keys)) => {
+                keys.capacity() * size_of::<Bytes>() + keys.iter().map(of).sum::<usize>()
+            }
+            Self::Invalidated(None) | Self::Disconnected => 0,
+            Self::Unknown { kind } | Self::Malformed { kind } => kind.capacity(),
+        }
+    }
+}
+
 impl fmt::Debug for RawPush {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = |f: &mut fmt::Formatter<'_>, what, kind: &Kind, name: &Bytes| {

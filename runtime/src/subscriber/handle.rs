@@ -1,18 +1,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::sync::{OnceCell, broadcast, watch};
+use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::callers::Callers;
 use super::report::ShutdownReport;
 use crate::broadcast::BacklogMeter;
 use crate::delivery::{HandlerContext, PauseGate, SharedLoopState};
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{Dispatcher, Pushes};
 use crate::error::{Error, Result};
 use crate::failure::Failures;
 use crate::health::{DeafWatch, Health, HealthChanges, HealthMonitor};
-use crate::push::RawPush;
 use crate::router::Wiring;
 use crate::session::Status;
 use crate::tasks::{Task, Tasks};
@@ -125,9 +124,12 @@ impl Handle {
     /// With `invalidate` handlers, confirmations of names such as `redis-push:tracking-on:user:` are
     /// among them: the server confirms tracking this way.
     ///
-    /// Without a receiver this costs nothing. A receiver that lags by more than 4,096 pushes loses
-    /// the oldest ones and gets their number (`RecvError::Lagged`); no handler is affected. A
-    /// shutdown closes the channel.
+    /// Without a receiver this costs nothing. A receiver may lag by 4,096 pushes or 8 MiB, and what
+    /// waits for it is part of [`memory_limit`](crate::Subscriber::memory_limit). If it lags by
+    /// more, it loses the oldest pushes and receives their exact number
+    /// ([`PushesError::Lagged`](crate::PushesError::Lagged)). A push that was received belongs to the
+    /// caller and is not limited. A shutdown closes the receiver
+    /// ([`PushesError::Closed`](crate::PushesError::Closed)) when it has received what waits.
     ///
     /// ```
     /// # use redis_push::{RawPush, Subscriber, handlers, push_handler, testing::Broker};
@@ -145,7 +147,7 @@ impl Handle {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn pushes(&self) -> broadcast::Receiver<RawPush> {
+    pub fn pushes(&self) -> Pushes {
         self.dispatcher.pushes()
     }
 

@@ -180,6 +180,8 @@ impl Subscriber {
     ///   would answer your commands with confirmations.
     /// - A channel that overflows is reported to every handler as a gap of `AtMost(n)`, because the
     ///   lost messages cannot be assigned to handlers.
+    /// - What waits in the channel is not part of [`memory_limit`](Self::memory_limit): the channel
+    ///   holds as many pushes as you have given it room for, however large they are.
     /// - A manager that has stopped retrying reconnects with its next command, such as the `PING`s
     ///   that the subscriber sends. A manager whose last error was not an I/O error never recovers,
     ///   and `is_ready` stays false.

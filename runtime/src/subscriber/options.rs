@@ -136,15 +136,26 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         self
     }
 
-    /// Sets how many bytes of messages may wait for all handlers together: 256 MiB by default.
+    /// Sets how much memory may hold messages that wait for your code: 256 MiB by default.
     ///
-    /// Above that limit the fullest buffers lose their oldest messages, which is reported to their
-    /// handlers. A message that waits in a buffer shared by several handlers is counted once. The
-    /// messages that a handler has already received, a batch of at most 32 KiB and one message, are
-    /// not counted.
+    /// The limit covers the buffers of all handlers together, whatever their
+    /// [`overflow`](crate::Overflow), with their unused capacity; what handlers have received from
+    /// their buffers; and what waits for receivers of [`Handle::pushes`](crate::Handle::pushes). A
+    /// message that waits in a buffer shared by several handlers counts once. With a [failure
+    /// hook](Self::on_failure), a quarter of the limit is for the failures that wait for the hook, and
+    /// the rest for all this.
     ///
-    /// With a [failure hook](Self::on_failure), a quarter of the limit is for the failures that wait for
-    /// the hook, and the rest for messages.
+    /// Above the limit the fullest buffers lose their oldest messages, and if that is not enough,
+    /// even the last one. The handlers receive the exact number in a gap. A message that has just
+    /// arrived is kept, in one buffer, so a message that is larger than the limit is delivered.
+    ///
+    /// What a handler has received cannot be dropped: the message that it works on, and at most 80
+    /// KiB for others of the same batch. If that alone exceeds the limit, nothing else waits but the
+    /// newest message.
+    ///
+    /// The limit does not cover the channel given to [`attach`](Subscriber::attach), the queue that
+    /// redis-rs has on the default link, the message that is being read from the socket, and what
+    /// your code keeps, such as a [`Bytes`](crate::Bytes) payload.
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.config.settings.memory_limit = bytes;
         self

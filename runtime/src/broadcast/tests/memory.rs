@@ -1,12 +1,14 @@
 //! How much memory a broadcast channel holds.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use super::{since, take};
-use crate::broadcast::Shared;
 use crate::broadcast::budget::Budget;
-use crate::gap::GapCause;
+use crate::broadcast::state::Received;
+use crate::broadcast::{GapStart, Shared};
+use crate::gap::{GapCause, Missed};
 
 #[test]
 fn the_memory_of_a_large_push_is_not_kept() {
@@ -73,5 +75,85 @@ fn a_full_channel_of_small_messages_holds_less_than_four_times_their_size() {
             times < 3.0,
             "{times:.2} times the size of {messages} messages"
         );
+    }
+}
+
+#[test]
+fn a_batch_does_not_take_twice_the_memory_of_a_large_push() {
+    const LARGE: usize = 1024 * 1024;
+    let shared = Arc::new(Shared::new(1, Budget::default()));
+    let mut stuck = shared.subscribe();
+    let mut wakers = Vec::new();
+    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    for size in [0, 30 * 1024, LARGE] {
+        shared.append(0, b"", &vec![0; size], &mut wakers);
+    }
+    let most = LARGE + 80 * 1024;
+    let waiting = shared.held().waiting;
+    assert!(waiting < most, "{waiting} bytes wait");
+    let in_hand = take(&mut stuck).expect("a batch");
+    let held = shared.held();
+    assert!(held.messages == 0 && held.waiting < 100, "{held:?}");
+    assert_eq!(held.in_hand, in_hand.memory());
+    assert!(take(&mut stuck).is_none());
+    assert_eq!(shared.held().in_hand, 0, "it has asked for the next batch");
+}
+
+#[test]
+fn a_batch_in_several_hands_counts_once() {
+    let shared = Arc::new(Shared::new(1, Budget::default()));
+    let mut readers: Vec<_> = (0..3).map(|_| shared.subscribe()).collect();
+    let mut wakers = Vec::new();
+    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.append(0, b"", &[0; 10_000], &mut wakers);
+    let waiting = shared.held().waiting;
+    let batches: Vec<_> = readers.iter_mut().filter_map(take).collect();
+    assert_eq!(batches.len(), 3);
+    let held = shared.held();
+    assert_eq!(held.in_hand, batches[0].memory());
+    assert!(held.memory() < 2 * waiting, "{held:?}");
+    drop(readers);
+    assert_eq!(shared.held().in_hand, 0);
+}
+
+/// Nothing but a gap is left of most segments, and gaps take memory too.
+#[test]
+fn a_stuck_reader_does_not_keep_each_of_ten_thousand_gaps() {
+    const ROUNDS: u64 = 10_000;
+    let budget = Budget {
+        messages: 10,
+        ..Budget::default()
+    };
+    let shared = Arc::new(Shared::new(1, budget));
+    let mut stuck = shared.subscribe();
+    // This one stays a few gaps behind.
+    let mut slow = shared.subscribe();
+    let mut wakers = Vec::new();
+    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.append(0, b"", b"", &mut wakers);
+    take(&mut stuck).expect("a batch");
+    for round in 0..ROUNDS {
+        let before = GapStart {
+            missed: Missed::Exactly(1),
+            ..since(GapCause::Oversized)
+        };
+        shared.interrupt(before, &mut wakers);
+        shared.append(0, b"", b"", &mut wakers);
+        if round % 5 == 0 {
+            take(&mut slow);
+        }
+    }
+    let waiting = shared.held().waiting;
+    assert!(waiting < 16 * 1024, "{waiting} bytes wait");
+    shared.empty();
+    assert_eq!(shared.lock().queue.end(), ROUNDS + 1);
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(stuck.recv()).poll(&mut context) {
+        Poll::Ready(Some(Received { gap, batch, .. })) => {
+            // As many were too large as were dropped afterwards.
+            assert_eq!(gap.unwrap().missed, Missed::Exactly(2 * ROUNDS));
+            assert!(batch.is_none());
+        }
+        other => panic!("expected a gap, got {other:?}"),
     }
 }

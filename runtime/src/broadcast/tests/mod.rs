@@ -278,7 +278,9 @@ fn a_push_that_is_dropped_last_is_reported_without_a_message_after_it() {
         other => panic!("expected a gap or a batch, got {other:?}"),
     };
     assert_eq!(next().batch.unwrap().0.len(), 1);
-    let Received { gap, missed, batch } = next();
+    let Received {
+        gap, missed, batch, ..
+    } = next();
     assert_eq!(gap.unwrap().missed, Missed::Exactly(2));
     assert_eq!(missed, 2);
     assert!(batch.is_none());

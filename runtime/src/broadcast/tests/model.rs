@@ -124,6 +124,21 @@ fn lag(budget: Budget) {
 }
 
 #[test]
+fn pushes_that_the_memory_limit_drops_are_counted_exactly_and_no_reader_sleeps() {
+    check(2, || {
+        let shared = live(holds(64));
+        let readers = [reads(&shared, 4), reads(&shared, 4)];
+        append(&shared, 0..2);
+        shared.shed(usize::MAX);
+        append(&shared, 2..4);
+        shared.empty();
+        for reader in readers {
+            assert!(reader.join().unwrap().missed <= 4);
+        }
+    });
+}
+
+#[test]
 fn a_close_ends_every_reader_after_the_last_push() {
     check(2, || {
         let shared = live(holds(64));

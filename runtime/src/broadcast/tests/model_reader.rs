@@ -44,7 +44,10 @@ impl Reader {
     /// Reads a gap or a batch, and checks that each push follows the previous one. Returns false at
     /// the end.
     pub(crate) fn read(&mut self) -> bool {
-        let Some(Received { gap, missed, batch }) = block_on(self.receiver.recv()) else {
+        let Some(Received {
+            gap, missed, batch, ..
+        }) = block_on(self.receiver.recv())
+        else {
             return false;
         };
         assert!(missed == 0 || gap.is_some(), "every miss is reported");

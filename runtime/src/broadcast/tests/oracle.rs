@@ -9,7 +9,7 @@ use super::since;
 use crate::broadcast::Shared;
 use crate::broadcast::budget::{Budget, Overflow};
 use crate::broadcast::receiver::Receiver;
-use crate::broadcast::state::Received;
+use crate::broadcast::state::{self, Received};
 use crate::gap::{GapCause, Missed};
 use crate::push::Batch;
 
@@ -68,10 +68,44 @@ impl Model {
         self.drop_while(|held, bytes| held > most || bytes > most_bytes);
     }
 
-    fn shed(&mut self, bytes: usize) {
+    /// Sheds, and checks what is left. The channel decides by its memory how many are dropped.
+    fn shed(&mut self, shared: &Shared, bytes: usize) {
         self.release_what_all_have();
-        let goal = self.held().1.saturating_sub(bytes);
-        self.drop_while(|_, bytes| bytes > goal);
+        let before = shared.held();
+        assert_eq!(before.messages, self.held().0);
+        shared.shed(bytes);
+        let after = shared.held();
+        assert!(after.messages >= before.messages.min(1), "one push stays");
+        let goal = before.waiting.saturating_sub(bytes);
+        // The last batch may be in the hand of another reader.
+        let is_in_hand = |reader: &state::Reader| reader.in_hand.is_some();
+        assert!(
+            after.waiting <= goal
+                || after.messages <= 1
+                || shared.lock().readers.iter().any(is_in_hand),
+            "{after:?} is not {bytes} bytes less than {before:?}"
+        );
+        self.drop_while(|held, _| held > after.messages);
+    }
+
+    fn empty(&mut self, shared: &Shared) {
+        shared.empty();
+        self.oldest = self.messages.len();
+        let held = shared.held();
+        assert_eq!(held.messages, 0, "{held:?}");
+        // A gap that a reader has to receive takes a little.
+        assert!(held.waiting < 512, "{held:?}");
+    }
+
+    /// Checks what the channel holds.
+    fn agrees(&mut self, shared: &Shared) {
+        self.release_what_all_have();
+        let state = shared.lock();
+        let held = state.held();
+        assert_eq!((held.messages, state.queue.held_bytes()), self.held());
+        assert!(held.waiting >= state.queue.held_bytes(), "{held:?}");
+        let (counted, recounted) = state.queue.recount();
+        assert_eq!(counted, recounted, "the memory is exact");
     }
 
     fn drop_while(&mut self, is_over: impl Fn(usize, usize) -> bool) {
@@ -117,7 +151,10 @@ impl Model {
     fn read(&mut self, index: usize, segment: u64) -> Option<()> {
         let next_held = self.next_from(self.readers[index].position);
         let reader = &mut self.readers[index];
-        let Some(Received { gap, missed, batch }) = poll(reader) else {
+        let Some(Received {
+            gap, missed, batch, ..
+        }) = poll(reader)
+        else {
             assert_eq!(reader.position, self.messages.len(), "nothing is held back");
             assert_eq!(reader.reported, segment, "no gap is held back");
             return None;
@@ -212,14 +249,14 @@ fn run(seed: u64) {
     let mut generation = 0;
     let mut wakers = Vec::new();
     for step in 0..random.usize(1..40) {
-        match random.u32(0..11) {
+        match random.u32(0..12) {
             _ if step == 0 => generation += 1,
             0 => generation += 1,
             10 => {
                 let bytes = random.usize(1..2_000);
-                shared.shed(bytes);
-                model.shed(bytes);
+                model.shed(&shared, bytes);
             }
+            11 => model.empty(&shared),
             1..=4 => {
                 for _ in 0..random.usize(1..60) {
                     let number = u32::try_from(model.messages.len()).unwrap();
@@ -241,6 +278,7 @@ fn run(seed: u64) {
                 model.readers[reader].waits = waits;
             }
         }
+        model.agrees(&shared);
         for reader in &model.readers {
             let rest = &model.messages[reader.position..];
             let gone = rest.iter().enumerate().filter(|(index, message)| {

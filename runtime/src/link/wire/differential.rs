@@ -81,7 +81,7 @@ pub(crate) fn tapped(bytes: &[u8], random: &mut fastrand::Rng) -> Tapped {
             let read = tap.read_to_end(&mut passed).await;
             read.expect("the stream returns no errors");
             let mut seen = Vec::new();
-            while let Ok(push) = pushes.try_recv() {
+            while let Ok(Some(push)) = pushes.try_recv() {
                 seen.push(push);
             }
             assert_eq!(seen.pop(), Some(RawPush::Disconnected));

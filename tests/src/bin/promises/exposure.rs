@@ -86,7 +86,7 @@ pub(crate) async fn every_fault(context: &Context) -> String {
         .expect("a start");
     let mut pushes = handle.pushes();
     deliveries(&server, &handle).await;
-    while let Ok(push) = pushes.try_recv() {
+    while let Ok(Some(push)) = pushes.try_recv() {
         printed += &format!("{push:?}\n");
     }
     connections(&server, &proxy, &handle).await;
