@@ -19,7 +19,7 @@ pub struct Mount<S> {
     /// Whether [`on`](Self::on) has replaced the subscriptions of the handler.
     has_own_subscriptions: bool,
     pub(crate) bind: Bind<S>,
-    /// The reason why a subscriber cannot start with this mount.
+    /// The reasons why a subscriber cannot start with this mount, one a line.
     pub(crate) mistake: Option<String>,
 }
 
@@ -196,11 +196,15 @@ impl<S: Send + Sync + 'static> Mount<S> {
         let subscriptions = std::mem::take(&mut self.spec.subscriptions);
         let mut names = subscriptions.iter().map(Subscription::name);
         if let Some(name) = names.find(|name| name.starts_with("__keyevent@")) {
-            self.mistake = Some(format!(
+            let mistake = format!(
                 "{}: no prefix can go before `{name}`, which names an event and not keys; \
                  listen to the keys with `keyspace = \"…\"`, or mount the handler without the prefix",
                 self.spec.label(),
-            ));
+            );
+            self.mistake = Some(match self.mistake.take() {
+                Some(before) => format!("{before}\n{mistake}"),
+                None => mistake,
+            });
         }
         let prefixed = subscriptions
             .into_iter()
