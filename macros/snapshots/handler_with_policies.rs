@@ -32,7 +32,7 @@ const _: () = {
     }
     use resync as __Handler;
     const __CHECKS: __p::ArgumentChecks<App> = {
-        let mut __checks = __p::ArgumentChecks::<App>::PATTERN;
+        let mut __checks = __p::ArgumentChecks::<App>::PATTERN.with_params(&["region"]);
         __checks.arg::<&'static [u8]>("&[u8]");
         __checks.fills(&["region"]);
         __checks.fills(&["region"]);

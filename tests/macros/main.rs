@@ -10,6 +10,7 @@ mod mounts;
 mod outcomes;
 mod params;
 mod publishing;
+mod refused;
 mod scale;
 mod wiring;
 

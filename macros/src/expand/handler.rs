@@ -145,6 +145,8 @@ impl PushHandler {
             let arguments = parenthesized(quote!(#key, &[#(#channel_params),*]), key.span());
             quote!(#method #arguments;)
         });
+        let names: Vec<_> = self.function.params().map(|param| param.name).collect();
+        let named = (!names.is_empty()).then(|| quote!(.with_params(&[#(#names),*])));
         let (rules, end) = match self.args.strictest() {
             Some(listen) => (listen.argument_rules(), quote!(__checks)),
             // The handler listens to what its message type names.
@@ -154,7 +156,7 @@ impl PushHandler {
         let mutable = (!extracted.is_empty()).then(|| quote!(mut));
         quote! {
             const __CHECKS: __p::ArgumentChecks<#state> = {
-                let #mutable __checks = __p::ArgumentChecks::<#state>::#rules;
+                let #mutable __checks = __p::ArgumentChecks::<#state>::#rules #named;
                 #(#extracted)*
                 #(#fills)*
                 #(#params)*

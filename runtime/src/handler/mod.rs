@@ -32,8 +32,8 @@ mod spec;
 pub use gap_handler::GapHandler;
 pub use into_answer::{IntoAnswer, IntoOutcome};
 pub(crate) use outcome::Outcome;
-pub(crate) use spec::MessageType;
 pub use spec::Spec;
+pub(crate) use spec::{MessageType, Needs};
 
 use crate::error::Fault;
 use crate::gap::Gap;

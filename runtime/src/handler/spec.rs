@@ -11,6 +11,7 @@ pub struct Spec {
     pub(crate) name: Cow<'static, str>,
     pub(crate) place: Option<(&'static str, u32)>,
     pub(crate) message: Option<MessageType>,
+    pub(crate) needs: Needs,
     pub(crate) on_gap: Option<Cow<'static, str>>,
     pub(crate) subscriptions: Vec<Subscription>,
     index: Index,
@@ -36,8 +37,21 @@ pub(crate) struct MessageType {
     pub(crate) subscriptions: &'static [Subscription],
     /// The fields that have other names in the payload than in the type, or several.
     pub(crate) names: &'static [(&'static str, &'static [&'static str])],
+    /// The names of the params and of the payload's fields; empty if they are not known.
+    pub(crate) fields: &'static [&'static str],
     /// Where the message comes from. `None` if only the handler itself knows.
     pub(crate) source: Option<Source>,
+}
+
+/// What the arguments of a handler need of its subscriptions, if the macros have found it out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Needs {
+    /// The params that its arguments take by name.
+    pub(crate) params: &'static [&'static str],
+    /// Whether an argument is the matched pattern.
+    pub(crate) pattern: bool,
+    /// An argument that is read from the channel, as written.
+    pub(crate) channel: Option<&'static str>,
 }
 
 impl MessageType {
@@ -48,6 +62,7 @@ impl MessageType {
             whole_name: message.type_name,
             subscriptions: message.subscriptions,
             names: message.names,
+            fields: message.fields,
             source: Some(message.source),
         }
     }
@@ -60,6 +75,7 @@ impl Spec {
             name: name.into(),
             place: None,
             message: None,
+            needs: Needs::default(),
             on_gap: None,
             subscriptions: Vec::new(),
             index: Index::default(),
@@ -106,6 +122,12 @@ impl Spec {
     /// Sets the message type that the macros have found.
     pub(crate) fn with_message(mut self, message: Option<MessageType>) -> Self {
         self.message = message;
+        self
+    }
+
+    /// Sets what the arguments need, as the macros have found.
+    pub(crate) fn with_needs(mut self, needs: Needs) -> Self {
+        self.needs = needs;
         self
     }
 

@@ -5,7 +5,7 @@ use super::const_str::{contains, panic_with, same};
 use super::namesakes::{NamedPath, NamedQuery, NamedState};
 use super::params::NamedParam;
 use crate::extract::FromPush;
-use crate::handler::{MessageType, Spec};
+use crate::handler::{MessageType, Needs, Spec};
 use crate::message::{MessageDescriptor, Source};
 use crate::subscription::{Segment, Subscription};
 
@@ -19,7 +19,7 @@ pub struct ArgumentChecks<S> {
     message: Option<&'static MessageDescriptor>,
     /// The type of the message, as written.
     written: &'static str,
-    needs_pattern: bool,
+    needs: Needs,
     state: PhantomData<fn(S)>,
 }
 
@@ -66,13 +66,25 @@ impl<S> ArgumentChecks<S> {
             keys: Keys::Never,
             message: None,
             written: "",
-            needs_pattern: false,
+            needs: Needs {
+                params: &[],
+                pattern: false,
+                channel: None,
+            },
             state: PhantomData,
         }
     }
 
     const fn with_keys(self, keys: Keys) -> Self {
         Self { keys, ..self }
+    }
+
+    /// Records the names of the `Param` arguments, which a mount must not take away.
+    #[must_use]
+    pub const fn with_params(mut self, params: &'static [&'static str]) -> Self {
+        self.needs.params = params;
+        self.needs.channel = Some("Param");
+        self
     }
 
     /// Checks one argument. `written` is its type as written.
@@ -86,8 +98,9 @@ impl<S> ArgumentChecks<S> {
             self.message = Some(message);
             self.written = written;
         }
-        self.needs_pattern |= T::NEEDS_PATTERN;
+        self.needs.pattern |= T::NEEDS_PATTERN;
         if T::NEEDS_CHANNEL || T::NEEDS_PATTERN {
+            self.needs.channel = Some(written);
             self.listens.check_has_channel(written);
         }
         if T::NEEDS_PATTERN && matches!(self.listens, Listens::ByExactName) {
@@ -189,7 +202,7 @@ impl<S> ArgumentChecks<S> {
         }
         let mut rest = subscriptions;
         while let [first, others @ ..] = rest {
-            if self.needs_pattern && !first.is_pattern() {
+            if self.needs.pattern && !first.is_pattern() {
                 no_pattern();
             }
             rest = others;
@@ -259,7 +272,10 @@ impl<S> ArgumentChecks<S> {
         let message = self
             .message
             .map(|message| MessageType::of(message, self.written));
-        let spec = Spec::new(name).at(file, line).with_message(message);
+        let spec = Spec::new(name)
+            .at(file, line)
+            .with_message(message)
+            .with_needs(self.needs);
         match self.listens {
             Listens::AsTheMessage => spec.on_all(self.subscriptions()),
             _ => spec,

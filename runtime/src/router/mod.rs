@@ -7,6 +7,7 @@
 //! | `substate` | a part of a state, extracted once for all mounts that share it |
 //! | `collect` | `Router::collected`: the handlers that the feature `collect` registers |
 //! | `validate` | checks of all specs together, before the start |
+//! | `arguments` | what the arguments and options of one handler need of its subscriptions |
 //! | `wiring` | [`Wiring`]: the specs as a table |
 //!
 //! In: the `handlers!` macro creates mounts, and users pass them to a router or to
@@ -23,6 +24,7 @@
 //!   `Subscriber::start` returns as an error.
 //! - A router has no effect at run time: it is a list of mounts.
 
+mod arguments;
 #[cfg(feature = "collect")]
 mod collect;
 mod mount;

@@ -4,15 +4,20 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use super::arguments::{refused_option, unmet};
 use crate::error::{Error, Result};
 use crate::handler::Spec;
-use crate::subscription::{Kind, Subscription};
+use crate::subscription::Kind;
+
+/// How many conflicts an error lists: two handlers may share thousands of names.
+const SHOWN: usize = 10;
 
 /// Refuses two handlers on one name whose message types both name their channel, but differ: a
 /// message published there has one type.
 pub(crate) fn refuse_conflicts<'s>(specs: impl IntoIterator<Item = &'s Spec>) -> Result<()> {
     let mut first_of = HashMap::new();
     let mut conflicts = String::new();
+    let mut count = 0;
     for spec in specs {
         let Some(name) = type_name(spec) else {
             continue;
@@ -22,6 +27,10 @@ pub(crate) fn refuse_conflicts<'s>(specs: impl IntoIterator<Item = &'s Spec>) ->
             if let Some(first_name) = type_name(first)
                 && first_name != name
             {
+                count += 1;
+                if count > SHOWN {
+                    continue;
+                }
                 let _ = write!(
                     conflicts,
                     "\n  {subscription}: {} takes `{first_name}`, {} takes `{name}`",
@@ -34,6 +43,9 @@ pub(crate) fn refuse_conflicts<'s>(specs: impl IntoIterator<Item = &'s Spec>) ->
     if conflicts.is_empty() {
         return Ok(());
     }
+    if count > SHOWN {
+        let _ = write!(conflicts, "\n  and {} more", count - SHOWN);
+    }
     Err(Error::config(format!(
         "handlers take different messages from one name:{conflicts}\nuse the same type in both; for \
          another view of the payload take `Json<T>`, `&str` or the like"
@@ -45,23 +57,17 @@ fn type_name(spec: &Spec) -> Option<&'static str> {
     spec.message.as_ref()?.whole_name.map(|name| name())
 }
 
-/// Refuses a handler whose subscription has params, but not all of those that fill its message: no
-/// push would ever match.
+/// Refuses a handler whose arguments or options need something that its subscription does not have: no
+/// push could be handled.
 pub(crate) fn refuse_unfilled<'s>(specs: impl IntoIterator<Item = &'s Spec>) -> Result<()> {
     for spec in specs {
-        let message = spec.message.as_ref();
-        let needed = message
-            .and_then(|message| message.subscriptions.first())
-            .map(Subscription::param_names)
-            .unwrap_or_default();
+        if let Some(reason) = refused_option(spec) {
+            return Err(Error::config(format!("{}: {reason}", spec.label())));
+        }
         for subscription in &spec.subscriptions {
-            let params = subscription.param_names();
-            let missing = needed.iter().find(|name| !params.contains(name));
-            // A name without params is matched against the template of the type.
-            if let (Some(missing), false) = (missing, params.is_empty()) {
+            if let Some(reason) = unmet(spec, subscription) {
                 return Err(Error::config(format!(
-                    "{} listens to {subscription}, which has no param `{{{missing}}}`, but its \
-                     message needs that param",
+                    "{} listens to {subscription}, {reason}",
                     spec.label(),
                 )));
             }
@@ -92,6 +98,8 @@ pub(crate) fn refuse_wrong_sources<'s>(specs: impl IntoIterator<Item = &'s Spec>
                 "and to something else: let two handlers do that"
             } else if spec.workers > 1 {
                 "by several workers: its events are delivered in order"
+            } else if spec.on_gap.is_some() {
+                "and has a gap handler: its events have no gaps"
             } else {
                 continue;
             };

@@ -251,6 +251,30 @@ impl Subscription {
         matches!(self.kind, Kind::Pattern)
     }
 
+    /// Returns whether the channels of another subscription, which has no template, may be channels of
+    /// this template. For a glob, this compares the text before its first wildcard.
+    pub(crate) fn may_describe(&self, other: &Self) -> bool {
+        let Some(template) = &self.template else {
+            return true;
+        };
+        match other.kind {
+            Kind::Channel | Kind::Shard => {
+                let name = other.without_prefix(&other.name);
+                template.capture(name, []).is_some()
+            }
+            Kind::Pattern => {
+                let glob = without_bytes(&other.name, other.prefix_len);
+                may_both_match(&self.name, glob)
+            }
+            Kind::Invalidation | Kind::Connection => true,
+        }
+    }
+
+    /// Returns whether this is a subscription to the events of keys.
+    pub(crate) fn is_keyspace(&self) -> bool {
+        self.template.as_ref().is_some_and(Template::is_keyspace)
+    }
+
     /// Returns the text of the template, or else the name.
     pub(crate) fn text(&self) -> String {
         match &self.template {
@@ -274,6 +298,26 @@ impl Subscription {
     pub(crate) fn key(&self) -> (Kind, &[u8]) {
         (self.kind, self.name.as_bytes())
     }
+}
+
+/// Returns a glob without the literal bytes that it begins with, some of which are escaped.
+fn without_bytes(glob: &str, count: usize) -> &str {
+    let mut rest = glob;
+    for _ in 0..count {
+        let escaped = rest.strip_prefix('\\').unwrap_or(rest);
+        let Some(after) = escaped.get(1..) else {
+            return "";
+        };
+        rest = after;
+    }
+    rest
+}
+
+/// Returns false if the literal text at the beginning of two globs excludes that a channel matches both.
+fn may_both_match(one: &str, other: &str) -> bool {
+    const SPECIAL: [char; 4] = ['*', '?', '[', '\\'];
+    let [one, other] = [one, other].map(|glob| glob.split(SPECIAL).next().unwrap_or_default());
+    one.starts_with(other) || other.starts_with(one)
 }
 
 /// Splits the name of a keyspace channel before its key. The first part of other names is empty.

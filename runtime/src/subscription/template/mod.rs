@@ -73,17 +73,22 @@ impl Template {
         redis_push_template::glob(&self.segments)
     }
 
+    /// Whether this is a template of keys, as `Subscription::keyspace` makes it.
+    pub(crate) fn is_keyspace(&self) -> bool {
+        matches!(
+            &self.segments[..],
+            [Segment::Literal(keyspace), Segment::Param(_), Segment::Literal(keys), ..]
+                if *keyspace == "__keyspace@" && keys.starts_with("__:")
+        )
+    }
+
     /// Adds literal text before the template: before the keys, for a keyspace.
     pub(crate) fn prefixed(self, prefix: &str) -> Self {
+        let is_keyspace = self.is_keyspace();
         let mut segments = self.segments.into_owned();
         match &mut segments[..] {
-            // A keyspace: the prefix belongs to the keys, not to the channel.
-            [
-                Segment::Literal(keyspace),
-                Segment::Param(_),
-                Segment::Literal(keys),
-                ..,
-            ] if *keyspace == "__keyspace@" && keys.starts_with("__:") => {
+            // The prefix belongs to the keys, not to the channel.
+            [_, _, Segment::Literal(keys), ..] if is_keyspace => {
                 keys.to_mut().insert_str("__:".len(), prefix);
             }
             [Segment::Literal(text), ..] => text.to_mut().insert_str(0, prefix),
