@@ -1,6 +1,5 @@
 //! Failed deliveries, and the hooks and sinks that receive them.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use redis_push::{
@@ -256,24 +255,26 @@ pub(crate) async fn an_error_and_a_panic_within_one_second_are_both_logged_with_
 pub(crate) async fn lines_that_were_not_logged_are_counted_when_no_other_follows(server: Server) {
     let (name, mount) = logged(&server, "counted");
     let handle = crate::support::start(server.url(), [mount]).await;
-    let counted = |suppressed| HashMap::from([("handler panicked".to_owned(), suppressed)]);
-    for _ in 0..5 {
-        server.publish("a", "panic").await;
-    }
-    // At the end of the second.
-    eventually("the number of the others", async || {
-        let lines = crate::logs::of_handler(&name).len() as u64;
-        lines + crate::logs::not_logged(&name).values().sum::<u64>() == 5
+    let publish_and_handle = async |handled_after| {
+        for _ in 0..5 {
+            server.publish("a", "panic").await;
+        }
+        handled(&handle, handled_after).await;
+    };
+    publish_and_handle(5).await;
+    eventually("the number, at the end of the second", async || {
+        crate::logs::accounted(&name) == 5
     })
     .await;
-
-    // At a shutdown.
-    for _ in 0..5 {
-        server.publish("a", "panic").await;
-    }
+    publish_and_handle(10).await;
     within("the shutdown", handle.shutdown(LONG)).await;
-    let lines = crate::logs::of_handler(&name).len() as u64;
-    assert_eq!(crate::logs::not_logged(&name), counted(10 - lines));
+    eventually("the number, at the shutdown", async || {
+        crate::logs::accounted(&name) == 10
+    })
+    .await;
+    for line in crate::logs::counts_of(&name) {
+        assert_eq!(line["event"], "handler panicked");
+    }
 }
 
 pub(crate) async fn failures_that_wait_for_the_hook_are_limited_in_bytes(server: Server) {

@@ -4,18 +4,23 @@ use std::collections::HashMap;
 
 pub(crate) use tests::overheard::listen;
 
-/// How many lines about a handler's deliveries were not logged, by what they were about, from the lines
-/// that report such a number alone.
-pub(crate) fn not_logged(name: &str) -> HashMap<String, u64> {
-    let mut numbers = HashMap::new();
-    for fields in tests::overheard::events("redis_push") {
+/// How many failed deliveries of a handler are accounted for: by a line each, by the number in a later
+/// line, or by a line with a number alone.
+pub(crate) fn accounted(name: &str) -> u64 {
+    let number = |fields: &HashMap<_, String>| fields["suppressed"].parse::<u64>().unwrap();
+    let lines = of_handler(name);
+    let by_lines = lines.iter().map(|line| 1 + number(line)).sum::<u64>();
+    by_lines + counts_of(name).iter().map(number).sum::<u64>()
+}
+
+/// The fields of the events that only say how many lines about a handler were not logged.
+pub(crate) fn counts_of(name: &str) -> Vec<HashMap<&'static str, String>> {
+    let mut events = tests::overheard::events("redis_push");
+    events.retain(|fields| {
         let is_of_handler = fields.get("handler").is_some_and(|handler| handler == name);
-        if is_of_handler && let Some(event) = fields.get("event") {
-            let suppressed: u64 = fields["suppressed"].parse().unwrap();
-            *numbers.entry(event.clone()).or_default() += suppressed;
-        }
-    }
-    numbers
+        is_of_handler && fields.contains_key("event")
+    });
+    events
 }
 
 /// The fields of the events about a handler's deliveries. Tests run concurrently, so the name of the
