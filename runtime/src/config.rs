@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) allows_denied: bool,
     /// How long `run` waits at its end for handlers to finish what has arrived.
     pub(crate) drain_deadline: Duration,
+    /// Whether the server's setting for key events may be changed.
+    pub(crate) configure_keyspace_events: bool,
     pub(crate) connect_timeout: Duration,
     pub(crate) ping_interval: Duration,
     pub(crate) ping_timeout: Duration,
@@ -37,6 +39,7 @@ impl Default for Settings {
             start_deadline: Some(Duration::from_secs(30)),
             allows_denied: false,
             drain_deadline: Duration::from_secs(10),
+            configure_keyspace_events: false,
             connect_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(5),
             ping_timeout: Duration::from_secs(5),

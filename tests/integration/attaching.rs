@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{PushInfo, PushKind, Value};
 use redis_push::{Credentials, GapCause, Handle, Missed, Mount, Subscriber, Subscription, Tls};
-use tests::Server;
+use tests::{RealServer, Server};
 use tests::{eventually, within};
 use tokio::sync::broadcast;
 
@@ -147,5 +147,32 @@ pub(crate) async fn options_of_the_connection_are_rejected_with_attach(server: S
         let error = within("the start", starting).await.unwrap_err();
         assert!(error.is_config(), "{error}");
         assert!(error.to_string().contains(named), "{error}");
+    }
+}
+
+/// `RESET` ends every subscription without a push, and switches the connection to RESP2, in which no
+/// push arrives.
+pub(crate) async fn a_reset_by_the_service_is_noticed_and_every_name_subscribed_again(
+    server: RealServer,
+) {
+    let server = Server::Real(server);
+    let (manager, sender) = service(&server, 1_000).await;
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let starting = Subscriber::attach(manager.clone(), sender.subscribe())
+        .ping(Duration::from_millis(20), Duration::from_secs(5))
+        .reconnect_delay(Duration::from_millis(10), Duration::from_millis(200))
+        .handlers([mount])
+        .start();
+    let handle = within("the start", starting).await.unwrap();
+    journal.begins().await;
+    for _ in 0..2 {
+        redis::cmd("RESET")
+            .exec_async(&mut manager.clone())
+            .await
+            .unwrap();
+        journal.lost_connection().await;
+        within("readiness", handle.ready()).await;
+        server.publish("a", "1").await;
+        journal.message("a", "1").await;
     }
 }

@@ -18,6 +18,7 @@ mod failing;
 mod gated;
 mod health;
 mod invalidating;
+mod key_events;
 mod logs;
 mod memory;
 mod network;
@@ -50,6 +51,7 @@ use delivery::*;
 use failing::*;
 use health::*;
 use invalidating::*;
+use key_events::*;
 use memory::*;
 use network::*;
 use panicking::*;
@@ -99,6 +101,9 @@ fn main() -> ExitCode {
             an_unreadable_invalidation_is_reported_as_all_keys,
             invalidations_after_an_overflow_of_the_services_channel_are_delivered,
         ])
+        .on_real_servers(tests![
+            a_reset_by_the_service_is_noticed_and_every_name_subscribed_again,
+        ])
         .run()
 }
 
@@ -121,6 +126,9 @@ fn on_each_link(suite: Suite) -> Suite {
             a_panic_or_an_error_ends_one_delivery,
             names_and_payloads_may_be_any_bytes,
             a_key_event_reaches_its_handler,
+            key_events_that_the_server_does_not_publish_are_an_error,
+            key_events_that_are_published_later_arrive,
+            key_events_are_configured_in_addition_to_those_of_others,
             a_changed_key_is_reported_to_the_handlers_of_its_prefix,
             an_empty_prefix_matches_every_key,
             invalidations_come_back_after_each_lost_connection,
@@ -244,6 +252,7 @@ fn on_each_link(suite: Suite) -> Suite {
             a_hundred_handlers_at_line_rate_lose_nothing_and_wake_only_for_their_own_messages,
             a_missing_database_is_reported_at_once,
             a_busy_server_is_waited_for,
+            a_setting_that_may_not_be_read_is_a_warning,
             a_server_without_room_is_reported_with_its_reason,
             reconnects_after_an_outage_that_is_longer_than_the_managers_own_retries,
             messages_arrive_over_a_unix_socket_and_after_each_outage,

@@ -1,5 +1,6 @@
 //! A live connection, and the commands that the session sends over it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -187,26 +188,34 @@ impl Connection {
 
     /// Waits for any answer to a `PING` that is sent at `now`: an error reply is an answer too.
     ///
-    /// Returns a time to which the dispatcher can move its fence: the server has sent all that was
-    /// published until then, and the dispatcher has accepted it. Where pushes wait in a queue, this is
-    /// known by a push that follows them, the confirmation of a [`PingFence`]; then `None` is returned.
+    /// Where pushes wait in a queue, a [`PingFence`] is sent too. Its confirmation follows the pushes
+    /// that the server has sent before.
     ///
     /// # Errors
     ///
     /// Returns an error if the connection is lost, or its replies are out of step.
-    pub(crate) async fn ping(&mut self, now: SystemTime) -> Result<Option<SystemTime>, Error> {
+    pub(crate) async fn ping(&mut self, now: SystemTime) -> Result<Pong, Error> {
         let previous = self.last_ping.replace(now);
         if self.keeps_order() {
             let replies = self.exchange(Vec::new()).await?;
-            return Ok(replies.are_proven.then_some(now));
+            let complete_until = replies.are_proven.then_some(now);
+            return Ok(Pong { complete_until });
         }
         let fence = unsubscribe_channel(PingFence(now).name());
-        let replies = self.exchange(vec![fence]).await?;
-        Ok(match &replies.values[..] {
+        let Replies { values, are_proven } = self.exchange(vec![fence]).await?;
+        match &values[..] {
             // The user may not unsubscribe. The queue is hardly longer than a ping interval.
-            [Value::ServerError(_)] => previous.filter(|_| replies.are_proven),
-            _ => None,
-        })
+            [Value::ServerError(_)] => Ok(Pong {
+                complete_until: previous.filter(|_| are_proven),
+            }),
+            [Value::Push { .. }] => Ok(Pong {
+                complete_until: None,
+            }),
+            _ => Err(Error::connection(
+                "the connection does not speak RESP3 any more; its owner may have sent `RESET`, which \
+                 ends every subscription",
+            )),
+        }
     }
 
     /// Returns those of the prefixes that the server does not track on this connection.
@@ -229,6 +238,39 @@ impl Connection {
             // Otherwise the user may not run the command, or the server is older than 6.2.
             [answer @ Value::Map(_)] => tracking::not_in(answer, prefixes),
             _ => Vec::new(),
+        })
+    }
+
+    /// Returns a setting of the server; `None` if the user may not read it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is lost.
+    pub(crate) async fn setting(&mut self, name: &str) -> Result<Option<String>, Error> {
+        let mut command = redis::cmd("CONFIG");
+        command.arg("GET").arg(name);
+        let replies = self.exchange(vec![Request::new(command)]).await?;
+        let reply = replies.values.into_iter().next().unwrap_or(Value::Nil);
+        let pairs = redis::from_redis_value::<HashMap<String, String>>(reply);
+        Ok(pairs.ok().and_then(|mut pairs| pairs.remove(name)))
+    }
+
+    /// Changes a setting of the server. Returns why the server has refused that.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is lost.
+    pub(crate) async fn set_setting(
+        &mut self,
+        name: &str,
+        value: &str,
+    ) -> Result<Option<String>, Error> {
+        let mut command = redis::cmd("CONFIG");
+        command.arg("SET").arg(name).arg(value);
+        let replies = self.each([Request::new(command)].into_iter()).await?;
+        Ok(match replies.into_iter().next() {
+            Some(Reply::Denied(reason) | Reply::NotNow(reason)) => Some(reason),
+            Some(Reply::Accepted) | None => None,
         })
     }
 
@@ -270,6 +312,34 @@ impl Connection {
             .collect())
     }
 
+    /// Returns whether the connection speaks RESP3.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is lost.
+    pub(crate) async fn speaks_resp3(&mut self) -> Result<bool, Error> {
+        let replies = self
+            .exchange(vec![Request::new(redis::cmd("HELLO"))])
+            .await?;
+        // In RESP2, the reply is a list.
+        Ok(matches!(replies.values[..], [Value::Map(_)]))
+    }
+
+    /// Switches the connection to RESP3.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is lost, or if the server refuses it.
+    pub(crate) async fn switch_to_resp3(&mut self) -> Result<(), Error> {
+        let mut command = redis::cmd("HELLO");
+        command.arg(3);
+        let replies = self.exchange(vec![Request::new(command)]).await?;
+        match replies.values.into_iter().next() {
+            Some(Value::ServerError(error)) => Err(lost(&error.into())),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks that the user's manager still has the same connection. Its `Disconnection` may have been
     /// among the pushes that the attached channel has lost.
     async fn check_same(&mut self) -> Result<(), Error> {
@@ -297,6 +367,15 @@ impl Connection {
             )),
         }
     }
+}
+
+/// The answer to a `PING`.
+#[derive(Debug)]
+pub(crate) struct Pong {
+    /// A time to which the dispatcher can move its fence: the server has sent all that was published
+    /// until then, and the dispatcher has accepted it. `None` if that is not known, or if the dispatcher
+    /// finds it out by a push.
+    pub(crate) complete_until: Option<SystemTime>,
 }
 
 /// What the server has replied to a subscribe command.

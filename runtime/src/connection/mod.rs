@@ -24,9 +24,11 @@
 //! | --- | --- |
 //! | connecting | redis-rs's greeting: `HELLO 3` with the credentials, `SELECT`, `CLIENT SETINFO`; then `CLIENT SETNAME` |
 //! | subscribing | `SUBSCRIBE`, `PSUBSCRIBE`, `SSUBSCRIBE`; for invalidations `CLIENT TRACKING ON BCAST PREFIX`, then `UNSUBSCRIBE` of a fence |
-//! | at each `ping_interval` | `PING`; before it, `CLIENT TRACKINGINFO` on an attached connection with invalidations |
+//! | at each `ping_interval` | `PING`; except on the wire link, `UNSUBSCRIBE` of a fence; before both, `CLIENT TRACKINGINFO` on an attached connection with invalidations |
 //! | draining | `UNSUBSCRIBE`, `PUNSUBSCRIBE`, `SUNSUBSCRIBE`; for invalidations `CLIENT TRACKING OFF`, then `UNSUBSCRIBE` of a fence |
-//! | attached, before subscribing | `CLIENT ID` |
+//! | attached, before subscribing | `HELLO`, `CLIENT ID`; after a `RESET` of the owner `HELLO 3` |
+//! | before subscribing to key events | `CONFIG GET notify-keyspace-events`, and `CONFIG SET` if users want that |
+//! | after the commands of each exchange | `PING` with a nonce |
 //! | on a [`LazyConnection`] | what publishers and sinks write |
 //!
 //! # Invariants, and the facts behind them

@@ -18,6 +18,8 @@ use crate::push::Incoming;
 /// The link over the user's manager, with a receiver of the channel that its pushes are sent to.
 pub(crate) struct Attached {
     manager: ConnectionManager,
+    /// Whether a connection of the manager has spoken RESP3.
+    has_spoken_resp3: bool,
     forwarding: Arc<Forwarding>,
 }
 
@@ -34,6 +36,7 @@ impl Attached {
     pub(crate) fn new(manager: ConnectionManager, receiver: Receiver<PushInfo>) -> Self {
         Self {
             manager,
+            has_spoken_resp3: false,
             forwarding: Arc::new(Forwarding {
                 receiver: Mutex::new(receiver),
                 generation: AtomicU64::new(0),
@@ -66,13 +69,25 @@ impl Attached {
             ));
         }
         self.forwarding.generation.store(generation, SeqCst);
-        let connecting = Connection::attached(self.manager.clone());
-        match tokio::time::timeout(timeout, connecting).await {
+        match tokio::time::timeout(timeout, self.connection()).await {
             Ok(connected) => connected,
             Err(_) => Err(Error::connection(format!(
                 "the attached manager did not answer within {timeout:?}"
             ))),
         }
+    }
+}
+
+impl Attached {
+    async fn connection(&mut self) -> Result<Connection, Error> {
+        let mut connection = Connection::attached(self.manager.clone()).await?;
+        let speaks_resp3 = connection.speaks_resp3().await?;
+        // `RESET` switches to RESP2, in which no push arrives. The manager itself would not notice.
+        if self.has_spoken_resp3 && !speaks_resp3 {
+            connection.switch_to_resp3().await?;
+        }
+        self.has_spoken_resp3 |= speaks_resp3;
+        Ok(connection)
     }
 }
 

@@ -31,10 +31,10 @@ impl Session {
             let sent = clock::monotonic();
             let pinging = connection.ping(clock::wall());
             match self.unless_silent(ping_timeout, pinging).await {
-                Some(Ok(fence)) => {
+                Some(Ok(pong)) => {
                     self.heartbeat.answered(clock::monotonic() - sent);
-                    if let Some(fence) = fence {
-                        self.dispatcher.set_fence(fence);
+                    if let Some(until) = pong.complete_until {
+                        self.dispatcher.set_fence(until);
                     }
                 }
                 Some(Err(error)) => return error,

@@ -75,6 +75,7 @@
 mod drain;
 mod heartbeat;
 mod keepalive;
+mod key_events;
 mod outage;
 mod reconnect;
 mod status;
@@ -85,6 +86,7 @@ pub(crate) use outage::Outage;
 pub(crate) use status::{Phase, Status};
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
@@ -110,6 +112,8 @@ pub(crate) struct Session {
     pub(crate) is_connected: bool,
     /// What is logged about failures.
     pub(crate) outage: Outage,
+    /// Whether a warning about the server's settings is logged.
+    pub(crate) has_warned: AtomicBool,
 }
 
 /// The number of commands that are sent together, before their replies are awaited.

@@ -26,6 +26,9 @@ impl Session {
             .dispatcher
             .subscriptions(SubscriptionState::needs_subscribing);
         loop {
+            if let Err(error) = self.check_key_events(&mut connection, &mut wanted).await {
+                return error;
+            }
             let not_now = match self.subscribe(&mut connection, &wanted).await {
                 Ok(not_now) => not_now,
                 Err(error) => return error,
@@ -110,7 +113,7 @@ impl Session {
             for (subscription, reply) in chunk.iter().zip(replies) {
                 match reply {
                     Reply::Accepted => self.dispatcher.accepted(subscription),
-                    Reply::Denied(reason) => self.denied(subscription, reason),
+                    Reply::Denied(reason) => self.denied(subscription, Arc::from(reason)),
                     Reply::NotNow(reason) => not_now = Some(reason),
                 }
             }
@@ -118,8 +121,7 @@ impl Session {
         Ok(not_now)
     }
 
-    fn denied(&self, subscription: &Subscription, reason: String) {
-        let reason = Arc::from(reason);
+    pub(super) fn denied(&self, subscription: &Subscription, reason: Arc<str>) {
         // A retry that is denied for the same reason is not reported again.
         if self.dispatcher.deny(subscription, &reason) {
             tracing::warn!(

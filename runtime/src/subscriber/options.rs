@@ -161,6 +161,20 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         self
     }
 
+    /// Sets whether the server's `notify-keyspace-events` may be changed so that it publishes the key
+    /// events that handlers listen to; no by default.
+    ///
+    /// The missing flags are added to those that are set, on each connection. The setting is the
+    /// server's and concerns all its clients: publishing key events costs the server time. The user
+    /// needs the rights to `CONFIG GET` and `CONFIG SET`.
+    ///
+    /// Without this, a subscription to events that the server does not publish counts as denied, with
+    /// the missing flags as the reason. Where the user may not read the setting, a warning is logged.
+    pub fn configure_keyspace_events(mut self, on: bool) -> Self {
+        self.config.settings.configure_keyspace_events = on;
+        self
+    }
+
     /// Sets how large a payload may be, in bytes; no limit by default.
     ///
     /// A larger payload is left out and counted ([`FeedStats::oversized`](crate::FeedStats)), and

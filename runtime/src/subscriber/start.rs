@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{Mutex, Notify, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
@@ -157,6 +158,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             heartbeat,
             last: 0,
             is_connected: false,
+            has_warned: AtomicBool::new(false),
             outage: Outage::default(),
         }));
         let session = tasks.spawn(TaskName::Session, move || {

@@ -30,10 +30,12 @@
 
 mod fence;
 mod index;
+mod key_events;
 mod template;
 
 pub(crate) use fence::{PingFence, TrackingFence};
 pub(crate) use index::Index;
+pub(crate) use key_events::KeyEventFlags;
 pub(crate) use template::Template;
 pub use template::{Segment, TemplateError};
 

@@ -1,0 +1,91 @@
+//! Whether the server publishes the key events that handlers listen to.
+//!
+//! A server publishes none by default, and accepts the subscription even so. Without this check, a
+//! handler with `keyspace` would be confirmed and would never receive anything.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{REPLY_TIMEOUT, Session};
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::subscription::{KeyEventFlags, Subscription};
+
+const SETTING: &str = "notify-keyspace-events";
+
+impl Session {
+    /// Removes the subscriptions to key events that the server does not publish, and records them as
+    /// denied. With `configure_keyspace_events` the server's setting is changed instead.
+    pub(super) async fn check_key_events(
+        &self,
+        connection: &mut Connection,
+        wanted: &mut Vec<Subscription>,
+    ) -> Result<(), Error> {
+        if wanted.iter().all(|one| KeyEventFlags::of(one).is_none()) {
+            return Ok(());
+        }
+        let asking = connection.setting(SETTING);
+        let mut setting = match self.unless_silent(REPLY_TIMEOUT, asking).await {
+            Some(answer) => match answer? {
+                Some(setting) => setting,
+                None => {
+                    self.warn_once();
+                    return Ok(());
+                }
+            },
+            // The command that follows finds out what is wrong.
+            None => return Ok(()),
+        };
+        let mut refusal = None;
+        if self.settings.configure_keyspace_events {
+            let mut merged = setting.clone();
+            for flags in wanted.iter().filter_map(KeyEventFlags::of) {
+                merged.push_str(&flags.missing_in(&merged));
+            }
+            if merged != setting {
+                let setting_it = connection.set_setting(SETTING, &merged);
+                match self.unless_silent(REPLY_TIMEOUT, setting_it).await {
+                    Some(answer) => refusal = answer?,
+                    None => return Ok(()),
+                }
+                if refusal.is_none() {
+                    tracing::info!(
+                        target: "redis_push",
+                        before = setting,
+                        now = merged,
+                        "`{SETTING}` changed on the server"
+                    );
+                    setting = merged;
+                }
+            }
+        }
+        wanted.retain(|subscription| {
+            let flags = KeyEventFlags::of(subscription);
+            let missing = flags.map_or_else(String::new, |flags| flags.missing_in(&setting));
+            if missing.is_empty() {
+                return true;
+            }
+            let what_to_do = match &refusal {
+                Some(reason) => format!("and refuses to change it: {reason}"),
+                None => "set it there, or use `Subscriber::configure_keyspace_events`".to_owned(),
+            };
+            let reason = format!(
+                "the server publishes no such events: its `{SETTING}` is `{setting}` and lacks \
+                 `{missing}`; {what_to_do}"
+            );
+            self.denied(subscription, Arc::from(reason));
+            false
+        });
+        Ok(())
+    }
+
+    fn warn_once(&self) {
+        if !self.has_warned.swap(true, Relaxed) {
+            tracing::warn!(
+                target: "redis_push",
+                "the user may not read `{SETTING}` on the server, so it is not known whether the server \
+                 publishes key events; it needs `K` or `E` and a class, such as `KA`"
+            );
+        }
+    }
+}
