@@ -34,7 +34,10 @@ const _: () = {
             )?;
             ::core::result::Result::Ok(Self {
                 room: __p::param::<u32, __p::Parsed>("room", __0)?,
-                celsius: __p::text::<f64, __p::Parsed>(__push, "Temperature")?,
+                celsius: __p::text::<
+                    f64,
+                    __p::Parsed,
+                >(__push, "the field `celsius` of `Temperature`")?,
             })
         }
     }

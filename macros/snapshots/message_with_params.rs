@@ -27,7 +27,7 @@ const _: () = {
     #[allow(dead_code, nonstandard_style)]
     struct __Wire {
         #[serde(skip)]
-        symbol: ::core::marker::PhantomData<String>,
+        symbol: __p::Ignored<String>,
         bid: f64,
         #[serde(rename = "offer")]
         ask: f64,

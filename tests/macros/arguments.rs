@@ -194,7 +194,7 @@ async fn options_and_results_receive_a_failed_decoding() {
             .await
             .unwrap();
     }
-    let reason = "the payload does not parse as `u32`";
+    let reason = "the payload does not parse as `u32`: invalid digit found in string";
     assert_eq!(seen.take(), ["Some(7)", "7", "None", reason]);
 }
 

@@ -86,7 +86,7 @@ fn params_are_parsed() {
     let wrong: Rejection = decode!(User, "users.seven", r#"{"name": "Ada"}"#).unwrap_err();
     assert_eq!(
         wrong.to_string(),
-        "the param `id` of the channel name is not a valid `u32`"
+        "the param `id` of the channel name is not a valid `u32`: invalid digit found in string"
     );
     let missing = decode!(User, "users.7", "{}").unwrap_err().to_string();
     assert!(missing.contains("missing field `name`"), "{missing}");
@@ -343,4 +343,119 @@ fn lifetimes_may_have_bounds() {
     );
     let read = <Bounded<'_, '_> as FromPush<'_, ()>>::from_push(push.as_push(), &()).unwrap();
     assert_eq!((read.a, &*read.b), ("x", "y"));
+}
+
+#[derive(Debug, PartialEq, PushMessage)]
+#[push(channel = "maps.{long_id}")]
+#[serde(rename_all = "camelCase")]
+struct Flattened {
+    long_id: u32,
+    other_name: u8,
+    #[serde(flatten)]
+    rest: HashMap<String, serde_json::Value>,
+}
+
+#[test]
+fn a_flattened_map_does_not_hold_a_param() {
+    let payload = r#"{"long_id": "ignored", "otherName": 1, "more": [2]}"#;
+    let message = decode!(Flattened, "maps.7", payload).unwrap();
+    assert_eq!((message.long_id, message.other_name), (7, 1));
+    let rest: Vec<_> = message.rest.keys().collect();
+    assert_eq!(rest, ["more"]);
+    let message = decode!(Flattened, "maps.7", r#"{"otherName": 1}"#).unwrap();
+    assert!(message.rest.is_empty());
+}
+
+#[derive(Debug, PartialEq, PushMessage)]
+#[push(channel = "flat.{name}")]
+struct FlattenedGeneric<'a, T> {
+    name: Cow<'a, str>,
+    #[serde(flatten)]
+    rest: HashMap<Cow<'a, str>, T>,
+}
+
+#[test]
+fn a_flattened_map_of_any_type_does_not_hold_a_param() {
+    let payload = r#"{"a": 1, "name": {"not": "a number"}}"#;
+    let rest = decode!(FlattenedGeneric<'_, u8>, "flat.x", payload).map(|message| {
+        assert_eq!(message.name, "x");
+        let rest = message.rest.into_iter();
+        rest.map(|(name, value)| (name.into_owned(), value))
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(rest.unwrap(), [(String::from("a"), 1)]);
+}
+
+#[derive(Debug, PushMessage)]
+#[push(channel = "temperatures.{room}", codec = text, receive_only)]
+struct Temperature {
+    room: String,
+    celsius: f64,
+}
+
+#[derive(Debug, PushMessage)]
+#[push(channel = "levels", codec = text)]
+struct Level(u8);
+
+#[derive(Debug, PushMessage)]
+#[push(channel = "codes", codec = text)]
+enum Code {
+    One,
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("one")
+    }
+}
+
+impl std::str::FromStr for Code {
+    type Err = BadCode;
+
+    fn from_str(text: &str) -> Result<Self, BadCode> {
+        match text {
+            "one" => Ok(Self::One),
+            _ => Err(BadCode(text.to_owned())),
+        }
+    }
+}
+
+/// An error that quotes the text.
+#[derive(Debug)]
+struct BadCode(String);
+
+impl std::fmt::Display for BadCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` is not a code", self.0)
+    }
+}
+
+impl std::error::Error for BadCode {}
+
+#[test]
+fn a_text_that_does_not_parse_is_described_and_not_quoted() {
+    let reason = |rejection: Rejection| rejection.to_string();
+    let rejected = decode!(Temperature, "temperatures.7", "secret").unwrap_err();
+    assert_eq!(
+        reason(rejected),
+        "the payload does not parse as `f64`, for the field `celsius` of `Temperature`: invalid \
+         float literal"
+    );
+    let rejected = decode!(Level, "levels", "secret").unwrap_err();
+    assert_eq!(
+        reason(rejected),
+        "the payload does not parse as `u8`, for the field `0` of `Level`: invalid digit found in \
+         string"
+    );
+    let rejected = decode!(Code, "codes", "secret").unwrap_err();
+    assert_eq!(
+        reason(rejected),
+        "the payload does not parse as `Code`, for `Code`: `BadCode`"
+    );
+    let rejected = decode!(Level, "levels", b"\xff").unwrap_err();
+    let text = reason(rejected);
+    assert!(
+        text.starts_with("the payload is not UTF-8, for the field `0` of `Level`"),
+        "{text}"
+    );
 }

@@ -33,7 +33,8 @@ async fn params_are_arguments_of_the_same_name() {
     let wrong = deliver(on_host {}, &seen, by, "hosts.eu.ten", "true").await;
     assert_eq!(
         rejection(wrong).to_string(),
-        "the param `host` of the channel name is not a valid `core::net::ip_addr::IpAddr`"
+        "the param `host` of the channel name is not a valid `core::net::ip_addr::IpAddr`: invalid IP \
+         address syntax"
     );
 }
 

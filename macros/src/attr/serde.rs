@@ -163,6 +163,11 @@ impl Container {
         self.option("rename_all").is_some()
     }
 
+    /// Whether the payload may have no other fields than those of the type.
+    pub(crate) fn denies_unknown_fields(&self) -> bool {
+        self.option("deny_unknown_fields").is_some()
+    }
+
     fn option(&self, name: &str) -> Option<&SerdeOption> {
         self.options.iter().find(|option| option.name == name)
     }
@@ -210,6 +215,13 @@ pub(crate) fn uses_serialize(attributes: &[Attribute]) -> bool {
     !options(attributes)
         .iter()
         .any(|option| WITHOUT.iter().any(|without| option.name == without))
+}
+
+/// Whether the fields of a field's value are fields of the payload.
+pub(crate) fn is_flattened(attributes: &[Attribute]) -> bool {
+    options(attributes)
+        .iter()
+        .any(|option| option.name == "flatten")
 }
 
 /// Returns the name that a field has in the payload; `None` if it has several or is flattened.

@@ -7,6 +7,7 @@ use super::FromPush;
 use crate::error::{Error, Rejection, Result as Written};
 use crate::message::{MessageDescriptor, ToPayload};
 use crate::push::Push;
+use crate::util::short_name;
 
 /// The payload, decoded from JSON.
 ///
@@ -26,7 +27,11 @@ impl<'p, S, T: Deserialize<'p>> FromPush<'p, S> for Json<T> {
 }
 
 pub(crate) fn decode<'p, T: Deserialize<'p>>(push: Push<'p>) -> Result<T, Rejection> {
-    read(push, short_name::<T>, |json| T::deserialize(json))
+    read(
+        push,
+        || short_name(std::any::type_name::<T>()),
+        |json| T::deserialize(json),
+    )
 }
 
 pub(crate) type Reader<'p> = serde_json::Deserializer<serde_json::de::SliceRead<'p>>;
@@ -70,14 +75,36 @@ fn problem(error: &serde_json::Error) -> String {
         Category::Eof => "it ends too early",
         Category::Syntax | Category::Io => "the syntax is wrong",
     };
+    if error.line() == 0 {
+        // serde has stored the part, and reads it a second time.
+        let hint = if is_arbitrary_precision() {
+            "; a fractional number cannot be read there, because a crate has enabled the feature \
+             `arbitrary_precision` of serde_json"
+        } else {
+            ""
+        };
+        return format!("{what}, in a part that is flattened, tagged or untagged{hint}");
+    }
     format!("{what} at line {} column {}", error.line(), error.column())
 }
 
-/// Returns the name of a type without its path.
-fn short_name<T>() -> &'static str {
-    let name = std::any::type_name::<T>();
-    let generics = name.find('<').unwrap_or(name.len());
-    name[..generics]
-        .rfind("::")
-        .map_or(name, |at| &name[at + 2..])
+/// Returns whether a crate has enabled the feature of serde_json: numbers then have no limits.
+fn is_arbitrary_precision() -> bool {
+    serde_json::from_str::<serde_json::Number>("1e999").is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_without_a_position_says_where_it_may_be() {
+        let error = <serde_json::Error as serde::de::Error>::custom("secret");
+        let text = problem(&error);
+        assert!(text.contains("flattened, tagged or untagged"), "{text}");
+        assert!(
+            !text.contains("line 0") && !text.contains("secret"),
+            "{text}"
+        );
+    }
 }

@@ -47,6 +47,7 @@ mod param;
 mod publisher;
 mod state;
 mod text;
+mod text_error;
 
 pub use channel_name::ChannelName;
 pub use from_gap::FromGap;

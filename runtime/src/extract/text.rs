@@ -3,6 +3,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use super::FromPush;
+use super::text_error::TextError;
 use crate::error::{BoxError, Rejection, Result as Written};
 use crate::message::{MessageDescriptor, ToPayload};
 use crate::push::Push;
@@ -23,7 +24,7 @@ where
     fn from_push(push: Push<'p>, _state: &'p S) -> Result<Self, Rejection> {
         text(push)?.parse().map(Self).map_err(|error: T::Err| {
             let name = std::any::type_name::<T>();
-            Rejection::caused_by(format!("the payload does not parse as `{name}`"), error)
+            TextError::new(error).reject(format_args!("the payload does not parse as `{name}`"))
         })
     }
 }

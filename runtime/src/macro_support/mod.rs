@@ -57,7 +57,9 @@ pub use crate::subscription::{Kind, Segment, Subscription};
 pub use argument_checks::ArgumentChecks;
 pub use namesakes::check_gap_state_arg;
 pub use params::{NamedParam, channel, param_arg, params};
-pub use payload::{FromBytes, bytes, coded, json, text, to_bytes, to_coded, to_json, to_text};
+pub use payload::{
+    FromBytes, Ignored, bytes, coded, json, text, to_bytes, to_coded, to_json, to_text,
+};
 pub use redis_push_macros::beside;
 pub use serde;
 pub use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -2,15 +2,18 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::marker::PhantomData;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Taken;
 use crate::error::{BoxError, Error, Rejection, Result as Written};
 use crate::extract::{FromText, JsonReader, read_json};
 use crate::message::Codec;
 use crate::push::Push;
+use crate::util::short_name;
 
 /// Decodes the payload from JSON, for the message type `name`.
 pub fn json<'p, T>(
@@ -46,12 +49,17 @@ pub fn to_coded<'m, C: Codec>(name: &str, value: &impl Serialize) -> Written<Cow
         .map_err(|error| cannot_publish(name, error))
 }
 
-/// Decodes the payload from text.
-pub fn text<'p, T: FromText<'p, Via>, Via>(push: Push<'p>, name: &'static str) -> Taken<T> {
-    let text = std::str::from_utf8(push.payload())
-        .map_err(|error| Rejection::caused_by("the payload is not UTF-8", error))?;
+/// Decodes the payload from text. `place` is the field or the type that it is for.
+pub fn text<'p, T: FromText<'p, Via>, Via>(push: Push<'p>, place: &'static str) -> Taken<T> {
+    let text = std::str::from_utf8(push.payload()).map_err(|error| {
+        let reason = format!("the payload is not UTF-8, for {place}: {error}");
+        Rejection::caused_by(reason, error)
+    })?;
     T::from_text(text).map_err(|error| {
-        Rejection::caused_by(format!("the payload is not a valid `{name}`"), error)
+        let wanted = short_name(std::any::type_name::<T>());
+        error.reject(format_args!(
+            "the payload does not parse as `{wanted}`, for {place}"
+        ))
     })
 }
 
@@ -107,4 +115,19 @@ pub fn to_bytes<T: AsRef<[u8]>>(value: &T) -> Written<Cow<'_, [u8]>> {
 fn cannot_publish(name: &str, error: impl Into<BoxError>) -> Error {
     let error = error.into();
     Error::encode(format!("`{name}` cannot be published: {error}"))
+}
+
+/// A field of the payload that is not used, because a param fills the field of the type.
+pub struct Ignored<T>(PhantomData<T>);
+
+impl<T> Default for Ignored<T> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<'p, T> Deserialize<'p> for Ignored<T> {
+    fn deserialize<D: Deserializer<'p>>(from: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(from).map(|_| Self::default())
+    }
 }

@@ -7,6 +7,7 @@
 //! | [`clock`] | the three clocks, and when to read which |
 //! | `escaped` | [`Escaped`]: a name from the network, made safe to print |
 //! | `rate_limit` | [`RateLimit`]: at most one log line a second, and a count of the others |
+//! | `short_name` | the name of a type without its path |
 //! | `sync` | [`Mutex`]: a lock without poisoning, which a model checker can replace |
 //! | `model` | runs a test under a model checker; only with `--cfg shuttle` |
 //!
@@ -28,6 +29,7 @@ mod escaped;
 #[cfg(all(test, shuttle))]
 pub(crate) mod model;
 mod rate_limit;
+mod short_name;
 mod sync;
 
 pub(crate) use backoff::Backoff;
@@ -37,4 +39,5 @@ pub(crate) use catch_unwind::{
 };
 pub(crate) use escaped::Escaped;
 pub(crate) use rate_limit::RateLimit;
+pub(crate) use short_name::short_name;
 pub(crate) use sync::{Mutex, MutexGuard};

@@ -2,7 +2,8 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::Field;
+use syn::ext::IdentExt;
+use syn::{Field, Member};
 
 use super::bounds::decode_bounds;
 use super::mirror;
@@ -59,14 +60,20 @@ fn from_push(message: &Message) -> (TokenStream, TokenStream) {
 fn single_field(message: &Message, codec: &Codec) -> TokenStream {
     let label = message.label();
     let Some((member, field)) = message.payload_field() else {
-        return quote!(__p::text::<Self, __p::Parsed>(__push, #label));
+        let place = format!("`{label}`");
+        return quote!(__p::text::<Self, __p::Parsed>(__push, #place));
     };
     let (ty, span) = (&field.ty, located_at(ends(&field.ty).0));
     let value = if matches!(codec, Codec::Bytes(_)) {
         quote_spanned!(span=> __p::bytes::<#ty>(__push)?)
     } else {
         let via = text_conversion(ty);
-        quote_spanned!(span=> __p::text::<#ty, __p::#via>(__push, #label)?)
+        let name = match &member {
+            Member::Named(name) => name.unraw().to_string(),
+            Member::Unnamed(index) => index.index.to_string(),
+        };
+        let place = format!("the field `{name}` of `{label}`");
+        quote_spanned!(span=> __p::text::<#ty, __p::#via>(__push, #place)?)
     };
     let mut values = channel_values(message);
     values.push(quote!(#member: #value));

@@ -91,10 +91,17 @@ pub(super) fn payload_struct(message: &Message) -> TokenStream {
         let bound = deserialize_bound(message);
         quote!(bound(deserialize = #bound),)
     });
+    // A flattened map takes every field that no other takes: those of params must be taken. A type
+    // with `deny_unknown_fields` refuses them.
+    let is_flattened = message.flattens() && !message.container.denies_unknown_fields();
     let fields = message.fields().map(|(name, original)| {
         if message.is_param(&name) {
-            let (name, ty) = (&original.ident, &original.ty);
-            quote!(#[serde(skip)] #name: ::core::marker::PhantomData<#ty>)
+            let (ident, ty) = (&original.ident, &original.ty);
+            if is_flattened {
+                quote!(#[serde(default, rename = #name)] #ident: __p::Ignored<#ty>)
+            } else {
+                quote!(#[serde(skip)] #ident: __p::Ignored<#ty>)
+            }
         } else {
             field(message, original)
         }
@@ -205,7 +212,7 @@ fn default_impl(message: &Message, default: ContainerDefault) -> TokenStream {
     let fields = message.fields().map(|(name, field)| {
         let ident = &field.ident;
         if message.is_param(&name) {
-            quote!(#ident: ::core::marker::PhantomData)
+            quote!(#ident: __p::Ignored::default())
         } else {
             quote!(#ident: __default.#ident)
         }

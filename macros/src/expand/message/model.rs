@@ -5,7 +5,7 @@ use syn::ext::IdentExt;
 use syn::{Data, DeriveInput, Field, Fields, Index, Lifetime, Member, Type};
 
 use crate::ast::types::without_self;
-use crate::attr::serde::Container;
+use crate::attr::serde::{Container, is_flattened};
 use crate::attr::{Args, PUSH};
 use crate::errors::Errors;
 
@@ -118,6 +118,11 @@ impl Message {
     /// `codec = bytes` it is the only one.
     pub(super) fn payload_field(&self) -> Option<(Member, &Field)> {
         self.payload_fields().next()
+    }
+
+    /// Whether a field is flattened: it takes what no other field takes.
+    pub(super) fn flattens(&self) -> bool {
+        self.fields().any(|(_, field)| is_flattened(&field.attrs))
     }
 
     /// Whether no field is in the payload, so that the payload is not read.
