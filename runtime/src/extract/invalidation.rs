@@ -1,8 +1,11 @@
+use std::fmt;
+
 use super::FromPush;
 use crate::error::Rejection;
 use crate::message::{MessageDescriptor, Source};
 use crate::push::Push;
 use crate::subscription::Kind;
+use crate::util::TextOrBytes;
 
 /// A key whose value may have changed, or all keys: the entries that a cache must drop.
 ///
@@ -59,7 +62,7 @@ use crate::subscription::Kind;
 /// To use a prefix that is only known at run time, replace the attribute's prefix at the mount:
 /// `handlers![evict.on(Subscription::invalidation(prefix))]`.
 // Not `non_exhaustive`: the server has these two forms, and a cache must handle both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Invalidation<'p> {
     /// This key. Keys are bytes; most, not all, are UTF-8.
     Key(&'p [u8]),
@@ -75,6 +78,16 @@ impl<'p> Invalidation<'p> {
         match self {
             Self::Key(key) => Some(key),
             Self::All => None,
+        }
+    }
+}
+
+/// Shows the key as text if it is UTF-8.
+impl fmt::Debug for Invalidation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => f.debug_tuple("Key").field(&TextOrBytes(key)).finish(),
+            Self::All => f.write_str("All"),
         }
     }
 }
@@ -109,6 +122,15 @@ mod tests {
         };
         assert_eq!(taken(b"a\xff"), Some(b"a\xff".to_vec()));
         assert_eq!(taken(b""), None);
+    }
+
+    #[test]
+    fn a_key_is_shown_as_text() {
+        assert_eq!(
+            format!("{:?}", Invalidation::Key(b"user:7")),
+            r#"Key("user:7")"#
+        );
+        assert_eq!(format!("{:?}", Invalidation::All), "All");
     }
 
     #[test]

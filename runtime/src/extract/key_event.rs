@@ -1,8 +1,10 @@
+use std::fmt;
+
 use super::FromPush;
 use crate::error::Rejection;
 use crate::message::{MessageDescriptor, Source};
 use crate::push::Push;
-use crate::util::Escaped;
+use crate::util::{Escaped, TextOrBytes};
 
 /// An event of a key, such as `set` or `expired`.
 ///
@@ -25,7 +27,7 @@ use crate::util::Escaped;
 ///
 /// Extracted from `__keyspace@…` and `__keyevent@…` channels; pushes of all other channels are
 /// rejected. `pattern = "__keyevent@0__:expired"` listens to one event of all keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct KeyEvent<'p> {
     /// The index of the database that the key is in.
@@ -64,6 +66,17 @@ impl<'p> KeyEvent<'p> {
     }
 }
 
+/// Shows the key as text if it is UTF-8.
+impl fmt::Debug for KeyEvent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyEvent")
+            .field("database", &self.database)
+            .field("key", &TextOrBytes(self.key))
+            .field("event", &self.event)
+            .finish()
+    }
+}
+
 impl<'p, S> FromPush<'p, S> for KeyEvent<'p> {
     const MESSAGE: Option<MessageDescriptor> = Some(MessageDescriptor {
         source: Source::Keys,
@@ -87,6 +100,10 @@ mod tests {
         let by_key = KeyEvent::read(b"__keyspace@3__:user:7", b"set").unwrap();
         assert_eq!((by_key.database, by_key.key_str()), (3, Some("user:7")));
         assert_eq!(by_key.event, "set");
+        assert_eq!(
+            format!("{by_key:?}"),
+            r#"KeyEvent { database: 3, key: "user:7", event: "set" }"#
+        );
         let by_event = KeyEvent::read(b"__keyevent@0__:expired", b"a__:b\xff").unwrap();
         assert_eq!(
             (by_event.key, by_event.event),

@@ -20,3 +20,27 @@ impl fmt::Debug for Escaped<'_> {
         write!(f, "\"{self}\"")
     }
 }
+
+/// A key for `Debug`: text if it is UTF-8, else bytes, and escaped in either case.
+pub(crate) struct TextOrBytes<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Debug for TextOrBytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match std::str::from_utf8(self.0) {
+            Ok(text) => write!(f, "{text:?}"),
+            Err(_) => write!(f, "b\"{}\"", self.0.escape_ascii()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_shown_as_text_if_it_is_text() {
+        let shown = |key: &[u8]| format!("{:?}", TextOrBytes(key));
+        assert_eq!(shown("user:é\n".as_bytes()), r#""user:é\n""#);
+        assert_eq!(shown(b"a\xff\""), r#"b"a\xff\"""#);
+    }
+}

@@ -37,7 +37,7 @@ pub(crate) use catch_unwind::{
     Contained, Ended, PanicMessage, Shown, Timer, attempt, attempt_within, caught, drop_caught,
     runs_without_panic,
 };
-pub(crate) use escaped::Escaped;
+pub(crate) use escaped::{Escaped, TextOrBytes};
 pub(crate) use rate_limit::RateLimit;
 pub(crate) use short_name::short_name;
 pub(crate) use sync::{Mutex, MutexGuard};
