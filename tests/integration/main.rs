@@ -252,6 +252,8 @@ fn on_each_link(suite: Suite) -> Suite {
             a_hundred_handlers_at_line_rate_lose_nothing_and_wake_only_for_their_own_messages,
             a_missing_database_is_reported_at_once,
             a_busy_server_is_waited_for,
+            a_connection_with_tracking_only_outlives_the_servers_timeout,
+            a_database_in_a_cluster_is_reported_at_once,
             a_setting_that_may_not_be_read_is_a_warning,
             a_server_without_room_is_reported_with_its_reason,
             reconnects_after_an_outage_that_is_longer_than_the_managers_own_retries,

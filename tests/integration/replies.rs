@@ -156,3 +156,16 @@ pub(crate) async fn a_standstill_of_this_process_is_not_the_servers_silence(serv
         .unwrap();
     assert_eq!(reconnects, 0);
 }
+
+/// A server with a `timeout` closes idle connections without subscriptions. Tracking is none.
+pub(crate) async fn a_connection_with_tracking_only_outlives_the_servers_timeout(
+    server: RealServer,
+) {
+    server.command(&["CONFIG", "SET", "timeout", "1"]).await;
+    let (mount, mut journal) = recorder("a", Subscription::invalidation("user:"));
+    let handle = crate::support::start(server.url(), [mount]).await;
+    journal.begins().await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(handle.stats().feed.reconnects, 0);
+    assert!(handle.is_ready(), "{}", handle.health());
+}

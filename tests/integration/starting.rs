@@ -351,3 +351,11 @@ pub(crate) async fn a_server_without_room_is_reported_with_its_reason(server: Re
     let starting = subscriber(server.url()).handlers(mounts());
     let _handle = within("the start", starting.start()).await.unwrap();
 }
+
+pub(crate) async fn a_database_in_a_cluster_is_reported_at_once(server: RealServer) {
+    let node = RealServer::start_with(server.binary(), &["--cluster-enabled", "yes"]).await;
+    let url = format!("{}3", node.url());
+    let error = refused(plain(url).handlers(mounts())).await;
+    assert!(error.is_config(), "{error}");
+    assert!(error.to_string().contains("node of a cluster"), "{error}");
+}

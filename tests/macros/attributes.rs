@@ -1,6 +1,8 @@
 //! Attributes of the user's code: each stays on the element that it is on.
 
 #![deny(warnings)]
+// A condition that always holds is one of the cases.
+#![allow(clippy::non_minimal_cfg)]
 
 use redis_push::{
     FromPush, Gap, Mount, OwnedPush, PushMessage, Subscription, ToPayload, gap_handler, handlers,

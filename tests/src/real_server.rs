@@ -106,6 +106,11 @@ impl RealServer {
         Self::start_with(binary, &[]).await
     }
 
+    /// The program that the server runs.
+    pub fn binary(&self) -> &ServerBinary {
+        &self.binary
+    }
+
     /// Like [`start`](Self::start), with additional arguments, such as `["--maxclients", "5"]`.
     ///
     /// # Panics

@@ -403,7 +403,7 @@ impl Queue {
             .reopen(first, segment, expected);
     }
 
-    fn tail_number(&self) -> u64 {
+    pub(super) fn tail_number(&self) -> u64 {
         self.base + self.sealed.len() as u64
     }
 

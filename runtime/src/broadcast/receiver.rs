@@ -89,7 +89,7 @@ impl Shared {
         let mut state = self.lock();
         let end = state.queue.end();
         let position = Position {
-            batch: 0,
+            batch: state.queue.tail_number(),
             push: end,
         };
         // Most channels have one reader and never get another.

@@ -63,8 +63,7 @@ impl Text {
     }
 }
 
-/// Returns the error that fits, with a hint at what to do.
-/// Classifies an error of an attempt. `tls` is there if the greeting had been sent through it.
+/// Returns the error that fits, with a hint at what to do. `tls` is set if the greeting had been sent through it.
 fn classified(
     address: &ConnectionAddr,
     tls: Option<&Connector>,
@@ -77,6 +76,12 @@ fn classified(
     if detail.contains("DB index is out of range") {
         return Error::config(format!(
             "the server at {address} has no database with the index in the URL"
+        ));
+    }
+    if detail.contains("SELECT is not allowed in cluster mode") {
+        return Error::config(format!(
+            "the server at {address} is a node of a cluster, which has only database 0; remove the \
+             database from the URL"
         ));
     }
     if error.kind() == ErrorKind::InvalidClientConfig && text.as_str().contains("tls feature") {

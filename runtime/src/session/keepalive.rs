@@ -3,12 +3,12 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::Session;
-use crate::config::Settings;
+use super::{REPLY_TIMEOUT, Session};
 use crate::connection::Connection;
 use crate::error::Error;
+use crate::subscription::{Kind, Subscription};
 use crate::util::clock;
 
 /// How often the arrival of pushes is checked during the wait for one reply.
@@ -18,11 +18,11 @@ impl Session {
     /// Sends a `PING` at each interval. Returns when the connection is lost, or has been silent for
     /// `ping_timeout`.
     pub(super) async fn keep_alive(&self, mut connection: Connection) -> Error {
-        let Settings {
-            ping_interval,
-            ping_timeout,
-            ..
-        } = self.settings;
+        let ping_timeout = self.settings.ping_timeout;
+        let ping_interval = match self.ping_interval(&mut connection).await {
+            Ok(interval) => interval,
+            Err(error) => return error,
+        };
         loop {
             sleep(ping_interval).await;
             if let Err(error) = self.keep_tracking(&mut connection).await {
@@ -47,6 +47,29 @@ impl Session {
         }
     }
 
+    /// Returns the interval between pings: that of the settings, or a shorter one if the server would
+    /// close the connection before.
+    ///
+    /// A server with a `timeout` closes idle connections, but not those with a subscription to a
+    /// channel or a pattern. So this asks only on connections that may have none.
+    async fn ping_interval(&self, connection: &mut Connection) -> Result<Duration, Error> {
+        let interval = self.settings.ping_interval;
+        let subscriptions = self.dispatcher.subscriptions(|_| true);
+        let is_subscribed = |one: &Subscription| one.kind() != Kind::Invalidation;
+        if subscriptions.iter().any(is_subscribed) {
+            return Ok(interval);
+        }
+        let asking = connection.setting("timeout");
+        let Some(answer) = self.unless_silent(REPLY_TIMEOUT, asking).await else {
+            // The first `PING` finds out what is wrong.
+            return Ok(interval);
+        };
+        Ok(match answer?.and_then(|seconds| seconds.parse().ok()) {
+            None | Some(0) => interval,
+            Some(seconds) => interval.min(Duration::from_secs(seconds) / 3),
+        })
+    }
+
     /// Waits for a reply. Returns `None` if the server has been silent for `limit`.
     ///
     /// The reply comes after pushes that are still arriving, or that wait for room in a full buffer.
@@ -58,27 +81,106 @@ impl Session {
     ) -> Option<T> {
         let mut replying = pin!(replying);
         let mut pushes = self.dispatcher.pushes_taken();
-        let mut heard = clock::now();
+        let mut silence = Silence::begin(limit, clock::now());
         loop {
-            let left = limit.saturating_sub(clock::now() - heard);
-            let check = left.min(limit / CHECKS);
-            let before = clock::now();
-            if let Ok(reply) = timeout(check, replying.as_mut()).await {
+            if let Ok(reply) = timeout(silence.next_check(), replying.as_mut()).await {
                 return Some(reply);
             }
-            let now = clock::now();
-            let has_arrived = pushes != self.dispatcher.pushes_taken();
-            if self.dispatcher.is_waiting() || has_arrived {
-                pushes = self.dispatcher.pushes_taken();
+            let before = std::mem::replace(&mut pushes, self.dispatcher.pushes_taken());
+            let has_arrived = self.dispatcher.is_waiting() || before != pushes;
+            if has_arrived {
                 self.heartbeat.pushes_arrive();
-                heard = now;
-            } else if (now - before).saturating_sub(check) >= limit / 2 {
-                // This process stood still, not the server. What has arrived in the meantime waits in
-                // the socket, and is read in the next moments.
-                heard = now;
-            } else if now - heard >= limit {
+            }
+            if silence.is_over_limit(clock::now(), has_arrived) {
                 return None;
             }
         }
+    }
+}
+
+/// How long the server has been silent, as far as this process has listened.
+struct Silence {
+    limit: Duration,
+    /// When something arrived.
+    heard: Instant,
+    /// When this was last checked.
+    checked: Instant,
+}
+
+impl Silence {
+    fn begin(limit: Duration, now: Instant) -> Self {
+        Self {
+            limit,
+            heard: now,
+            checked: now,
+        }
+    }
+
+    /// Returns how long to wait before the next check.
+    fn next_check(&self) -> Duration {
+        let left = self.limit.saturating_sub(self.checked - self.heard);
+        left.min(self.limit / CHECKS)
+    }
+
+    /// Returns whether the server has been silent for the limit.
+    fn is_over_limit(&mut self, now: Instant, has_arrived: bool) -> bool {
+        let late = (now - self.checked).saturating_sub(self.next_check());
+        self.checked = now;
+        // If the check is late, this process stood still, and not the server. What has arrived in the
+        // meantime waits in the socket, and is read in the next moments.
+        if has_arrived || late >= self.limit / 2 {
+            self.heard = now;
+        }
+        now - self.heard >= self.limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(16);
+
+    #[test]
+    fn silence_ends_a_wait_at_its_limit() {
+        let mut now = clock::now();
+        let mut silence = Silence::begin(LIMIT, now);
+        for _ in 0..15 {
+            assert_eq!(silence.next_check(), Duration::from_secs(1));
+            now += silence.next_check();
+            assert!(!silence.is_over_limit(now, false));
+        }
+        now += silence.next_check();
+        assert!(silence.is_over_limit(now, false));
+    }
+
+    #[test]
+    fn the_silence_begins_again_with_what_arrives() {
+        let mut now = clock::now();
+        let mut silence = Silence::begin(LIMIT, now);
+        for _ in 0..100 {
+            now += silence.next_check();
+            assert!(!silence.is_over_limit(now, true));
+        }
+    }
+
+    #[test]
+    fn a_standstill_of_this_process_is_not_silence_and_a_late_check_is() {
+        let start = clock::now();
+        let mut silence = Silence::begin(LIMIT, start);
+        let resumed = start + 10 * LIMIT;
+        assert!(!silence.is_over_limit(resumed, false), "it stood still");
+        let mut now = resumed;
+        let mut checks = 0;
+        loop {
+            // A loaded machine, on which each check is late by a little.
+            now += silence.next_check() + Duration::from_secs(1);
+            checks += 1;
+            if silence.is_over_limit(now, false) {
+                break;
+            }
+            assert!(checks < 16, "the silence is noticed");
+        }
+        assert!(now - resumed >= LIMIT);
     }
 }

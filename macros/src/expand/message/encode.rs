@@ -121,7 +121,7 @@ fn channel_for(message: &Message) -> Option<TokenStream> {
     let field_of = |param: &String| message.fields().find(|(name, _)| name == param);
     let fields: Vec<_> = message
         .params()
-        .into_iter()
+        .iter()
         .filter_map(field_of)
         .map(|(name, field)| (name, &field.ident))
         .collect();
