@@ -81,6 +81,14 @@ fn harmful() -> Vec<(&'static str, Set<Subscriber>)> {
     ]
 }
 
+/// Options of a handler with which it could never do its work.
+fn senseless() -> Vec<(&'static str, Set<Mount<()>>)> {
+    vec![
+        set("timeout(0)", |m: Mount<()>| m.timeout(NONE)),
+        set("stall_limit(0)", |m: Mount<()>| m.stall_limit(NONE)),
+    ]
+}
+
 /// Options of a handler.
 fn options() -> Vec<(&'static str, Set<Mount<()>>)> {
     vec![
@@ -90,9 +98,7 @@ fn options() -> Vec<(&'static str, Set<Mount<()>>)> {
         set("buffer_bytes(huge)", |m: Mount<()>| {
             m.buffer_bytes(usize::MAX)
         }),
-        set("timeout(0)", |m: Mount<()>| m.timeout(NONE)),
         set("timeout(huge)", |m: Mount<()>| m.timeout(HUGE)),
-        set("stall_limit(0)", |m: Mount<()>| m.stall_limit(NONE)),
         set("stall_limit(huge)", |m: Mount<()>| m.stall_limit(HUGE)),
         set("workers(0)", |m: Mount<()>| m.workers(0)),
         set("workers(huge)", |m: Mount<()>| m.workers(usize::MAX)),
@@ -121,6 +127,12 @@ pub(crate) async fn every_setting_may_be_zero_or_huge() {
         println!("{name}");
         let mount = set(recorder_of(spec()).0);
         works(&server, name, plain(server.url()).handlers([mount])).await;
+    }
+    for (name, set) in senseless() {
+        let mount = set(recorder_of(spec()).0);
+        let starting = plain(server.url()).handlers([mount]).start();
+        let error = within(name, starting).await.expect_err(name);
+        assert!(error.is_config(), "{name}: {error}");
     }
     let extreme = plain(server.url()).handlers(handlers![on_extremes]);
     works(&server, "an attribute", extreme).await;

@@ -38,7 +38,7 @@ fn no_channel(spec: &Spec, subscription: &Subscription) -> Option<String> {
 fn no_pattern(spec: &Spec, subscription: &Subscription) -> Option<String> {
     (spec.needs.pattern && !subscription.is_pattern()).then(|| {
         String::from(
-            "which is no pattern, but it takes a `MatchedPattern`: take an `Option` of it, or listen \
+            "which is not a pattern, but it takes a `MatchedPattern`: take an `Option` of it, or listen \
              to a pattern",
         )
     })
