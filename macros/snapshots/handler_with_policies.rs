@@ -18,6 +18,8 @@ async fn on_order(Param(region): Param<&str>, body: &[u8]) -> Option<Publish<Rec
 struct on_order {}
 const _: () = {
     use ::redis_push::__private as __p;
+    #[allow(unused_imports)]
+    use __p::ConvertByFrom as _;
     use __p::stand_in::*;
     const _: () = {
         let _ = resync;
@@ -36,13 +38,13 @@ const _: () = {
         __checks.arg::<&'static [u8]>("&[u8]");
         __checks.fills(&["region"]);
         __checks.fills(&["region"]);
-        __checks.param::<Param<&'static str>, __p::Borrowed>("region", &["region"]);
+        __checks.param::<Param<&'static str>, _>("region", &["region"]);
         __checks.is_ordered_by("region", &["region"]);
         __checks
     };
     impl __p::Handler<App> for on_order
     where
-        for<'__p> Param<&'__p str>: __p::NamedParam<'__p, __p::Borrowed>,
+        for<'__p> Param<&'__p str>: __p::NamedParam<&'__p str>,
         for<'__p> &'__p [u8]: __p::FromPush<'__p, App>,
         __Handler: __p::GapHandler<App>,
     {
@@ -83,8 +85,14 @@ const _: () = {
                         on_order(
                                 __p::param_arg::<
                                     Param<&'_ str>,
-                                    __p::Borrowed,
-                                >("region", __push)?,
+                                    _,
+                                >(
+                                    "region",
+                                    <&'_ str as __p::FromText<
+                                        '_,
+                                        __p::Borrowed,
+                                    >>::from_text(__p::param_text("region", __push)?),
+                                )?,
                                 __p::arg(__push, __state)?,
                             )
                             .await,

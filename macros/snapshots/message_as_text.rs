@@ -22,6 +22,8 @@ const _: () = {
         const FIELDS: &'static [&'static str] = &["room", "celsius"];
         const CODEC: &'static str = "text";
     }
+    #[allow(unused_imports)]
+    use __p::ConvertByFrom as _;
     impl<'__p, __S> __p::FromPush<'__p, __S> for Temperature {
         const MESSAGE: ::core::option::Option<__p::MessageDescriptor> = ::core::option::Option::Some(
             __p::MessageDescriptor::of::<Self>(),
@@ -33,11 +35,18 @@ const _: () = {
                 ["room"],
             )?;
             ::core::result::Result::Ok(Self {
-                room: __p::param::<u32, __p::Parsed>("room", __0)?,
-                celsius: __p::text::<
-                    f64,
-                    __p::Parsed,
-                >(__push, "the field `celsius` of `Temperature`")?,
+                room: __p::param("room", __p::Conversion::<u32>::convert(__0))?,
+                celsius: __p::text(
+                    __p::Conversion::<
+                        f64,
+                    >::convert(
+                        __p::payload_text(
+                            __push,
+                            "the field `celsius` of `Temperature`",
+                        )?,
+                    ),
+                    "the field `celsius` of `Temperature`",
+                )?,
             })
         }
     }

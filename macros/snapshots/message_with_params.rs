@@ -22,6 +22,8 @@ const _: () = {
         ];
         const FIELDS: &'static [&'static str] = &["symbol", "bid", "offer"];
     }
+    #[allow(unused_imports)]
+    use __p::ConvertByFrom as _;
     #[derive(__p::serde::Deserialize)]
     #[serde(crate = "__p::serde", expecting = "struct Quote")]
     #[allow(dead_code, nonstandard_style)]
@@ -48,7 +50,7 @@ const _: () = {
                 |__json| __p::Deserialize::deserialize(__json),
             )?;
             ::core::result::Result::Ok(Self {
-                symbol: __p::param::<String, __p::Parsed>("symbol", __0)?,
+                symbol: __p::param("symbol", __p::Conversion::<String>::convert(__0))?,
                 bid: __wire.bid,
                 ask: __wire.ask,
             })

@@ -436,6 +436,8 @@ impl std::error::Error for BadCode {}
 #[test]
 fn a_text_that_does_not_parse_is_described_and_not_quoted() {
     let reason = |rejection: Rejection| rejection.to_string();
+    let good = decode!(Temperature, "temperatures.7", "-1.5").unwrap();
+    assert_eq!((&*good.room, good.celsius), ("7", -1.5));
     let rejected = decode!(Temperature, "temperatures.7", "secret").unwrap_err();
     assert_eq!(
         reason(rejected),

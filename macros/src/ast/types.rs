@@ -1,10 +1,12 @@
 //! Types as tokens: rewritten for the places where generated code names them, and recognized by how
 //! they are written.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::visit_mut::{self, VisitMut};
 use syn::{GenericArgument, Lifetime, PathArguments, PathSegment, Type};
+
+use crate::spans::{ends, located_at};
 
 /// The primitive types. A generated type of the same name would hide them in its module.
 const PRIMITIVES: [&str; 17] = [
@@ -79,16 +81,23 @@ impl VisitMut for SetSelf<'_> {
     }
 }
 
-/// Returns the runtime's marker for how text becomes a value of this type: `Borrowed` for `&str`
-/// and `Cow<str>`, `Copied` for `Cow<'static, str>`, otherwise `Parsed`.
-pub(crate) fn text_conversion(ty: &Type) -> TokenStream {
-    if !borrows(ty) {
-        quote!(Parsed)
-    } else if is_static_cow(ty) {
+/// Returns the function that converts text into a value of this type: `&str` and `Cow<str>` borrow,
+/// `Cow<'static, str>` copies, and other types are converted by `FromStr`, or else by `From<&str>`.
+///
+/// Where the type is known by its bounds alone, the compiler cannot tell which of the two it has, and
+/// `FromStr` is required.
+pub(crate) fn text_conversion(ty: &Type, is_generic: bool) -> TokenStream {
+    let span = located_at(ends(ty).0);
+    let via = if borrows(ty) && is_static_cow(ty) {
         quote!(Copied)
-    } else {
+    } else if borrows(ty) {
         quote!(Borrowed)
-    }
+    } else if is_generic {
+        quote!(Parsed)
+    } else {
+        return quote_spanned!(span=> __p::Conversion::<#ty>::convert);
+    };
+    quote_spanned!(span=> <#ty as __p::FromText<'_, __p::#via>>::from_text)
 }
 
 fn borrows(ty: &Type) -> bool {
@@ -179,6 +188,15 @@ impl VisitMut for FindImplTrait {
     fn visit_type_impl_trait_mut(&mut self, found: &mut syn::TypeImplTrait) {
         self.0.get_or_insert(found.impl_token.span);
     }
+}
+
+/// Whether the tokens contain the name.
+pub(crate) fn mentions(tokens: TokenStream, name: &Ident) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == *name,
+        TokenTree::Group(group) => mentions(group.stream(), name),
+        _ => false,
+    })
 }
 
 /// Formats a type or a path with the spacing of hand-written code. The name of the crate that `$crate`

@@ -124,8 +124,8 @@ pub(crate) fn bounds(
         .map(|(ty, param)| match param {
             Some(param) => {
                 let ty = with_lifetime(param.ty, "'__p");
-                let via = text_conversion(param.inner);
-                quote!(for<'__p> #ty: __p::NamedParam<'__p, __p::#via>)
+                let inner = with_lifetime(param.inner, "'__p");
+                quote!(for<'__p> #ty: __p::NamedParam<#inner>)
             }
             None => {
                 let ty = with_lifetime(ty, "'__p");
@@ -145,6 +145,21 @@ pub(crate) enum Returns {
     Outcome,
 }
 
+/// Returns the import of the trait that converts text by `From<&str>`, if there is a `Param`.
+pub(crate) fn conversion_import(function: &Function) -> Option<TokenStream> {
+    let has_param = function.params().next().is_some();
+    has_param.then(conversion_trait)
+}
+
+/// Returns the import of the trait that converts text by `From<&str>`. Types with `FromStr` do not
+/// use it.
+pub(crate) fn conversion_trait() -> TokenStream {
+    quote! {
+        #[allow(unused_imports)]
+        use __p::ConvertByFrom as _;
+    }
+}
+
 /// Returns the call of the function, which takes each argument by `extract` and converts the return
 /// value.
 pub(crate) fn call(function: &Function, extract: TokenStream, returns: Returns) -> TokenStream {
@@ -152,9 +167,11 @@ pub(crate) fn call(function: &Function, extract: TokenStream, returns: Returns) 
     let arguments = function.arguments_and_params().map(|(ty, param)| {
         let extract = match param {
             Some(param) => {
-                let (name, via) = (&param.name, text_conversion(param.inner));
+                let name = &param.name;
                 let ty = with_lifetime(param.ty, "'_");
-                quote!(__p::param_arg::<#ty, __p::#via>(#name, __push))
+                let convert = text_conversion(&with_lifetime(param.inner, "'_"), false);
+                let value = quote!((__p::param_text(#name, __push)?));
+                quote!(__p::param_arg::<#ty, _>(#name, #convert #value))
             }
             None => extract.clone(),
         };

@@ -5,10 +5,11 @@ use quote::{quote, quote_spanned};
 
 use super::fallback;
 use super::glue::{
-    Returns, bounds, call, expand_function, handler_type, import_handler, probed_state, state,
+    Returns, bounds, call, conversion_import, expand_function, handler_type, import_handler,
+    probed_state, state,
 };
 use crate::ast::Function;
-use crate::ast::types::{Namesake, readable, text_conversion, with_lifetime};
+use crate::ast::types::{Namesake, readable, with_lifetime};
 use crate::attr::{Args, Listen, PUSH_HANDLER};
 use crate::errors::Errors;
 use crate::spans::{ends, located_at, parenthesized, respanned};
@@ -61,6 +62,7 @@ impl PushHandler {
         let (krate, name) = (args.krate(), function.name());
         let allows = &function.allows;
         let checks = self.argument_checks();
+        let conversion = conversion_import(function);
         let (gap_import, gap_bound, handle_gap) = self.on_gap();
         let (params, state) = state(args);
         let bounds = bounds(args, function, &quote!(__p::FromPush), gap_bound);
@@ -78,6 +80,7 @@ impl PushHandler {
             #(#allows)*
             const _: () = {
                 use #krate::__private as __p;
+                #conversion
                 #gap_import
                 #checks
                 impl #params __p::Handler<#state> for #name #bounds {
@@ -132,11 +135,8 @@ impl PushHandler {
             });
         let params = self.function.params().map(|param| {
             let (name, span) = (&param.name, param.span);
-            let (ty, via) = (
-                with_lifetime(param.ty, "'static"),
-                text_conversion(param.inner),
-            );
-            let method = quote_spanned!(located_at(span)=> __checks.param::<#ty, __p::#via>);
+            let ty = with_lifetime(param.ty, "'static");
+            let method = quote_spanned!(located_at(span)=> __checks.param::<#ty, _>);
             let arguments = parenthesized(quote!(#name, &[#(#channel_params),*]), span);
             quote!(#method #arguments;)
         });

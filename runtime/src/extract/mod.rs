@@ -51,7 +51,7 @@ mod text_error;
 
 pub use channel_name::ChannelName;
 pub use from_gap::FromGap;
-pub use from_text::{Borrowed, Copied, FromText, Parsed, param};
+pub use from_text::{Borrowed, Conversion, ConvertByFrom, Copied, FromText, Parsed, param};
 pub use invalidation::Invalidation;
 pub use json::Json;
 pub(crate) use json::{Reader as JsonReader, read as read_json};
@@ -62,6 +62,7 @@ pub use msgpack::{MsgPack, MsgPackCodec};
 pub use param::Param;
 pub use state::{AnyState, FromRef, State};
 pub use text::Text;
+pub(crate) use text_error::TextError;
 
 use crate::error::Rejection;
 use crate::message::MessageDescriptor;

@@ -1,15 +1,15 @@
 use std::str::FromStr;
 
 use super::FromPush;
-use super::from_text::{Parsed, param};
+use super::from_text::{FromText, param};
 use crate::error::{BoxError, Rejection};
 use crate::push::Push;
 
 /// A param of the channel's name.
 ///
 /// The argument has the name of the param: `Param(symbol): Param<Symbol>` is the text that
-/// `{symbol}` of the handler's template matched. The value is parsed with [`FromStr`]; a
-/// `Param<&str>` borrows. A handler may take params together with any message.
+/// `{symbol}` of the handler's template matched. The value is converted with [`FromStr`], or with
+/// `From<&str>` if the type has no `FromStr`, such as `Arc<str>`; a `Param<&str>` borrows. A handler may take params together with any message.
 ///
 /// ```
 /// use redis_push::{Json, Mount, Param, handlers, push_handler};
@@ -56,6 +56,6 @@ impl<'p, S, T: FromStr<Err: Into<BoxError>>> FromPush<'p, S> for Param<T> {
             )));
         };
         let text = Param::find(name, push)?;
-        param::<T, Parsed>(name, text).map(Self)
+        param(name, T::from_text(text)).map(Self)
     }
 }

@@ -128,7 +128,7 @@ impl<S> ArgumentChecks<S> {
 
     /// Checks a `Param` argument against the params of the attribute.
     #[track_caller]
-    pub const fn param<'p, T: NamedParam<'p, Via>, Via>(&self, name: &str, params: &[&str]) {
+    pub const fn param<P: NamedParam<T>, T>(&self, name: &str, params: &[&str]) {
         let of_message = match (self.listens, self.message) {
             (Listens::AsTheMessage, Some(message)) => all_have(message.subscriptions, name),
             _ => false,

@@ -45,7 +45,8 @@ pub use crate::error::{Rejection, Result as Written};
 #[cfg(feature = "msgpack")]
 pub use crate::extract::MsgPackCodec;
 pub use crate::extract::{
-    AnyState, Borrowed, Copied, FromGap, FromPush, FromText, Param, Parsed, param,
+    AnyState, Borrowed, Conversion, ConvertByFrom, Copied, FromGap, FromPush, FromText, Param,
+    Parsed, param,
 };
 pub use crate::gap::Gap;
 pub use crate::handler::{GapHandler, Handler, Spec};
@@ -56,9 +57,10 @@ pub use crate::router::Mount;
 pub use crate::subscription::{Kind, Segment, Subscription};
 pub use argument_checks::ArgumentChecks;
 pub use namesakes::check_gap_state_arg;
-pub use params::{NamedParam, channel, param_arg, params};
+pub use params::{NamedParam, channel, param_arg, param_text, params};
 pub use payload::{
-    FromBytes, Ignored, bytes, coded, json, text, to_bytes, to_coded, to_json, to_text,
+    FromBytes, Ignored, bytes, coded, json, payload_text, text, to_bytes, to_coded, to_json,
+    to_text,
 };
 pub use redis_push_macros::beside;
 pub use serde;

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use crate::error::{Error, Fault, Rejection, Result as Written};
-use crate::extract::{FromText, Param, param};
+use crate::extract::{Param, TextError, param};
 use crate::push::Push;
 use crate::subscription::Subscription;
 
@@ -56,22 +56,23 @@ pub fn channel(
     label = "an argument type named `Param` is a param of the channel",
     note = "import a type of your own under another name"
 )]
-pub trait NamedParam<'p, Via>: Sized {
-    /// Extracts the param of that name.
-    fn named(name: &'static str, push: Push<'p>) -> Result<Self, Rejection>;
+pub trait NamedParam<T> {
+    /// Creates the argument.
+    fn new(value: T) -> Self;
 }
 
-impl<'p, T: FromText<'p, Via>, Via> NamedParam<'p, Via> for Param<T> {
-    fn named(name: &'static str, push: Push<'p>) -> Result<Self, Rejection> {
-        let text = Param::find(name, push)?;
-        param(name, text).map(Self)
+impl<T> NamedParam<T> for Param<T> {
+    fn new(value: T) -> Self {
+        Self(value)
     }
 }
 
-/// Extracts a `Param` argument, which has the name of its param.
-pub fn param_arg<'p, T: NamedParam<'p, Via>, Via>(
-    name: &'static str,
-    push: Push<'p>,
-) -> Result<T, Fault> {
-    T::named(name, push).map_err(Fault::Rejected)
+/// Returns the text of a param.
+pub fn param_text<'p>(name: &str, push: Push<'p>) -> Result<&'p str, Fault> {
+    Param::find(name, push).map_err(Fault::Rejected)
+}
+
+/// Creates a `Param` argument, which has the name of its param, from its value.
+pub fn param_arg<P: NamedParam<T>, T>(name: &str, value: Result<T, TextError>) -> Result<P, Fault> {
+    param(name, value).map(P::new).map_err(Fault::Rejected)
 }

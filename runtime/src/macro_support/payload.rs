@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Taken;
 use crate::error::{BoxError, Error, Rejection, Result as Written};
-use crate::extract::{FromText, JsonReader, read_json};
+use crate::extract::{JsonReader, TextError, read_json};
 use crate::message::Codec;
 use crate::push::Push;
 use crate::util::short_name;
@@ -49,13 +49,18 @@ pub fn to_coded<'m, C: Codec>(name: &str, value: &impl Serialize) -> Written<Cow
         .map_err(|error| cannot_publish(name, error))
 }
 
-/// Decodes the payload from text. `place` is the field or the type that it is for.
-pub fn text<'p, T: FromText<'p, Via>, Via>(push: Push<'p>, place: &'static str) -> Taken<T> {
-    let text = std::str::from_utf8(push.payload()).map_err(|error| {
+/// Returns the payload as text. `place` is the field or the type that it is for.
+pub fn payload_text<'p>(push: Push<'p>, place: &'static str) -> Taken<&'p str> {
+    std::str::from_utf8(push.payload()).map_err(|error| {
         let reason = format!("the payload is not UTF-8, for {place}: {error}");
         Rejection::caused_by(reason, error)
-    })?;
-    T::from_text(text).map_err(|error| {
+    })
+}
+
+/// Passes on the value of the payload, or rejects its text. `place` is the field or the type that it is
+/// for.
+pub fn text<T>(value: Result<T, TextError>, place: &'static str) -> Taken<T> {
+    value.map_err(|error| {
         let wanted = short_name(std::any::type_name::<T>());
         error.reject(format_args!(
             "the payload does not parse as `{wanted}`, for {place}"

@@ -10,7 +10,7 @@ struct Order {
 
 #[derive(PushMessage)]
 #[push(channel = "readings", codec = text)]
-struct Reading(Vec<u8>);
+struct Reading([u8; 2]);
 
 #[derive(PushMessage)]
 #[push(channel = "frames", codec = bytes)]

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Data, Field, GenericParam, Type};
 
 use super::model::{Message, name};
 use crate::ast::generics::{impl_params, predicates};
-use crate::ast::types::{text_conversion, with_every_lifetime};
+use crate::ast::types::{mentions, with_every_lifetime};
 use crate::attr::Codec;
 use crate::attr::serde::uses_serialize;
 
@@ -20,10 +20,10 @@ pub(super) fn decode_bounds(message: &Message) -> Vec<TokenStream> {
     }
     let mut bounds: Vec<_> = message
         .param_fields()
-        .map(|(_, field)| from_text(field))
+        .filter_map(|(_, field)| from_text(message, field))
         .collect();
     match (&message.args.codec, message.payload_field()) {
-        (Some(Codec::Text(_)), Some((_, field))) => bounds.push(from_text(field)),
+        (Some(Codec::Text(_)), Some((_, field))) => bounds.extend(from_text(message, field)),
         (Some(Codec::Bytes(_)), Some((_, field))) => {
             let ty = &field.ty;
             bounds.push(quote!(#ty: __p::FromBytes<'__p>));
@@ -116,15 +116,6 @@ fn generic_alias(message: &Message, name: &Ident, ty: &Type, params: &[&Ident]) 
     quote!(type #name<'__x, #(#declared),*> where #(#predicates),* = #ty;)
 }
 
-/// Whether the tokens contain the name.
-fn mentions(tokens: TokenStream, name: &Ident) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == *name,
-        TokenTree::Group(group) => mentions(group.stream(), name),
-        _ => false,
-    })
-}
-
 /// Returns what must hold for the channel to be named: each param is displayed.
 pub(super) fn channel_bounds(message: &Message) -> Vec<TokenStream> {
     distinct(
@@ -143,9 +134,12 @@ fn where_used(ty: &Type, bound: TokenStream) -> TokenStream {
     quote!(for<'__x> #ty: #bound)
 }
 
-fn from_text(field: &Field) -> TokenStream {
-    let (ty, via) = (&field.ty, text_conversion(&field.ty));
-    quote!(#ty: __p::FromText<'__p, __p::#via>)
+/// Returns the bound of a type that is known by its bounds alone; others need none.
+fn from_text(message: &Message, field: &Field) -> Option<TokenStream> {
+    let ty = &field.ty;
+    message
+        .is_generic(ty)
+        .then(|| quote!(#ty: __p::FromText<'__p, __p::Parsed>))
 }
 
 /// Returns the types of the payload's fields that are written by their `Serialize` impls, each once.

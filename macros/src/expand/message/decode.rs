@@ -5,6 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Field, Member};
 
+use super::super::glue::conversion_trait;
 use super::bounds::decode_bounds;
 use super::mirror;
 use super::model::Message;
@@ -22,7 +23,9 @@ pub(super) fn impls(message: &Message) -> TokenStream {
     let predicates = predicates(generics);
     let bounds = decode_bounds(message);
     let (mirror, body) = from_push(message);
+    let conversion = message.reads_text().then(conversion_trait);
     quote! {
+        #conversion
         #mirror
         impl<'__p, #(#params,)* __S> __p::FromPush<'__p, __S> for #name #ty_generics
         where #(#outlived)* #(#predicates,)* #(#bounds),*
@@ -61,19 +64,25 @@ fn single_field(message: &Message, codec: &Codec) -> TokenStream {
     let label = message.label();
     let Some((member, field)) = message.payload_field() else {
         let place = format!("`{label}`");
-        return quote!(__p::text::<Self, __p::Parsed>(__push, #place));
+        return quote! {
+            __p::text(
+                <Self as __p::FromText<'_, __p::Parsed>>::from_text(__p::payload_text(__push, #place)?),
+                #place,
+            )
+        };
     };
     let (ty, span) = (&field.ty, located_at(ends(&field.ty).0));
     let value = if matches!(codec, Codec::Bytes(_)) {
         quote_spanned!(span=> __p::bytes::<#ty>(__push)?)
     } else {
-        let via = text_conversion(ty);
+        let convert = text_conversion(ty, message.is_generic(ty));
         let name = match &member {
             Member::Named(name) => name.unraw().to_string(),
             Member::Unnamed(index) => index.index.to_string(),
         };
         let place = format!("the field `{name}` of `{label}`");
-        quote_spanned!(span=> __p::text::<#ty, __p::#via>(__push, #place)?)
+        let text = quote!((__p::payload_text(__push, #place)?));
+        quote_spanned!(span=> __p::text(#convert #text, #place)?)
     };
     let mut values = channel_values(message);
     values.push(quote!(#member: #value));
@@ -154,9 +163,10 @@ fn channel_values(message: &Message) -> Vec<TokenStream> {
 fn channel_value(message: &Message, name: &str, field: &Field) -> Option<TokenStream> {
     let index = message.params().iter().position(|param| *param == name)?;
     let (text, ident) = (captured_text(index), &field.ident);
-    let (ty, via) = (&field.ty, text_conversion(&field.ty));
+    let ty = &field.ty;
+    let convert = text_conversion(ty, message.is_generic(ty));
     let span = located_at(ends(ty).0);
-    let value = quote_spanned!(span=> __p::param::<#ty, __p::#via>(#name, #text)?);
+    let value = quote_spanned!(span=> __p::param(#name, #convert(#text))?);
     Some(quote!(#ident: #value))
 }
 

@@ -1,12 +1,13 @@
 //! A message type as the derive sees it: the type, its options and serde's options.
 
 use proc_macro2::Ident;
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Data, DeriveInput, Field, Fields, Index, Lifetime, Member, Type};
 
-use crate::ast::types::without_self;
+use crate::ast::types::{mentions, without_self};
 use crate::attr::serde::{Container, is_flattened};
-use crate::attr::{Args, PUSH};
+use crate::attr::{Args, Codec, PUSH};
 use crate::errors::Errors;
 
 /// A type with `#[derive(PushMessage)]`.
@@ -118,6 +119,17 @@ impl Message {
     /// `codec = bytes` it is the only one.
     pub(super) fn payload_field(&self) -> Option<(Member, &Field)> {
         self.payload_fields().next()
+    }
+
+    /// Whether a type contains a type parameter of the message.
+    pub(super) fn is_generic(&self, ty: &Type) -> bool {
+        self.type_params()
+            .any(|param| mentions(ty.to_token_stream(), param))
+    }
+
+    /// Whether a field is converted from text: from a param, or from the payload.
+    pub(super) fn reads_text(&self) -> bool {
+        !self.params.is_empty() || matches!(self.args.codec, Some(Codec::Text(_)))
     }
 
     /// Whether a field is flattened: it takes what no other field takes.
