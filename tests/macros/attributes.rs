@@ -1,8 +1,7 @@
 //! Attributes of the user's code: each stays on the element that it is on.
 
 #![deny(warnings)]
-// A condition that always holds is one of the cases.
-#![allow(clippy::non_minimal_cfg)]
+#![allow(clippy::non_minimal_cfg)] // `all()` and `any()` hold everywhere and nowhere.
 
 use redis_push::{
     FromPush, Gap, Mount, OwnedPush, PushMessage, Subscription, ToPayload, gap_handler, handlers,
