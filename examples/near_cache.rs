@@ -130,9 +130,11 @@ async fn forget(changed: Invalidation<'_>, State(app): State<App>) {
     app.cache.forget(changed);
 }
 
-/// Changes during the gap are not reported, and changes after it are. Until this runs, the cache may
-/// return old values, also during the outage. A program that must not use old values bypasses the
-/// cache while `Handle::is_ready` is false.
+/// Changes during the gap are not reported, and changes after it are. From the loss of the connection
+/// until this has returned, the cache may hold old values. `Handle::is_ready` is false from the moment
+/// at which the loss is noticed (at once if the connection is closed, else by a `PING`) until then. A
+/// program that must not use old values bypasses the cache while it is false. With `required` on
+/// `forget`, this includes messages that a full buffer has dropped.
 #[gap_handler]
 async fn forget_all(gap: Gap, State(app): State<App>) {
     println!("{gap}; the cache is cleared");
