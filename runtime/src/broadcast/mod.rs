@@ -25,8 +25,8 @@
 //! - A *batch* holds consecutive pushes in one buffer. Batches are numbered too. All but the last
 //!   one are sealed and do not change any more. The last one is the open *tail*, to which pushes
 //!   are appended. The tail is sealed when a reader receives it, when it is full, when a segment
-//!   begins, and when the next number is left out. (`x` is push 12, which was dropped; its memory
-//!   is released with its batch.)
+//!   begins, and when a push is dropped before it is stored, so that its number is skipped. (`x` is
+//!   push 12, which was dropped; its memory is released with its batch.)
 //! - A *position* is the batch and the push that a reader receives next. Dropping a push does not
 //!   touch the readers. What a reader has *missed* is found at its next read: the number of the
 //!   first push that is still here, minus the number at its position. Reader A has missed
@@ -53,8 +53,8 @@
 //!
 //! A `Latest` buffer has one reader. Its pushes wait in a [`LatestQueue`](latest::LatestQueue)
 //! until the reader asks, and then become the tail one at a time. If there are more Redis channels
-//! than the budget has room for, the push that has waited longest is dropped and does leave a
-//! number out.
+//! than the budget has room for, the push that has waited longest is dropped. Its number is skipped,
+//! so it counts as missed.
 //!
 //! One push is always accepted, however large it is. The wire link avoids drops for a while: instead
 //! of appending to a full channel, it waits for room.
@@ -65,6 +65,19 @@
 //! together exceed the memory limit, the dispatcher releases unused memory and drops the oldest
 //! pushes ([`Shared::shed`]), and if that is not enough, even the last one ([`Shared::empty`]),
 //! whatever the policy.
+//!
+//! # Files
+//!
+//! | file | contents |
+//! | --- | --- |
+//! | `shared` | [`Shared`]: what the dispatcher does to a channel |
+//! | `receiver` | [`Receiver`]: what a reader does; [`BacklogMeter`] |
+//! | `state` | the state under the lock; its `next` finds what a reader receives, and computes a lag |
+//! | `segments` | the gaps between segments; its `gap` merges them with a lag |
+//! | `confirmations` | whether a gap is held back |
+//! | `queue`, `queue/shed` | the batches, and what is dropped |
+//! | `latest` | the queue for [`Overflow::Latest`] |
+//! | `budget`, `fence` | [`Budget`], [`Overflow`] and [`Held`]; [`Fence`] |
 //!
 //! # In and out
 //!
@@ -79,7 +92,8 @@
 //!   the gap. The pushes that it has received and those that it has missed add up to its position.
 //! - The gap before a segment is held back until every subscription of the channel is confirmed or
 //!   denied on the new connection, or the channel is closed.
-//! - The tail's `Arc` has one owner until the tail is sealed.
+//! - The tail's `Arc` has one owner until the tail is sealed, because pushes are appended to it in
+//!   place. Readers receive clones of sealed batches only.
 //! - No waker is woken under the lock. The wakers of readers are moved to the dispatcher, which
 //!   wakes them after it has released its own lock too.
 

@@ -24,7 +24,8 @@
 //! | --- | --- |
 //! | connecting | redis-rs's greeting: `HELLO 3` with the credentials, `SELECT`, `CLIENT SETINFO`; then `CLIENT SETNAME` |
 //! | subscribing | `SUBSCRIBE`, `PSUBSCRIBE`, `SSUBSCRIBE`; for invalidations `CLIENT TRACKING ON BCAST PREFIX`, then `UNSUBSCRIBE` of a fence |
-//! | at each `ping_interval` | `PING`; except on the wire link, `UNSUBSCRIBE` of a fence; before both, `CLIENT TRACKINGINFO` on an attached connection with invalidations |
+//! | before the first `PING`, if there are invalidations only | `CONFIG GET timeout`: after that time the server closes a connection that is idle and has no subscription |
+//! | at each `ping_interval`, or more often for that timeout | `PING`; except on the wire link, `UNSUBSCRIBE` of a fence; before both, `CLIENT TRACKINGINFO` on an attached connection with invalidations |
 //! | draining | `UNSUBSCRIBE`, `PUNSUBSCRIBE`, `SUNSUBSCRIBE`; for invalidations `CLIENT TRACKING OFF`, then `UNSUBSCRIBE` of a fence |
 //! | attached, before subscribing | `HELLO`, `CLIENT ID`; after a `RESET` of the owner `HELLO 3` |
 //! | before subscribing to key events | `CONFIG GET notify-keyspace-events`, and `CONFIG SET` if users want that |

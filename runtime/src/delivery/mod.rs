@@ -21,8 +21,19 @@
 //!                                           timed_out
 //! ```
 //!
-//! The loop ends when the channel is closed and empty, or when the [`PauseGate`] is over. It checks
-//! the gate before it receives and before each delivery.
+//! The loop ends when the channel is closed and empty, or when the [`PauseGate`] has ended. It
+//! checks the gate before it receives and before each delivery.
+//!
+//! | file | contents |
+//! | --- | --- |
+//! | `handler_loop` | [`run`]: the loop |
+//! | `worker` | one delivery, and the runs of the gap handler; panics are caught here |
+//! | `executor`, `pool` | where the loop delivers: on its own task, or on a pool of workers |
+//! | `partitioner` | which worker a key goes to, for `ordered_by` |
+//! | `resume` | [`LoopState`]: what a restart continues from |
+//! | `context`, `counters`, `snapshot` | what the loop shares with others; the counts and their sum |
+//! | `sync_state` | which losses the gap handler has handled |
+//! | `pause` | [`PauseGate`] |
 //!
 //! # In and out
 //!
@@ -37,26 +48,28 @@
 //!   the success of its gap handler.
 //! - A counter has one writer at a time: the loop or the worker that owns it, or the watchdog for
 //!   `stalls`.
-//! - A panic of user code ends one delivery, not the loop: `util` catches it.
+//! - A panic of user code ends one delivery, not the loop. `worker` calls the handler through
+//!   `util::catch_unwind`, which catches it.
 //! - Without workers, the loop allocates nothing for a delivery, and the future is not boxed.
 //!
 //! # Restarts
 //!
 //! If the loop itself panics, `tasks` calls [`run`] again. The [`LoopState`] survives: the receiver
 //! with its position, the gaps that are not reported yet, and the set of worker tasks.
-//! So does the [`HandlerContext`], with the counters, the gate and the rate limits of the log. The rest of the batch and the deliveries that were under way are lost. They are counted
-//! `dropped` and `cancelled`, and reported together as one gap
-//! ([`GapCause::Restarted`](crate::GapCause)) before the next message.
+//! So does the [`HandlerContext`], with the counters, the gate and the rate limits of the log. The
+//! rest of the batch and the deliveries that were under way are lost. They are counted `dropped` and
+//! `cancelled`, and reported together as one gap ([`GapCause::Restarted`](crate::GapCause)) before
+//! the next message.
 //!
 //! # Workers
 //!
 //! With `workers = n`, the loop passes each push to one of `n` tasks instead of calling the
 //! handler. The tasks share one queue; with `ordered_by`, each has a queue of its own, and all
-//! pushes with the same key go to the same queue. At most four pushes for each worker, or one
-//! that is large, are in flight, so the backlog stays in the broadcast channel, where its budget applies. A gap is a
-//! barrier: the loop waits until no push is in flight, then reports the gap, then continues. During
-//! a pause the pushes in flight wait, except those whose delivery has begun. Each worker has its own
-//! counters.
+//! pushes with the same key go to the same queue. At most four pushes for each worker, or one that
+//! is large, are in flight, so the backlog stays in the broadcast channel, where its budget applies.
+//! A gap is a barrier: the loop waits until no push is in flight, then reports the gap, then
+//! continues. During a pause the pushes in flight wait, except those whose delivery has begun. Each
+//! worker has its own counters.
 
 mod context;
 mod counters;

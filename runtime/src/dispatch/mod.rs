@@ -21,8 +21,12 @@
 //! Wakeups: the wakers of waiting readers, gathered under the lock
 //!   │
 //!   ▼
-//! unlock, then wake: after `dispatch` at once, after `accept` a moment later (`keep_waking`)
+//! unlock, then wake: after `dispatch` at once, after `accept` a moment later (`wakeups`)
 //! ```
+//!
+//! "A moment later" means: as soon as the link has no more pushes at hand, and in any case after a few
+//! milliseconds or 16,384 pushes. If no handler was woken just before, or if a buffer fills up, the
+//! handlers are woken at once.
 //!
 //! Every push of the open generation is counted, and copied to the receivers of
 //! [`Dispatcher::pushes`] if there are any. A push that is not a message takes another path:
@@ -31,8 +35,8 @@
 //!   broadcast channel of the route. The first one of a generation begins a segment there. The
 //!   session is notified through [`Dispatcher::changed`]. The end of a subscription takes the same
 //!   path.
-//! - Tracking is confirmed by the end of a subscription to a name that stands for the prefix
-//!   (`TrackingFence`).
+//! - `CLIENT TRACKING` has no confirmation. The session follows it with `UNSUBSCRIBE` of a reserved
+//!   name that contains the prefix (`TrackingFence`). The push that answers it confirms the tracking.
 //! - An *invalidation* goes to the route of each prefix of its key, with the key in place of the
 //!   channel name. Without keys it goes to every route of an invalidation. A key of no route is
 //!   counted `unrouted`.
@@ -40,6 +44,17 @@
 //!   notified.
 //! - A push of an unknown kind is counted, and so is a malformed one. A malformed invalidation may
 //!   have been about any key, so it goes to every route of an invalidation.
+//!
+//! | file | contents |
+//! | --- | --- |
+//! | `mod` | [`Dispatcher`]: its state, and what others ask it |
+//! | `route` | the path of a push: `accept`, `dispatch` and the `DispatchGuard` |
+//! | `table` | [`RoutingTable`]: from a name to its route |
+//! | `generation` | the beginning, the end and the losses of a connection |
+//! | `subscriptions` | the state of each subscription |
+//! | `wakeups` | when handlers are woken |
+//! | `memory_limit` | what is dropped if too much waits |
+//! | `pushes` | [`Pushes`]: copies of every push |
 //!
 //! # In and out
 //!
@@ -56,8 +71,8 @@
 //! - The dispatcher never waits for a reader and runs no user code.
 //! - A push costs one look-up, whatever the number of names; an invalidation one for each length of
 //!   a subscribed prefix.
-//! - The dispatcher's lock is taken before that of a broadcast channel, never after it. Wakers are
-//!   woken with neither.
+//! - The dispatcher's lock is taken before that of a broadcast channel, never after it. No waker is
+//!   woken while either lock is held.
 //! - At most one generation is open. The session numbers them in ascending order, so a late push of
 //!   a previous connection is recognized.
 

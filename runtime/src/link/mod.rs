@@ -12,7 +12,8 @@
 //! | the connection is | made by the session | made by the session | the user's, and shared with the user |
 //! | it is replaced by | the session, always | the session, always | the user's manager, unless that has stopped retrying for good |
 //! | pushes in transit when it ends | those in redis-rs's queue may be lost, as a part of the gap | everything that the socket still holds is delivered | as with the manager |
-//! | a handler's full buffer | drops the oldest | the link stops reading for a limited time, then drops the oldest | drops the oldest |
+//! | a handler's full buffer | drops a message by the handler's `overflow` policy | the link stops reading for a limited time, then as with the manager | as with the manager |
+//! | what waits before the dispatcher | messages in redis-rs's own queue, which has no limit | messages in the socket | as with the manager, and messages in the channel |
 //! | loss before the dispatcher | none while the connection is up | none while the connection is up | if the channel overflows: a gap of `AtMost(n)` for every handler |
 //! | a shutdown | unsubscribes and drains | unsubscribes and drains | does not unsubscribe, as the user may use the same names |
 //!

@@ -1,5 +1,5 @@
 //! From a push as redis-rs parses it to [`Incoming`]. The wire link has its own reader,
-//! [`scan`](super::wire), and a test that both agree.
+//! `wire/scan.rs`, and a test that both agree.
 
 use redis::{PushInfo, PushKind, Value};
 

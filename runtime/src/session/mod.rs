@@ -33,13 +33,25 @@
 //! | subscribing | sends the subscribe commands, waits up to 5 s for the confirmations | `Pending` | not ready: `NotConfirmed` |
 //! | confirmed | waits until a name ends | `Confirmed` | ready |
 //! | some denied | requests the denied names again, after 250 ms at first, 5 s at most | `SomeDenied` | not ready: `NotConfirmed`, with the server's reasons |
-//! | silent, lost | drops the connection: no reply to `PING` and no push for `ping_timeout`, no reply to another command for 5 s, or closed | `Pending` | not ready: `NotConnected`; `PingLate` before that, if the session is late |
-//! | back-off | waits for `reconnect_delay`, which doubles each time, and starts over after a generation that was confirmed when it ended | `Pending` | not ready: `NotConnected`, with the error |
+//! | silent, lost | drops the connection: it is closed; or nothing has arrived for `ping_timeout` after a `PING`, or for 5 s after another command | `Pending` | not ready: `NotConnected`; `PingLate` if the session has not dropped it a second after that was due |
+//! | back-off | waits for `reconnect_delay`, which doubles each time, and starts over after a generation that ended while every name was confirmed or denied | `Pending` | not ready: `NotConnected`, with the error |
 //! | draining | unsubscribes, waits until the dispatcher has seen every subscription end | unchanged | not ready: `ShuttingDown` |
 //! | closed | has closed the dispatcher, and returns | unchanged | not ready: `ShuttingDown` |
 //!
 //! `SomeDenied` stays while the denied names are requested again. The subscriber is live in each of
 //! these states: only a task that is down or late makes it not live.
+//!
+//! # Files
+//!
+//! | file | contents |
+//! | --- | --- |
+//! | `reconnect` | one generation after another, and the back-off |
+//! | `subscribe` | requests the names, and waits for the confirmations |
+//! | `key_events` | whether the server publishes the key events that are wanted |
+//! | `keepalive` | sends `PING`, often enough for the server's own timeout, and judges whether the server is silent |
+//! | `drain` | the end of a connection, seen or brought about |
+//! | `status`, `heartbeat` | what `start` and `health` read |
+//! | `outage` | what is logged about an outage |
 //!
 //! # Segments and gaps
 //!
@@ -47,9 +59,9 @@
 //! readers receive a gap. One starts when:
 //!
 //! - a name of the channel is confirmed as its first in this generation (`ConnectionLost`). The gap
-//!   begins with the last push that was heard in a generation with a confirmation, as
-//!   [`Dispatcher::end`] recorded it, or earlier if the name had been off before that. For the first
-//!   segment of a channel the cause is `Initial`.
+//!   begins at the fence of the last generation with a confirmation, as [`Dispatcher::end`] recorded
+//!   it, or earlier if the name had been off before that. For the first segment of a channel the cause
+//!   is `Initial`.
 //! - a later name of the channel is confirmed after it was denied, or a name is confirmed again after
 //!   the server ended it (`Resubscribed`).
 //! - pushes are lost on a connection that stays up: the attached channel lagged (`Lagged`), or a
