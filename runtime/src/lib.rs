@@ -55,7 +55,8 @@
 //! gone. On top of that, this crate guarantees:
 //!
 //! - Each handler has its own buffer. When the buffer is full, the oldest messages are dropped and
-//!   counted exactly, and the handler receives the count in a gap before its next message.
+//!   counted exactly, and the handler receives the count in a gap before its next message. If the
+//!   connection was lost in the same gap, the number is a lower bound.
 //! - A lost or silent connection is re-established, retrying indefinitely. Every name is subscribed
 //!   again and its confirmation is checked, and every handler receives a gap.
 //! - A handler sees the messages of one subscription in the server's order and never twice. (A
