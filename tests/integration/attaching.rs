@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{PushInfo, PushKind, Value};
-use redis_push::{Credentials, GapCause, Handle, Missed, Mount, Subscriber, Subscription, Tls};
-use tests::{RealServer, Server};
+use redis_push::{
+    Credentials, GapCause, Handle, Missed, Mount, Publisher, State, Subscriber, Subscription, Tls,
+    handlers, push_handler,
+};
+use tests::{Proxy, RealServer, Server};
 use tests::{eventually, within};
 use tokio::sync::broadcast;
 
@@ -175,4 +178,55 @@ pub(crate) async fn a_reset_by_the_service_is_noticed_and_every_name_subscribed_
         server.publish("a", "1").await;
         journal.message("a", "1").await;
     }
+}
+
+/// With a push that redis-rs takes for a reply, the second publish would return the number of receivers
+/// of the first one.
+pub(crate) async fn a_publish_over_the_services_manager_does_not_return_the_count_of_another(
+    server: Server,
+) {
+    let proxy = Proxy::start(server.addr(), 0).await;
+    let (sender, receiver) = broadcast::channel(1_000);
+    let config = ConnectionManagerConfig::new().set_push_sender(sender);
+    let client = redis::Client::open(format!("{}?protocol=resp3", proxy.url())).unwrap();
+    let manager = client.get_connection_manager_with_config(config);
+    let manager = within("a manager", manager).await.unwrap();
+    let (results, mut counted) = tokio::sync::mpsc::unbounded_channel();
+    let subscriber = Subscriber::attach(manager, receiver)
+        .state(results)
+        .handlers(handlers![on_number]);
+    let handle = within("the start", subscriber.start()).await.unwrap();
+    let mut other = server.raw3().await;
+    other.ask("SUBSCRIBE numbers-of-others").await;
+    for is_shifted in [false, true] {
+        if is_shifted {
+            // Both publishes are under way before the first reply arrives.
+            proxy.delay(Duration::from_millis(100));
+            proxy.inject(b">3\r\n$12\r\nsunsubscribe\r\n$5\r\nother\r\n:0\r\n");
+        }
+        server.publish("numbers", "1").await;
+        let results = within("the results", counted.recv()).await.unwrap();
+        for (result, receivers) in results.into_iter().zip([0, 1]) {
+            match result {
+                Ok(count) => assert_eq!(count, receivers),
+                Err(error) => assert!(is_shifted, "{error}"),
+            }
+        }
+    }
+    drop(handle);
+}
+
+type Results = Vec<redis_push::Result<u64>>;
+
+#[push_handler(channel = "numbers")]
+async fn on_number(
+    _number: &str,
+    publisher: Publisher,
+    State(results): State<tokio::sync::mpsc::UnboundedSender<Results>>,
+) {
+    let (first, second) = tokio::join!(
+        publisher.publish_to("nobody", "1"),
+        publisher.publish_to("numbers-of-others", "1"),
+    );
+    let _ = results.send(vec![first, second]);
 }

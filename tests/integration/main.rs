@@ -95,6 +95,7 @@ fn main() -> ExitCode {
             a_closed_push_channel_is_never_ready,
             options_of_the_connection_are_rejected_with_attach,
             answers_of_an_attached_handler_go_over_the_services_manager,
+            a_publish_over_the_services_manager_does_not_return_the_count_of_another,
             an_attached_manager_tracks_in_addition_to_the_service,
             tracking_by_key_in_the_service_is_reported_as_a_conflict,
             tracking_that_the_service_has_ended_is_enabled_again,

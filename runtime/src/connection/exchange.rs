@@ -46,7 +46,6 @@ impl Connection {
     /// Returns an error if the connection is lost, or if the replies are out of step. A connection
     /// whose replies were out of step must not be used any more.
     pub(super) async fn exchange(&mut self, requests: Vec<Request>) -> Result<Replies, Error> {
-        let nonce = nonce();
         let mut pipeline = Pipeline::new();
         for request in &requests {
             pipeline.add_command(request.command.clone());
@@ -54,15 +53,9 @@ impl Connection {
                 awaited.add(confirmation.clone());
             }
         }
-        pipeline.cmd("PING").arg(&nonce);
-        let mut values = self
-            .send_all(&pipeline, 0, pipeline.len())
-            .await
-            .map_err(|error| lost(&error))?;
-        let pong = values.pop().unwrap_or(Value::Nil);
-        let are_proven = proves(&pong, &nonce)?;
+        let replies = self.send_with_nonce(pipeline).await?;
         if let Some(awaited) = &self.awaited {
-            for (request, value) in requests.iter().zip(&values) {
+            for (request, value) in requests.iter().zip(&replies.values) {
                 // No push confirms a command that was refused.
                 if let (Some(confirmation), Value::ServerError(_)) = (&request.confirmed_by, value)
                 {
@@ -70,6 +63,28 @@ impl Connection {
                 }
             }
         }
+        Ok(replies)
+    }
+
+    /// Sends the commands of a publisher over a connection with subscriptions, like
+    /// [`exchange`](Self::exchange).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is lost, or if the replies are out of step.
+    pub(crate) async fn send_in_step(&mut self, commands: &Pipeline) -> Result<Vec<Value>, Error> {
+        Ok(self.send_with_nonce(commands.clone()).await?.values)
+    }
+
+    async fn send_with_nonce(&mut self, mut commands: Pipeline) -> Result<Replies, Error> {
+        let nonce = nonce();
+        commands.cmd("PING").arg(&nonce);
+        let mut values = self
+            .send_all(&commands, 0, commands.len())
+            .await
+            .map_err(|error| lost(&error))?;
+        let pong = values.pop().unwrap_or(Value::Nil);
+        let are_proven = proves(&pong, &nonce)?;
         Ok(Replies { values, are_proven })
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::context::HandlerContext;
 use super::counters::add;
 use super::executor::Executor;
+use crate::error::Fault;
 use crate::error::WithCauses;
 use crate::failure::{Report, log_unmatched};
 use crate::gap::Gap;
@@ -63,9 +64,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         add(&counters.position, 1);
         if !push.is_of_template() {
             counters.record(Outcome::Unmatched);
-            return context
-                .unmatched
-                .report(|suppressed| log_unmatched(spec, push, suppressed));
+            return context.log_unmatched(push);
         }
         counters.running.store(1, Release);
         let slot = pin!(None);
@@ -87,10 +86,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
                 Ended::Panicked(message) => (None, message),
                 Ended::TimedOut => (None, PanicMessage::default()),
             };
-            let report = Report::new(spec, push, outcome, fault.as_ref(), &panic);
-            context.reports.log(&report);
-            // The fault is dropped if the queue is full.
-            runs_without_panic(|| context.failures.report(spec, push, outcome, fault, panic));
+            context.report_failure(push, outcome, fault, panic);
         }
     }
 
@@ -154,6 +150,32 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
             }
             tokio::time::sleep(delay).await;
         }
+    }
+}
+
+/// What is rare is not inlined into the loop.
+impl HandlerContext {
+    #[cold]
+    #[inline(never)]
+    fn log_unmatched(&self, push: Push<'_>) {
+        self.unmatched
+            .report(|suppressed| log_unmatched(&self.spec, push, suppressed));
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn report_failure(
+        &self,
+        push: Push<'_>,
+        outcome: Outcome,
+        fault: Option<Fault>,
+        panic: PanicMessage,
+    ) {
+        let spec = &self.spec;
+        let report = Report::new(spec, push, outcome, fault.as_ref(), &panic);
+        self.reports.log(&report);
+        // The fault is dropped if the queue is full.
+        runs_without_panic(|| self.failures.report(spec, push, outcome, fault, panic));
     }
 }
 

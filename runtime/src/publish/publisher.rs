@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use redis::aio::ConnectionLike;
+use redis::aio::{ConnectionLike, ConnectionManager};
 use redis::{FromRedisValue, Pipeline, RedisError, Value};
 use tokio::time::timeout;
 
 use super::command::{Outgoing, Publishable};
-use crate::connection::{CommandError, Endpoint, LazyConnection, ServerError};
+use crate::connection::{CommandError, Connection, Endpoint, LazyConnection, ServerError};
 use crate::error::{Error, Result};
 use crate::message::ToPayload;
 use crate::subscription::Kind;
@@ -72,6 +72,8 @@ enum Transport {
     Own(LazyConnection),
     /// A connection that the user passed in.
     Given(Box<dyn Lend>),
+    /// The connection of an attached manager, which has subscriptions too.
+    Attached(Connection),
 }
 
 /// The number of messages of a [`Publisher::publish_all`] in one write.
@@ -110,6 +112,10 @@ impl Publisher {
         C: ConnectionLike + Clone + Send + Sync + 'static,
     {
         Self::with(Transport::Given(Box::new(connection)))
+    }
+
+    pub(crate) fn attached(manager: ConnectionManager) -> Self {
+        Self::with(Transport::Attached(Connection::own(manager)))
     }
 
     pub(crate) fn own(lazy: LazyConnection) -> Self {
@@ -267,27 +273,33 @@ impl<T> fmt::Debug for Publishing<T> {
 impl Transport {
     /// Sends publish commands in one write, and returns the numbers of receivers.
     async fn send(&self, commands: &Pipeline, within: Duration) -> Result<Vec<u64>> {
+        let timed_out = |_| {
+            let text = format!("the server did not answer within {within:?}");
+            unknown(Error::timeout(text))
+        };
         let replies = match self {
             Self::Own(lazy) => lazy
                 .send(commands, (0, commands.len()), within)
                 .await
                 .map_err(not_done)?,
+            Self::Attached(connection) => {
+                let mut connection = connection.clone();
+                let sending = connection.send_in_step(commands);
+                let replies = timeout(within, sending).await.map_err(timed_out)?;
+                all(replies.map_err(unknown)?)?
+            }
             Self::Given(connection) => {
                 let mut connection = connection.lend();
                 let sending = connection.req_packed_commands(commands, 0, commands.len());
-                let timed_out = |_| {
-                    let text = format!("the server did not answer within {within:?}");
-                    unknown(Error::timeout(text))
-                };
                 let replies = timeout(within, sending).await.map_err(timed_out)?;
-                replies
-                    .map_err(|error| failed(&error))?
-                    .into_iter()
-                    .map(Value::extract_error)
-                    .collect::<Result<_, _>>()
-                    .map_err(|error| failed(&error))?
+                all(replies.map_err(|error| failed(&error))?)?
             }
         };
+        Self::counts(replies, commands)
+    }
+
+    /// Reads the numbers of receivers.
+    fn counts(replies: Vec<Value>, commands: &Pipeline) -> Result<Vec<u64>> {
         if replies.len() != commands.len() {
             let (answers, commands) = (replies.len(), commands.len());
             let text = format!("the server gave {answers} answers to {commands} commands");
@@ -295,6 +307,13 @@ impl Transport {
         }
         replies.into_iter().map(count).collect()
     }
+}
+
+/// Returns the replies, if none of them is an error.
+fn all(replies: Vec<Value>) -> Result<Vec<Value>> {
+    let replies = replies.into_iter().map(Value::extract_error);
+    let replies: Result<_, _> = replies.collect();
+    replies.map_err(|error| failed(&error))
 }
 
 fn count(reply: Value) -> Result<u64> {
@@ -345,6 +364,7 @@ impl fmt::Debug for Publisher {
         // The address may contain a password.
         let over = match &*self.over {
             Transport::Own(_) => "a connection of its own",
+            Transport::Attached(_) => "the connection of an attached manager",
             Transport::Given(_) => "a connection that was given to it",
         };
         f.debug_struct("Publisher")

@@ -189,7 +189,7 @@ impl Origin {
         match self {
             Self::Attached(_) if settings.wire => Err(Error::config(not_with_attach("wire"))),
             Self::Attached(attached) => {
-                let publisher = Publisher::over(attached.manager());
+                let publisher = Publisher::attached(attached.manager());
                 Ok((Link::Attached(attached), publisher))
             }
             Self::Endpoint(endpoint) => {

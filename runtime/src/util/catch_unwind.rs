@@ -120,6 +120,7 @@ impl<'s, F: Future, M: FnOnce() -> F> Running<'s, F, M> {
         Self { slot, make }
     }
 
+    #[inline]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended<F::Output>> {
         let Self { slot, make } = self;
         // Outside of the closure: if the future's destructor panics, the value is not dropped while
@@ -136,15 +137,22 @@ impl<'s, F: Future, M: FnOnce() -> F> Running<'s, F, M> {
                 slot.set(None);
             }
         }));
-        match (polled, returned) {
-            (Ok(()), Some(value)) => Poll::Ready(Ended::Returned(value)),
-            (Ok(()), None) => Poll::Pending,
-            (Err(payload), returned) => {
-                drop_caught(returned);
-                Poll::Ready(Ended::Panicked(PanicMessage::of(payload)))
-            }
+        if let Err(payload) = polled {
+            return Poll::Ready(panicked(payload, returned));
+        }
+        match returned {
+            Some(value) => Poll::Ready(Ended::Returned(value)),
+            None => Poll::Pending,
         }
     }
+}
+
+/// Drops the value that a future has returned before its destructor panicked.
+#[cold]
+#[inline(never)]
+fn panicked<T>(payload: Box<dyn Any + Send>, returned: Option<T>) -> Ended<T> {
+    drop_caught(returned);
+    Ended::Panicked(PanicMessage::of(payload))
 }
 
 impl<F, M> Running<'_, F, M> {
@@ -156,7 +164,9 @@ impl<F, M> Running<'_, F, M> {
 
 impl<F, M> Drop for Running<'_, F, M> {
     fn drop(&mut self) {
-        let _ = self.end();
+        if self.slot.is_some() {
+            let _ = self.end();
+        }
     }
 }
 
