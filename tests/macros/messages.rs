@@ -388,7 +388,6 @@ fn a_flattened_map_of_any_type_does_not_hold_a_param() {
 
 #[derive(Debug, PushMessage)]
 #[push(channel = "temperatures.{room}", codec = text, receive_only)]
-#[expect(dead_code, reason = "only how it is rejected is tested")]
 struct Temperature {
     room: String,
     celsius: f64,

@@ -193,9 +193,10 @@ pub(crate) async fn role() -> Option<ExitCode> {
     };
     let handle = holding(case, subscriber).await;
     let _pushes = (case == Case::RawPushes).then(|| handle.pushes());
-    println!("ready");
     let start = resident_mib().unwrap_or_default();
-    println!("{GROWTH}{}", growth(&handle, start).await);
+    let subscribed = handle.stats().feed.pushes;
+    println!("ready");
+    println!("{GROWTH}{}", growth(&handle, start, subscribed).await);
     Some(ExitCode::SUCCESS)
 }
 
@@ -220,12 +221,12 @@ async fn holding(case: Case, subscriber: Subscriber<()>) -> Handle {
 }
 
 /// Measures until a line comes in and everything has arrived. Ends the process when its input ends.
-async fn growth(handle: &Handle, start: f64) -> f64 {
+async fn growth(handle: &Handle, start: f64, subscribed: u64) -> f64 {
     let mut input = BufReader::new(tokio::io::stdin()).lines();
     let (mut most, mut published) = (0.0_f64, false);
     let mut quiet = 0;
+    let mut counted = 0;
     let mut before = handle.stats().feed;
-    let subscribed = before.pushes;
     while !published || quiet < 100 {
         tokio::select! {
             line = input.next_line(), if !published => match line {
@@ -237,8 +238,10 @@ async fn growth(handle: &Handle, start: f64) -> f64 {
         most = most.max(resident_mib().unwrap_or_default() - start);
         let now = handle.stats().feed;
         quiet = if now == before { quiet + 1 } else { 0 };
-        if now != before {
-            println!("{RECEIVED}{}", now.pushes - subscribed);
+        let received = now.pushes - subscribed;
+        if received != counted {
+            counted = received;
+            println!("{RECEIVED}{received}");
         }
         before = now;
     }
