@@ -14,6 +14,12 @@ pub(super) fn refused(
 ) -> Error {
     let password = greeting.and_then(RedisConnectionInfo::password);
     let text = Text::of(&error, password);
+    if password.is_none() && error.code() == Some("NOAUTH") {
+        return Error::auth(format!(
+            "the server at {address} requires a password, and none is set: write it in the URL, \
+             `redis://:password@host`, or set `credentials`"
+        ));
+    }
     let refusal = tls_error(address, &error)
         .unwrap_or_else(|| classified(address, tls.filter(|_| greeting.is_some()), &error, &text));
     match text {

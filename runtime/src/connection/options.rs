@@ -100,12 +100,7 @@ fn connector(
 
 fn info_of(url: &str) -> Result<ConnectionInfo, Error> {
     // A URL may contain a password, so no part of it goes into an error.
-    let parsed = redis::parse_redis_url(url).ok_or_else(|| {
-        Error::config(
-            "the server's URL does not parse; it must look like \
-             `redis://[user:password@]host:port/[db]`",
-        )
-    })?;
+    let parsed = redis::parse_redis_url(url).ok_or_else(malformed)?;
     let is_tls = matches!(parsed.scheme(), "rediss" | "valkeys");
     let is_insecure = is_tls && parsed.fragment() == Some("insecure");
     // An unescaped `#`, `/` or `?` in a password makes a part of the password look like a host or a
@@ -131,9 +126,24 @@ fn info_of(url: &str) -> Result<ConnectionInfo, Error> {
     if is_tls && !tls::IS_BUILT_IN {
         return Err(Error::config(tls::NOT_BUILT_IN));
     }
-    parsed
-        .into_connection_info()
-        .map_err(|error| Error::config(format!("the server's URL cannot be used: {error}")))
+    let has_no_host = parsed.host_str().is_none_or(str::is_empty);
+    if has_no_host && !parsed.scheme().contains("unix") {
+        return Err(malformed());
+    }
+    parsed.into_connection_info().map_err(|error| {
+        let text = error.to_string();
+        // The kind of redis-rs says nothing to a user.
+        let reason = text.trim_end_matches(" - InvalidClientConfig");
+        Error::config(format!("the server's URL cannot be used: {reason}"))
+    })
+}
+
+fn malformed() -> Error {
+    Error::config(
+        "the server's URL does not parse; it must look like \
+         `redis://[user:password@]host:port/[db]`, and special characters in the user name and the \
+         password must be percent-encoded, such as `%23` for `#`",
+    )
 }
 
 /// Sets the options that every connection of this crate needs and that redis-rs leaves off.
