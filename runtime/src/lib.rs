@@ -156,7 +156,7 @@ pub use health::{Health, HealthChanges, HealthReason, NotConfirmed, NotSynced, S
 pub use message::{Codec, MessageDescriptor, PushMessage, ToPayload};
 pub use publish::{Answer, Publish, Publishable, Publisher, Publishing};
 pub use push::{ConnectionEvent, OwnedPush, Push, RawPush};
-pub use router::{HandlerWiring, Mount, Router, SubscriptionWiring, Wiring};
+pub use router::{HandlerWiring, Mount, Mounts, Router, SubscriptionWiring, Wiring};
 pub use subscriber::{Handle, ShutdownReport, Subscriber};
 pub use subscription::{Kind, Subscription, TemplateError};
 pub use telemetry::{FailureStats, FeedStats, HandlerStats, Stats};

@@ -127,7 +127,7 @@ pub(crate) async fn the_arguments_of_a_handler_must_fit_its_subscriptions() {
     for (mounts, words) in [
         (
             handlers![on_user.on(Subscription::channel("users"))],
-            "takes an invalidation, and listens to channel `users`",
+            "takes an invalidation, but listens to channel `users`",
         ),
         (
             handlers![on_connection.workers(2)],
@@ -135,11 +135,11 @@ pub(crate) async fn the_arguments_of_a_handler_must_fit_its_subscriptions() {
         ),
         (
             handlers![on_key.on(Subscription::channel("users"))],
-            "takes a key event, and listens to channel `users`",
+            "takes a key event, but listens to channel `users`",
         ),
         (
             handlers![on_connection.on(Subscription::invalidation(""))],
-            "takes a connection event, and listens to invalidations of all keys",
+            "takes a connection event, but listens to invalidations of all keys",
         ),
     ] {
         let subscriber = plain("redis://127.0.0.1:1")
@@ -157,5 +157,5 @@ pub(crate) async fn the_arguments_of_a_handler_must_fit_its_subscriptions() {
     let (both, _journal) = recorder_of(spec);
     let error = plain("redis://127.0.0.1:1").handlers([both]).start();
     let error = error.await.unwrap_err().to_string();
-    assert!(error.contains("let two handlers do that"), "{error}");
+    assert!(error.contains("write another handler for that"), "{error}");
 }

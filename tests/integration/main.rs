@@ -174,6 +174,7 @@ fn on_each_link(suite: Suite) -> Suite {
             a_black_hole_in_either_direction_is_noticed,
             messages_after_a_ping_do_not_hide_the_silence,
             a_wrong_password_is_reported_at_once_and_not_shown,
+            a_missing_password_is_named_as_that,
             a_denied_name_is_reported_at_once_with_the_servers_reason,
             a_denied_name_may_be_allowed_at_the_start,
             a_client_of_redis_rs_is_used_with_its_credentials,

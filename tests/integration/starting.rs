@@ -73,6 +73,18 @@ pub(crate) async fn a_wrong_password_is_reported_at_once_and_not_shown(server: S
     }
 }
 
+pub(crate) async fn a_missing_password_is_named_as_that(server: Server) {
+    server.set_password(Some("right")).await;
+    let error = refused(plain(server.url()).handlers(mounts())).await;
+    assert!(error.is_auth(), "{error}");
+    let text = format!("{error} {:?}", error.source());
+    assert!(
+        text.contains("requires a password, and none is set"),
+        "{text}"
+    );
+    assert!(!text.contains("HELLO"), "{text}");
+}
+
 pub(crate) async fn a_denied_name_is_reported_at_once_with_the_servers_reason(server: Server) {
     server.deny("alerts").await;
     let (alerts, _) = recorder("on_alert", Subscription::channel("alerts"));
@@ -154,6 +166,35 @@ pub(crate) async fn invalid_settings_are_reported_without_a_connection() {
         let text = format!("{error} {error:?}");
         assert!(!text.contains(secret), "{text}");
     }
+    for url in [
+        "redis://",
+        "redis:host",
+        "redis:///1",
+        "rediss://",
+        "redis://:6379",
+        "redis://:p#w@host",
+        "redis://:p/w@host",
+        "127.0.0.1:6379",
+    ] {
+        let error = refused(plain(url).handlers(mounts())).await;
+        let text = error.to_string();
+        assert!(error.is_config(), "{url}: {text}");
+        assert!(!text.contains("InvalidClientConfig"), "{url}: {text}");
+        let is_explained = text.contains("must look like `redis://")
+            || text.contains("must be percent-encoded")
+            || (text.contains("feature") && url == "rediss://");
+        assert!(is_explained, "{url}: {text}");
+        assert!(
+            !url.contains('w') || text.contains("percent-encoded"),
+            "{text}"
+        );
+    }
+    let error = refused(plain("redis://127.0.0.1/x").handlers(mounts())).await;
+    let text = error.to_string();
+    assert!(
+        text.contains("database") && !text.contains("Config"),
+        "{text}"
+    );
     let error = refused(plain("redis://127.0.0.1/")).await;
     assert!(
         error.is_config() && error.to_string().contains("handler"),

@@ -175,9 +175,9 @@ async fn an_option_of_a_mount_is_checked_like_that_of_an_attribute() {
     let mounts = handlers![on_invalidation.workers(2).ordered_by("key")];
     is_refused(mounts, "on_invalidation", &["`key`", "no channel"]).await;
     let mounts = handlers![on_order.timeout(Duration::ZERO)];
-    is_refused(mounts, "on_order", &["timeout is zero"]).await;
+    is_refused(mounts, "on_order", &["`timeout` must be"]).await;
     let mounts = handlers![on_order.stall_limit(Duration::ZERO)];
-    is_refused(mounts, "on_order", &["stall limit is zero"]).await;
+    is_refused(mounts, "on_order", &["`stall_limit` must be"]).await;
     is_accepted(handlers![
         on_order.workers(2).ordered_by("total"),
         on_order.on(exact("orders.1")).workers(2).ordered_by("id"),
@@ -185,6 +185,47 @@ async fn an_option_of_a_mount_is_checked_like_that_of_an_attribute() {
         on_id.workers(2).ordered_by("id"),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn a_handler_mounted_twice_on_a_name_is_refused_with_its_place() {
+    let parts = ["refused.rs:", "channels `orders.{id}`", "`.named(..)`"];
+    is_refused(handlers![on_order, on_order], "on_order", &parts).await;
+    // One name that both mounts have is enough.
+    let both = on_orders(["orders.1", "orders.2"]);
+    let again = on_orders(["orders.2", "orders.3"]);
+    let mounts: Vec<_> = both.into_iter().chain(again).collect();
+    is_refused(mounts, "on_order", &["refused.rs:", "channel `orders.2`"]).await;
+    let once_more = Router::new().handlers(handlers![on_id]);
+    let merged = Router::new().handlers(handlers![on_id]).merge(once_more);
+    is_refused(merged.into_iter().collect(), "on_id", &["mounted twice"]).await;
+    is_accepted(handlers![
+        on_order,
+        on_order.prefix("eu:"),
+        on_order.on(exact("orders.1")),
+        on_order.named("again"),
+        on_id,
+    ])
+    .await;
+}
+
+fn on_orders(names: [&'static str; 2]) -> Vec<Mount<()>> {
+    handlers![on_order.on(exact(names[0])).on(exact(names[1]))]
+}
+
+#[test]
+fn a_buffer_of_nothing_is_shown_as_the_one_message_that_may_wait() {
+    let mounts = handlers![on_order.buffer(0).buffer_bytes(0)];
+    let wiring = Subscriber::new("redis://127.0.0.1/")
+        .handlers(mounts)
+        .wiring();
+    let row = wiring.handler("on_order").unwrap();
+    assert_eq!((row.buffer, row.buffer_bytes), (1, 1));
+    let table = wiring.to_string();
+    assert!(
+        table.contains("buffer = 1") && !table.contains("= 0"),
+        "{table}"
+    );
 }
 
 #[tokio::test]

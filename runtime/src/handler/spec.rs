@@ -170,18 +170,19 @@ impl Spec {
         subscriptions.iter().cloned().fold(self, Self::on)
     }
 
-    /// Sets how many messages may wait for the handler (default 65,536; one may always wait).
+    /// Sets how many messages may wait for the handler (default 65,536; 0 counts as 1, because one
+    /// may always wait).
     #[must_use]
     pub fn buffer(mut self, messages: usize) -> Self {
-        self.budget.messages = messages;
+        self.budget.messages = messages.max(1);
         self
     }
 
-    /// Sets how many bytes of messages may wait for the handler (default 8 MiB; one push may always
-    /// wait, however large).
+    /// Sets how many bytes of messages may wait for the handler (default 8 MiB; 0 counts as 1, because
+    /// one push may always wait, however large).
     #[must_use]
     pub fn buffer_bytes(mut self, bytes: usize) -> Self {
-        self.budget.bytes = bytes;
+        self.budget.bytes = bytes.max(1);
         self
     }
 

@@ -7,8 +7,8 @@ use crate::handler::{MessageType, Spec};
 use crate::message::Source;
 use crate::subscription::{Kind, Subscription};
 
-/// Returns why no push of the subscription could be handled, as the end of a sentence that begins with
-/// the handler and the subscription.
+/// Returns why no push of the subscription could be handled, as a sentence that follows the handler and
+/// the subscription.
 pub(super) fn unmet(spec: &Spec, subscription: &Subscription) -> Option<String> {
     no_channel(spec, subscription)
         .or_else(|| no_pattern(spec, subscription))
@@ -21,10 +21,12 @@ pub(super) fn unmet(spec: &Spec, subscription: &Subscription) -> Option<String> 
 /// Returns which option has a value that the attribute would refuse.
 pub(super) fn refused_option(spec: &Spec) -> Option<&'static str> {
     match spec.timeout {
-        Some(Duration::ZERO) => Some("its timeout is zero, so that every delivery would time out"),
-        _ if spec.stall_limit.is_zero() => {
-            Some("its stall limit is zero, so that it would always count as stalled")
+        Some(Duration::ZERO) => {
+            Some("`timeout` must be greater than zero: every delivery would time out")
         }
+        _ if spec.stall_limit.is_zero() => Some(
+            "`stall_limit` must be greater than zero: the handler would always count as stalled",
+        ),
         _ => None,
     }
 }
@@ -32,14 +34,17 @@ pub(super) fn refused_option(spec: &Spec) -> Option<&'static str> {
 fn no_channel(spec: &Spec, subscription: &Subscription) -> Option<String> {
     let has_none = matches!(subscription.kind(), Kind::Invalidation | Kind::Connection);
     let needed = spec.needs.channel.filter(|_| has_none)?;
-    Some(format!("which has no channel, but it takes a `{needed}`"))
+    Some(format!(
+        "that has no channel, and the handler takes a `{needed}`; remove the argument, or listen to a \
+         channel"
+    ))
 }
 
 fn no_pattern(spec: &Spec, subscription: &Subscription) -> Option<String> {
     (spec.needs.pattern && !subscription.is_pattern()).then(|| {
         String::from(
-            "which is not a pattern, but it takes a `MatchedPattern`: take an `Option` of it, or listen \
-             to a pattern",
+            "that is not a pattern, and the handler takes a `MatchedPattern`; take an `Option` of it, \
+             or listen to a pattern",
         )
     })
 }
@@ -53,8 +58,18 @@ fn no_param(spec: &Spec, subscription: &Subscription) -> Option<String> {
         .iter()
         .find(|name| !params.contains(name))?;
     Some(format!(
-        "which has no param `{{{missing}}}`, but it takes `Param({missing})`"
+        "that has no param `{{{missing}}}`, and the handler takes `Param({missing})`; {}",
+        instead(&params)
     ))
+}
+
+/// Returns what to do about a param that is not in the name.
+fn instead(params: &[&str]) -> String {
+    let quoted: Vec<_> = params.iter().map(|name| format!("`{{{name}}}`")).collect();
+    match &*quoted {
+        [] => String::from("write it in the name, as `Subscription::template(\"orders.{id}\")`"),
+        _ => format!("the name has only {}", quoted.join(", ")),
+    }
 }
 
 /// Finds a message that is filled from params which the subscription does not have.
@@ -68,13 +83,15 @@ fn other_channel(spec: &Spec, subscription: &Subscription) -> Option<String> {
     if !params.is_empty() {
         let missing = needed.iter().find(|name| !params.contains(name))?;
         return Some(format!(
-            "which has no param `{{{missing}}}`, but its message needs that param"
+            "that has no param `{{{missing}}}`, which the message of the handler needs; {}",
+            instead(&params)
         ));
     }
     // A name without params is matched against the templates of the type.
     let fits = of_type.iter().any(|own| own.may_describe(subscription));
     let own = of_type.first()?;
-    (!fits).then(|| format!("but its message is filled from {own}, which that never matches"))
+    (!fits)
+        .then(|| format!("the message of the handler is filled from {own}, which never match it"))
 }
 
 fn no_json(spec: &Spec, subscription: &Subscription) -> Option<String> {
@@ -82,8 +99,8 @@ fn no_json(spec: &Spec, subscription: &Subscription) -> Option<String> {
     let reads_json = message.source == Some(Source::Channel) && message.codec == "json";
     (reads_json && subscription.is_keyspace()).then(|| {
         format!(
-            "whose events are plain words, but its `{}` is read from JSON: take a `KeyEvent` or a \
-             `&str`",
+            "its events are plain words, and the handler's `{}` is read from JSON; take a `KeyEvent` \
+             or a `&str`",
             message.written
         )
     })
@@ -94,7 +111,7 @@ fn no_key(spec: &Spec, subscription: &Subscription) -> Option<String> {
     let key = spec.ordered_by.as_deref()?;
     if matches!(subscription.kind(), Kind::Invalidation | Kind::Connection) {
         return Some(format!(
-            "which has no channel and no payload to be ordered by `{key}`"
+            "that has no channel and no payload, so there is no `{key}` for `ordered_by`; remove it"
         ));
     }
     let message = spec.message.as_ref()?;
@@ -108,7 +125,7 @@ fn no_key(spec: &Spec, subscription: &Subscription) -> Option<String> {
         return None;
     }
     Some(format!(
-        "but is ordered by `{key}`, which is neither a param of that nor a field of its message"
+        "`ordered_by` is `{key}`, which is neither a param of the name nor a field of the message"
     ))
 }
 

@@ -104,7 +104,8 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// [`Subscriber::start`](crate::Subscriber::start) refuses it, with its place.
     ///
     /// Handlers of other crates are included, if the program uses the crate at all. A handler that is
-    /// collected and also listed by name is mounted twice. For the handlers of one module or crate,
+    /// collected and also listed by name is mounted twice, which
+    /// [`Subscriber::start`](crate::Subscriber::start) refuses. For the handlers of one module or crate,
     /// use [`collected_in`](Self::collected_in).
     pub fn collected() -> Self {
         Self::new().handlers(sorted(|_| true))

@@ -34,9 +34,11 @@ mod wiring;
 
 #[cfg(feature = "collect")]
 pub use collect::{Collected, Fit, Named, Stateless, Unfit};
-pub use mount::Mount;
+pub use mount::{Mount, Mounts};
 pub(crate) use substate::Substate;
-pub(crate) use validate::{refuse_conflicts, refuse_unfilled, refuse_wrong_sources};
+pub(crate) use validate::{
+    refuse_conflicts, refuse_repeated, refuse_unfilled, refuse_wrong_sources,
+};
 pub use wiring::{HandlerWiring, SubscriptionWiring, Wiring};
 
 use std::fmt;
@@ -95,7 +97,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     }
 
     /// Adds handlers. May be called more than once.
-    pub fn handlers(mut self, mounts: impl IntoIterator<Item = Mount<S>>) -> Self {
+    pub fn handlers(mut self, mounts: impl Mounts<S>) -> Self {
         self.mounts.extend(mounts);
         self
     }

@@ -23,6 +23,19 @@ pub struct Mount<S> {
     pub(crate) mistake: Option<String>,
 }
 
+/// A list of mounts, such as [`handlers!`](crate::handlers) or a [`Router`](crate::Router): every
+/// [`IntoIterator`] over them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a list of handlers for this state",
+    label = "not a list of `Mount`s",
+    note = "a function with `#[push_handler]` is mounted by `handlers![on_order]`, not by `[on_order]`",
+    note = "a handler for another state is mounted by `handlers![on_order.for_state()]`"
+)]
+pub trait Mounts<S>: IntoIterator<Item = Mount<S>> {}
+
+#[diagnostic::do_not_recommend]
+impl<S, I: IntoIterator<Item = Mount<S>>> Mounts<S> for I {}
+
 /// Gives a handler its state. User code that this needs, such as `FromRef`, runs here, before the
 /// first task starts.
 pub(crate) type Bind<S> = Box<dyn FnOnce(&Arc<S>) -> Spawn + Send + Sync>;
@@ -214,7 +227,10 @@ impl<S: Send + Sync + 'static> Mount<S> {
         self
     }
 
-    /// Renames the handler in stats and logs. For a handler that is mounted more than once.
+    /// Renames the handler in stats and logs.
+    ///
+    /// Needed for a handler that is mounted more than once on the same subscription: without names,
+    /// that is taken for a mistake, and no subscriber starts.
     #[must_use]
     pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.spec.name = name.into();

@@ -1,7 +1,7 @@
 //! Checks of all specs together, before the start. In an attribute the macros check the same at
 //! compile time, but a mount may set another subscription.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use super::arguments::{refused_option, unmet};
@@ -48,8 +48,29 @@ pub(crate) fn refuse_conflicts<'s>(specs: impl IntoIterator<Item = &'s Spec>) ->
     }
     Err(Error::config(format!(
         "handlers take different messages from one name:{conflicts}\nuse the same type in both; for \
-         another view of the payload take `Json<T>`, `&str` or the like"
+         another view of the payload take `Json<T>` or `&str`"
     )))
+}
+
+/// Refuses a handler that is mounted twice under one name and on one subscription: it would handle
+/// each message twice. A handler is known by its place, and one written by hand may have none.
+pub(crate) fn refuse_repeated<'s>(specs: impl IntoIterator<Item = &'s Spec>) -> Result<()> {
+    let mut seen = HashSet::new();
+    for spec in specs {
+        let Some(place) = spec.place else {
+            continue;
+        };
+        for subscription in &spec.subscriptions {
+            if !seen.insert((place, &spec.name, subscription.key())) {
+                return Err(Error::config(format!(
+                    "{} is mounted twice on {subscription}, and would handle each message twice: \
+                     mount it once, or, if you want this, give each mount a name with `.named(..)`",
+                    spec.label(),
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Returns the name of the message type, if that type names its channel.
@@ -67,7 +88,7 @@ pub(crate) fn refuse_unfilled<'s>(specs: impl IntoIterator<Item = &'s Spec>) -> 
         for subscription in &spec.subscriptions {
             if let Some(reason) = unmet(spec, subscription) {
                 return Err(Error::config(format!(
-                    "{} listens to {subscription}, {reason}",
+                    "{} listens to {subscription}: {reason}",
                     spec.label(),
                 )));
             }
@@ -85,8 +106,8 @@ pub(crate) fn refuse_wrong_sources<'s>(specs: impl IntoIterator<Item = &'s Spec>
         for subscription in &spec.subscriptions {
             if let Some(source) = source.filter(|source| !source.is_carried_by(subscription)) {
                 return Err(Error::config(format!(
-                    "{} takes {}, and listens to {subscription}, which never carries that: change \
-                     the subscription or the argument",
+                    "{} takes {}, but listens to {subscription}, where that never arrives: change the subscription or \
+                     the argument",
                     spec.label(),
                     source.in_words(),
                 )));
@@ -95,11 +116,11 @@ pub(crate) fn refuse_wrong_sources<'s>(specs: impl IntoIterator<Item = &'s Spec>
                 continue;
             }
             let mistake = if spec.subscriptions.len() > 1 {
-                "and to something else: let two handlers do that"
+                "and to something else: write another handler for that"
             } else if spec.workers > 1 {
-                "by several workers: its events are delivered in order"
+                "with several workers, but its events are delivered in order: remove `workers`"
             } else if spec.on_gap.is_some() {
-                "and has a gap handler: its events have no gaps"
+                "and has a gap handler, but its events have no gaps: remove `on_gap`"
             } else {
                 continue;
             };

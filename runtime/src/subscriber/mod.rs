@@ -59,7 +59,7 @@ use crate::failure::{BoxedHook, FailureHook, boxed};
 use crate::health;
 use crate::link::Attached;
 use crate::publish::Publisher;
-use crate::router::{Mount, Wiring};
+use crate::router::{Mount, Mounts, Wiring};
 
 /// A set of handlers, and the server they listen to.
 ///
@@ -227,7 +227,7 @@ impl Subscriber {
 impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Adds handlers, from [`handlers!`](crate::handlers) or a [`Router`](crate::Router). May be
     /// called more than once.
-    pub fn handlers(mut self, mounts: impl IntoIterator<Item = Mount<S>>) -> Self {
+    pub fn handlers(mut self, mounts: impl Mounts<S>) -> Self {
         self.mounts.extend(mounts);
         self
     }

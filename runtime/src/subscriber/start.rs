@@ -24,7 +24,7 @@ use crate::link::{Link, Transport};
 use crate::publish::Publisher;
 use crate::push::Extensions;
 use crate::router::{
-    HandlerWiring, Mount, refuse_conflicts, refuse_unfilled, refuse_wrong_sources,
+    HandlerWiring, Mount, refuse_conflicts, refuse_repeated, refuse_unfilled, refuse_wrong_sources,
 };
 use crate::session::{Heartbeat, LastSeen, Outage, Session, Status};
 use crate::subscription::Subscription;
@@ -59,6 +59,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         if !mistakes.is_empty() {
             return Err(Error::config(mistakes.join("\n")));
         }
+        refuse_repeated(mounts.iter().map(|mount| &mount.spec))?;
         refuse_conflicts(mounts.iter().map(|mount| &mount.spec))?;
         refuse_unfilled(mounts.iter().map(|mount| &mount.spec))?;
         refuse_wrong_sources(mounts.iter().map(|mount| &mount.spec))?;
