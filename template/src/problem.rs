@@ -45,7 +45,14 @@ impl fmt::Display for Problem<'_> {
                 Some(plain) if !plain.is_empty() => {
                     write!(f, "a param goes without the `r#`: `{{{plain}}}`")
                 }
-                _ => write!(f, "`{{{name}}}` is not a name for a param"),
+                _ => match typed(name) {
+                    Some((name, ty)) => write!(
+                        f,
+                        "write `{{{name}}}`; the type goes to the argument: `Param({name}): \
+                         Param<{ty}>`"
+                    ),
+                    None => write!(f, "`{{{name}}}` is not a name for a param"),
+                },
             },
             ProblemKind::RestNotLast => {
                 write!(f, "`{{{name}}}` takes the rest, so nothing can follow it")
@@ -55,3 +62,11 @@ impl fmt::Display for Problem<'_> {
 }
 
 impl Error for Problem<'_> {}
+
+/// Returns the name and the type of a param that is written with its type, such as `id: u64`.
+fn typed(written: &str) -> Option<(&str, &str)> {
+    let (name, ty) = written.split_once(':')?;
+    let (name, ty) = (name.trim(), ty.trim());
+    let is_word = |text: &str| text.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    (is_word(name) && is_word(ty)).then_some((name, ty))
+}

@@ -34,5 +34,5 @@ mod signature;
 mod template;
 pub(crate) mod types;
 
-pub(crate) use signature::Function;
+pub(crate) use signature::{Function, ParamArg};
 pub(crate) use template::Template;

@@ -9,6 +9,7 @@ use syn::{Attribute, FnArg, GenericParam, Pat, PatType, ReturnType, Signature, T
 use super::attributes::{conditions, silenced_lints};
 use super::types::{
     impl_trait_span, inner_of_param, is_option, is_primitive, is_unit, with_lifetime,
+    write_lifetimes,
 };
 use crate::errors::Errors;
 use crate::spans::ends;
@@ -116,8 +117,8 @@ impl Function {
             errors.on(
                 self.name(),
                 format!(
-                    "{} `{}` has the name of a primitive type, which the type generated for the \
-                     handler would hide",
+                    "{} `{}` has the name of a primitive type, which it would hide; give it another \
+                     name",
                     self.kind(),
                     self.name()
                 ),
@@ -168,14 +169,14 @@ impl Function {
             if ParamArg::from_syn(argument).is_none() {
                 errors.on(
                     &argument.pat,
-                    "an argument `Param` is named like its param: `Param(id): Param<u64>`",
+                    "write the name of the param in the argument: `Param(id): Param<u64>`",
                 );
             }
             if is_option(inner) {
                 errors.on(
                     inner,
-                    "a param is in every channel that the handler hears; take it without the \
-                     `Option`, or `Option<Param<_>>` for one that may not parse",
+                    "a param is always there: take it without the `Option`, or take an \
+                     `Option<Param<_>>` if its text may not parse",
                 );
             }
         }
@@ -211,6 +212,15 @@ impl Function {
                 FnArg::Typed(argument) => Some(argument),
                 FnArg::Receiver(_) => None,
             })
+    }
+
+    /// Writes `'_` after these type names in the arguments, as the user should have.
+    pub(crate) fn write_lifetimes(&mut self, names: &[&str]) {
+        for argument in &mut self.signature.inputs {
+            if let FnArg::Typed(argument) = argument {
+                write_lifetimes(&mut argument.ty, names);
+            }
+        }
     }
 
     /// Returns the types of the arguments.

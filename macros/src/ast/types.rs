@@ -4,7 +4,7 @@
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::visit_mut::{self, VisitMut};
-use syn::{GenericArgument, Lifetime, PathArguments, PathSegment, Type};
+use syn::{GenericArgument, Lifetime, PathArguments, PathSegment, Type, parse_quote};
 
 use crate::spans::{ends, located_at};
 
@@ -58,6 +58,26 @@ impl VisitMut for SetLifetimes {
         &mut self,
         _: &mut syn::ParenthesizedGenericArguments,
     ) {
+    }
+}
+
+/// Writes `'_` after each of the type names that has no argument.
+///
+/// The compiler reports a lifetime that is left out where the user has left it out. Generated code
+/// that repeats the type would be a second error.
+pub(crate) fn write_lifetimes(ty: &mut Type, names: &[&str]) {
+    WriteLifetimes(names).visit_type_mut(ty);
+}
+
+struct WriteLifetimes<'a>(&'a [&'a str]);
+
+impl VisitMut for WriteLifetimes<'_> {
+    fn visit_path_segment_mut(&mut self, segment: &mut PathSegment) {
+        if segment.arguments.is_none() && self.0.iter().any(|name| segment.ident == name) {
+            let lifetime = Lifetime::new("'_", segment.ident.span());
+            segment.arguments = PathArguments::AngleBracketed(parse_quote!(<#lifetime>));
+        }
+        visit_mut::visit_path_segment_mut(self, segment);
     }
 }
 
@@ -133,21 +153,35 @@ pub(crate) fn inner_of_param(ty: &Type) -> Option<&Type> {
     }
 }
 
-/// The extractors of web frameworks that are mistaken for ours.
+/// Types that are mistaken for extractors: those of web frameworks, a gap and references.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Namesake {
     State,
     Path,
     Query,
+    Gap,
+    Reference,
 }
 
 impl Namesake {
     /// Returns which one the type is named like.
     pub(crate) fn of(ty: &Type) -> Option<Self> {
+        if let Type::Reference(reference) = ty {
+            return match &*reference.elem {
+                Type::Slice(_) if reference.mutability.is_none() => None,
+                Type::Path(path) if path.path.is_ident("str") && reference.mutability.is_none() => {
+                    None
+                }
+                elem => Self::of(elem)
+                    .filter(|name| *name == Self::Gap)
+                    .or(Some(Self::Reference)),
+            };
+        }
         match &*last_segment(ty)?.ident.to_string() {
             "State" | "Extension" => Some(Self::State),
             "Path" => Some(Self::Path),
             "Query" | "Form" => Some(Self::Query),
+            "Gap" => Some(Self::Gap),
             _ => None,
         }
     }
@@ -217,7 +251,6 @@ pub(crate) fn readable(ty: &impl ToTokens) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use syn::parse_quote;
 
     fn replaced(ty: Type) -> String {
         readable(&with_lifetime(&ty, "'p"))

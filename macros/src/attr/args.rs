@@ -12,8 +12,10 @@ use super::codec::Codec;
 use super::duration::Duration;
 use super::krate::assumed_crate;
 use super::listen::{Listen, Target};
+use super::missing_param::missing_param;
 use super::overflow::Overflow;
 use super::value::{Names, end_of_option, example, is_flag, skip_option, value, word};
+use crate::ast::ParamArg;
 use crate::errors::{Errors, nearest};
 
 /// The options in the parentheses of `#[push_handler]`, `#[gap_handler]` or `#[push]`.
@@ -123,7 +125,7 @@ impl Args {
         let has_value = input.peek(Token![=]);
         if is_flag(&name) {
             if has_value {
-                return fail(format!("`{name}` takes no value: it is there or it is not"));
+                return fail(format!("`{name}` takes no value: write `{name}` alone"));
             }
             self.set_flag(&key, errors);
             return Ok(());
@@ -203,21 +205,13 @@ impl Args {
 
     fn validate_numbers(&self, errors: &mut Errors) {
         for (number, name, at_least) in [
-            (
-                &self.buffer,
-                "buffer",
-                "nothing could wait: a buffer holds at least `buffer = 1`",
-            ),
+            (&self.buffer, "buffer", "`buffer` must be at least 1"),
             (
                 &self.buffer_bytes,
                 "buffer_bytes",
-                "nothing could wait: a buffer holds at least `buffer_bytes = 1`",
+                "`buffer_bytes` must be at least 1",
             ),
-            (
-                &self.workers,
-                "workers",
-                "a handler needs at least one worker",
-            ),
+            (&self.workers, "workers", "`workers` must be at least 1"),
         ] {
             let Some(number) = number else { continue };
             match number.base10_parse::<usize>() {
@@ -237,14 +231,15 @@ impl Args {
         if let Some(gap) = &self.on_gap {
             errors.on(
                 gap,
-                "events of the connection have no gaps; `on_gap` goes on the handlers whose \
-                 messages may be missed",
+                "a handler with `connection` never has a gap; remove `on_gap`, and set it on the \
+                 handlers of channels",
             );
         }
         if let Some(workers) = &self.workers {
             errors.on(
                 workers,
-                "events of the connection are delivered in order, by one worker",
+                "a handler with `connection` has one worker, which keeps its events in order; remove \
+                 `workers`",
             );
         }
     }
@@ -260,8 +255,7 @@ impl Args {
         {
             errors.on(
                 key,
-                "one worker keeps everything in order; `ordered_by` goes with `workers = 4`, or \
-                 the like",
+                "`ordered_by` needs `workers` of at least 2; one worker already keeps the order",
             );
         }
     }
@@ -274,6 +268,13 @@ impl Args {
             common.retain(|param| params.contains(param));
         }
         common
+    }
+
+    /// Refuses an argument `Param` whose param is not in every name.
+    pub(crate) fn validate_param(&self, param: &ParamArg<'_>, errors: &mut Errors) {
+        if let Some(text) = missing_param(&self.listen, param) {
+            errors.at(param.span, text);
+        }
     }
 
     /// Returns the entry with the strictest rules for arguments: an exact name if there is one,

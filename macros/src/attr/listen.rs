@@ -51,7 +51,11 @@ impl Listen {
         let patterned =
             (first == "pattern" && second == "shard") || (first == "shard" && second == "pattern");
         if patterned {
-            errors.on(second, "sharded channels have no patterns in Redis");
+            errors.on(
+                second,
+                "there are no sharded patterns in Redis: write each name in `shard = [..]`, or use \
+                 `pattern` without `shard`",
+            );
         } else {
             errors.on(second, format!("choose one of `{first}` and `{second}`"));
         }
@@ -148,13 +152,7 @@ impl Target {
     fn channel(text: &str) -> Result<Self, String> {
         let template = Template::parse(text)?;
         if template.has_wildcard() {
-            let mut hint =
-                format!("`{text}` is only that exact name here; use `pattern = \"{text}\"`");
-            if text.matches('*').count() == 1 && !text.contains(['?', '[', '{']) {
-                let template = text.replace('*', "{id}");
-                hint.push_str(&format!(" or a param: `channel = \"{template}\"`"));
-            }
-            return Err(hint);
+            return Err(wildcard_in_a_channel(text));
         }
         Ok(match template.as_literal() {
             Some(literal) => Self::Channel(literal.to_owned()),
@@ -165,7 +163,7 @@ impl Target {
     fn pattern(text: &str) -> Result<Self, String> {
         match braced(text).next() {
             Some(param) => Err(format!(
-                "`{{{param}}}` is not a param in a pattern, which the server takes as it is; use \
+                "`{{{param}}}` is not a param in a pattern, which the server matches unchanged; use \
                  `channel = \"{text}\"`, or `\\\\{{` for a brace"
             )),
             None => Ok(Self::Pattern),
@@ -176,8 +174,8 @@ impl Target {
         let keys = Template::parse(text)?;
         if keys.has_wildcard() {
             return Err(format!(
-                "`{text}` is only that exact key here; use a param, as `user:{{id}}`, or \
-                 `{{key*}}` for the rest"
+                "`{text}` has a wildcard, and `keyspace` takes the name of a key; use a param, as \
+                 `user:{{id}}`, or `{{key*}}` for the rest"
             ));
         }
         if keys.params().any(|param| param == "database") {
@@ -187,6 +185,35 @@ impl Target {
         let channels = format!("__keyspace@{{database}}__:{text}");
         Template::parse(&channels).map(Self::Template)
     }
+}
+
+/// Returns the error for a wildcard in the name of a channel, with all that may be meant.
+fn wildcard_in_a_channel(text: &str) -> String {
+    let mut meant = Vec::new();
+    let is_unclosed = text
+        .rfind('[')
+        .is_some_and(|open| !text[open..].contains(']'));
+    let has_param = braced(text).next().is_some();
+    if !is_unclosed && !has_param {
+        meant.push(format!("`pattern = \"{text}\"`"));
+    }
+    if text.matches('*').count() == 1 && !text.contains(['?', '[', '{']) {
+        let template = text.replace('*', "{id}");
+        meant.push(format!("`channel = \"{template}\"`"));
+    }
+    let instead = match &*meant {
+        [] => String::new(),
+        _ => format!("write {}; ", meant.join(" or ")),
+    };
+    let constructor = if has_param {
+        format!("template({text:?}).unwrap()")
+    } else {
+        format!("channel({text:?})")
+    };
+    format!(
+        "`{text}` has a wildcard, and `channel` takes an exact name: {instead}if this is the exact \
+         name, set it at the mount: `handlers![on_x.on(Subscription::{constructor})]`"
+    )
 }
 
 /// Parses the prefix of keys. It has no params; `{{` and `}}` are braces, as in a template.
@@ -207,14 +234,14 @@ fn key_prefix(text: &str) -> Result<String, String> {
             )
         };
         return Err(format!(
-            "`{text}` is a key prefix here, and `{{{param}}}` is not a param in it: {advice}"
+            "`invalidate` takes a key prefix, which has no params such as `{{{param}}}`: {advice}"
         ));
     }
     if let Some(at) = prefix.find(['*', '?', '[']) {
         let before = &prefix[..at];
         return Err(format!(
-            "`{text}` is a key prefix here, and has no wildcards: write `invalidate = {before:?}`, \
-             or, where the keys have that very character, set it at the mount: \
+            "`invalidate` takes a key prefix, which has no wildcards: write `invalidate = {before:?}`, \
+             or, if the keys contain that character, set it at the mount: \
              `handlers![on_x.on(Subscription::invalidation({text:?}))]`"
         ));
     }

@@ -34,6 +34,7 @@ mod codec;
 mod duration;
 mod krate;
 mod listen;
+mod missing_param;
 mod overflow;
 pub(crate) mod serde;
 pub(crate) mod serde_names;

@@ -22,7 +22,7 @@ impl Parse for Names {
                 let _ = list.parse::<TokenStream>();
             })?;
         if names.is_empty() {
-            let text = "the list is empty: nothing would be listened to";
+            let text = "the list is empty: write at least one name";
             return Err(syn::Error::new(bracket.span.join(), text));
         }
         Ok(Self(names.into_iter().collect()))

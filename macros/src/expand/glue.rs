@@ -1,6 +1,6 @@
 //! Code that the impls of push handlers and gap handlers share.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Path;
 
@@ -59,35 +59,65 @@ pub(crate) fn handler_type(args: &Args, function: &Function, items: &TokenStream
 /// with a sentence. The check also uses the name as a value, so that an unknown name is one error.
 pub(crate) fn import_handler(path: &Path, attribute: &str) -> TokenStream {
     let kind = attribute.replace('_', " ");
-    let name = path
-        .segments
-        .last()
-        .map(|segment| segment.ident.to_string())
-        .unwrap_or_default();
+    let name = last_name(path);
     let text = format!("`{name}` is not a {kind}; annotate it with `#[{attribute}]`");
-    let (first, last) = ends(path);
+    let first = ends(path).0;
     let alias = format_ident!("__Handler", span = first);
-    let check = quote_spanned!(first=> ::core::assert!);
-    let condition = parenthesized(quote!(__Handler::IS_HANDLER, #text), last);
+    let check = check(path, &quote!(__Handler::IS_HANDLER), &text);
     // The compiler takes an import of a single unknown name for that of a crate. A macro of that name
     // lets the import succeed, so that the only error is that of the value, which suggests a similar
     // name. The import of a longer path suggests one itself.
     let (value, any) = match path.get_ident() {
-        Some(name) => (
-            path.to_token_stream(),
-            Some(quote!(#[allow(unused_macros)] macro_rules! #name { () => {}; })),
-        ),
+        Some(name) => (path.to_token_stream(), Some(import_of_any(name))),
         None => (alias.to_token_stream(), None),
     };
     quote! {
         use __p::stand_in::*;
         const _: () = {
             let _ = #value;
-            #check #condition
+            #check
         };
         #any
         use #path as #alias;
     }
+}
+
+/// Returns code that imports the type of the handler at `path` as `__Handler`, and refuses it, because
+/// its function is called. A function without the attribute, or a closure, is called by a stand-in.
+pub(crate) fn import_called(path: &Path) -> TokenStream {
+    let name = last_name(path);
+    let text = format!(
+        "`{name}` is called here; a handler is mounted by its name: write `{name}` without parentheses"
+    );
+    let check = check(path, &quote!(!__Handler::IS_HANDLER), &text);
+    let alias = format_ident!("__Handler", span = ends(path).0);
+    let any = path.get_ident().map(import_of_any);
+    quote! {
+        use __p::stand_in::*;
+        const _: () = { #check };
+        #any
+        #[allow(unused_imports)]
+        use #path as #alias;
+    }
+}
+
+/// Returns an assertion with the caret under the path.
+fn check(path: &Path, condition: &TokenStream, text: &str) -> TokenStream {
+    let (first, last) = ends(path);
+    let check = quote_spanned!(first=> ::core::assert!);
+    let condition = parenthesized(quote!(#condition, #text), last);
+    quote!(#check #condition)
+}
+
+fn last_name(path: &Path) -> String {
+    let last = path.segments.last();
+    last.map(|segment| segment.ident.to_string())
+        .unwrap_or_default()
+}
+
+/// Returns a macro of this name, so that an import of the name succeeds.
+fn import_of_any(name: &Ident) -> TokenStream {
+    quote!(#[allow(unused_macros)] macro_rules! #name { () => {}; })
 }
 
 /// Returns the generics of the impl, and the type of its state.

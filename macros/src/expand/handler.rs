@@ -26,7 +26,8 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
         PUSH_HANDLER,
         args,
         item,
-        |args, function, errors| {
+        |args, mut function, errors| {
+            function.write_lifetimes(&types_with_lifetimes(&args));
             let handler = PushHandler { args, function };
             handler.validate(errors);
             if errors.is_empty() {
@@ -38,10 +39,25 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     )
 }
 
+/// Returns the names of this crate's types that have a lifetime. A type that is called `KeyEvent` may
+/// be the user's, so it is only taken for ours where ours can be taken.
+fn types_with_lifetimes(args: &Args) -> Vec<&'static str> {
+    let mut names = vec!["ChannelName", "MatchedPattern"];
+    match args.listen.first().map(|listen| listen.key.to_string()) {
+        Some(key) if key == "keyspace" => names.push("KeyEvent"),
+        Some(key) if key == "connection" => names.push("ConnectionEvent"),
+        _ => {}
+    }
+    names
+}
+
 impl PushHandler {
     fn validate(&self, errors: &mut Errors) {
         self.args.validate(errors);
         self.function.validate(errors);
+        for param in self.function.params() {
+            self.args.validate_param(&param, errors);
+        }
         let params = self.args.params();
         for (name, ty) in self.function.scalar_arguments() {
             if params.contains(&&*name) {
@@ -51,6 +67,20 @@ impl PushHandler {
                     format!(
                         "to take `{{{name}}}` from the channel's name, write `Param({name}): \
                          Param<{ty_text}>`"
+                    ),
+                );
+            } else if self.args.state.is_none() {
+                // The compiler would report it here, and again where the handler is mounted. With a
+                // state of its own, the user can implement `FromPush` for it.
+                let text = readable(ty);
+                let whole = if text == "String" { "&str" } else { "Text<_>" };
+                let whole = whole.replace('_', &text);
+                errors.on(
+                    ty,
+                    format!(
+                        "`{text}` cannot be used as a push handler argument; for the payload take \
+                         `{whole}` or `Json<{text}>`, for a part of the channel's name \
+                         `Param({name}): Param<{text}>`"
                     ),
                 );
             }
@@ -114,6 +144,8 @@ impl PushHandler {
                     Some(Namesake::State) if self.args.state.is_none() => quote!(state_arg),
                     Some(Namesake::Path) => quote!(path_arg),
                     Some(Namesake::Query) => quote!(query_arg),
+                    Some(Namesake::Gap) => quote!(gap_arg),
+                    Some(Namesake::Reference) => quote!(reference_arg),
                     _ => quote!(arg),
                 };
                 let check = respanned(check, first);

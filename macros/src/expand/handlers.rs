@@ -4,9 +4,9 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, ExprBlock, ExprPath, Path, PathArguments, Token, parse_quote};
+use syn::{Expr, ExprBlock, ExprPath, Path, PathArguments, PathSegment, Token, parse_quote};
 
-use super::glue::import_handler;
+use super::glue::{import_called, import_handler};
 use crate::attr::assumed_crate;
 use crate::errors::Errors;
 use crate::spans::ends;
@@ -44,12 +44,17 @@ impl Handlers {
         } = self;
         for element in &mut elements {
             let receiver = receiver(element);
-            if let Expr::Path(ExprPath { attrs, path, .. }) = receiver {
-                let mut mount = mount(path);
-                // A `cfg` on an element removes the whole element, its errors too.
-                mount.attrs = std::mem::take(attrs);
-                *receiver = Expr::Block(mount);
-            }
+            let (mut block, attrs) = match receiver {
+                Expr::Path(ExprPath { attrs, path, .. }) => (mount(path), attrs),
+                Expr::Call(call) if call.args.is_empty() => match function(&call.func) {
+                    Some(path) => (called(path), &mut call.attrs),
+                    None => continue,
+                },
+                _ => continue,
+            };
+            // A `cfg` on an element removes the whole element, its errors too.
+            block.attrs = std::mem::take(attrs);
+            *receiver = Expr::Block(block);
         }
         let mut errors = Errors::default();
         let krate = match krate {
@@ -73,13 +78,39 @@ fn receiver(element: &mut Expr) -> &mut Expr {
     }
 }
 
+/// Returns the path of a function that is called, unless it is that of a type or in a type.
+fn function(called: &Expr) -> Option<&Path> {
+    let Expr::Path(ExprPath {
+        path, qself: None, ..
+    }) = called
+    else {
+        return None;
+    };
+    let is_lower = |segment: &PathSegment| {
+        let name = segment.ident.to_string();
+        segment.arguments.is_none() && !name.starts_with(char::is_uppercase)
+    };
+    path.segments.iter().all(is_lower).then_some(path)
+}
+
+/// Returns the block that calls a function which makes a mount, and refuses the call of a handler.
+fn called(path: &Path) -> ExprBlock {
+    let import = import_called(path);
+    let first = ends(path).0;
+    let call = quote_spanned!(first=> __Handler::called(&#path));
+    parse_quote!({ #import #call })
+}
+
 /// Returns the block that mounts the handler at `path`.
 fn mount(path: &Path) -> ExprBlock {
     let mut errors = Errors::default();
     let mut path = path.clone();
     for segment in &mut path.segments {
         if !segment.arguments.is_none() {
-            errors.on(&segment.arguments, "a handler is mounted by its name alone");
+            errors.on(
+                &segment.arguments,
+                "a handler is not generic: write its name without arguments",
+            );
             // The compiler would report them once more.
             segment.arguments = PathArguments::None;
         }

@@ -25,7 +25,7 @@ impl<'p, S> FromPush<'p, S> for MatchedPattern<'p> {
         match push.subscription().kind() {
             Kind::Pattern => Ok(Self(push.subscription().name())),
             _ => Err(Rejection::new(
-                "the push is of an exact channel name, which no pattern matched",
+                "the push has no matched pattern, because its subscription is an exact name",
             )),
         }
     }

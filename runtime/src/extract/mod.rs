@@ -92,12 +92,11 @@ use crate::push::Push;
 /// # let _ = redis_push::handlers![on_blob] as Vec<redis_push::Mount<()>>;
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be used as a push handler argument; for the payload take `Json<{Self}>` or `Text<{Self}>`",
+    message = "`{Self}` cannot be used as a push handler argument; a message type needs `#[derive(PushMessage)]`",
     label = "no `FromPush` for this type",
-    note = "extractors of web frameworks have the same names: is this `redis_push::Json`?",
-    note = "for the bytes or the text as they are, take `Bytes`, `&[u8]` or `&str`",
-    note = "an extractor for one state needs `#[push_handler(state = App)]`",
-    note = "a message type of your own needs `#[derive(PushMessage)]`; shared data is taken as `State<{Self}>`"
+    note = "for the payload as another type take `Json<T>` or `Text<T>`; for its bytes or its text, `Bytes`, `&[u8]` or `&str`",
+    note = "shared data is taken as `State<T>`; an extractor for one state needs `#[push_handler(state = App)]`",
+    note = "extractors of web frameworks have the same names: is this `redis_push::Json`?"
 )]
 pub trait FromPush<'p, S>: Sized {
     /// Describes the message if this argument is the handler's message; `None` for all other

@@ -68,9 +68,9 @@ impl<'p, S, T: FromRef<S>> FromGap<'p, S> for State<T> {
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "the state `{S}` does not hold a `{Self}`",
-    label = "asked for by a handler here",
-    note = "implement `FromRef<{S}>` for `{Self}`, or pass a `{Self}` to `Subscriber::state` before `Subscriber::handlers`",
+    message = "the state `{S}` does not contain the type `{Self}`",
+    label = "needed by this handler",
+    note = "implement `FromRef<{S}>` for `{Self}`, or pass a value of the type `{Self}` to `Subscriber::state` before `Subscriber::handlers`",
     note = "a state that is taken whole must be `Clone`: wrap it in an `Arc`"
 )]
 pub trait FromRef<S> {

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use super::const_str::{contains, panic_with, same};
-use super::namesakes::{NamedPath, NamedQuery, NamedState};
+use super::namesakes::{NamedGap, NamedPath, NamedQuery, NamedState, Reference};
 use super::params::NamedParam;
 use crate::extract::FromPush;
 use crate::handler::{MessageType, Needs, Spec};
@@ -92,7 +92,11 @@ impl<S> ArgumentChecks<S> {
     pub const fn arg<'p, T: FromPush<'p, S>>(&mut self, written: &'static str) {
         if let Some(message) = Probe::<T, S>::MESSAGE {
             if self.message.is_some() {
-                panic_with(["a handler takes one message; `", written, "` is the second"]);
+                panic_with([
+                    "a handler takes one message, and `",
+                    written,
+                    "` is a second one; remove it, or write another handler for it",
+                ]);
             }
             self.check_source(message, written);
             self.message = Some(message);
@@ -126,6 +130,18 @@ impl<S> ArgumentChecks<S> {
         self.arg::<T>(written);
     }
 
+    /// Checks an argument named `Gap`.
+    #[track_caller]
+    pub const fn gap_arg<'p, T: NamedGap<'p, S>>(&mut self, written: &'static str) {
+        self.arg::<T>(written);
+    }
+
+    /// Checks an argument that is a reference.
+    #[track_caller]
+    pub const fn reference_arg<'p, T: Reference<'p, S>>(&mut self, written: &'static str) {
+        self.arg::<T>(written);
+    }
+
     /// Checks a `Param` argument against the params of the attribute.
     #[track_caller]
     pub const fn param<P: NamedParam<T>, T>(&self, name: &str, params: &[&str]) {
@@ -134,12 +150,31 @@ impl<S> ArgumentChecks<S> {
             _ => false,
         };
         self.listens.check_has_channel("Param");
-        if !of_message && !contains(params, name) {
-            panic_with([
-                "the channel has no param `{",
+        if of_message || contains(params, name) {
+            return;
+        }
+        // The macro reports a param that no name of the attribute has.
+        let of_message = self.subscriptions();
+        match (nth_param(of_message, 0), nth_param(of_message, 1)) {
+            (Some(first), Some(second)) => panic_with([
+                "the channel of the message has no param `{",
                 name,
-                "}`; an argument `Param` is named like its param",
-            ]);
+                "}`: an argument `Param` has the name of a param, as `Param(",
+                first,
+                ")` or `Param(",
+                second,
+                ")`",
+            ]),
+            (Some(first), None) => panic_with([
+                "the channel of the message has no param `{",
+                name,
+                "}`, only `{",
+                first,
+                "}`: write `Param(",
+                first,
+                ")`",
+            ]),
+            (None, _) => panic_with(["the channel of the message has no param `{", name, "}`"]),
         }
     }
 
@@ -227,7 +262,7 @@ impl<S> ArgumentChecks<S> {
                 panic_with([
                     "the message is filled from the param `{",
                     name,
-                    "}`, which is not in this channel",
+                    "}`: write it in this channel",
                 ]);
             }
             rest = others;
@@ -260,7 +295,8 @@ impl<S> ArgumentChecks<S> {
             panic_with([
                 "`",
                 key,
-                "` is in a payload that is not JSON: only a param of the channel can order it",
+                "` is not a param of the channel; only the fields of a JSON payload can be used in \
+                 `ordered_by`",
             ]);
         }
     }
@@ -304,7 +340,7 @@ impl Listens {
             Self::ToTheConnection => panic_with([
                 "connection events have no channel, so there is no `",
                 what,
-                "`",
+                "`: remove it",
             ]),
             Self::AsTheMessage | Self::ByExactName | Self::ByPattern => {}
         }
@@ -333,6 +369,27 @@ const fn all_have(subscriptions: &[Subscription], name: &str) -> bool {
     !subscriptions.is_empty()
 }
 
+/// Returns the param at this position in the first template.
+const fn nth_param(subscriptions: &[Subscription], position: usize) -> Option<&str> {
+    let [first, ..] = subscriptions else {
+        return None;
+    };
+    let Some(template) = first.params() else {
+        return None;
+    };
+    let (mut rest, mut before) = (template.static_segments(), 0);
+    while let [first, others @ ..] = rest {
+        if let Segment::Param(Cow::Borrowed(name)) | Segment::Rest(Cow::Borrowed(name)) = first {
+            if before == position {
+                return Some(name);
+            }
+            before += 1;
+        }
+        rest = others;
+    }
+    None
+}
+
 /// Returns whether a template has the param.
 const fn is_param_of(segments: &[Segment], wanted: &str) -> bool {
     let mut rest = segments;
@@ -350,8 +407,8 @@ const fn is_param_of(segments: &[Segment], wanted: &str) -> bool {
 #[track_caller]
 const fn no_pattern() -> ! {
     panic!(
-        "no pattern is matched in a handler of one exact channel; remove the `MatchedPattern`, or \
-         take an `Option` of it where the mount may set a pattern"
+        "a handler of an exact channel has no `MatchedPattern`: remove it, or take \
+         `Option<MatchedPattern<'_>>` if a mount may set a pattern"
     );
 }
 

@@ -25,7 +25,7 @@ pub(super) const fn same(mut one: &[u8], mut other: &[u8]) -> bool {
 
 /// Panics with the concatenation of the parts.
 #[track_caller]
-pub(super) const fn panic_with(parts: [&str; 3]) -> ! {
+pub(super) const fn panic_with<const N: usize>(parts: [&str; N]) -> ! {
     let mut text = [0; 256];
     let mut end = 0;
     let mut part = 0;

@@ -1,4 +1,5 @@
-//! Arguments whose types have the name of an extractor of a web framework.
+//! Arguments whose types have the name of an extractor of a web framework, or are mistaken for
+//! extractors in another way.
 //!
 //! A macro sees only the name of a type. Each trait here holds for every extractor of that name, and its
 //! message asks whether another one was meant. There is none for `Json`: it would hide the error for a
@@ -37,6 +38,28 @@ pub trait NamedQuery<'p, S>: FromPush<'p, S> {}
 
 #[diagnostic::do_not_recommend]
 impl<'p, S, T: FromPush<'p, S>> NamedQuery<'p, S> for T {}
+
+/// Push handler arguments named `Gap`.
+#[diagnostic::on_unimplemented(
+    message = "a push handler does not take a `Gap`; a gap handler does",
+    label = "not a push handler argument",
+    note = "write `#[gap_handler] async fn resync(gap: Gap)`, and name it in the attribute: `#[push_handler(.., on_gap = resync)]`"
+)]
+pub trait NamedGap<'p, S>: FromPush<'p, S> {}
+
+#[diagnostic::do_not_recommend]
+impl<'p, S, T: FromPush<'p, S>> NamedGap<'p, S> for T {}
+
+/// Push handler arguments that are references.
+#[diagnostic::on_unimplemented(
+    message = "this reference cannot be used as a push handler argument; take the value itself",
+    label = "only `&str` and `&[u8]` are borrowed from the payload",
+    note = "for fields that borrow from the payload, take a type with a lifetime, such as `Quote<'_>`"
+)]
+pub trait Reference<'p, S>: FromPush<'p, S> {}
+
+#[diagnostic::do_not_recommend]
+impl<'p, S, T: FromPush<'p, S>> Reference<'p, S> for T {}
 
 /// Gap handler arguments named `State` or `Extension`.
 #[diagnostic::on_unimplemented(

@@ -10,6 +10,12 @@ pub trait Annotated {
     /// Whether an attribute has generated the type. The inherent constant of the stand-in hides
     /// this one.
     const IS_HANDLER: bool = true;
+
+    /// Stands in for the call of a handler's function, which [`IS_HANDLER`](Self::IS_HANDLER) refuses.
+    /// The method of the stand-in hides this one.
+    fn called<F: ?Sized, R>(_function: &F) -> R {
+        unreachable!("a handler whose function is called does not compile")
+    }
 }
 
 impl<T> Annotated for T {}
@@ -21,6 +27,11 @@ pub struct __Handler {}
 impl __Handler {
     /// See [`Annotated`].
     pub const IS_HANDLER: bool = false;
+
+    /// Calls a function that makes a mount.
+    pub fn called<R>(function: impl Fn() -> R) -> R {
+        function()
+    }
 }
 
 #[diagnostic::do_not_recommend]

@@ -47,7 +47,7 @@ impl fmt::Debug for Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn of<M: Publishable>(message: &M) -> Result<Self> {
+    pub(super) fn of<M: Publishable + ?Sized>(message: &M) -> Result<Self> {
         let kind = match M::SUBSCRIPTIONS {
             [first, ..] => first.kind(),
             [] => return Err(Error::encode("the message type does not name a channel")),

@@ -154,7 +154,7 @@ impl Publisher {
     /// # Cancel safety
     ///
     /// If the future is dropped, the message may or may not have been published.
-    pub fn publish<M: Publishable>(&self, message: &M) -> Publishing<u64> {
+    pub fn publish<M: Publishable + ?Sized>(&self, message: &M) -> Publishing<u64> {
         self.one(Outgoing::of(message))
     }
 

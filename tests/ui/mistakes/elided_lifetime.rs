@@ -1,4 +1,4 @@
-use redis_push::{PushMessage, push_handler};
+use redis_push::{ChannelName, KeyEvent, MatchedPattern, PushMessage, push_handler};
 
 #[derive(PushMessage)]
 #[push(channel = "orders")]
@@ -9,6 +9,16 @@ struct Order<'a> {
 #[push_handler]
 async fn on_order(order: Order) {
     println!("{}", order.id);
+}
+
+#[push_handler(channel = "orders")]
+async fn on_name(name: ChannelName) {
+    println!("{}", name.as_str());
+}
+
+#[push_handler(keyspace = "user:{id}")]
+async fn on_key(event: KeyEvent, pattern: Option<MatchedPattern>) {
+    println!("{} {}", event.event, pattern.is_some());
 }
 
 fn main() {}

@@ -10,4 +10,14 @@ async fn on_some(text: &str) {
     println!("{text}");
 }
 
+#[push_handler(channel = "bad[")]
+async fn on_unclosed(text: &str) {
+    println!("{text}");
+}
+
+#[push_handler(channel = "orders.?.{id}")]
+async fn on_both(text: &str) {
+    println!("{text}");
+}
+
 fn main() {}

@@ -43,4 +43,29 @@ async fn on_trade(trade: Trade, Param(venue): Param<&str>) {
     println!("{} {venue}", trade.symbol);
 }
 
+#[push_handler(pattern = "orders.*")]
+async fn on_pattern(Param(id): Param<u64>) {
+    println!("{id}");
+}
+
+#[push_handler(pattern = "orders.[ab]*")]
+async fn on_wildcards(Param(id): Param<u64>) {
+    println!("{id}");
+}
+
+#[push_handler(shard = "orders.{id}")]
+async fn on_shard(Param(id): Param<u64>) {
+    println!("{id}");
+}
+
+#[push_handler(channel = "orders.{region}.{id}")]
+async fn on_two(Param(oid): Param<&str>) {
+    println!("{oid}");
+}
+
+#[push_handler(keyspace = "user:{id}")]
+async fn on_key(Param(user): Param<u64>) {
+    println!("{user}");
+}
+
 fn main() {}

@@ -40,4 +40,9 @@ async fn on_rest_inside(text: &str) {
     println!("{text}");
 }
 
+#[push_handler(channel = "orders.{id:u64}")]
+async fn on_typed(text: &str) {
+    println!("{text}");
+}
+
 fn main() {}

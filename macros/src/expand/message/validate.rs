@@ -97,8 +97,8 @@ impl Message {
                 errors.on(
                     &listen.name,
                     format!(
-                        "`{{{name}}}` is not a param here: sharded channels have no patterns in \
-                         Redis, and the name is taken as it is"
+                        "`{{{name}}}` is not a param: a sharded name is used unchanged, because there \
+                         are no sharded patterns in Redis"
                     ),
                 );
             }
