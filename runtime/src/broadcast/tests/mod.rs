@@ -23,7 +23,7 @@ use crate::broadcast::receiver::Receiver;
 use crate::broadcast::segments::GapStart;
 use crate::broadcast::state::Received;
 use crate::broadcast::{Fence, Shared};
-use crate::gap::{GapCause, Missed};
+use crate::gap::{Gap, GapCause, Missed};
 use crate::push::Batch;
 
 fn since(cause: GapCause) -> GapStart {
@@ -162,100 +162,92 @@ fn a_drop_is_counted_once_before_and_after_it_is_reported() {
     assert_eq!(meter.backlog().missed, 2);
 }
 
+/// A channel whose connection is lost. Its reader has received a first push, at the fence `first`.
+struct Losing {
+    shared: Arc<Shared>,
+    receiver: Receiver,
+    first: SystemTime,
+    second: SystemTime,
+}
+
+impl Losing {
+    /// Appends `pushes` more after the first one, and then confirms on another connection. The last
+    /// fence of the lost one is `second`.
+    fn begin(messages: usize, pushes: usize) -> Self {
+        let budget = Budget {
+            messages,
+            ..Budget::default()
+        };
+        let shared = Arc::new(Shared::new(1, budget));
+        let fence = Arc::new(Fence::default());
+        shared.follow(&fence);
+        let mut receiver = shared.subscribe();
+        let mut wakers = Vec::new();
+        shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+        let first = SystemTime::now();
+        let second = first + Duration::from_secs(1);
+        fence.set(first);
+        shared.append(0, b"", b"", &mut wakers);
+        let batch = take(&mut receiver).expect("a batch");
+        receiver.done(batch);
+        for _ in 0..pushes {
+            shared.append(0, b"", b"", &mut wakers);
+        }
+        fence.set(second);
+        let lost = GapStart {
+            cause: GapCause::ConnectionLost,
+            missed: Missed::Unknown,
+            since: second,
+        };
+        shared.confirm(0, 2, lost, &mut wakers);
+        Self {
+            shared,
+            receiver,
+            first,
+            second,
+        }
+    }
+
+    /// Reads until the next gap.
+    fn gap(&mut self) -> Gap {
+        let mut context = Context::from_waker(Waker::noop());
+        loop {
+            match pin!(self.receiver.recv()).poll(&mut context) {
+                Poll::Ready(Some(Received { gap: Some(gap), .. })) => return gap,
+                Poll::Ready(Some(_)) => {}
+                other => panic!("expected a gap, got {other:?}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn a_gap_begins_at_a_fence_before_the_first_loss_and_ends_after_the_last() {
-    let budget = Budget {
-        // In batches of two.
-        messages: 32,
-        ..Budget::default()
-    };
-    let shared = Arc::new(Shared::new(1, budget));
-    let fence = Arc::new(Fence::default());
-    shared.follow(&fence);
-    let mut receiver = shared.subscribe();
-    let mut wakers = Vec::new();
-    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
-    let (first, second) = (
-        SystemTime::now(),
-        SystemTime::now() + Duration::from_secs(1),
-    );
-    fence.set(first);
-    shared.append(0, b"", b"", &mut wakers);
-    let batch = take(&mut receiver).expect("a batch");
-    receiver.done(batch);
-    // All of these were published after the first fence, and in this case before the second.
-    for _ in 0..33 {
-        shared.append(0, b"", b"", &mut wakers);
-    }
-    fence.set(second);
-    let lost = GapStart {
-        cause: GapCause::ConnectionLost,
-        missed: Missed::Unknown,
-        since: second,
-    };
-    shared.confirm(0, 2, lost, &mut wakers);
-    let mut context = Context::from_waker(Waker::noop());
-    let mut next = || match pin!(receiver.recv()).poll(&mut context) {
-        Poll::Ready(Some(Received { gap, .. })) => gap,
-        other => panic!("expected a gap or a batch, got {other:?}"),
-    };
+    // In batches of two, of which one is dropped in part.
+    let mut losing = Losing::begin(32, 33);
     let before = SystemTime::now();
-    let lag = next().expect("a lag");
-    assert_eq!(
-        (lag.cause, lag.missed),
-        (GapCause::Lagged, Missed::Exactly(1))
-    );
-    assert_eq!(lag.since, first);
+    let lag = losing.gap();
+    let expected = (GapCause::Lagged, Missed::Exactly(1));
+    assert_eq!((lag.cause, lag.missed), expected);
+    assert_eq!(lag.since, losing.first);
     assert!(
         lag.until >= before,
-        "what was dropped was in the batch that is left"
+        "what was dropped was in the next batch"
     );
-    let loss = std::iter::repeat_with(next)
-        .flatten()
-        .next()
-        .expect("a loss");
-    assert_eq!((loss.cause, loss.since), (GapCause::ConnectionLost, second));
+    let loss = losing.gap();
+    let expected = (GapCause::ConnectionLost, losing.second);
+    assert_eq!((loss.cause, loss.since), expected);
 }
 
 #[test]
 fn a_lag_before_a_lost_connection_is_in_the_span_of_the_gap() {
-    let budget = Budget {
-        messages: 1,
-        ..Budget::default()
-    };
-    let shared = Arc::new(Shared::new(1, budget));
-    let fence = Arc::new(Fence::default());
-    shared.follow(&fence);
-    let mut receiver = shared.subscribe();
-    let mut wakers = Vec::new();
-    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
-    let (first, second) = (
-        SystemTime::now(),
-        SystemTime::now() + Duration::from_secs(1),
-    );
-    fence.set(first);
-    shared.append(0, b"", b"", &mut wakers);
-    let batch = take(&mut receiver).expect("a batch");
-    receiver.done(batch);
-    shared.append(0, b"", b"", &mut wakers);
-    let lost = GapStart {
-        cause: GapCause::ConnectionLost,
-        missed: Missed::Unknown,
-        since: second,
-    };
-    shared.confirm(0, 2, lost, &mut wakers);
+    let mut losing = Losing::begin(1, 1);
     // This drops the last push of the first connection.
-    shared.append(0, b"", b"", &mut wakers);
-    let mut context = Context::from_waker(Waker::noop());
-    let Poll::Ready(Some(Received { gap, .. })) = pin!(receiver.recv()).poll(&mut context) else {
-        panic!("expected a gap");
-    };
-    let gap = gap.expect("a gap");
-    assert_eq!(
-        (gap.cause, gap.missed),
-        (GapCause::ConnectionLost, Missed::AtLeast(1))
-    );
-    assert_eq!(gap.since, first);
+    losing.shared.append(0, b"", b"", &mut Vec::new());
+    let gap = losing.gap();
+    let expected = (GapCause::ConnectionLost, Missed::AtLeast(1));
+    assert_eq!((gap.cause, gap.missed), expected);
+    assert_eq!(gap.since, losing.first);
 }
 
 #[test]
