@@ -131,7 +131,7 @@ pub(crate) async fn the_arguments_of_a_handler_must_fit_its_subscriptions() {
         ),
         (
             handlers![on_connection.workers(2)],
-            "listens to the connection by several workers",
+            "listens to the connection with several workers",
         ),
         (
             handlers![on_key.on(Subscription::channel("users"))],

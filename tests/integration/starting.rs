@@ -344,7 +344,7 @@ pub(crate) async fn different_messages_from_one_name_are_refused_with_both_place
         place("on_trade"),
         String::from("starting::quotes::Quote`"),
         String::from("starting::trades::Quote"),
-        String::from("take `Json<T>`, `&str`"),
+        String::from("take `Json<T>` or `&str`"),
     ] {
         assert!(text.contains(&part), "{part:?} is not in: {text}");
     }
