@@ -66,6 +66,10 @@ impl Service {
 
 pub(crate) async fn a_hangup_or_sigterm_ends_run_after_the_handlers(broker: Broker) {
     for signal in ["-HUP", "-TERM", "-INT"] {
+        if signal == "-HUP" && leash::ignores_hangup() {
+            eprintln!("skipped: SIGHUP is ignored, as under nohup");
+            continue;
+        }
         let mut service = Service::start(&[], &broker).await;
         broker.publish("a", "1");
         service.says("begins").await;

@@ -30,6 +30,15 @@ exec 3<&0 </dev/null
 exec "$0" "$@" 3<&-
 "#;
 
+/// Whether this process ignores SIGHUP, as under `nohup`. Its children then do so too, and tests of a
+/// hangup have nothing to see. Only Linux tells this.
+pub fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u128::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 == 1)
+}
+
 impl Leashed {
     /// Starts `program`. `set` adds arguments and redirects the output; the standard input is empty.
     ///
