@@ -79,10 +79,8 @@ fn the_server_of_an_example_ends_when_the_example_is_killed_or_hung_up() {
         return;
     };
     for signal in ["-KILL", "-HUP", "-TERM"] {
-        if signal == "-HUP" && leash::ignores_hangup() {
-            eprintln!("skipped: SIGHUP is ignored, as under nohup");
-            continue;
+        if !leash::ignores(signal) {
+            run_and_kill(&server, signal);
         }
-        run_and_kill(&server, signal);
     }
 }

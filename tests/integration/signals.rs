@@ -66,8 +66,7 @@ impl Service {
 
 pub(crate) async fn a_hangup_or_sigterm_ends_run_after_the_handlers(broker: Broker) {
     for signal in ["-HUP", "-TERM", "-INT"] {
-        if signal == "-HUP" && leash::ignores_hangup() {
-            eprintln!("skipped: SIGHUP is ignored, as under nohup");
+        if signal == "-HUP" && leash::ignores(signal) {
             continue;
         }
         let mut service = Service::start(&[], &broker).await;

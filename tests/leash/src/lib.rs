@@ -30,13 +30,28 @@ exec 3<&0 </dev/null
 exec "$0" "$@" 3<&-
 "#;
 
-/// Whether this process ignores SIGHUP, as under `nohup`. Its children then do so too, and tests of a
-/// hangup have nothing to see. Only Linux tells this.
-pub fn ignores_hangup() -> bool {
+/// Whether this process ignores a signal: SIGHUP under `nohup`, SIGINT in the background of a script.
+/// Its children then do so too, and tests of that signal have nothing to see. Only Linux tells this.
+///
+/// # Panics
+///
+/// If the signal is not `-HUP`, `-INT`, `-KILL` or `-TERM`, as the program `kill` takes them.
+pub fn ignores(signal: &str) -> bool {
+    let number = match signal {
+        "-HUP" => 1,
+        "-INT" => 2,
+        "-KILL" => 9,
+        "-TERM" => 15,
+        _ => panic!("unknown signal {signal}"),
+    };
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u128::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask & 1 == 1)
+    let mask = mask.and_then(|mask| u128::from_str_radix(mask.trim(), 16).ok());
+    let is_ignored = mask.is_some_and(|mask| mask >> (number - 1) & 1 == 1);
+    if is_ignored {
+        eprintln!("skipped: this process ignores {signal}");
+    }
+    is_ignored
 }
 
 impl Leashed {
