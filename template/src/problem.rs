@@ -29,35 +29,50 @@ pub enum ProblemKind {
     RestNotLast,
 }
 
+impl<'t> Problem<'t> {
+    /// Returns the sentence in three parts, because a `const` cannot format it.
+    #[must_use]
+    pub const fn parts(&self) -> [&'t str; 3] {
+        match self.kind {
+            ProblemKind::Empty => ["it is empty", "", ""],
+            ProblemKind::Unclosed => ["a `{` is not closed; write `{{` for a brace", "", ""],
+            ProblemKind::Unopened => ["a `}` was not opened; write `}}` for a brace", "", ""],
+            ProblemKind::Adjacent => [
+                "put literal text between `{",
+                self.name,
+                "}` and the param before it",
+            ],
+            ProblemKind::Twice => ["the param `{", self.name, "}` is there twice"],
+            ProblemKind::NotAName => match self.name.as_bytes() {
+                [b'r', b'#', _, ..] => [
+                    "a param goes without the `r#`: `{",
+                    self.name.split_at("r#".len()).1,
+                    "}`",
+                ],
+                _ => ["`{", self.name, "}` is not a name for a param"],
+            },
+            ProblemKind::RestNotLast => [
+                "`{",
+                self.name,
+                "}` takes the rest, so nothing can follow it",
+            ],
+        }
+    }
+}
+
 impl fmt::Display for Problem<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, name } = self;
-        match kind {
-            ProblemKind::Empty => write!(f, "it is empty"),
-            ProblemKind::Unclosed => write!(f, "a `{{` is not closed; write `{{{{` for a brace"),
-            ProblemKind::Unopened => write!(f, "a `}}` was not opened; write `}}}}` for a brace"),
-            ProblemKind::Adjacent => write!(
+        if self.kind == ProblemKind::NotAName
+            && let Some((name, ty)) = typed(self.name)
+        {
+            return write!(
                 f,
-                "put literal text between `{{{name}}}` and the param before it"
-            ),
-            ProblemKind::Twice => write!(f, "the param `{{{name}}}` is there twice"),
-            ProblemKind::NotAName => match name.strip_prefix("r#") {
-                Some(plain) if !plain.is_empty() => {
-                    write!(f, "a param goes without the `r#`: `{{{plain}}}`")
-                }
-                _ => match typed(name) {
-                    Some((name, ty)) => write!(
-                        f,
-                        "write `{{{name}}}`; the type goes to the argument: `Param({name}): \
-                         Param<{ty}>`"
-                    ),
-                    None => write!(f, "`{{{name}}}` is not a name for a param"),
-                },
-            },
-            ProblemKind::RestNotLast => {
-                write!(f, "`{{{name}}}` takes the rest, so nothing can follow it")
-            }
+                "write `{{{name}}}`; the type goes to the argument: `Param({name}): Param<{ty}>`"
+            );
         }
+        self.parts()
+            .into_iter()
+            .try_for_each(|part| f.write_str(part))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod attributes;
+mod constants;
 mod facade;
 mod gaps;
 mod hostile;

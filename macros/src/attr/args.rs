@@ -11,6 +11,7 @@ use syn::{LitInt, LitStr, Path, Token, Type};
 use super::codec::Codec;
 use super::duration::Duration;
 use super::krate::assumed_crate;
+use super::listed_params::ListedParams;
 use super::listen::{Listen, Target};
 use super::missing_param::missing_param;
 use super::overflow::Overflow;
@@ -23,6 +24,8 @@ use crate::errors::{Errors, nearest};
 pub(crate) struct Args {
     /// The names to listen to, all of one kind; empty if the attribute has none.
     pub(crate) listen: Vec<Listen>,
+    /// The params of the names that are constants: `params(symbol)`.
+    pub(crate) listed_params: Option<ListedParams>,
     pub(crate) codec: Option<Codec>,
     pub(crate) tag: Option<LitStr>,
     pub(crate) receive_only: bool,
@@ -70,6 +73,7 @@ pub(crate) const PUSH: &[&str] = &[
     "channel",
     "pattern",
     "shard",
+    "params",
     "codec",
     "tag",
     "receive_only",
@@ -122,6 +126,10 @@ impl Args {
             return fail(format!("`{name}` is already set"));
         }
         self.seen.push(key.clone());
+        if name == "params" {
+            self.listed_params = Some(ListedParams::from_syn(key, input)?);
+            return Ok(());
+        }
         let has_value = input.peek(Token![=]);
         if is_flag(&name) {
             if has_value {
@@ -169,7 +177,8 @@ impl Args {
                 let Names(names) = value(input, &name)?;
                 let listens: Vec<_> = names
                     .into_iter()
-                    .filter_map(|name| errors.handle(Listen::from_syn(key, name)))
+                    .enumerate()
+                    .filter_map(|(at, name)| errors.handle(Listen::from_syn(key, name, at)))
                     .collect();
                 self.listen_to(listens, errors);
             }
@@ -196,8 +205,8 @@ impl Args {
     fn validate_names(&self, errors: &mut Errors) {
         let mut seen = HashSet::new();
         for listen in &self.listen {
-            let name = listen.name.value();
-            if !seen.insert(name.clone()) {
+            let name = listen.text();
+            if !seen.insert((listen.is_constant(), name.clone())) {
                 errors.on(&listen.name, format!("`{name}` is in the list twice"));
             }
         }
@@ -260,9 +269,10 @@ impl Args {
         }
     }
 
-    /// Returns the params that all of the channels have, in the order of the first channel.
+    /// Returns the params that all of the channels in quotes have, in the order of the first.
     pub(crate) fn params(&self) -> Vec<&str> {
-        let mut all = self.listen.iter().map(Listen::params);
+        let literals = self.listen.iter().filter(|listen| !listen.is_constant());
+        let mut all = literals.map(Listen::params);
         let mut common = all.next().unwrap_or_default();
         for params in all {
             common.retain(|param| params.contains(param));
@@ -277,11 +287,17 @@ impl Args {
         }
     }
 
-    /// Returns the entry with the strictest rules for arguments: an exact name if there is one,
-    /// because its pushes carry no matched pattern.
+    /// Whether a name is a constant, whose params only the compiler knows.
+    pub(crate) fn has_constants(&self) -> bool {
+        self.listen.iter().any(Listen::is_constant)
+    }
+
+    /// Returns the entry in quotes with the strictest rules for arguments: an exact name if there
+    /// is one, because its pushes carry no matched pattern. If all are constants, returns one.
     pub(crate) fn strictest(&self) -> Option<&Listen> {
-        let exact = self.listen.iter().find(|listen| !listen.is_pattern());
-        exact.or(self.listen.first())
+        let literals = || self.listen.iter().filter(|listen| !listen.is_constant());
+        let exact = literals().find(|listen| !listen.is_pattern());
+        exact.or(literals().next()).or(self.listen.first())
     }
 
     /// Returns the path of `redis_push`.

@@ -2,10 +2,12 @@
 //! and `connection`.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::quote;
-use syn::LitStr;
+use quote::{ToTokens, format_ident, quote};
+use syn::{LitStr, Path};
 
+use super::value::Name;
 use crate::ast::Template;
+use crate::ast::types::readable;
 use crate::errors::Errors;
 
 /// One name to listen to, or the connection.
@@ -13,7 +15,7 @@ pub(crate) struct Listen {
     /// The option.
     pub(crate) key: Ident,
     /// Its value, or one entry of the list that is its value.
-    pub(crate) name: LitStr,
+    pub(crate) name: Name,
     pub(crate) target: Target,
 }
 
@@ -26,6 +28,8 @@ pub(crate) enum Target {
     /// The prefix of the keys.
     Invalidation(String),
     Connection,
+    /// A constant, which the runtime's `ConstName` reads. The number is its place in the list.
+    Const(usize),
 }
 
 impl Listen {
@@ -33,16 +37,40 @@ impl Listen {
     pub(crate) fn connection(key: &Ident) -> Self {
         Self {
             key: key.clone(),
-            name: LitStr::new("", key.span()),
+            name: Name::Text(LitStr::new("", key.span())),
             target: Target::Connection,
         }
     }
 
-    pub(crate) fn from_syn(key: &Ident, name: LitStr) -> syn::Result<Self> {
-        let target = Target::parse(key, &name.value())
-            .map_err(|problem| syn::Error::new(name.span(), problem))?;
+    /// Parses a name, which is the only one or one of a list.
+    pub(crate) fn from_syn(key: &Ident, name: Name, number: usize) -> syn::Result<Self> {
+        let target = match &name {
+            Name::Text(text) => Target::parse(key, &text.value())
+                .map_err(|problem| syn::Error::new(text.span(), problem))?,
+            Name::Const(_) => Target::Const(number),
+        };
         let key = key.clone();
         Ok(Self { key, name, target })
+    }
+
+    /// Returns the path of the constant, if the name is one.
+    pub(crate) fn constant(&self) -> Option<&Path> {
+        match &self.name {
+            Name::Const(path) => Some(path),
+            Name::Text(_) => None,
+        }
+    }
+
+    pub(crate) fn is_constant(&self) -> bool {
+        self.constant().is_some()
+    }
+
+    /// Returns the text in quotes, if the name is not a constant.
+    pub(crate) fn literal(&self) -> Option<String> {
+        match &self.name {
+            Name::Text(text) => Some(text.value()),
+            Name::Const(_) => None,
+        }
     }
 
     /// Reports that this option is set although `first` already says what to listen to.
@@ -69,16 +97,24 @@ impl Listen {
         }
     }
 
+    /// Returns the name of the generated constant that has read the user's.
+    pub(crate) fn const_name(&self) -> Option<Ident> {
+        match self.target {
+            Target::Const(number) => Some(format_ident!("__NAME_{number}")),
+            _ => None,
+        }
+    }
+
     /// Returns the name as it is written.
     pub(crate) fn text(&self) -> String {
-        self.name.value()
+        self.literal().unwrap_or_else(|| readable(&self.name))
     }
 
     /// Returns the names in braces that look like params but are not, because the text is used
     /// unchanged.
     pub(crate) fn literal_braces(&self) -> Vec<String> {
         match &self.target {
-            Target::Shard => braced(&self.name.value()).map(str::to_owned).collect(),
+            Target::Shard => braced(&self.text()).map(str::to_owned).collect(),
             _ => Vec::new(),
         }
     }
@@ -87,7 +123,7 @@ impl Listen {
     /// runtime's `ArgumentChecks`.
     pub(crate) fn argument_rules(&self) -> TokenStream {
         match self.target {
-            _ if self.key == "keyspace" => quote!(KEYS),
+            _ if self.key == "keyspace" && !self.is_constant() => quote!(KEYS),
             Target::Channel(_) if self.may_carry_key_events() => quote!(EXACT_KEYS),
             Target::Channel(_) | Target::Shard => quote!(EXACT),
             Target::Template(_) | Target::Pattern if self.may_carry_key_events() => {
@@ -96,13 +132,15 @@ impl Listen {
             Target::Template(_) | Target::Pattern => quote!(PATTERN),
             Target::Invalidation(_) => quote!(INVALIDATION),
             Target::Connection => quote!(CONNECTION),
+            // The constant adds its rules to those of nothing.
+            Target::Const(_) => quote!(OWN),
         }
     }
 
     /// Whether the name is that of a key event channel (`__keyspace@…`, `__keyevent@…`), or may
     /// match one.
     fn may_carry_key_events(&self) -> bool {
-        let name = self.name.value();
+        let name = self.text();
         let is_glob = matches!(self.target, Target::Pattern);
         name.starts_with("__key")
             || name.starts_with('{')
@@ -125,10 +163,13 @@ impl Listen {
                 }};
             }
             Target::Channel(name) => (quote!(Channel), name.clone()),
-            Target::Pattern => (quote!(Pattern), self.name.value()),
-            Target::Shard => (quote!(Shard), self.name.value()),
+            Target::Pattern => (quote!(Pattern), self.text()),
+            Target::Shard => (quote!(Shard), self.text()),
             Target::Invalidation(prefix) => (quote!(Invalidation), prefix.clone()),
             Target::Connection => (quote!(Connection), String::new()),
+            Target::Const(number) => {
+                return format_ident!("__SUBSCRIPTION_{number}").into_token_stream();
+            }
         };
         quote!(__p::Subscription::from_static(__p::Kind::#kind, #name))
     }

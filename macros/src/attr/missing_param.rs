@@ -7,12 +7,14 @@ use crate::errors::nearest;
 
 /// Returns the error for a `Param` whose param is not in the first name that lacks it.
 pub(super) fn missing_param(listens: &[Listen], param: &ParamArg<'_>) -> Option<String> {
-    let lacks = |listen: &&Listen| !listen.params().contains(&&*param.name);
+    // The compiler checks the params of constants.
+    let lacks =
+        |listen: &&Listen| !listen.is_constant() && !listen.params().contains(&&*param.name);
     let listen = listens.iter().find(lacks)?;
     let (key, text, name) = (&listen.key, listen.text(), &param.name);
     Some(match &listen.target {
         // The checks of the runtime have a sentence for these, for all arguments.
-        Target::Invalidation(_) | Target::Connection => return None,
+        Target::Invalidation(_) | Target::Connection | Target::Const(_) => return None,
         Target::Shard => format!(
             "a sharded name has no params: `{text}` is used unchanged, and there are no sharded \
              patterns; write each name in `shard = [..]`, and take it as `ChannelName<'_>`"

@@ -7,6 +7,7 @@
 //!
 //! - [`Listen`] is one name to listen to: a channel, a template, a pattern, a sharded channel,
 //!   keys, a key prefix or the connection.
+//! - `ListedParams` are the params of a channel whose name is a constant.
 //! - [`Codec`] is the encoding of a message's payload.
 //! - `Duration` is a span of time with a unit, such as `"5s"`; `Overflow` is the policy for a full
 //!   buffer.
@@ -31,8 +32,10 @@
 
 mod args;
 mod codec;
+mod constants;
 mod duration;
 mod krate;
+mod listed_params;
 mod listen;
 mod missing_param;
 mod overflow;
@@ -42,5 +45,7 @@ mod value;
 
 pub(crate) use args::{Args, GAP_HANDLER, PUSH, PUSH_HANDLER};
 pub(crate) use codec::Codec;
+pub(crate) use constants::constants;
 pub(crate) use krate::assumed_crate;
+pub(crate) use listed_params::ListedParams;
 pub(crate) use listen::{Listen, Target};

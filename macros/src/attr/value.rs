@@ -1,12 +1,51 @@
 //! Values of options: how one is parsed, and the example that an error shows for it.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
-use syn::{LitStr, Token};
+use syn::{LitStr, Path, Token};
 
-/// One name or a list of them: `"orders"`, or `["orders", "refunds"]`.
-pub(super) struct Names(pub(super) Vec<LitStr>);
+/// One name to listen to: text in quotes, or the path of a constant.
+pub(crate) enum Name {
+    Text(LitStr),
+    Const(Path),
+}
+
+impl Parse for Name {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(LitStr) {
+            return input.parse().map(Self::Text);
+        }
+        let start = input.fork();
+        let path = input.call(Path::parse_mod_style)?;
+        // Text without its quotes: `orders`, `orders.{id}`.
+        let is_word = path
+            .get_ident()
+            .is_some_and(|word| !word.to_string().contains(char::is_uppercase));
+        if is_word || !(input.is_empty() || input.peek(Token![,])) {
+            return Err(start.error("expected a name"));
+        }
+        if path.segments[0].ident == "Self" {
+            let text = "write the name of the type in place of `Self`, which a constant of its own \
+                        cannot use";
+            return Err(syn::Error::new_spanned(path, text));
+        }
+        Ok(Self::Const(path))
+    }
+}
+
+impl ToTokens for Name {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Text(text) => text.to_tokens(tokens),
+            Self::Const(path) => path.to_tokens(tokens),
+        }
+    }
+}
+
+/// One name or a list of them: `"orders"`, or `["orders", REFUNDS]`.
+pub(super) struct Names(pub(super) Vec<Name>);
 
 impl Parse for Names {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
@@ -16,7 +55,7 @@ impl Parse for Names {
         let list;
         let bracket = syn::bracketed!(list in input);
         let names = list
-            .parse_terminated(<LitStr as Parse>::parse, Token![,])
+            .parse_terminated(Name::parse, Token![,])
             .inspect_err(|_| {
                 // syn would report the tokens that are left as a second error.
                 let _ = list.parse::<TokenStream>();
@@ -92,8 +131,8 @@ fn hint(name: &str) -> String {
         _ => return String::new(),
     };
     format!(
-        ", in quotes, because the macro reads it; a constant, or a name that is known only at run \
-         time, is set at the mount: `handlers![on_x.on(Subscription::{constructor}(NAME))]`"
+        ", in quotes, or the path of a constant, as `{name} = NAME`; a name that is known only at \
+         run time is set at the mount: `handlers![on_x.on(Subscription::{constructor}(name))]`"
     )
 }
 

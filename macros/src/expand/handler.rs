@@ -10,7 +10,7 @@ use super::glue::{
 };
 use crate::ast::Function;
 use crate::ast::types::{Namesake, readable, with_lifetime};
-use crate::attr::{Args, Listen, PUSH_HANDLER};
+use crate::attr::{Args, Listen, PUSH_HANDLER, constants};
 use crate::errors::Errors;
 use crate::spans::{ends, located_at, parenthesized, respanned};
 
@@ -91,6 +91,7 @@ impl PushHandler {
         let Self { args, function } = self;
         let (krate, name) = (args.krate(), function.name());
         let allows = &function.allows;
+        let constants = constants(&args.listen);
         let checks = self.argument_checks();
         let conversion = conversion_import(function);
         let (gap_import, gap_bound, handle_gap) = self.on_gap();
@@ -112,6 +113,7 @@ impl PushHandler {
                 use #krate::__private as __p;
                 #conversion
                 #gap_import
+                #constants
                 #checks
                 impl #params __p::Handler<#state> for #name #bounds {
                     #spec
@@ -130,7 +132,7 @@ impl PushHandler {
     /// `const fn` for each rule, and their panics are the errors.
     fn argument_checks(&self) -> TokenStream {
         let state = probed_state(&self.args);
-        let channel_params = self.args.params();
+        let channel_params = self.param_lists();
         let extracted: Vec<_> = self
             .function
             .arguments_and_params()
@@ -154,29 +156,34 @@ impl PushHandler {
                 quote!(#method #argument;)
             })
             .collect();
-        let fills = self
-            .args
-            .listen
-            .iter()
-            .filter(|listen| !listen.params().is_empty())
-            .map(|listen| {
-                let (params, (first, last)) = (listen.params(), ends(&listen.name));
-                let method = quote_spanned!(first=> __checks.fills);
-                let argument = parenthesized(quote!(&[#(#params),*]), last);
-                quote!(#method #argument;)
-            });
-        let params = self.function.params().map(|param| {
+        let fills = self.args.listen.iter().filter_map(|listen| {
+            let params = param_list(listen)?;
+            let (first, last) = ends(&listen.name);
+            let method = quote_spanned!(first=> __checks.fills);
+            let argument = parenthesized(params, last);
+            Some(quote!(#method #argument;))
+        });
+        let params = self.function.params().flat_map(|param| {
             let (name, span) = (&param.name, param.span);
             let ty = with_lifetime(param.ty, "'static");
             let method = quote_spanned!(located_at(span)=> __checks.param::<#ty, _>);
-            let arguments = parenthesized(quote!(#name, &[#(#channel_params),*]), span);
-            quote!(#method #arguments;)
+            let with = move |params| parenthesized(quote!(#name, #params), span);
+            let checks = channel_params.iter().map(move |params| {
+                let arguments = with(params);
+                quote!(#method #arguments;)
+            });
+            checks.collect::<Vec<_>>()
         });
-        let ordered_by = self.args.ordered_by.iter().map(|key| {
+        let ordered_by = self.args.ordered_by.iter().flat_map(|key| {
             let method = quote_spanned!(located_at(key.span())=> __checks.is_ordered_by);
-            let arguments = parenthesized(quote!(#key, &[#(#channel_params),*]), key.span());
-            quote!(#method #arguments;)
+            let checks = channel_params.iter().map(move |params| {
+                let arguments = parenthesized(quote!(#key, #params), key.span());
+                quote!(#method #arguments;)
+            });
+            checks.collect::<Vec<_>>()
         });
+        let also = self.args.listen.iter().filter_map(Listen::const_name);
+        let also = quote!(#(.also(&#also))*);
         let names: Vec<_> = self.function.params().map(|param| param.name).collect();
         let named = (!names.is_empty()).then(|| quote!(.with_params(&[#(#names),*])));
         let (rules, end) = match self.args.strictest() {
@@ -188,7 +195,7 @@ impl PushHandler {
         let mutable = (!extracted.is_empty()).then(|| quote!(mut));
         quote! {
             const __CHECKS: __p::ArgumentChecks<#state> = {
-                let #mutable __checks = __p::ArgumentChecks::<#state>::#rules #named;
+                let #mutable __checks = __p::ArgumentChecks::<#state>::#rules #also #named;
                 #(#extracted)*
                 #(#fills)*
                 #(#params)*
@@ -196,6 +203,18 @@ impl PushHandler {
                 #end
             };
         }
+    }
+
+    /// Returns the lists of params that each contain what every channel has: that of the channels
+    /// in quotes, and one for each constant.
+    fn param_lists(&self) -> Vec<TokenStream> {
+        let listens = &self.args.listen;
+        let constants = listens.iter().filter(|listen| listen.is_constant());
+        let constants: Vec<_> = constants.filter_map(param_list).collect();
+        let has_literals = constants.len() < listens.len() || listens.is_empty();
+        let params = self.args.params();
+        let literals = has_literals.then(|| quote!(&[#(#params),*]));
+        literals.into_iter().chain(constants).collect()
     }
 
     fn spec(&self) -> TokenStream {
@@ -248,4 +267,13 @@ impl PushHandler {
         let bound = quote!(__Handler: __p::GapHandler<#state>);
         (import, Some(bound), handle_gap)
     }
+}
+
+/// Returns the list of the params of a name, if it may have some.
+fn param_list(listen: &Listen) -> Option<TokenStream> {
+    if let Some(name) = listen.const_name() {
+        return Some(quote!(&#name.params::<{ #name.params_len() }>()));
+    }
+    let params = listen.params();
+    (!params.is_empty()).then(|| quote!(&[#(#params),*]))
 }

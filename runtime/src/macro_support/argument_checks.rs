@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
+use super::const_name::ConstName;
 use super::const_str::{contains, panic_with, same};
 use super::namesakes::{NamedGap, NamedPath, NamedQuery, NamedState, Reference};
 use super::params::NamedParam;
@@ -77,6 +78,33 @@ impl<S> ArgumentChecks<S> {
 
     const fn with_keys(self, keys: Keys) -> Self {
         Self { keys, ..self }
+    }
+
+    /// Adds a name that is a constant. An exact name has the strictest rules.
+    #[must_use]
+    pub const fn also(self, name: &ConstName) -> Self {
+        let listens = if name.is_invalidation() {
+            Listens::ToInvalidations
+        } else if name.is_pattern() {
+            Listens::ByPattern
+        } else {
+            Listens::ByExactName
+        };
+        let keys = if name.is_keyspace() {
+            Keys::Always
+        } else if name.may_carry_key_events() {
+            Keys::Perhaps
+        } else {
+            Keys::Never
+        };
+        match (self.listens, listens) {
+            (Listens::AsTheMessage, _) | (Listens::ByPattern, Listens::ByExactName) => Self {
+                listens,
+                keys,
+                ..self
+            },
+            _ => self,
+        }
     }
 
     /// Records the names of the `Param` arguments, which a mount must not take away.
@@ -245,9 +273,13 @@ impl<S> ArgumentChecks<S> {
         self
     }
 
-    /// Refuses a template that lacks a param of the message: no push would match.
+    /// Refuses a template that lacks a param of the message: no push would match. A name without
+    /// params may be one that the template of the message describes.
     #[track_caller]
     pub const fn fills(&self, params: &[&str]) {
+        if params.is_empty() {
+            return;
+        }
         let [first, ..] = self.subscriptions() else {
             return;
         };

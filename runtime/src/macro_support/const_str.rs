@@ -26,20 +26,51 @@ pub(super) const fn same(mut one: &[u8], mut other: &[u8]) -> bool {
 /// Panics with the concatenation of the parts.
 #[track_caller]
 pub(super) const fn panic_with<const N: usize>(parts: [&str; N]) -> ! {
-    let mut text = [0; 256];
-    let mut end = 0;
-    let mut part = 0;
-    while part < parts.len() {
-        let mut at = 0;
-        while at < parts[part].len() && end < text.len() {
-            text[end] = parts[part].as_bytes()[at];
-            (at, end) = (at + 1, end + 1);
-        }
-        part += 1;
+    let mut text = Text::new();
+    let mut rest: &[&str] = &parts;
+    while let [part, others @ ..] = rest {
+        text.push(part);
+        rest = others;
     }
-    match std::str::from_utf8(text.split_at(end).0) {
-        Ok(text) => panic!("{}", text),
-        // A long name was cut in the middle of a character.
-        Err(_) => panic!("{}", parts[0]),
+    text.panic()
+}
+
+/// The text of a panic that is put together in a `const`. What is too long is cut off.
+pub(super) struct Text {
+    bytes: [u8; 512],
+    end: usize,
+}
+
+impl Text {
+    pub(super) const fn new() -> Self {
+        Self {
+            bytes: [0; 512],
+            end: 0,
+        }
+    }
+
+    /// Appends the part, or as many of its characters as there is room for.
+    pub(super) const fn push(&mut self, part: &str) {
+        let mut len = part.len();
+        if len > self.bytes.len() - self.end {
+            len = self.bytes.len() - self.end;
+            while !part.is_char_boundary(len) {
+                len -= 1;
+            }
+        }
+        let mut at = 0;
+        while at < len {
+            self.bytes[self.end + at] = part.as_bytes()[at];
+            at += 1;
+        }
+        self.end += len;
+    }
+
+    #[track_caller]
+    pub(super) const fn panic(&self) -> ! {
+        match std::str::from_utf8(self.bytes.split_at(self.end).0) {
+            Ok(text) => panic!("{}", text),
+            Err(_) => unreachable!(),
+        }
     }
 }

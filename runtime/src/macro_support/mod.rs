@@ -10,6 +10,7 @@
 //! ```
 //!
 //! - [`ArgumentChecks`] checks the signature in a `const`, and creates the `Spec`.
+//! - [`ConstName`] is a name to listen to that is a constant, and its subscription.
 //! - [`arg`], [`param_arg`] and [`gap_arg`] extract arguments; [`outcome`], [`answer`] and [`send`]
 //!   convert what the function returned.
 //! - [`json`], [`text`], [`bytes`], [`coded`] and their `to_` counterparts decode and encode the
@@ -33,6 +34,10 @@
 
 mod argument_checks;
 pub mod collect;
+mod const_name;
+mod const_params;
+mod const_pieces;
+mod const_segments;
 mod const_str;
 mod namesakes;
 mod params;
@@ -56,6 +61,7 @@ pub use crate::push::Push;
 pub use crate::router::Mount;
 pub use crate::subscription::{Kind, Segment, Subscription};
 pub use argument_checks::ArgumentChecks;
+pub use const_name::ConstName;
 pub use namesakes::check_gap_state_arg;
 pub use params::{NamedParam, channel, param_arg, param_text, params};
 pub use payload::{

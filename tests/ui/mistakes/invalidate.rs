@@ -15,9 +15,7 @@ async fn a_wildcard_inside(_key: Invalidation<'_>) {}
 #[push_handler(invalidate = "user:}")]
 async fn a_brace(_key: Invalidation<'_>) {}
 
-const PREFIX: &str = "user:";
-
-#[push_handler(invalidate = PREFIX)]
+#[push_handler(invalidate = prefix())]
 async fn a_constant(_key: Invalidation<'_>) {}
 
 #[push_handler(invalidate = "user:")]

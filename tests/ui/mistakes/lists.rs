@@ -10,10 +10,8 @@ async fn on_none(text: &str) {
     println!("{text}");
 }
 
-const NAME: &str = "refunds";
-
-#[push_handler(channel = ["orders", NAME, "returns"])]
-async fn on_constant(text: &str) {
+#[push_handler(channel = ["orders", name(), "returns"])]
+async fn on_call(text: &str) {
     println!("{text}");
 }
 

@@ -1,7 +1,5 @@
 use redis_push::push_handler;
 
-const NAME: &str = "orders";
-
 #[push_handler("orders")]
 async fn on_bare(text: &str) {
     println!("{text}");
@@ -12,8 +10,8 @@ async fn on_missing(text: &str) {
     println!("{text}");
 }
 
-#[push_handler(channel = NAME)]
-async fn on_const(text: &str) {
+#[push_handler(channel = name())]
+async fn on_call(text: &str) {
     println!("{text}");
 }
 

@@ -82,7 +82,7 @@ fn to_payload(message: &Message) -> (TokenStream, TokenStream) {
 /// Returns the impl that names the channel of a value. A pattern names no channel.
 fn publishable(message: &Message) -> Option<TokenStream> {
     let first = message.args.listen.first()?;
-    if matches!(first.target, Target::Pattern) {
+    if first.key == "pattern" {
         return None;
     }
     let label = message.label();
@@ -111,7 +111,12 @@ fn publishable(message: &Message) -> Option<TokenStream> {
 /// Returns the function that names the channel with given params, if the channel has params.
 fn channel_for(message: &Message) -> Option<TokenStream> {
     let first = message.args.listen.first()?;
-    if !matches!(first.target, Target::Template(_)) {
+    let has_params = match first.target {
+        Target::Template(_) => true,
+        Target::Const(_) => !message.params().is_empty(),
+        _ => false,
+    };
+    if !has_params {
         return None;
     }
     let (name, vis) = (&message.original.ident, &message.original.vis);

@@ -33,14 +33,15 @@ mod model;
 mod validate;
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::{Data, Field};
 
 use self::model::Message;
 use super::fallback;
 use crate::attr::serde_names::{self, Case};
-use crate::attr::{Listen, serde};
+use crate::attr::{Listen, constants, serde};
 use crate::errors::Errors;
+use crate::spans::{ends, parenthesized};
 
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
@@ -60,6 +61,8 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
 
 fn impls(message: &Message) -> TokenStream {
     let krate = message.args.krate();
+    let constants = constants(&message.args.listen);
+    let checks = checks_of_constants(message);
     let push_message = push_message(message);
     let decode = decode::impls(message);
     let encode = encode::impls(message);
@@ -67,11 +70,37 @@ fn impls(message: &Message) -> TokenStream {
         #[allow(deprecated, nonstandard_style, single_use_lifetimes, type_alias_bounds)]
         const _: () = {
             use #krate::__private as __p;
+            #constants
+            #checks
             #push_message
             #decode
             #encode
         };
     }
+}
+
+/// Returns the constants that compare the params of constants with those that the attribute lists.
+fn checks_of_constants(message: &Message) -> TokenStream {
+    let params = message.params();
+    let checks = message.args.listen.iter().filter_map(|listen| {
+        let mut name = listen.const_name()?;
+        Some(match &message.args.listed_params {
+            Some(listed) => {
+                let (first, last) = ends(listed);
+                name.set_span(first);
+                let argument = parenthesized(quote!(&[#(#params),*]), last);
+                quote_spanned!(first=> #name.has_params #argument)
+            }
+            None => {
+                let (first, last) = ends(&listen.name);
+                name.set_span(first);
+                let written = format!("{} = {}", listen.key, listen.text());
+                let argument = parenthesized(quote!(#written), last);
+                quote_spanned!(first=> #name.has_no_params #argument)
+            }
+        })
+    });
+    quote!(#(const _: () = #checks;)*)
 }
 
 /// Returns the impl that describes the message.

@@ -43,9 +43,15 @@ impl Message {
         }
         args.assume_crate(errors);
         let container = Container::from_syn(&original.attrs);
+        let params = match &args.listed_params {
+            Some(listed) => listed.texts().collect(),
+            // The constant must have none.
+            None if args.has_constants() => Vec::new(),
+            None => args.params().into_iter().map(String::from).collect(),
+        };
         Self {
             original,
-            params: args.params().into_iter().map(String::from).collect(),
+            params,
             args,
             container,
         }

@@ -4,8 +4,8 @@ use syn::{Data, DeriveInput, Fields};
 
 use super::model::Message;
 use crate::attr::serde::validate_options;
-use crate::attr::{Codec, Listen};
-use crate::errors::{Errors, nearest};
+use crate::attr::{Codec, ListedParams, Listen};
+use crate::errors::Errors;
 
 impl Message {
     pub(super) fn validate(&self, errors: &mut Errors) {
@@ -69,29 +69,75 @@ impl Message {
         for listen in &self.args.listen {
             self.validate_params_of(listen, &known, errors);
         }
-        let common = self.args.params();
         for listen in &self.args.listen {
             let mut params = listen.params().into_iter();
             let is_field = |param: &str| known.iter().any(|field| field == param);
-            if let Some(param) = params.find(|param| !common.contains(param) && is_field(param)) {
-                errors.on(
-                    &listen.name,
+            if let Some(param) = params.find(|param| !self.is_param(param) && is_field(param)) {
+                let text = if self.args.has_constants() && self.args.listed_params.is_none() {
+                    format!(
+                        "a list with a constant has the same params in all channels, which the \
+                         attribute lists: add `params({param})`"
+                    )
+                } else {
                     format!(
                         "`{{{param}}}` is not in every channel of the list: the field could not be \
                          filled"
-                    ),
-                );
+                    )
+                };
+                errors.on(&listen.name, text);
             }
+        }
+        if let Some(listed) = &self.args.listed_params {
+            self.validate_listed(listed, &known, errors);
+        }
+    }
+
+    /// Checks the params of constants, as far as they can be compared without the constants.
+    fn validate_listed(&self, listed: &ListedParams, known: &[String], errors: &mut Errors) {
+        let ident = &self.original.ident;
+        if !self.args.has_constants() {
+            errors.on(
+                listed,
+                "`params(..)` is for a name that is a constant; remove it, because the derive \
+                 reads the params of a name in quotes",
+            );
+            return;
+        }
+        if self.without_named_fields().is_some() {
+            errors.on(
+                listed,
+                "params fill the fields of a struct with named fields",
+            );
+            return;
+        }
+        for (name, text) in listed.names.iter().zip(listed.texts()) {
+            if !known.contains(&text) {
+                errors.on(name, ListedParams::not_a_field(&text, known, ident));
+            }
+        }
+        let lacks = |listen: &&Listen| {
+            let params = listen.params();
+            !listen.is_constant() && !listed.texts().all(|text| params.contains(&&*text))
+        };
+        // A param of another name is reported already, if it has no field.
+        if let Some(listen) = self.args.listen.iter().find(lacks)
+            && errors.is_empty()
+        {
+            errors.on(&listen.name, "this channel lacks a param of `params(..)`");
+        }
+    }
+
+    /// Returns the kind of a type whose fields no param can fill.
+    fn without_named_fields(&self) -> Option<&'static str> {
+        match &self.original.data {
+            Data::Struct(data) if !matches!(data.fields, Fields::Unnamed(_)) => None,
+            Data::Struct(_) => Some("tuple struct"),
+            Data::Enum(_) | Data::Union(_) => Some("enum"),
         }
     }
 
     fn validate_params_of(&self, listen: &Listen, known: &[String], errors: &mut Errors) {
         let ident = &self.original.ident;
-        let without_named_fields = match &self.original.data {
-            Data::Struct(data) if !matches!(data.fields, Fields::Unnamed(_)) => None,
-            Data::Struct(_) => Some("tuple struct"),
-            Data::Enum(_) | Data::Union(_) => Some("enum"),
-        };
         for name in listen.literal_braces() {
             if known.contains(&name) {
                 errors.on(
@@ -104,7 +150,7 @@ impl Message {
             }
         }
         for param in listen.params() {
-            if let Some(kind) = without_named_fields {
+            if let Some(kind) = self.without_named_fields() {
                 errors.on(
                     &listen.name,
                     format!(
@@ -113,14 +159,7 @@ impl Message {
                     ),
                 );
             } else if !known.iter().any(|field| field == param) {
-                let hint = match nearest(param, known.iter().map(String::as_str)) {
-                    Some(near) => format!("; did you mean `{{{near}}}`?"),
-                    None => String::new(),
-                };
-                errors.on(
-                    &listen.name,
-                    format!("`{{{param}}}` has no field `{param}` in `{ident}`{hint}"),
-                );
+                errors.on(&listen.name, ListedParams::not_a_field(param, known, ident));
             }
         }
     }
