@@ -159,6 +159,49 @@ struct Quote<'a> {
     bid: f64,
 }
 
+macro_rules! by_macro {
+    ($handler:ident, $message:ident, $name:path, $param:ident, $text:expr) => {
+        #[derive(PushMessage)]
+        #[push(channel = $name, params($param), receive_only)]
+        struct $message {
+            $param: u8,
+        }
+
+        #[push_handler(channel = [$name, $text])]
+        async fn $handler(message: $message, State(seen): State<Seen>) {
+            seen.lock().unwrap().push(message.$param.to_string());
+        }
+    };
+}
+
+by_macro!(on_made, Made, Names::JOBS, id, "made.{id}");
+
+#[tokio::test]
+async fn a_macro_may_pass_a_constant() {
+    assert_eq!(Made::SUBSCRIPTIONS, [template(Names::JOBS)]);
+    assert_eq!(
+        route(on_made {}, template(Names::JOBS), "jobs.1").await,
+        ["1"]
+    );
+    assert_eq!(
+        route(on_made {}, template("made.{id}"), "made.2").await,
+        ["2"]
+    );
+}
+
+static QUEUE: &str = "queue";
+
+#[push_handler(channel = QUEUE)]
+async fn on_static(text: &str, State(seen): State<Seen>) {
+    seen.lock().unwrap().push(text.to_owned());
+}
+
+#[tokio::test]
+async fn a_static_is_as_good_as_a_constant() {
+    let by = Subscription::channel("queue");
+    assert_eq!(route(on_static {}, by, "queue").await, ["hot"]);
+}
+
 const ACME: &str = "quotes.ACME.2";
 
 #[push_handler(channel = ["ACME", ACME])]
