@@ -193,6 +193,7 @@ fn on_each_link(suite: Suite) -> Suite {
             a_shutdown_inside_a_handler_may_wait_for_another_one,
             one_name_may_have_views_and_the_same_message_twice,
             a_prefix_applies_to_every_name_of_a_router,
+            a_constant_is_subscribed_to_like_a_name_in_quotes,
             the_params_of_a_message_are_found_after_a_prefix,
             a_router_extracts_its_state_from_a_larger_one_once,
             a_split_router_uses_the_state_of_each_subscriber,

@@ -107,6 +107,50 @@ pub(crate) async fn a_prefix_applies_to_every_name_of_a_router(server: Server) {
     );
 }
 
+const TRADES: &str = "{{trades}}.{symbol}.{venue*}";
+const NOTICES: &str = "notices";
+
+#[derive(PushMessage)]
+#[push(channel = TRADES, params(symbol, venue), receive_only)]
+struct Trade<'a> {
+    symbol: &'a str,
+    venue: &'a str,
+    price: f64,
+}
+
+#[push_handler]
+async fn on_trade(trade: Trade<'_>, State(journal): State<Journal>) {
+    let Trade {
+        symbol,
+        venue,
+        price,
+    } = trade;
+    journal.note(format!("{symbol} {venue} {price}"));
+}
+
+#[push_handler(channel = ["news", NOTICES])]
+async fn on_notice(text: &str, name: ChannelName<'_>, State(journal): State<Journal>) {
+    journal.note(format!("{text} on {}", name.as_str()));
+}
+
+pub(crate) async fn a_constant_is_subscribed_to_like_a_name_in_quotes(server: Server) {
+    let (journal, mut journaled) = Journal::new();
+    let router = Router::new()
+        .handlers(handlers![on_trade, on_notice])
+        .prefix("eu:");
+    let subscriber = subscriber(server.url()).state(journal).handlers(router);
+    let handle = within("the start", subscriber.start()).await.unwrap();
+    server
+        .publish("eu:{trades}.ACME.a.b", r#"{"price": 1.5}"#)
+        .await;
+    assert_eq!(noted(&mut journaled).await, "ACME a.b 1.5");
+    for name in ["eu:news", "eu:notices"] {
+        server.publish(name, "hot").await;
+        assert_eq!(noted(&mut journaled).await, format!("hot on {name}"));
+    }
+    handle.shutdown(Duration::from_secs(5)).await;
+}
+
 pub(crate) async fn the_params_of_a_message_are_found_after_a_prefix(server: Server) {
     let (journal, mut journaled) = Journal::new();
     // These subscriptions have no template, so that of the message is used.
