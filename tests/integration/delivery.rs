@@ -81,6 +81,32 @@ pub(crate) async fn a_channel_that_only_the_glob_matches_is_unmatched_for_any_ha
     assert_eq!(counts.received, counts.accounted());
 }
 
+pub(crate) async fn the_first_channel_that_no_template_matches_is_logged_with_a_hint(
+    server: Server,
+) {
+    let template = Subscription::template("mails.{address}").unwrap();
+    // Tests run concurrently, so the name of the channel must be unique.
+    let channel = format!("mails.ann@example.{}", fastrand::u64(..));
+    let (mount, mut journal) = recorder("mails", template);
+    let handle = start(server.url(), [mount]).await;
+    journal.begins().await;
+    for _ in 0..100 {
+        server.publish(&channel, "secret").await;
+    }
+    eventually("the deliveries", async || {
+        handle.stats().handlers[0].unmatched == 100
+    })
+    .await;
+    let lines = tests::overheard::lines_with(&channel);
+    let line = lines.first().expect("a line in the log");
+    assert!(
+        line.contains("{name*}") && line.contains("mails.{address}"),
+        "{line}"
+    );
+    assert!(!line.contains("secret"), "{line}");
+    assert!(lines.len() < 50, "at a limited rate");
+}
+
 pub(crate) async fn one_handler_may_listen_to_several_names(server: Server) {
     let spec = Spec::new("several")
         .on(Subscription::channel("a"))

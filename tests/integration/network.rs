@@ -79,8 +79,8 @@ pub(crate) async fn a_gap_begins_before_the_first_loss_on_a_slow_line(server: Se
     }
 }
 
-/// A `PING` that is answered moves the beginning of a gap, so that gaps are no longer than they must
-/// be.
+/// Each answered `PING` moves the beginning of the next gap. Otherwise gaps would grow with the age of
+/// the connection.
 pub(crate) async fn a_gap_begins_at_the_last_ping_that_was_answered(server: Server) {
     let (mount, mut journal) = recorder("a", Subscription::channel("a"));
     let starting = subscriber(server.url())

@@ -176,3 +176,21 @@ pub(crate) async fn a_paused_required_handler_that_loses_messages_is_not_ready(s
     handle.resume("vital").unwrap();
     within("readiness", handle.ready()).await;
 }
+
+pub(crate) async fn a_reconnect_does_not_hide_the_lag_of_a_required_handler(server: Server) {
+    let spec = Spec::new("vital").on(Subscription::channel("a"));
+    let (mount, mut journal) = recorder_of(spec.buffer(10).required());
+    let handle = start(server.url(), [mount]).await;
+    journal.begins().await;
+    within("readiness", handle.ready()).await;
+    handle.pause("vital").unwrap();
+    server.kill_connections().await;
+    eventually("the reconnect", async || handle.stats().feed.reconnects > 0).await;
+    within("readiness", handle.ready()).await;
+    for _ in 0..100 {
+        server.publish("a", "1").await;
+    }
+    assert!(only_not_synced(&handle).await.only_lagged);
+    handle.resume("vital").unwrap();
+    within("readiness", handle.ready()).await;
+}

@@ -99,6 +99,15 @@ impl Confirmations {
         }
     }
 
+    /// Records that any name may have been off since then.
+    pub(super) fn doubt(&mut self, since: SystemTime) {
+        for state in &mut self.states {
+            if *state == NameState::Confirmed {
+                *state = NameState::Off(since);
+            }
+        }
+    }
+
     /// Returns whether every name is settled: confirmed, denied or ended.
     pub(super) fn are_settled(&self) -> bool {
         self.unsettled == 0

@@ -125,8 +125,10 @@ impl LatestQueue {
         };
         let (index, channel) = slot.key.split_at(INDEX);
         let subscription = u32::from_ne_bytes(index.try_into().expect("an index has four bytes"));
+        if batch.is_empty() {
+            batch.fence = slot.fence;
+        }
         let added = batch.append(subscription, channel, &slot.payload);
-        batch.fence = slot.fence;
         if let Some(opened) = opened {
             batch.opened = opened;
         }

@@ -183,8 +183,9 @@ impl Queue {
     /// Describes the next batch of a reader at `position`.
     pub(super) fn peek(&self, position: Position) -> Option<NextBatch> {
         let batch = self.batch(position.batch.max(self.base))?;
-        // Pushes of the batch itself may have been dropped, and those of a mailbox at any time.
-        let is_complete = self.oldest <= batch.first && !batch.is_empty() && !batch.is_cut;
+        // Pushes of the batch itself may have been dropped, and those of a mailbox at any time before
+        // they became a batch.
+        let is_complete = self.latest.is_none() && self.oldest <= batch.first && !batch.is_cut;
         Some(NextBatch {
             missed: self.missed(position),
             segment: batch.segment,
@@ -251,9 +252,10 @@ impl Queue {
         batch <= self.base
     }
 
-    /// Returns whether batch number `batch` is not in the queue any more. A reader may still have it.
-    pub(super) fn is_released(&self, batch: u64) -> bool {
-        batch < self.base
+    /// Returns whether the batch that begins with push `first` is not in the queue any more. A reader
+    /// may still have it.
+    pub(super) fn is_released(&self, first: u64) -> bool {
+        first < self.sealed.front().unwrap_or(&self.tail).first
     }
 
     /// Releases the batches that every reader has received: all before number `batch`.

@@ -18,6 +18,8 @@ pub(crate) struct Receiver {
     reader: usize,
     /// A delivered batch, which is given back at the next receive.
     done: Option<Arc<Batch>>,
+    /// The batches that workers may still use.
+    in_use: Vec<Arc<Batch>>,
 }
 
 impl Receiver {
@@ -26,6 +28,7 @@ impl Receiver {
             shared,
             reader,
             done: None,
+            in_use: Vec::new(),
         }
     }
 
@@ -33,12 +36,23 @@ impl Receiver {
     ///
     /// Cancel safe: if the future is dropped before it is ready, nothing is lost.
     pub(crate) async fn recv(&mut self) -> Option<Received> {
-        poll_fn(|cx| self.shared.poll(self.reader, &mut self.done, cx)).await
+        poll_fn(|cx| {
+            self.shared
+                .poll(self.reader, &mut self.done, &mut self.in_use, cx)
+        })
+        .await
     }
 
-    /// Returns how many pushes it has received, and the fence of the last one's batch.
+    /// Returns how many pushes it has received, and the fence of the oldest batch that is in use.
     pub(crate) fn position(&self) -> (u64, SystemTime) {
-        self.shared.position(self.reader)
+        let (received, fence) = self.shared.position(self.reader);
+        let fences = self.in_use.iter().map(|batch| batch.fence);
+        (received, fences.fold(fence, SystemTime::min))
+    }
+
+    /// Keeps a batch in the account until nobody else has it: workers still deliver its pushes.
+    pub(crate) fn in_use(&mut self, batch: Arc<Batch>) {
+        self.in_use.push(batch);
     }
 
     /// Gives back a batch that has been delivered, so that its memory is reused.
@@ -101,6 +115,7 @@ impl Shared {
             fence: clock::wall(),
             waker: None,
             in_hand: None,
+            in_use: Vec::new(),
             left: None,
         });
         Receiver::new(Arc::clone(self), state.readers.len() - 1)
@@ -110,9 +125,15 @@ impl Shared {
         &self,
         reader: usize,
         done: &mut Option<Arc<Batch>>,
+        in_use: &mut Vec<Arc<Batch>>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Received>> {
         let mut state = self.lock();
+        if !in_use.is_empty() {
+            in_use.retain(|batch| Arc::strong_count(batch) > 1);
+            let account = in_use.iter().map(|batch| (batch.first, batch.memory()));
+            state.readers[reader].in_use = account.collect();
+        }
         if let Some(batch) = done.take() {
             state.queue.recycle(batch);
         }
@@ -157,6 +178,7 @@ impl Shared {
         state.readers[reader].left = Some(backlog);
         state.readers[reader].waker = None;
         state.readers[reader].in_hand = None;
+        state.readers[reader].in_use = Vec::new();
         state.release();
         let link = state.note_progress();
         drop(state);

@@ -121,6 +121,12 @@ impl Shared {
         self.lock().empty();
     }
 
+    /// Records that a generation has begun whose gap begins `since` then. Names that it does not
+    /// confirm have been off since then, although other names of the connection were live.
+    pub(crate) fn enter(&self, generation: u64, since: SystemTime) {
+        self.lock().confirmations.enter(generation, since);
+    }
+
     /// Records that the server has confirmed the subscription at `index`. The first confirmation of
     /// a generation begins a segment after the gap `before`.
     pub(crate) fn confirm(
@@ -168,8 +174,15 @@ impl Shared {
         state.wake_if_settled(wakers);
     }
 
-    /// Begins a segment after a gap on a connection that stays up, such as a lag of an attached
-    /// channel.
+    /// Begins a segment after a gap in which the end of a subscription may have been lost as well. So
+    /// another gap follows when a name is confirmed again.
+    pub(crate) fn interrupt_names(&self, before: GapStart, wakers: &mut Vec<Waker>) {
+        self.lock().confirmations.doubt(before.since);
+        self.interrupt(before, wakers);
+    }
+
+    /// Begins a segment after a gap on a connection that stays up, such as a payload that was too
+    /// large.
     pub(crate) fn interrupt(&self, before: GapStart, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
         if state.segments.current() > 0 {

@@ -94,8 +94,10 @@ pub(super) struct Reader {
     /// published later.
     pub(super) fence: SystemTime,
     pub(super) waker: Option<Waker>,
-    /// The number and the memory of the batch that it has received and not given back.
+    /// The first push and the memory of the batch that it has received and not given back.
     pub(super) in_hand: Option<(u64, usize)>,
+    /// The same of the batches before it that its workers still use.
+    pub(super) in_use: Vec<(u64, usize)>,
     /// Its backlog when the receiver was dropped. Such a reader keeps nothing in the channel.
     pub(super) left: Option<Backlog>,
 }
@@ -191,7 +193,7 @@ impl ChannelState {
         let known_missed = reader.missed;
         if let Some((batch, _)) = &batch {
             reader.fence = batch.fence;
-            reader.in_hand = Some((position.batch - 1, batch.memory()));
+            reader.in_hand = Some((batch.first, batch.memory()));
         }
         // Only a reader at the oldest batch, or one that enters a segment, can release anything.
         if was_last || previous != segment {
@@ -211,9 +213,12 @@ impl ChannelState {
 
     /// Returns how much memory the pushes hold. A batch that several readers have counts once.
     pub(super) fn held(&self) -> Held {
-        let in_hand = self.readers.iter().filter_map(|reader| reader.in_hand);
+        let in_hand = self.readers.iter().flat_map(|reader| {
+            let in_use = reader.in_use.iter().copied();
+            in_use.chain(reader.in_hand)
+        });
         let mut in_hand: Vec<_> = in_hand
-            .filter(|(batch, _)| self.queue.is_released(*batch))
+            .filter(|(first, _)| self.queue.is_released(*first))
             .collect();
         in_hand.sort_unstable();
         in_hand.dedup();

@@ -61,7 +61,7 @@ impl Awaited {
     pub(crate) fn passes(&self, push: &Incoming<'_>) -> bool {
         match *push {
             Incoming::Subscribed { kind, name } => self.take(&Confirmation::subscribed(kind, name)),
-            Incoming::Unsubscribed { kind, name } => {
+            Incoming::Unsubscribed { kind, name, .. } => {
                 self.take(&Confirmation::unsubscribed(kind, name))
             }
             _ => true,
@@ -91,6 +91,7 @@ mod tests {
         let ended = |name| Incoming::Unsubscribed {
             kind: Kind::Shard,
             name,
+            left: None,
         };
         assert!(!awaited.passes(&ended(b"a")));
         awaited.add(Confirmation::unsubscribed(Kind::Shard, "a"));

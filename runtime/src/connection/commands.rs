@@ -26,6 +26,8 @@ pub(crate) struct Connection {
     pub(super) awaited: Option<Awaited>,
     /// When the last `PING` was sent.
     last_ping: Option<SystemTime>,
+    /// The same in all clones.
+    identity: Arc<()>,
 }
 
 impl Connection {
@@ -40,7 +42,12 @@ impl Connection {
     /// Returns an error if the connection is lost.
     pub(crate) async fn attached(manager: ConnectionManager) -> Result<Self, Error> {
         let mut connection = Self::own(manager);
-        connection.attached_as = Some(connection.client_id().await?);
+        connection.attached_as = connection.client_id().await?;
+        if connection.attached_as.is_none() {
+            return Err(Error::connection(
+                "the server does not answer `CLIENT ID` at present",
+            ));
+        }
         Ok(connection)
     }
 
@@ -60,6 +67,7 @@ impl Connection {
             attached_as: None,
             awaited: None,
             last_ping: None,
+            identity: Arc::default(),
         }
     }
 
@@ -103,15 +111,12 @@ impl Connection {
         }
     }
 
-    /// Whether both are the same connection. For managers this is not known, and does not matter.
+    /// Whether one is a clone of the other.
     pub(super) fn is(&self, other: &Self) -> bool {
-        match (&self.commands, &other.commands) {
-            (Commands::Driven(_, one), Commands::Driven(_, other)) => Arc::ptr_eq(one, other),
-            _ => true,
-        }
+        Arc::ptr_eq(&self.identity, &other.identity)
     }
 
-    /// Whether the connection is the user's, who may use the same names.
+    /// Returns whether the connection belongs to the user. The user may subscribe to the same names.
     pub(crate) fn is_shared(&self) -> bool {
         self.attached_as.is_some()
     }
@@ -152,7 +157,7 @@ impl Connection {
         }
         let fences = fenced
             .iter()
-            .map(|(prefix, _)| unsubscribe_channel(TrackingFence::On.name(prefix)));
+            .map(|(prefix, _)| unsubscribe_name(Kind::Channel, TrackingFence::On.name(prefix)));
         let answers = self.each(fences).await?;
         for ((_, reply), answer) in fenced.into_iter().zip(answers) {
             *reply = match answer {
@@ -189,26 +194,32 @@ impl Connection {
     /// Waits for any answer to a `PING` that is sent at `now`: an error reply is an answer too.
     ///
     /// Where pushes wait in a queue, a [`PingFence`] is sent too. Its confirmation follows the pushes
-    /// that the server has sent before.
+    /// that the server has sent before, and contains how many channels and patterns the connection is
+    /// subscribed to. A connection `with_shards` gets a fence for the number of sharded channels too.
     ///
     /// # Errors
     ///
     /// Returns an error if the connection is lost, or its replies are out of step.
-    pub(crate) async fn ping(&mut self, now: SystemTime) -> Result<Pong, Error> {
+    pub(crate) async fn ping(&mut self, now: SystemTime, with_shards: bool) -> Result<Pong, Error> {
         let previous = self.last_ping.replace(now);
         if self.keeps_order() {
             let replies = self.exchange(Vec::new()).await?;
             let complete_until = replies.are_proven.then_some(now);
             return Ok(Pong { complete_until });
         }
-        let fence = unsubscribe_channel(PingFence(now).name());
-        let Replies { values, are_proven } = self.exchange(vec![fence]).await?;
-        match &values[..] {
+        let name = PingFence(now).name();
+        // The one that moves the fence comes last.
+        let shards = with_shards.then(|| unsubscribe_name(Kind::Shard, name.clone()));
+        let fences = shards
+            .into_iter()
+            .chain([unsubscribe_name(Kind::Channel, name)]);
+        let Replies { values, are_proven } = self.exchange(fences.collect()).await?;
+        match values.last() {
             // The user may not unsubscribe. The queue is hardly longer than a ping interval.
-            [Value::ServerError(_)] => Ok(Pong {
+            Some(Value::ServerError(_)) => Ok(Pong {
                 complete_until: previous.filter(|_| are_proven),
             }),
-            [Value::Push { .. }] => Ok(Pong {
+            Some(Value::Push { .. }) => Ok(Pong {
                 complete_until: None,
             }),
             _ => Err(Error::connection(
@@ -241,18 +252,26 @@ impl Connection {
         })
     }
 
-    /// Returns a setting of the server; `None` if the user may not read it.
+    /// Returns a setting of the server.
     ///
     /// # Errors
     ///
     /// Returns an error if the connection is lost.
-    pub(crate) async fn setting(&mut self, name: &str) -> Result<Option<String>, Error> {
+    pub(crate) async fn setting(&mut self, name: &str) -> Result<Setting, Error> {
         let mut command = redis::cmd("CONFIG");
         command.arg("GET").arg(name);
         let replies = self.exchange(vec![Request::new(command)]).await?;
-        let reply = replies.values.into_iter().next().unwrap_or(Value::Nil);
-        let pairs = redis::from_redis_value::<HashMap<String, String>>(reply);
-        Ok(pairs.ok().and_then(|mut pairs| pairs.remove(name)))
+        Ok(match replies.values.into_iter().next() {
+            Some(Value::ServerError(error)) if is_passing(error.code()) => {
+                Setting::NotNow(error.code().to_owned())
+            }
+            Some(reply @ (Value::Map(_) | Value::Array(_))) => {
+                let pairs = redis::from_redis_value::<HashMap<String, String>>(reply);
+                let value = pairs.ok().and_then(|mut pairs| pairs.remove(name));
+                value.map_or(Setting::Unreadable, Setting::Is)
+            }
+            _ => Setting::Unreadable,
+        })
     }
 
     /// Changes a setting of the server. Returns why the server has refused that.
@@ -346,27 +365,41 @@ impl Connection {
         let Some(id) = self.attached_as else {
             return Ok(());
         };
-        if self.client_id().await? == id {
-            Ok(())
-        } else {
-            let text = "the attached manager has replaced its connection";
-            Err(Error::connection(text))
+        match self.client_id().await? {
+            Some(now) if now != id => {
+                let text = "the attached manager has replaced its connection";
+                Err(Error::connection(text))
+            }
+            // Otherwise the next attempt finds it out.
+            Some(_) | None => Ok(()),
         }
     }
 
-    /// Returns the server's number of the connection.
-    async fn client_id(&mut self) -> Result<i64, Error> {
+    /// Returns the server's number of the connection; `None` if the server does not tell it in its
+    /// present state.
+    async fn client_id(&mut self) -> Result<Option<i64>, Error> {
         let mut command = redis::cmd("CLIENT");
         command.arg("ID");
         let replies = self.exchange(vec![Request::new(command)]).await?;
         match replies.values.into_iter().next() {
-            Some(Value::Int(id)) => Ok(id),
+            Some(Value::Int(id)) => Ok(Some(id)),
+            Some(Value::ServerError(error)) if is_passing(error.code()) => Ok(None),
             Some(Value::ServerError(error)) => Err(lost(&error.into())),
             _ => Err(Error::connection(
                 "the server did not answer `CLIENT ID` with a number",
             )),
         }
     }
+}
+
+/// A setting of the server.
+#[derive(Debug)]
+pub(crate) enum Setting {
+    Is(String),
+    /// The user may not read it, or the server does not know it.
+    Unreadable,
+    /// The server does not tell it in its present state, which has this code.
+    NotNow(String),
 }
 
 /// The answer to a `PING`.
@@ -409,24 +442,22 @@ fn subscribe(subscription: &Subscription) -> Request {
 /// Returns the command whose confirmation proves that a subscription has ended.
 fn unsubscribe(subscription: &Subscription) -> Request {
     let name = subscription.name();
-    let kind = subscription.kind();
+    match subscription.kind() {
+        Kind::Invalidation => unsubscribe_name(Kind::Channel, TrackingFence::Off.name(name)),
+        kind => unsubscribe_name(kind, name.as_bytes().to_vec()),
+    }
+}
+
+fn unsubscribe_name(kind: Kind, name: Vec<u8>) -> Request {
     let command = match kind {
         Kind::Channel => "UNSUBSCRIBE",
         Kind::Pattern => "PUNSUBSCRIBE",
         Kind::Shard => "SUNSUBSCRIBE",
-        Kind::Invalidation => return unsubscribe_channel(TrackingFence::Off.name(name)),
-        Kind::Connection => unreachable!("connection events are not subscribed on the server"),
+        Kind::Invalidation | Kind::Connection => unreachable!("not a name on the server"),
     };
     Request {
-        command: named(command, name.as_bytes()),
+        command: named(command, &name),
         confirmed_by: Some(Confirmation::unsubscribed(kind, name)),
-    }
-}
-
-fn unsubscribe_channel(name: Vec<u8>) -> Request {
-    Request {
-        command: named("UNSUBSCRIBE", &name),
-        confirmed_by: Some(Confirmation::unsubscribed(Kind::Channel, name)),
     }
 }
 

@@ -105,12 +105,13 @@ fn proves(pong: &Value, nonce: &str) -> Result<bool, Error> {
         Value::Array(values) => values.iter().any(is_nonce),
         Value::ServerError(error) => {
             let details = error.details().unwrap_or_default();
-            // The server repeats the name of a command that it does not know, or does not allow.
-            let names_ping = details.to_ascii_lowercase().contains("'ping'");
-            if !names_ping && is_passing(error.code()) {
+            if is_passing(error.code()) {
                 return Ok(false);
             }
-            names_ping
+            // The server repeats the name of a command that it does not know, or does not allow. And
+            // while it cannot write its data to the disk, it refuses `PING` and commands that write:
+            // none of the others that are sent here.
+            error.code() == "MISCONF" || details.to_ascii_lowercase().contains("'ping'")
         }
         value => is_nonce(value),
     };
@@ -127,15 +128,7 @@ fn proves(pong: &Value, nonce: &str) -> Result<bool, Error> {
 /// Returns whether an error reply describes a state of the server that passes: the same command may
 /// succeed later.
 pub(super) fn is_passing(code: &str) -> bool {
-    const PASSING: [&str; 6] = [
-        "BUSY",
-        "LOADING",
-        "MASTERDOWN",
-        "TRYAGAIN",
-        "CLUSTERDOWN",
-        // `PING` is answered so while the server cannot write its data to the disk.
-        "MISCONF",
-    ];
+    const PASSING: [&str; 5] = ["BUSY", "LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN"];
     PASSING.contains(&code)
 }
 
@@ -163,6 +156,10 @@ mod tests {
                 Some(true),
             ),
             (error("BUSY Redis is busy running a script."), Some(false)),
+            (
+                error("MISCONF Errors writing to the AOF file: No space left on device"),
+                Some(true),
+            ),
             (
                 error("LOADING Redis is loading the dataset in memory"),
                 Some(false),

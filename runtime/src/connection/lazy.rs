@@ -33,7 +33,7 @@ pub(crate) struct LazyConnection {
 struct LazyState {
     current: Option<Current>,
     attempt: Option<Attempt>,
-    /// The time before which there is no other attempt, after one that has failed.
+    /// When the next attempt may begin, after one that has failed.
     pause_until: Option<Instant>,
     backoff: Backoff,
 }

@@ -65,7 +65,7 @@ pub(crate) mod tls;
 mod tracking;
 
 pub(crate) use awaited::Awaited;
-pub(crate) use commands::{Connection, Reply};
+pub(crate) use commands::{Connection, Reply, Setting};
 pub use credentials::Credentials;
 pub use endpoint::Endpoint;
 pub(crate) use lazy::{CommandError, LazyConnection, ServerError};

@@ -49,6 +49,7 @@ impl HandlerContext {
             1 => 0,
             count => count,
         };
+        let is_kept = spec.has_to_be_synced();
         let reports = ReportLimits::new(&spec);
         let unmatched = RateLimit::new(spec.name.clone(), UNMATCHED);
         let lags = RateLimit::new(spec.name.clone(), "messages may be missing");
@@ -58,7 +59,7 @@ impl HandlerContext {
             workers: (0..worker_tasks).map(|_| Counters::default()).collect(),
             worker_tasks: Mutex::default(),
             gate: PauseGate::default(),
-            sync: SyncState::new(synced),
+            sync: SyncState::new(is_kept.then_some(synced)),
             failures,
             reports,
             lags,

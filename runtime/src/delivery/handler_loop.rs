@@ -55,7 +55,11 @@ async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
                 executor.deliver(&batch, index).await;
                 tokio::task::consume_budget().await;
             }
-            loop_state.receiver.done(batch);
+            if executor.context().workers.is_empty() {
+                loop_state.receiver.done(batch);
+            } else {
+                loop_state.receiver.in_use(batch);
+            }
         }
     }
     // Also after a pause that a shutdown has ended: its deadline is for what is under way.

@@ -15,21 +15,21 @@ pub(crate) struct SyncState {
     has_restarted: AtomicBool,
     /// Why the gap handler last failed, until it succeeds.
     problem: Mutex<Option<String>>,
-    /// Notified of every change. Shared by the handlers of a subscriber.
-    changed: Arc<Notify>,
+    /// Notified of every change, if the health depends on it. Shared by the handlers of a subscriber.
+    changed: Option<Arc<Notify>>,
 }
 
 /// What a handler has not handled yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unhandled {
-    /// Messages may have been lost on the connection, or in a restart of the loop.
-    Gap,
-    /// The buffer has dropped messages, and nothing else is missing.
-    Lag,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unhandled {
+    /// Whether messages may have been lost on the connection, or in a restart of the loop.
+    pub(crate) gap: bool,
+    /// Whether the buffer has dropped messages.
+    pub(crate) lag: bool,
 }
 
 impl SyncState {
-    pub(crate) fn new(changed: Arc<Notify>) -> Self {
+    pub(crate) fn new(changed: Option<Arc<Notify>>) -> Self {
         Self {
             changed,
             ..Self::default()
@@ -41,7 +41,7 @@ impl SyncState {
         self.missed.store(known.missed, Release);
         self.segment.store(known.segment, Release);
         self.has_restarted.store(false, Release);
-        self.changed.notify_one();
+        self.notify();
     }
 
     pub(crate) fn restarted(&self) {
@@ -50,7 +50,13 @@ impl SyncState {
 
     pub(crate) fn failed(&self, problem: String) {
         *self.problem.lock() = Some(problem);
-        self.changed.notify_one();
+        self.notify();
+    }
+
+    fn notify(&self) {
+        if let Some(changed) = &self.changed {
+            changed.notify_one();
+        }
     }
 
     pub(crate) fn succeeded(&self) {
@@ -63,11 +69,11 @@ impl SyncState {
     }
 
     /// Returns what is not handled of these losses.
-    pub(crate) fn unhandled(&self, losses: Known) -> Option<Unhandled> {
-        if self.segment.load(Acquire) != losses.segment || self.has_restarted.load(Acquire) {
-            Some(Unhandled::Gap)
-        } else {
-            (self.missed.load(Acquire) < losses.missed).then_some(Unhandled::Lag)
+    pub(crate) fn unhandled(&self, losses: Known) -> Unhandled {
+        let is_reported = self.segment.load(Acquire) == losses.segment;
+        Unhandled {
+            gap: !is_reported || self.has_restarted.load(Acquire),
+            lag: self.missed.load(Acquire) < losses.missed,
         }
     }
 }

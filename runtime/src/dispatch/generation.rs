@@ -26,6 +26,11 @@ impl Dispatcher {
         state.routes.reset_states();
         // A generation without a confirmation was never live: the gap before it goes on.
         if std::mem::take(&mut state.live) {
+            // A channel without a confirmation in this generation has lost more: its gap begins with
+            // the gap before this generation.
+            for shared in state.routes.broadcasts() {
+                shared.enter(state.generation, state.before.since);
+            }
             state.before = GapStart {
                 cause: GapCause::ConnectionLost,
                 missed,
@@ -77,7 +82,7 @@ impl Dispatcher {
             routes, wakeups, ..
         } = &mut *state;
         for shared in routes.broadcasts() {
-            shared.interrupt(before, &mut wakeups.wakers);
+            shared.interrupt_names(before, &mut wakeups.wakers);
         }
         self.wake(state);
         self.notify_changed();

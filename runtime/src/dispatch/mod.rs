@@ -226,5 +226,5 @@ impl Dispatcher {
     }
 }
 
-#[cfg(all(test, shuttle))]
+#[cfg(test)]
 mod tests;

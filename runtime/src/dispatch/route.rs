@@ -86,10 +86,15 @@ impl DispatchGuard<'_> {
             state.counts.stale += 1;
             return;
         }
-        if let Incoming::Unsubscribed { name, .. } = *push
-            && let Some(PingFence(sent)) = PingFence::of(name)
+        if let Incoming::Unsubscribed { kind, name, left } = *push
+            && let Some(fence) = PingFence::of(name)
         {
-            return state.routes.fence().set(sent);
+            if state.pass_fence(fence, kind, left) {
+                return;
+            }
+            // The subscriptions have ended without a push about it, so the connection is as good as
+            // lost, and the gap begins at the last fence.
+            return self.push(&Incoming::Disconnected);
         }
         state.counts.pushes += 1;
         state.copy_to_raw(push);
@@ -107,7 +112,7 @@ impl DispatchGuard<'_> {
                 state.confirm(kind, name);
                 self.has_changed = true;
             }
-            Incoming::Unsubscribed { kind, name } => {
+            Incoming::Unsubscribed { kind, name, .. } => {
                 state.unsubscribed(kind, name);
                 self.has_changed = true;
             }

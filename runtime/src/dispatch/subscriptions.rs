@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::table::SubscriptionState;
 use super::{DispatchState, Dispatcher};
-use crate::subscription::{Kind, Subscription, TrackingFence};
+use crate::subscription::{Kind, PingFence, Subscription, TrackingFence};
 use crate::util::clock;
 
 impl Dispatcher {
@@ -35,6 +35,20 @@ impl Dispatcher {
         self.wake(state);
         self.notify_changed();
         is_new
+    }
+
+    /// Records that the server does not execute the command for a subscription at present. Handlers do
+    /// not wait for it: when it is confirmed later, they receive another gap.
+    pub(crate) fn postpone(&self, subscription: &Subscription) {
+        let mut state = self.lock();
+        let (kind, name) = subscription.key();
+        if let Some(route) = state.routes.get(kind, name)
+            && route.state.needs_subscribing()
+        {
+            let pending = route.state.clone();
+            state.turn_off((kind, name), pending);
+            self.wake(state);
+        }
     }
 
     /// Records that a subscription has ended without a push about it.
@@ -102,6 +116,24 @@ impl DispatchState {
         if let Some(asked) = asked {
             self.routes.fence().set(asked);
         }
+    }
+
+    /// Moves the fence, unless the connection has fewer subscriptions `left` than are confirmed: the
+    /// owner of an attached connection has sent `RESET`. Returns whether it has not.
+    pub(super) fn pass_fence(
+        &mut self,
+        PingFence(sent): PingFence,
+        kind: Kind,
+        left: Option<u64>,
+    ) -> bool {
+        let is_shard = kind == Kind::Shard;
+        if left.is_some_and(|left| left < self.routes.confirmed(is_shard)) {
+            return false;
+        }
+        if !is_shard {
+            self.routes.fence().set(sent);
+        }
+        true
     }
 
     /// Records the end of a subscription, or the confirmation of tracking that it stands for.

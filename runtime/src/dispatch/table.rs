@@ -156,6 +156,19 @@ impl RoutingTable {
         wanted
     }
 
+    /// Returns how many sharded channels are confirmed, or how many channels and patterns.
+    pub(crate) fn confirmed(&self, are_shards: bool) -> u64 {
+        let counts = |route: &&Route| {
+            let is_counted = match route.subscription.kind() {
+                Kind::Shard => are_shards,
+                Kind::Channel | Kind::Pattern => !are_shards,
+                Kind::Invalidation | Kind::Connection => false,
+            };
+            is_counted && route.state.is_confirmed()
+        };
+        self.routes.iter().filter(counts).count() as u64
+    }
+
     /// Returns whether there is no subscription on the server. Connection handlers do not have one.
     pub(crate) fn is_empty(&self) -> bool {
         self.routes.is_empty()

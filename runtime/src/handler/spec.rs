@@ -140,6 +140,11 @@ impl Spec {
         self
     }
 
+    /// Returns whether the health depends on whether the handler is synced.
+    pub(crate) fn has_to_be_synced(&self) -> bool {
+        self.on_gap.is_some() || self.required
+    }
+
     /// Returns the name and the place of the handler, for errors.
     pub(crate) fn label(&self) -> String {
         match self.place {

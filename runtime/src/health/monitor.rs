@@ -183,15 +183,15 @@ impl HealthMonitor {
         let each = contexts.iter().zip(meters);
         each.filter_map(|(context, meter)| {
             let spec = &context.spec;
-            if spec.on_gap.is_none() && !spec.required {
+            if !spec.has_to_be_synced() {
                 return None;
             }
-            let unhandled = context.sync.unhandled(meter.losses())?;
-            let only_lagged = unhandled == Unhandled::Lag;
+            let Unhandled { gap, lag } = context.sync.unhandled(meter.losses());
             // Without a gap handler, a lost connection has no consequence for the handler.
-            (spec.on_gap.is_some() || only_lagged).then(|| NotSynced {
+            let gap = gap && spec.on_gap.is_some();
+            (gap || lag).then(|| NotSynced {
                 handler: spec.name.to_string(),
-                only_lagged,
+                only_lagged: !gap,
                 required: spec.required,
                 error: context.sync.problem(),
             })

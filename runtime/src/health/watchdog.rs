@@ -2,6 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering::Acquire, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use tokio::time::{sleep, sleep_until};
+
 use super::monitor::HealthMonitor;
 use crate::delivery::{Counters, HandlerContext, add};
 use crate::util::clock;
@@ -120,6 +122,9 @@ impl HandlerContext {
     }
 }
 
+/// The shortest time between two looks at the same handlers because gaps are handled.
+const CROWDED: Duration = Duration::from_millis(10);
+
 impl HealthMonitor {
     /// Looks for stalled handlers and publishes the health: at intervals, whenever a task goes down or
     /// runs again, whenever the status of the session changes, and whenever a gap is handled.
@@ -128,15 +133,17 @@ impl HealthMonitor {
         let mut status = self.sources.status.clone();
         let mut tasks = self.sources.tasks.changed();
         loop {
+            let looked = clock::now();
             self.last_seen.touch();
             let stalled = watch.look(&self.sources.contexts, clock::monotonic());
             *self.stalls.lock() = stalled;
             self.publish();
             tokio::select! {
-                () = tokio::time::sleep(watch.pause) => {}
+                () = sleep(watch.pause) => {}
                 Ok(()) = status.changed() => {}
                 _ = tasks.changed() => {}
-                () = self.sources.synced.notified() => {}
+                // A handler under load has a lag with each batch.
+                () = self.sources.synced.notified() => sleep_until(looked + CROWDED).await,
             }
         }
     }

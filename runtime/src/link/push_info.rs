@@ -67,11 +67,12 @@ fn subscribed(kind: Kind, data: &[Value]) -> Option<Incoming<'_>> {
 }
 
 fn unsubscribed(kind: Kind, data: &[Value]) -> Option<Incoming<'_>> {
-    let [name, Value::Int(_)] = data else {
+    let [name, Value::Int(left)] = data else {
         return None;
     };
     Some(Incoming::Unsubscribed {
         kind,
+        left: u64::try_from(*left).ok(),
         // The reply to an unsubscribe from everything has no name if nothing was subscribed.
         name: match name {
             Value::Nil => &[],

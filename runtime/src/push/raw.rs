@@ -120,6 +120,9 @@ pub(crate) enum Incoming<'a> {
     Unsubscribed {
         kind: Kind,
         name: &'a [u8],
+        /// How many subscriptions of its kind the connection has left, if the link reads that.
+        /// Patterns count as channels.
+        left: Option<u64>,
     },
     Invalidated(Option<Vec<&'a [u8]>>),
     Disconnected,
@@ -151,7 +154,7 @@ impl Incoming<'_> {
                 kind,
                 name: copy(name),
             },
-            Self::Unsubscribed { kind, name } => RawPush::Unsubscribed {
+            Self::Unsubscribed { kind, name, .. } => RawPush::Unsubscribed {
                 kind,
                 name: copy(name),
             },

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{REPLY_TIMEOUT, Session};
-use crate::connection::Connection;
+use crate::connection::{Connection, Setting};
+use crate::dispatch::SubscriptionState;
 use crate::error::Error;
 use crate::subscription::{Kind, Subscription};
 use crate::util::clock;
@@ -29,7 +30,8 @@ impl Session {
                 return error;
             }
             let sent = clock::monotonic();
-            let pinging = connection.ping(clock::wall());
+            let with_shards = connection.is_shared() && self.has_confirmed_shards();
+            let pinging = connection.ping(clock::wall(), with_shards);
             match self.unless_silent(ping_timeout, pinging).await {
                 Some(Ok(pong)) => {
                     self.heartbeat.answered(clock::monotonic() - sent);
@@ -45,6 +47,13 @@ impl Session {
                 }
             }
         }
+    }
+
+    fn has_confirmed_shards(&self) -> bool {
+        let confirmed = self
+            .dispatcher
+            .subscriptions(SubscriptionState::is_confirmed);
+        confirmed.iter().any(|one| one.kind() == Kind::Shard)
     }
 
     /// Returns the interval between pings: that of the settings, or a shorter one if the server would
@@ -64,9 +73,13 @@ impl Session {
             // The first `PING` finds out what is wrong.
             return Ok(interval);
         };
-        Ok(match answer?.and_then(|seconds| seconds.parse().ok()) {
-            None | Some(0) => interval,
-            Some(seconds) => interval.min(Duration::from_secs(seconds) / 3),
+        let seconds = match answer? {
+            Setting::Is(seconds) => seconds.parse().unwrap_or(0),
+            Setting::Unreadable | Setting::NotNow(_) => 0,
+        };
+        Ok(match seconds {
+            0 => interval,
+            seconds => interval.min(Duration::from_secs(seconds) / 3),
         })
     }
 
@@ -105,7 +118,12 @@ struct Silence {
     heard: Instant,
     /// When this was last checked.
     checked: Instant,
+    /// Whether a late check has begun the silence again. Only one in a row may.
+    is_granted: bool,
 }
+
+/// A check that is this late shows that the process stood still, rather than that it is busy.
+const LATE: Duration = Duration::from_millis(50);
 
 impl Silence {
     fn begin(limit: Duration, now: Instant) -> Self {
@@ -113,6 +131,7 @@ impl Silence {
             limit,
             heard: now,
             checked: now,
+            is_granted: false,
         }
     }
 
@@ -128,8 +147,10 @@ impl Silence {
         self.checked = now;
         // If the check is late, this process stood still, and not the server. What has arrived in the
         // meantime waits in the socket, and is read in the next moments.
-        if has_arrived || late >= self.limit / 2 {
+        let stood_still = late >= LATE.max(self.limit / 2) && !self.is_granted;
+        if has_arrived || stood_still {
             self.heard = now;
+            self.is_granted = stood_still;
         }
         now - self.heard >= self.limit
     }
@@ -162,6 +183,27 @@ mod tests {
             now += silence.next_check();
             assert!(!silence.is_over_limit(now, true));
         }
+    }
+
+    #[test]
+    fn a_process_that_keeps_standing_still_gets_one_more_timeout() {
+        for limit in [Duration::from_millis(1), LIMIT] {
+            let mut now = clock::now();
+            let mut silence = Silence::begin(limit, now);
+            let late = [10 * limit, LATE].into_iter().max().unwrap();
+            now += silence.next_check() + late;
+            assert!(!silence.is_over_limit(now, false));
+            now += silence.next_check() + late;
+            assert!(silence.is_over_limit(now, false));
+        }
+    }
+
+    #[test]
+    fn a_timeout_that_is_shorter_than_a_tick_of_the_timer_ends() {
+        let mut now = clock::now();
+        let mut silence = Silence::begin(Duration::from_millis(1), now);
+        now += Duration::from_millis(1);
+        assert!(silence.is_over_limit(now, false));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{REPLY_TIMEOUT, Session};
-use crate::connection::Connection;
+use crate::connection::{Connection, Setting};
 use crate::error::Error;
 use crate::subscription::{KeyEventFlags, Subscription};
 
@@ -16,25 +16,37 @@ const SETTING: &str = "notify-keyspace-events";
 impl Session {
     /// Removes the subscriptions to key events that the server does not publish, and records them as
     /// denied. With `configure_keyspace_events` the server's setting is changed instead.
+    ///
+    /// If the setting is not known yet, removes all of them, and returns why: they are requested later.
     pub(super) async fn check_key_events(
         &self,
         connection: &mut Connection,
         wanted: &mut Vec<Subscription>,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<String>, Error> {
         if wanted.iter().all(|one| KeyEventFlags::of(one).is_none()) {
-            return Ok(());
+            return Ok(None);
         }
-        let asking = connection.setting(SETTING);
-        let mut setting = match self.unless_silent(REPLY_TIMEOUT, asking).await {
-            Some(answer) => match answer? {
-                Some(setting) => setting,
-                None => {
-                    self.warn_once();
-                    return Ok(());
+        let not_now = |wanted: &mut Vec<Subscription>, why| {
+            wanted.retain(|one| {
+                let is_known = KeyEventFlags::of(one).is_none();
+                if !is_known {
+                    self.dispatcher.postpone(one);
                 }
-            },
-            // The command that follows finds out what is wrong.
-            None => return Ok(()),
+                is_known
+            });
+            Ok(Some(why))
+        };
+        let asking = connection.setting(SETTING);
+        let Some(answer) = self.unless_silent(REPLY_TIMEOUT, asking).await else {
+            return not_now(wanted, format!("no answer to `CONFIG GET {SETTING}`"));
+        };
+        let mut setting = match answer? {
+            Setting::Is(setting) => setting,
+            Setting::Unreadable => {
+                self.warn_once();
+                return Ok(None);
+            }
+            Setting::NotNow(code) => return not_now(wanted, code),
         };
         let mut refusal = None;
         if self.settings.configure_keyspace_events {
@@ -44,10 +56,10 @@ impl Session {
             }
             if merged != setting {
                 let setting_it = connection.set_setting(SETTING, &merged);
-                match self.unless_silent(REPLY_TIMEOUT, setting_it).await {
-                    Some(answer) => refusal = answer?,
-                    None => return Ok(()),
-                }
+                let Some(answer) = self.unless_silent(REPLY_TIMEOUT, setting_it).await else {
+                    return not_now(wanted, format!("no answer to `CONFIG SET {SETTING}`"));
+                };
+                refusal = answer?;
                 if refusal.is_none() {
                     tracing::info!(
                         target: "redis_push",
@@ -76,7 +88,7 @@ impl Session {
             self.denied(subscription, Arc::from(reason));
             false
         });
-        Ok(())
+        Ok(None)
     }
 
     fn warn_once(&self) {

@@ -26,15 +26,12 @@ impl Session {
             .dispatcher
             .subscriptions(SubscriptionState::needs_subscribing);
         loop {
-            if let Err(error) = self.check_key_events(&mut connection, &mut wanted).await {
-                return error;
-            }
-            let not_now = match self.subscribe(&mut connection, &wanted).await {
+            let not_now = match self.request(&mut connection, &mut wanted).await {
                 Ok(not_now) => not_now,
                 Err(error) => return error,
             };
             if not_now.is_none() {
-                self.wait_for_confirmations().await;
+                self.wait_for_confirmations(&connection).await;
             }
             let phase = if self.dispatcher.all_are(SubscriptionState::is_confirmed) {
                 backoff.reset();
@@ -77,19 +74,32 @@ impl Session {
 
     /// Waits until every name is confirmed or denied, and gives up when the server has been silent
     /// for [`REPLY_TIMEOUT`]: the replies are here, but the confirmations are pushes and may arrive
-    /// later.
-    async fn wait_for_confirmations(&self) {
+    /// later. An attached channel may have lost them, among pushes that still arrive.
+    async fn wait_for_confirmations(&self, connection: &Connection) {
+        let most = if connection.is_shared() {
+            REPLY_TIMEOUT
+        } else {
+            MAX_CONFIRMATION_DELAY
+        };
         let mut changed = self.dispatcher.changed();
         let settled = async {
             while self.dispatcher.any_is(SubscriptionState::needs_subscribing) {
                 let _ = changed.changed().await;
             }
         };
-        let _ = timeout(
-            MAX_CONFIRMATION_DELAY,
-            self.unless_silent(REPLY_TIMEOUT, settled),
-        )
-        .await;
+        let _ = timeout(most, self.unless_silent(REPLY_TIMEOUT, settled)).await;
+    }
+
+    /// Checks the names, and subscribes to them. Returns why the server did not execute a command, if it
+    /// may execute it later.
+    async fn request(
+        &self,
+        connection: &mut Connection,
+        wanted: &mut Vec<Subscription>,
+    ) -> Result<Option<String>, Error> {
+        let no_setting = self.check_key_events(connection, wanted).await?;
+        let not_now = self.subscribe(connection, wanted).await?;
+        Ok(not_now.or(no_setting))
     }
 
     /// Sends the subscribe commands, and passes the replies to the dispatcher. Returns why the server
@@ -114,7 +124,10 @@ impl Session {
                 match reply {
                     Reply::Accepted => self.dispatcher.accepted(subscription),
                     Reply::Denied(reason) => self.denied(subscription, Arc::from(reason)),
-                    Reply::NotNow(reason) => not_now = Some(reason),
+                    Reply::NotNow(reason) => {
+                        self.dispatcher.postpone(subscription);
+                        not_now = Some(reason);
+                    }
                 }
             }
         }

@@ -3,13 +3,14 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime};
 
 use super::since;
-use crate::broadcast::Shared;
 use crate::broadcast::budget::{Budget, Overflow};
 use crate::broadcast::receiver::Receiver;
 use crate::broadcast::state::Received;
-use crate::gap::GapCause;
+use crate::broadcast::{Fence, Shared};
+use crate::gap::{GapCause, Missed};
 
 /// The model: the newest push of each channel, in a plain list.
 #[derive(Default)]
@@ -170,6 +171,48 @@ fn read(receiver: &mut Receiver, model: &mut Model, reported: &mut u64, current:
     let delivered = (batch.len() - skip) as u64;
     receiver.done(batch);
     delivered
+}
+
+#[test]
+fn a_lag_of_a_mailbox_ends_after_what_was_dropped_and_a_sealed_one_keeps_its_first_fence() {
+    let budget = Budget {
+        messages: 2,
+        overflow: Overflow::Latest,
+        ..Budget::default()
+    };
+    let shared = Arc::new(Shared::new(1, budget));
+    let fence = Arc::new(Fence::default());
+    shared.follow(&fence);
+    let mut receiver = shared.subscribe();
+    let mut wakers = Vec::new();
+    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    let now = SystemTime::now();
+    for (seconds, channel) in (0..).zip([b"a", b"b", b"c"]) {
+        fence.set(now + Duration::from_secs(seconds));
+        shared.append(0, channel, b"1", &mut wakers);
+    }
+    let dropped = SystemTime::now();
+    // Seals the mailbox.
+    shared.confirm(0, 2, since(GapCause::ConnectionLost), &mut wakers);
+    let mut next = || match pin!(receiver.recv()).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Some(received)) => received,
+        other => panic!("expected a gap, got {other:?}"),
+    };
+    assert_eq!(next().gap.unwrap().cause, GapCause::Initial);
+    let Received { gap, batch, .. } = next();
+    let gap = gap.unwrap();
+    assert_eq!(
+        (gap.cause, gap.missed),
+        (GapCause::Lagged, Missed::Exactly(1))
+    );
+    assert!(gap.until >= dropped);
+    let (batch, _) = batch.unwrap();
+    assert_eq!(batch.len(), 2);
+    assert_eq!(
+        batch.fence,
+        now + Duration::from_secs(1),
+        "of the first slot"
+    );
 }
 
 #[test]

@@ -157,3 +157,34 @@ fn a_stuck_reader_does_not_keep_each_of_ten_thousand_gaps() {
         other => panic!("expected a gap, got {other:?}"),
     }
 }
+
+#[test]
+fn batches_that_workers_use_count_until_they_are_released() {
+    let shared = Arc::new(Shared::new(1, Budget::default()));
+    let mut receiver = shared.subscribe();
+    let mut wakers = Vec::new();
+    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    let mut jobs = Vec::new();
+    let mut memory = 0;
+    let mut oldest = None;
+    for _ in 0..3 {
+        shared.append(0, b"", &[b'x'; 100_000], &mut wakers);
+        let batch = take(&mut receiver).expect("a batch");
+        oldest.get_or_insert(batch.fence);
+        memory += batch.memory();
+        assert_eq!(shared.held().in_hand, memory);
+        jobs.push(Arc::clone(&batch));
+        receiver.in_use(batch);
+    }
+    assert_eq!(
+        Some(receiver.position().1),
+        oldest,
+        "its delivery may still be cancelled"
+    );
+    jobs.truncate(1);
+    assert!(take(&mut receiver).is_none());
+    assert_eq!(shared.held().in_hand, jobs[0].memory());
+    jobs.clear();
+    assert!(take(&mut receiver).is_none());
+    assert_eq!(shared.held().in_hand, 0);
+}

@@ -1,3 +1,6 @@
-//! The dispatcher under a model checker (`util::model`), with `--cfg shuttle`.
+//! Tests of the dispatcher. With `--cfg shuttle`, `model` runs it under a model checker.
 
+#[cfg(not(shuttle))]
+mod losses;
+#[cfg(shuttle)]
 mod model;

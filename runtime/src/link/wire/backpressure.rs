@@ -36,6 +36,8 @@ struct Wait {
     /// When the readers were last seen to receive a batch.
     progress: Instant,
     checked: Instant,
+    /// Whether the time was counted from a late check. Only one in a row may be late.
+    is_granted: bool,
 }
 
 /// The link stops waiting for a channel whose readers have not received a batch for this long.
@@ -73,6 +75,7 @@ impl Backpressure {
             shared,
             progress: now,
             checked: now,
+            is_granted: false,
         });
     }
 
@@ -88,10 +91,12 @@ impl Backpressure {
         };
         let now = clock::now();
         let taken = wait.shared.taken();
-        // If this process stood still, the readers did so too.
-        let stood_still = now - wait.checked >= STUCK / 2;
+        // If this process stood still, the readers did so too. Once in a row: a handler that blocks
+        // its thread makes every check late.
+        let stood_still = now - wait.checked >= STUCK && !wait.is_granted;
         if taken != wait.taken || stood_still {
             (wait.taken, wait.progress) = (taken, now);
+            wait.is_granted = stood_still;
         }
         if dispatcher.has_idle_handler() {
             self.used += now - wait.checked;

@@ -17,8 +17,9 @@
 //! ```
 //!
 //! - `Lifted`: messages and invalidations. Each is copied once, from the buffer into the batch.
-//! - `Shared`: confirmations, which the dispatcher needs in their place among the messages, and redis-rs
-//!   as replies, unless no command of ours waits for them ([`Awaited`]); and pushes of an unknown or malformed kind.
+//! - `Shared`: confirmations, and pushes of an unknown or malformed kind. The dispatcher needs a
+//!   confirmation in its place among the messages. redis-rs needs it as the reply to a command. A
+//!   confirmation that no command of the session waits for goes to the dispatcher alone ([`Awaited`]).
 //! - `Other`: replies and everything else that is not a push.
 //! - An incomplete frame stays in the buffer until enough bytes have arrived. If the bytes are not
 //!   RESP3, the rest of the buffer goes to redis-rs, and the stream ends.

@@ -136,8 +136,16 @@ fn push<'a>(name: &[u8], rest: &[Element<'a>]) -> Option<Incoming<'a>> {
         _ => None,
     };
     let unsubscribed = |kind| match *rest {
-        [Text(name), Int] => Some(Incoming::Unsubscribed { kind, name }),
-        [Nil, Int] => Some(Incoming::Unsubscribed { kind, name: b"" }),
+        [Text(name), Int] => Some(Incoming::Unsubscribed {
+            kind,
+            name,
+            left: None,
+        }),
+        [Nil, Int] => Some(Incoming::Unsubscribed {
+            kind,
+            name: b"",
+            left: None,
+        }),
         _ => None,
     };
     match name {
