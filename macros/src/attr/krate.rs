@@ -36,8 +36,8 @@ fn name_in_manifest() -> Option<String> {
 
 /// Returns the name that a manifest gives to `redis-push`, if it is another one.
 ///
-/// This reads the two forms of a renamed dependency that people write. For others the compiler reports
-/// that there is no crate `redis_push`.
+/// This reads the two usual forms of a renamed dependency. For another form, the compiler reports an
+/// unresolved `redis_push`.
 fn new_name(manifest: &str) -> Option<String> {
     let mut table = String::new();
     let mut found = None;

@@ -75,7 +75,8 @@
 //! | `state` | the state under the lock; its `next` finds what a reader receives, and computes a lag |
 //! | `segments` | the gaps between segments; its `gap` merges them with a lag |
 //! | `confirmations` | whether a gap is held back |
-//! | `queue`, `queue/shed` | the batches, and what is dropped |
+//! | `queue`, `queue/read` | the batches, and what readers receive of them |
+//! | `queue/overflow`, `queue/shed` | what is dropped: for one channel's budget, and for all memory |
 //! | `latest` | the queue for [`Overflow::Latest`] |
 //! | `budget`, `fence` | [`Budget`], [`Overflow`] and [`Held`]; [`Fence`] |
 //!

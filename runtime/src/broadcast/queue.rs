@@ -1,6 +1,13 @@
-//! The batches of a broadcast channel, and what is dropped when they exceed the budget.
+//! The batches of a broadcast channel.
+//!
+//! This file appends and releases batches. `read` has what readers receive, `overflow` what is dropped when
+//! the budget is exceeded, `shed` what is dropped when all channels together exceed the memory limit.
 
+mod overflow;
+mod read;
 mod shed;
+
+pub(super) use read::Position;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -45,23 +52,6 @@ pub(super) struct Queue {
     held_bytes: usize,
     /// A released batch whose memory is reused for the next tail.
     spare: Option<Arc<Batch>>,
-}
-
-/// The next batch and the next push that a reader receives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Position {
-    pub(super) batch: u64,
-    pub(super) push: u64,
-}
-
-/// A description of the next batch of a reader.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct NextBatch {
-    /// How many pushes were dropped between the reader's position and the batch.
-    pub(super) missed: u64,
-    pub(super) segment: u64,
-    /// When the batch was opened, if all that was dropped before it had arrived by then.
-    pub(super) opened: Option<SystemTime>,
 }
 
 impl Queue {
@@ -180,63 +170,6 @@ impl Queue {
         last.segment < segment || (self.sealed.is_empty() && self.tail_is_empty())
     }
 
-    /// Describes the next batch of a reader at `position`.
-    pub(super) fn peek(&self, position: Position) -> Option<NextBatch> {
-        let batch = self.batch(position.batch.max(self.base))?;
-        // Pushes of the batch itself may have been dropped, and those of a mailbox at any time before
-        // they became a batch.
-        let is_complete = self.latest.is_none() && self.oldest <= batch.first && !batch.is_cut;
-        Some(NextBatch {
-            missed: self.missed(position),
-            segment: batch.segment,
-            opened: is_complete.then_some(batch.opened),
-        })
-    }
-
-    /// Returns the next batch and how many pushes at its front were dropped, and advances the
-    /// position.
-    pub(super) fn read(&mut self, position: &mut Position) -> Option<(Arc<Batch>, usize)> {
-        let number = position.batch.max(self.base);
-        self.batch(number)?;
-        if number == self.tail_number() {
-            self.move_latest_to_tail();
-            self.seal_tail(self.tail.segment);
-        }
-        let batch = Arc::clone(self.batch(number)?);
-        let from = position.push.max(self.oldest).max(batch.first);
-        let skip = usize::try_from(from - batch.first).expect("batch index fits in usize");
-        *position = Position {
-            batch: number + 1,
-            push: batch.end(),
-        };
-        Some((batch, skip))
-    }
-
-    /// Advances a position past the pushes that were dropped at the end.
-    pub(super) fn skip_to_end(&self, position: &mut Position) {
-        position.push = position.push.max(self.end());
-    }
-
-    /// Returns how many pushes were dropped between `position` and the next push that is here, or
-    /// the end.
-    pub(super) fn missed(&self, position: Position) -> u64 {
-        let next = match self.batch(position.batch.max(self.base)) {
-            Some(batch) => batch.first.max(self.oldest),
-            None => self.end(),
-        };
-        next.saturating_sub(position.push)
-    }
-
-    /// Returns how many pushes were dropped between `position` and the end.
-    pub(super) fn missing(&self, position: Position) -> u64 {
-        let first = usize::try_from(position.batch.saturating_sub(self.base)).unwrap_or(usize::MAX);
-        let sealed = self.sealed.iter().skip(first);
-        let here = sealed.map(|batch| batch.len() - batch.index_of(self.oldest));
-        let open = self.end() - self.tail.first;
-        let ahead = here.sum::<usize>() as u64 + open - self.dropped_of_tail();
-        (self.end() - position.push.min(self.end())).saturating_sub(ahead)
-    }
-
     /// Returns the sequence number after the newest push.
     pub(super) fn end(&self) -> u64 {
         self.tail.end() + self.latest.as_ref().map_or(0, |latest| latest.len() as u64)
@@ -303,46 +236,6 @@ impl Queue {
         // The memory of a dropped push is released with its whole batch, so a batch is a small part
         // of the budget.
         (self.budget.messages / 16).clamp(1, 1024)
-    }
-
-    fn keep_within_budget(&mut self) {
-        while self.held > 1
-            && (self.held > self.budget.messages || self.held_bytes > self.budget.bytes)
-        {
-            self.drop_oldest();
-        }
-    }
-
-    fn drop_oldest(&mut self) {
-        let front = self.sealed.front().unwrap_or(&self.tail);
-        self.held -= 1;
-        if front.is_empty() {
-            // The oldest push is still in the latest queue and has no number yet.
-            let weight = self.latest.as_mut().map_or(0, |latest| latest.drop_first());
-            self.held_bytes -= weight;
-            self.leave_out_number();
-            return;
-        }
-        let index = front.index_of(self.oldest);
-        self.held_bytes -= front.weight_of(index..index + 1);
-        self.oldest = front.first + index as u64 + 1;
-        if self.oldest == front.end() {
-            self.pop_front();
-        }
-    }
-
-    /// Drops the push that would be appended next. Every reader that has yet to pass its number has
-    /// missed it.
-    fn drop_newest(&mut self) {
-        self.seal(self.tail.segment);
-        self.leave_out_number();
-    }
-
-    /// Makes the empty tail begin one number later.
-    fn leave_out_number(&mut self) {
-        let tail = Arc::get_mut(&mut self.tail).expect("open batch is not shared");
-        debug_assert!(tail.is_empty(), "only an empty batch can begin later");
-        tail.first += 1;
     }
 
     /// Releases the oldest sealed batch. Returns false if there is none.

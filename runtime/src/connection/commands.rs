@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use redis::aio::{ConnectionManager, MultiplexedConnection};
-use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
+use redis::{Pipeline, RedisError, RedisResult, Value};
 use tokio::task::JoinHandle;
 
-use super::awaited::{Awaited, Confirmation};
-use super::exchange::{Replies, Request, is_passing};
+use super::awaited::Awaited;
+use super::exchange::{Replies, is_passing};
+use super::requests::{Request, subscribe, unsubscribe, unsubscribe_name};
+use super::sender::{Driver, Sender};
 use super::tracking;
 use crate::error::Error;
 use crate::subscription::{Kind, PingFence, Subscription, TrackingFence};
@@ -19,9 +21,9 @@ use crate::subscription::{Kind, PingFence, Subscription, TrackingFence};
 /// Dropping the last clone ends the connection, unless it is the user's.
 #[derive(Clone)]
 pub(crate) struct Connection {
-    commands: Commands,
+    sender: Sender,
     /// The server's number of an attached connection, which its manager may replace at any time.
-    attached_as: Option<i64>,
+    pub(super) attached_as: Option<i64>,
     /// What the wire link passes to redis-rs as replies. `None` for the other links.
     pub(super) awaited: Option<Awaited>,
     /// When the last `PING` was sent.
@@ -32,27 +34,11 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn own(manager: ConnectionManager) -> Self {
-        Self::over(Commands::Manager(manager))
-    }
-
-    /// Returns the present connection of the user's manager.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the connection is lost.
-    pub(crate) async fn attached(manager: ConnectionManager) -> Result<Self, Error> {
-        let mut connection = Self::own(manager);
-        connection.attached_as = connection.client_id().await?;
-        if connection.attached_as.is_none() {
-            return Err(Error::connection(
-                "the server does not answer `CLIENT ID` at present",
-            ));
-        }
-        Ok(connection)
+        Self::over(Sender::Manager(manager))
     }
 
     pub(crate) fn driven(connection: MultiplexedConnection, driver: JoinHandle<()>) -> Self {
-        Self::over(Commands::Driven(connection, Arc::new(Driver(driver))))
+        Self::over(Sender::Driven(connection, Arc::new(Driver(driver))))
     }
 
     /// Sets what the wire link passes to redis-rs as replies.
@@ -61,9 +47,9 @@ impl Connection {
         self
     }
 
-    fn over(commands: Commands) -> Self {
+    fn over(sender: Sender) -> Self {
         Self {
-            commands,
+            sender,
             attached_as: None,
             awaited: None,
             last_ping: None,
@@ -79,7 +65,7 @@ impl Connection {
     pub(super) async fn set_name(&mut self, name: &str) -> Result<(), Error> {
         let mut command = redis::cmd("CLIENT");
         command.arg("SETNAME").arg(name);
-        match self.commands.send(&command).await {
+        match self.sender.send(&command).await {
             Err(error) if error.code().is_none() => Err(lost(&error)),
             Err(error) => {
                 tracing::warn!(
@@ -100,25 +86,20 @@ impl Connection {
         skipped: usize,
         count: usize,
     ) -> RedisResult<Vec<Value>> {
-        self.commands.send_all(commands, skipped, count).await
+        self.sender.send_all(commands, skipped, count).await
     }
 
     /// Whether the connection is up, as far as that is known.
     pub(super) fn is_up(&self) -> bool {
-        match &self.commands {
-            Commands::Manager(_) => true,
-            Commands::Driven(_, driver) => !driver.0.is_finished(),
+        match &self.sender {
+            Sender::Manager(_) => true,
+            Sender::Driven(_, driver) => !driver.0.is_finished(),
         }
     }
 
     /// Whether one is a clone of the other.
     pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.identity, &other.identity)
-    }
-
-    /// Returns whether the connection belongs to the user. The user may subscribe to the same names.
-    pub(crate) fn is_shared(&self) -> bool {
-        self.attached_as.is_some()
     }
 
     /// Whether every push is dispatched before the reply after it. Otherwise pushes wait in a queue of
@@ -229,29 +210,6 @@ impl Connection {
         }
     }
 
-    /// Returns those of the prefixes that the server does not track on this connection.
-    ///
-    /// Asks only on a shared connection: on others nobody switches tracking off. No push reports the
-    /// end of tracking.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the connection is lost.
-    pub(crate) async fn untracked(
-        &mut self,
-        prefixes: Vec<Subscription>,
-    ) -> Result<Vec<Subscription>, Error> {
-        if !self.is_shared() || prefixes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let replies = self.exchange(vec![Request::new(tracking::ask())]).await?;
-        Ok(match &replies.values[..] {
-            // Otherwise the user may not run the command, or the server is older than 6.2.
-            [answer @ Value::Map(_)] => tracking::not_in(answer, prefixes),
-            _ => Vec::new(),
-        })
-    }
-
     /// Returns a setting of the server.
     ///
     /// # Errors
@@ -330,66 +288,6 @@ impl Connection {
             })
             .collect())
     }
-
-    /// Returns whether the connection speaks RESP3.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the connection is lost.
-    pub(crate) async fn speaks_resp3(&mut self) -> Result<bool, Error> {
-        let replies = self
-            .exchange(vec![Request::new(redis::cmd("HELLO"))])
-            .await?;
-        // In RESP2, the reply is a list.
-        Ok(matches!(replies.values[..], [Value::Map(_)]))
-    }
-
-    /// Switches the connection to RESP3.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the connection is lost, or if the server refuses it.
-    pub(crate) async fn switch_to_resp3(&mut self) -> Result<(), Error> {
-        let mut command = redis::cmd("HELLO");
-        command.arg(3);
-        let replies = self.exchange(vec![Request::new(command)]).await?;
-        match replies.values.into_iter().next() {
-            Some(Value::ServerError(error)) => Err(lost(&error.into())),
-            _ => Ok(()),
-        }
-    }
-
-    /// Checks that the user's manager still has the same connection. Its `Disconnection` may have been
-    /// among the pushes that the attached channel has lost.
-    async fn check_same(&mut self) -> Result<(), Error> {
-        let Some(id) = self.attached_as else {
-            return Ok(());
-        };
-        match self.client_id().await? {
-            Some(now) if now != id => {
-                let text = "the attached manager has replaced its connection";
-                Err(Error::connection(text))
-            }
-            // Otherwise the next attempt finds it out.
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    /// Returns the server's number of the connection; `None` if the server does not tell it in its
-    /// present state.
-    async fn client_id(&mut self) -> Result<Option<i64>, Error> {
-        let mut command = redis::cmd("CLIENT");
-        command.arg("ID");
-        let replies = self.exchange(vec![Request::new(command)]).await?;
-        match replies.values.into_iter().next() {
-            Some(Value::Int(id)) => Ok(Some(id)),
-            Some(Value::ServerError(error)) if is_passing(error.code()) => Ok(None),
-            Some(Value::ServerError(error)) => Err(lost(&error.into())),
-            _ => Err(Error::connection(
-                "the server did not answer `CLIENT ID` with a number",
-            )),
-        }
-    }
 }
 
 /// A setting of the server.
@@ -420,96 +318,6 @@ pub(crate) enum Reply {
     Denied(String),
     /// The command is not executed in the present state of the server, for this reason.
     NotNow(String),
-}
-
-/// Returns the command that starts a subscription.
-fn subscribe(subscription: &Subscription) -> Request {
-    let name = subscription.name();
-    let kind = subscription.kind();
-    let command = match kind {
-        Kind::Channel => "SUBSCRIBE",
-        Kind::Pattern => "PSUBSCRIBE",
-        Kind::Shard => "SSUBSCRIBE",
-        Kind::Invalidation => return Request::new(tracking::switch_on(name)),
-        Kind::Connection => unreachable!("connection events are not subscribed on the server"),
-    };
-    Request {
-        command: named(command, name.as_bytes()),
-        confirmed_by: Some(Confirmation::subscribed(kind, name)),
-    }
-}
-
-/// Returns the command whose confirmation proves that a subscription has ended.
-fn unsubscribe(subscription: &Subscription) -> Request {
-    let name = subscription.name();
-    match subscription.kind() {
-        Kind::Invalidation => unsubscribe_name(Kind::Channel, TrackingFence::Off.name(name)),
-        kind => unsubscribe_name(kind, name.as_bytes().to_vec()),
-    }
-}
-
-fn unsubscribe_name(kind: Kind, name: Vec<u8>) -> Request {
-    let command = match kind {
-        Kind::Channel => "UNSUBSCRIBE",
-        Kind::Pattern => "PUNSUBSCRIBE",
-        Kind::Shard => "SUNSUBSCRIBE",
-        Kind::Invalidation | Kind::Connection => unreachable!("not a name on the server"),
-    };
-    Request {
-        command: named(command, &name),
-        confirmed_by: Some(Confirmation::unsubscribed(kind, name)),
-    }
-}
-
-fn named(command: &str, name: &[u8]) -> Cmd {
-    let mut command = redis::cmd(command);
-    command.arg(name);
-    command
-}
-
-/// The sender of the commands.
-#[derive(Clone)]
-enum Commands {
-    Manager(ConnectionManager),
-    Driven(
-        MultiplexedConnection,
-        // Aborted when the last clone is dropped.
-        Arc<Driver>,
-    ),
-}
-
-impl Commands {
-    async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
-        match self {
-            Self::Manager(manager) => manager.send_packed_command(command).await,
-            Self::Driven(connection, _) => connection.send_packed_command(command).await,
-        }
-    }
-
-    async fn send_all(
-        &mut self,
-        commands: &Pipeline,
-        skipped: usize,
-        count: usize,
-    ) -> RedisResult<Vec<Value>> {
-        match self {
-            Self::Manager(manager) => manager.send_packed_commands(commands, skipped, count).await,
-            Self::Driven(connection, _) => {
-                connection
-                    .send_packed_commands(commands, skipped, count)
-                    .await
-            }
-        }
-    }
-}
-
-/// The task that runs redis-rs over a stream that this crate has opened. Dropping this aborts the task.
-struct Driver(JoinHandle<()>);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// Returns the error for a connection that was lost.

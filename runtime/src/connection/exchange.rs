@@ -3,27 +3,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use redis::{Cmd, Pipeline, Value};
+use redis::{Pipeline, Value};
 
 use super::Connection;
-use super::awaited::Confirmation;
 use super::commands::lost;
+use super::requests::Request;
 use crate::error::Error;
-
-/// A command, and the confirmation that the server sends as a push, if there is one.
-pub(super) struct Request {
-    pub(super) command: Cmd,
-    pub(super) confirmed_by: Option<Confirmation>,
-}
-
-impl Request {
-    pub(super) fn new(command: Cmd) -> Self {
-        Self {
-            command,
-            confirmed_by: None,
-        }
-    }
-}
 
 /// What the server has replied to the commands of an exchange.
 pub(super) struct Replies {

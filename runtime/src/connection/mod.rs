@@ -9,6 +9,9 @@
 //! | `connect_error` | why a connection could not be made, without secrets |
 //! | `reason` | why a server closes new connections, in its own words |
 //! | `commands` | [`Connection`]: the commands of the session |
+//! | `requests` | the commands that subscribe and unsubscribe |
+//! | `attached` | what only the connection of an attached manager needs |
+//! | `sender` | what carries the commands |
 //! | `exchange` | how commands are sent, and how replies are known to belong to them |
 //! | `awaited` | [`Awaited`]: the confirmations that redis-rs waits for |
 //! | `tracking` | the commands for invalidations |
@@ -49,6 +52,7 @@
 //! - A server that does not know a command repeats its arguments in the error. Those of `HELLO` contain
 //!   the password, those of `PUBLISH` the payload.
 
+mod attached;
 mod awaited;
 mod commands;
 mod connect_error;
@@ -59,6 +63,8 @@ mod exchange;
 mod lazy;
 mod options;
 mod reason;
+mod requests;
+mod sender;
 mod server;
 mod stream;
 pub(crate) mod tls;

@@ -29,7 +29,7 @@
 //! | `handler_loop` | [`run`]: the loop |
 //! | `worker` | one delivery, and the runs of the gap handler; panics are caught here |
 //! | `executor`, `pool` | where the loop delivers: on its own task, or on a pool of workers |
-//! | `partitioner` | which worker a key goes to, for `ordered_by` |
+//! | `partitioner`, `key` | which worker a key goes to, for `ordered_by` |
 //! | `resume` | [`LoopState`]: what a restart continues from |
 //! | `context`, `counters`, `snapshot` | what the loop shares with others; the counts and their sum |
 //! | `sync_state` | which losses the gap handler has handled |
@@ -75,6 +75,7 @@ mod context;
 mod counters;
 mod executor;
 mod handler_loop;
+mod key;
 mod partitioner;
 mod pause;
 mod pool;

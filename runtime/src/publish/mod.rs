@@ -5,6 +5,7 @@
 //! | `command` | [`Publishable`], and `Outgoing`: a message that is encoded and ready to send |
 //! | `answer` | [`Publish`] and [`Answer`]: what a handler returns to have it published |
 //! | `publisher` | [`Publisher`]: sends commands over a connection, [`Publishing`]: the future of one |
+//! | `transport` | the connection of a publisher, and what its replies say |
 //! | `push` | the publisher that travels with each push, for handlers |
 //!
 //! In: a value. `message` encodes its payload and `subscription` fills its channel's template, before
@@ -25,6 +26,7 @@ mod answer;
 mod command;
 mod publisher;
 mod push;
+mod transport;
 
 pub use answer::{Answer, Publish};
 pub use command::Publishable;

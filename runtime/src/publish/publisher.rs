@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use redis::Pipeline;
 use redis::aio::{ConnectionLike, ConnectionManager};
-use redis::{FromRedisValue, Pipeline, RedisError, Value};
-use tokio::time::timeout;
 
 use super::command::{Outgoing, Publishable};
-use crate::connection::{CommandError, Connection, Endpoint, LazyConnection, ServerError};
-use crate::error::{Error, Result};
+use super::transport::Transport;
+use crate::connection::{Connection, Endpoint, LazyConnection};
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
 use crate::message::ToPayload;
 use crate::subscription::Kind;
 use crate::util::clock::LONGEST;
@@ -67,15 +69,6 @@ pub struct Publisher {
     timeout: Duration,
 }
 
-enum Transport {
-    /// The publisher's own connection.
-    Own(LazyConnection),
-    /// A connection that the user passed in.
-    Given(Box<dyn Lend>),
-    /// The connection of an attached manager, which has subscriptions too.
-    Attached(Connection),
-}
-
 /// The number of messages of a [`Publisher::publish_all`] in one write.
 const AT_ONCE: usize = 1_000;
 
@@ -87,6 +80,8 @@ impl Publisher {
     /// # Errors
     ///
     /// Returns an error if the URL is not valid ([`Error::is_config`]). No connection is made.
+    ///
+    /// [`Error::is_config`]: crate::Error::is_config
     pub fn new(server: impl Into<Endpoint>) -> Result<Self> {
         Ok(Self::own(server.into().into_lazy()?))
     }
@@ -146,14 +141,22 @@ impl Publisher {
     ///
     /// - the message cannot be encoded ([`Error::is_encode`]);
     /// - there is no connection, and an attempt to connect fails ([`Error::is_connection`],
-    ///   [`Error::is_auth`], [`Error::is_tls`]). All clones share one attempt at a time, and attempts
-    ///   are up to a fifth of a second apart. The error is that of an attempt after this call;
+    ///   [`Error::is_auth`], [`Error::is_tls`]). All clones share one attempt at a time. The next
+    ///   attempt begins at most 200 ms after a failed one. The error is that of an attempt which began
+    ///   after this call;
     /// - the server refuses the message ([`Error::is_denied`]);
     /// - no reply arrives ([`Error::is_connection`], [`Error::is_timeout`]).
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, the message may or may not have been published.
+    ///
+    /// [`Error::is_encode`]: crate::Error::is_encode
+    /// [`Error::is_connection`]: crate::Error::is_connection
+    /// [`Error::is_auth`]: crate::Error::is_auth
+    /// [`Error::is_tls`]: crate::Error::is_tls
+    /// [`Error::is_denied`]: crate::Error::is_denied
+    /// [`Error::is_timeout`]: crate::Error::is_timeout
     pub fn publish<M: Publishable + ?Sized>(&self, message: &M) -> Publishing<u64> {
         self.one(Outgoing::of(message))
     }
@@ -267,95 +270,6 @@ impl<T> Future for Publishing<T> {
 impl<T> fmt::Debug for Publishing<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Publishing").finish_non_exhaustive()
-    }
-}
-
-impl Transport {
-    /// Sends publish commands in one write, and returns the numbers of receivers.
-    async fn send(&self, commands: &Pipeline, within: Duration) -> Result<Vec<u64>> {
-        let timed_out = |_| {
-            let text = format!("the server did not answer within {within:?}");
-            unknown(Error::timeout(text))
-        };
-        let replies = match self {
-            Self::Own(lazy) => lazy
-                .send(commands, (0, commands.len()), within)
-                .await
-                .map_err(not_done)?,
-            Self::Attached(connection) => {
-                let mut connection = connection.clone();
-                let sending = connection.send_in_step(commands);
-                let replies = timeout(within, sending).await.map_err(timed_out)?;
-                all(replies.map_err(unknown)?)?
-            }
-            Self::Given(connection) => {
-                let mut connection = connection.lend();
-                let sending = connection.req_packed_commands(commands, 0, commands.len());
-                let replies = timeout(within, sending).await.map_err(timed_out)?;
-                all(replies.map_err(|error| failed(&error))?)?
-            }
-        };
-        Self::counts(replies, commands)
-    }
-
-    /// Reads the numbers of receivers.
-    fn counts(replies: Vec<Value>, commands: &Pipeline) -> Result<Vec<u64>> {
-        if replies.len() != commands.len() {
-            let (answers, commands) = (replies.len(), commands.len());
-            let text = format!("the server gave {answers} answers to {commands} commands");
-            return Err(unknown(Error::connection(text)));
-        }
-        replies.into_iter().map(count).collect()
-    }
-}
-
-/// Returns the replies, if none of them is an error.
-fn all(replies: Vec<Value>) -> Result<Vec<Value>> {
-    let replies = replies.into_iter().map(Value::extract_error);
-    let replies: Result<_, _> = replies.collect();
-    replies.map_err(|error| failed(&error))
-}
-
-fn count(reply: Value) -> Result<u64> {
-    u64::from_redis_value(reply).map_err(|error| {
-        unknown(Error::connection(format!(
-            "the server's answer to a publish is not a number: {error}"
-        )))
-    })
-}
-
-fn not_done(error: CommandError) -> Error {
-    match error {
-        CommandError::NotSent(error) => error,
-        CommandError::Refused(refusal) => refused(&refusal),
-        CommandError::Unknown(error) => unknown(error),
-    }
-}
-
-fn failed(error: &RedisError) -> Error {
-    match error.code() {
-        Some(_) => refused(&ServerError::of(error)),
-        None => unknown(Error::connection(error.to_string())),
-    }
-}
-
-fn refused(refusal: &ServerError) -> Error {
-    let text = &refusal.text;
-    Error::denied(format!("not published: the server refused it: {text}"))
-}
-
-fn unknown(error: Error) -> Error {
-    error.in_words(|text| format!("not known to be published: {text}"))
-}
-
-/// A connection that the user passed in, of any type.
-trait Lend: Send + Sync {
-    fn lend(&self) -> Box<dyn ConnectionLike + Send>;
-}
-
-impl<C: ConnectionLike + Clone + Send + Sync + 'static> Lend for C {
-    fn lend(&self) -> Box<dyn ConnectionLike + Send> {
-        Box::new(self.clone())
     }
 }
 
