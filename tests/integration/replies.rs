@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use redis_push::Subscription;
+use redis_push::{Handle, Subscription};
 use tests::{Proxy, RealServer, Server, eventually, within};
 
-use crate::support::{is_wire, plain, recorder, recorder_of, subscriber};
+use crate::support::{Journal, is_wire, plain, recorder, subscriber};
 
 /// A push that a server sends on its own when a slot leaves it.
 const UNSOLICITED: &[u8] = b">3\r\n$12\r\nsunsubscribe\r\n$5\r\nother\r\n:0\r\n";
 
-/// redis-rs takes the push for the reply to its oldest command, and from then on every reply for that
-/// to the command before.
-pub(crate) async fn a_reply_that_belongs_to_another_command_is_not_believed(server: Server) {
-    let proxy = Proxy::start(server.addr(), 0).await;
+/// Starts handlers of the channels `denied` and `fine`. The server is asked for the first one again and
+/// again.
+async fn start_with_a_denied_name(server: &Server, proxy: &Proxy) -> (Handle, Journal) {
     server.deny("denied").await;
     let (denied, _) = recorder("denied", Subscription::channel("denied"));
     let (fine, mut journal) = recorder("fine", Subscription::channel("fine"));
@@ -23,6 +22,14 @@ pub(crate) async fn a_reply_that_belongs_to_another_command_is_not_believed(serv
         .start();
     let handle = within("the start", starting).await.unwrap();
     journal.begins().await;
+    (handle, journal)
+}
+
+/// redis-rs takes the push for the reply to its oldest command, and from then on every reply for that
+/// to the command before.
+pub(crate) async fn a_reply_that_belongs_to_another_command_is_not_believed(server: Server) {
+    let proxy = Proxy::start(server.addr(), 0).await;
+    let (handle, mut journal) = start_with_a_denied_name(&server, &proxy).await;
     for _ in 0..3 {
         let before = handle.stats().feed.reconnects;
         // Before the reply to the next attempt to subscribe to the denied name.
@@ -91,16 +98,7 @@ pub(crate) async fn a_busy_server_is_waited_for(server: RealServer) {
 pub(crate) async fn a_denied_name_does_not_end_a_connection_with_a_backlog(server: Server) {
     const MESSAGES: usize = 450;
     let proxy = Proxy::start(server.addr(), 0).await;
-    server.deny("denied").await;
-    let (denied, _) = recorder("denied", Subscription::channel("denied"));
-    let spec = redis_push::Spec::new("fine").on(Subscription::channel("fine"));
-    let (fine, mut journal) = recorder_of(spec);
-    let starting = subscriber(proxy.url())
-        .allow_denied()
-        .handlers([denied, fine])
-        .start();
-    let handle = within("the start", starting).await.unwrap();
-    journal.begins().await;
+    let (handle, mut journal) = start_with_a_denied_name(&server, &proxy).await;
     // The proxy forwards at most 16 KiB at a time.
     proxy.delay(Duration::from_millis(20));
     let payload = "x".repeat(16 * 1024);

@@ -34,6 +34,15 @@ async fn only_not_synced(handle: &Handle) -> NotSynced {
     found.unwrap()
 }
 
+/// Publishes a message to a handler that does not return from it.
+async fn hold_a_delivery(handle: &Handle, server: &Server) {
+    server.publish("a", "1").await;
+    eventually("the delivery", async || {
+        handle.stats().handlers[0].running == 1
+    })
+    .await;
+}
+
 pub(crate) async fn a_subscriber_is_ready_when_each_gap_is_handled(server: Server) {
     let (mount, mut journal, gate) = gap_gated(spec());
     let handle = start(server.url(), [mount]).await;
@@ -61,11 +70,7 @@ pub(crate) async fn a_gap_behind_messages_that_wait_is_not_handled(server: Serve
     let handle = start(server.url(), [mount]).await;
     journal.begins().await;
     within("readiness", handle.ready()).await;
-    server.publish("a", "1").await;
-    eventually("the delivery", async || {
-        handle.stats().handlers[0].running == 1
-    })
-    .await;
+    hold_a_delivery(&handle, &server).await;
     assert!(handle.is_ready(), "{}", handle.health());
     server.kill_connections().await;
     only_not_synced(&handle).await;
@@ -136,11 +141,7 @@ pub(crate) async fn a_lag_affects_readiness_only_if_the_handler_is_required(serv
         let handle = start(server.url(), [mount]).await;
         journal.begins().await;
         within("readiness", handle.ready()).await;
-        server.publish("a", "1").await;
-        eventually("the delivery", async || {
-            handle.stats().handlers[0].running == 1
-        })
-        .await;
+        hold_a_delivery(&handle, &server).await;
         for _ in 0..100 {
             server.publish("a", "1").await;
         }
