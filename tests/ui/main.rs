@@ -5,5 +5,5 @@
 #[rustversion::attr(not(stable(1.95)), ignore = "the messages are those of Rust 1.95")]
 #[test]
 fn mistakes_are_explained() {
-    trybuild::TestCases::new().compile_fail("ui/mistakes/*.rs");
+    trybuild::TestCases::new().compile_fail("mistakes/*.rs");
 }
