@@ -44,3 +44,16 @@ pub use wait::{BOUND, eventually, eventually_in, within};
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Compiles and runs the examples in the docs of the macros.
+#[cfg(doctest)]
+mod macro_docs {
+    #[doc = include_str!("../../macros/docs/push_handler.md")]
+    struct PushHandler;
+    #[doc = include_str!("../../macros/docs/gap_handler.md")]
+    struct GapHandler;
+    #[doc = include_str!("../../macros/docs/handlers.md")]
+    struct Handlers;
+    #[doc = include_str!("../../macros/docs/push_message.md")]
+    struct PushMessage;
+}
