@@ -240,6 +240,11 @@ pub(crate) async fn an_error_and_a_panic_within_one_second_are_both_logged_with_
         server.publish("a", payload).await;
     }
     handled(&handle, 3).await;
+    // A delivery is counted just before it is logged.
+    eventually("the lines", async || {
+        crate::logs::of_handler(&name).len() == 3
+    })
+    .await;
     let lines = crate::logs::of_handler(&name);
     let texts: Vec<_> = lines.iter().map(|line| line["message"].as_str()).collect();
     assert_eq!(
