@@ -1,7 +1,7 @@
 //! Tests every promise of the README under faults, and prints the figures.
 //!
 //! ```sh
-//! cargo run --release -p tests --bin promises -- --quick
+//! cargo run --release -p promises -- --quick
 //! ```
 //!
 //! A line of JSON for each figure goes to standard output as soon as it is known, and the table goes
