@@ -180,9 +180,18 @@ impl Client {
                 .iter()
                 .for_each(|channel| self.subscribe(channel, out)),
             "PING" if self.frame() == Frame::Message && !lock(&self.channels).is_empty() => {
-                out.extend_from_slice(b"*2\r\n$4\r\npong\r\n$0\r\n\r\n");
+                out.extend_from_slice(b"*2\r\n");
+                bulk(out, b"pong");
+                bulk(out, first.unwrap_or_default().as_bytes());
             }
-            "PING" => out.extend_from_slice(b"+PONG\r\n"),
+            // A server gives the argument back, by which a client knows that the replies are in step.
+            "PING" => match first {
+                Some(argument) => bulk(out, argument.as_bytes()),
+                None => out.extend_from_slice(b"+PONG\r\n"),
+            },
+            "UNSUBSCRIBE" => args[1..]
+                .iter()
+                .for_each(|channel| self.unsubscribe(channel, out)),
             "ECHO" => bulk(out, first.unwrap_or_default().as_bytes()),
             "INFO" => bulk(
                 out,
@@ -218,18 +227,30 @@ impl Client {
 
     fn subscribe(&self, channel: &str, out: &mut Vec<u8>) {
         let mut channels = lock(&self.channels);
-        if let Some(Ok(index)) = channel.strip_prefix('c').map(str::parse) {
-            channels.push(index);
-        }
+        channels.extend(index_of(channel));
+        self.confirm(b"subscribe", channel, channels.len(), out);
+    }
+
+    fn unsubscribe(&self, channel: &str, out: &mut Vec<u8>) {
+        let mut channels = lock(&self.channels);
+        channels.retain(|one| Some(*one) != index_of(channel));
+        self.confirm(b"unsubscribe", channel, channels.len(), out);
+    }
+
+    fn confirm(&self, kind: &[u8], channel: &str, left: usize, out: &mut Vec<u8>) {
         out.extend_from_slice(if self.frame() == Frame::Push {
             b">3\r\n"
         } else {
             b"*3\r\n"
         });
-        bulk(out, b"subscribe");
+        bulk(out, kind);
         bulk(out, channel.as_bytes());
-        out.extend_from_slice(format!(":{}\r\n", channels.len()).as_bytes());
+        out.extend_from_slice(format!(":{left}\r\n").as_bytes());
     }
+}
+
+fn index_of(channel: &str) -> Option<usize> {
+    channel.strip_prefix('c')?.parse().ok()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
