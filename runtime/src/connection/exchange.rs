@@ -32,20 +32,23 @@ impl Connection {
     /// whose replies were out of step must not be used any more.
     pub(super) async fn exchange(&mut self, requests: Vec<Request>) -> Result<Replies, Error> {
         let mut pipeline = Pipeline::new();
-        for request in &requests {
-            pipeline.add_command(request.command.clone());
-            if let (Some(awaited), Some(confirmation)) = (&self.awaited, &request.confirmed_by) {
-                awaited.add(confirmation.clone());
-            }
+        let mut confirmations = Vec::with_capacity(requests.len());
+        for request in requests {
+            pipeline.add_command(request.command);
+            confirmations.push(request.confirmed_by);
         }
+        let Some(awaited) = self.awaited.clone() else {
+            return self.send_with_nonce(pipeline).await;
+        };
+        confirmations
+            .iter()
+            .flatten()
+            .for_each(|one| awaited.add(one.clone()));
         let replies = self.send_with_nonce(pipeline).await?;
-        if let Some(awaited) = &self.awaited {
-            for (request, value) in requests.iter().zip(&replies.values) {
-                // No push confirms a command that was refused.
-                if let (Some(confirmation), Value::ServerError(_)) = (&request.confirmed_by, value)
-                {
-                    awaited.remove(confirmation);
-                }
+        for (confirmation, value) in confirmations.iter().zip(&replies.values) {
+            // No push confirms a command that was refused.
+            if let (Some(confirmation), Value::ServerError(_)) = (confirmation, value) {
+                awaited.remove(confirmation);
             }
         }
         Ok(replies)
