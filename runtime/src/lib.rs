@@ -41,7 +41,9 @@
 //! - A [`Publisher`] sends messages: a handler of the same type reads what it writes.
 //! - A [`Subscriber`] connects, subscribes and calls the handlers. [`Subscriber::start`] returns a
 //!   [`Handle`] with [`stats`](Handle::stats), [`pushes`](Handle::pushes) and
-//!   [`shutdown`](Handle::shutdown).
+//!   [`shutdown`](Handle::shutdown); [`Subscriber::spawn`] does so without waiting for the server. A
+//!   handle can be cloned, and ends the subscriber when the last clone is dropped. A [`WeakHandle`] does
+//!   not keep it alive.
 //! - A [`Gap`] reports that messages may be missing. A function with
 //!   [`#[gap_handler]`](macro@gap_handler), named by `on_gap`, receives it in order with the
 //!   handler's messages.
@@ -157,6 +159,6 @@ pub use message::{Codec, MessageDescriptor, PushMessage, ToPayload};
 pub use publish::{Answer, Publish, Publishable, Publisher, Publishing};
 pub use push::{ConnectionEvent, OwnedPush, Push, RawPush};
 pub use router::{HandlerWiring, Mount, Mounts, Router, SubscriptionWiring, Wiring};
-pub use subscriber::{Handle, ShutdownReport, Subscriber};
+pub use subscriber::{Handle, ShutdownReport, Subscriber, WeakHandle};
 pub use subscription::{Kind, Subscription, TemplateError};
 pub use telemetry::{FailureStats, FeedStats, HandlerStats, Stats};

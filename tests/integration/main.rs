@@ -16,6 +16,7 @@ mod credentials;
 mod delivery;
 mod failing;
 mod gated;
+mod handles;
 mod health;
 mod invalidating;
 mod key_events;
@@ -49,6 +50,7 @@ use connection_events::*;
 use credentials::*;
 use delivery::*;
 use failing::*;
+use handles::*;
 use health::*;
 use invalidating::*;
 use key_events::*;
@@ -189,6 +191,16 @@ fn on_each_link(suite: Suite) -> Suite {
             a_shutdown_works_during_an_outage,
             a_frozen_server_does_not_delay_the_shutdown,
             dropping_the_handle_ends_everything,
+            a_subscriber_ends_with_the_last_clone_of_its_handle,
+            the_last_handle_may_be_dropped_on_a_plain_thread,
+            a_weak_handle_does_not_keep_the_subscriber_alive,
+            a_spawned_subscriber_logs_what_is_subscribed,
+            a_subscriber_without_handlers_is_ready_when_it_is_connected,
+            a_subscriber_without_handlers_says_why_it_does_not_start,
+            run_until_of_a_handle_drains_and_keeps_the_handle,
+            run_until_ends_with_the_shutdown_of_another_clone,
+            shutdowns_of_several_clones_return_one_report,
+            others_can_wait_for_the_beginning_and_the_end_of_a_shutdown,
             stats_print_as_a_table_and_survive_json,
             a_shutdown_inside_a_handler_does_not_wait_for_itself,
             a_shutdown_inside_a_handler_may_wait_for_another_one,
@@ -250,6 +262,8 @@ fn on_each_link(suite: Suite) -> Suite {
             an_unexpected_unsubscribe_is_reported_and_resubscribed,
             late_confirmations_are_waited_for,
             a_server_that_starts_late_is_waited_for,
+            a_spawned_subscriber_connects_when_its_server_is_there,
+            a_second_signal_ends_run_at_once,
             a_hangup_or_sigterm_ends_run_after_the_handlers,
             a_hangup_does_not_end_run_under_nohup,
         ])
@@ -276,6 +290,7 @@ fn on_each_link(suite: Suite) -> Suite {
             invalid_settings_are_reported_without_a_connection,
             a_mount_whose_name_lacks_a_param_of_the_message_is_refused,
             state_after_handlers_is_an_error_of_start,
+            a_spawn_reports_a_mistake_at_once,
             the_arguments_of_a_handler_must_fit_its_subscriptions,
             a_start_without_subscriptions_reports_the_connection_error,
             different_messages_from_one_name_are_refused_with_both_places,

@@ -1,4 +1,4 @@
-//! `run`: the signals that end it.
+//! `run`, of a subscriber and of a handle: the signals that end it.
 
 use std::process::Stdio;
 
@@ -17,11 +17,12 @@ struct Service {
 }
 
 impl Service {
-    /// Starts it, with the words of a command that starts the rest of its arguments.
-    async fn start(with: &[&str], broker: &Broker) -> Self {
+    /// Starts it with the `run` of `caller`, and with the words of a command that starts the rest of its
+    /// arguments.
+    async fn start(with: &[&str], broker: &Broker, caller: &str) -> Self {
         let link = if is_wire() { "wire" } else { "manager" };
         let url = broker.url();
-        let service = [env!("CARGO_BIN_EXE_service"), &url, link];
+        let service = [env!("CARGO_BIN_EXE_service"), &url, link, caller];
         let words: Vec<_> = with.iter().chain(&service).collect();
         let mut process = Command::new(words[0])
             .args(&words[1..])
@@ -65,11 +66,17 @@ impl Service {
 }
 
 pub(crate) async fn a_hangup_or_sigterm_ends_run_after_the_handlers(broker: Broker) {
-    for signal in ["-HUP", "-TERM", "-INT"] {
+    for (signal, caller) in [
+        ("-HUP", "subscriber"),
+        ("-TERM", "subscriber"),
+        ("-INT", "subscriber"),
+        ("-HUP", "handle"),
+        ("-TERM", "handle"),
+    ] {
         if signal == "-HUP" && leash::ignores(signal) {
             continue;
         }
-        let mut service = Service::start(&[], &broker).await;
+        let mut service = Service::start(&[], &broker, caller).await;
         broker.publish("a", "1");
         service.says("begins").await;
         service.kill(signal).await;
@@ -81,12 +88,25 @@ pub(crate) async fn a_hangup_or_sigterm_ends_run_after_the_handlers(broker: Brok
     }
 }
 
+pub(crate) async fn a_second_signal_ends_run_at_once(broker: Broker) {
+    for caller in ["subscriber", "handle"] {
+        let mut service = Service::start(&[], &broker, caller).await;
+        broker.publish("a", "1");
+        service.says("begins").await;
+        service.kill("-INT").await;
+        within("the drain", broker.wait_for_subscribers_of("a", 0)).await;
+        service.kill("-INT").await;
+        // Its handler still waits for a line.
+        service.ends_well().await;
+    }
+}
+
 pub(crate) async fn a_hangup_does_not_end_run_under_nohup(broker: Broker) {
     if !cfg!(target_os = "linux") {
         return; // As the documentation of `run` says.
     }
     let nohup = ["sh", "-c", r#"trap '' HUP && exec "$0" "$@""#];
-    let mut service = Service::start(&nohup, &broker).await;
+    let mut service = Service::start(&nohup, &broker, "subscriber").await;
     service.kill("-HUP").await;
     for number in ["1", "2"] {
         broker.publish("a", number);

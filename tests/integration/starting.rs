@@ -195,11 +195,6 @@ pub(crate) async fn invalid_settings_are_reported_without_a_connection() {
         text.contains("database") && !text.contains("Config"),
         "{text}"
     );
-    let error = refused(plain("redis://127.0.0.1/")).await;
-    assert!(
-        error.is_config() && error.to_string().contains("handler"),
-        "{error}"
-    );
     let (nothing, _) = recorder_of(Spec::new("idle"));
     let error = refused(plain("redis://127.0.0.1/").handlers([nothing])).await;
     assert!(

@@ -114,7 +114,7 @@ impl Error {
     }
 
     /// Returns whether the program requests something that cannot work with any server: for example
-    /// a URL that does not parse, no handlers, or RESP2.
+    /// a URL that does not parse, a handler that listens to nothing, or RESP2.
     #[must_use]
     pub fn is_config(&self) -> bool {
         self.kind == Kind::Config

@@ -58,7 +58,7 @@ impl Watch {
             .iter()
             .map(|context| context.spec.stall_limit)
             .min()
-            .unwrap_or_default();
+            .unwrap_or(Duration::MAX);
         Self {
             seen: seen.collect(),
             pause: (shortest_limit / 4).clamp(Duration::from_millis(10), Duration::from_secs(1)),
@@ -146,5 +146,15 @@ impl HealthMonitor {
                 () = self.sources.synced.notified() => sleep_until(looked + CROWDED).await,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_handlers_it_looks_once_a_second() {
+        assert_eq!(Watch::new(&[]).pause, Duration::from_secs(1));
     }
 }

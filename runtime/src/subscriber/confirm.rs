@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::handle::Handle;
+use super::running::Running;
 use crate::dispatch::SubscriptionState;
 use crate::error::{Error, Result};
 use crate::handler::Spec;
@@ -17,7 +17,7 @@ use crate::subscription::Subscription;
 /// The largest number of names that an error lists.
 const MOST_LISTED: usize = 20;
 
-impl Handle {
+impl Running {
     /// Waits until every subscription is confirmed.
     ///
     /// If there is a deadline, a final refusal by the server ends the wait early.
@@ -33,7 +33,7 @@ impl Handle {
         };
         let mut status = self.status.clone();
         let Some(deadline) = deadline else {
-            // The session lives as long as the handle.
+            // The session lives as long as this does.
             let _ = status.wait_for(is_started).await;
             return Ok(());
         };

@@ -1,60 +1,37 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::sync::{OnceCell, watch};
-use tokio_util::sync::CancellationToken;
-
-use super::callers::Callers;
-use super::report::ShutdownReport;
-use crate::broadcast::BacklogMeter;
-use crate::delivery::{HandlerContext, PauseGate, SharedLoopState};
-use crate::dispatch::{Dispatcher, Pushes};
+use super::running::{Mounted, Running};
+use crate::delivery::PauseGate;
+use crate::dispatch::Pushes;
 use crate::error::{Error, Result};
-use crate::failure::Failures;
-use crate::health::{DeafWatch, Health, HealthChanges, HealthMonitor};
+use crate::health::{Health, HealthChanges};
 use crate::router::Wiring;
-use crate::session::Status;
-use crate::tasks::{Task, Tasks};
-use crate::telemetry::{HandlerStats, Stats};
+use crate::telemetry::Stats;
 
-/// A running subscriber. Dropping it stops everything at once; [`shutdown`](Self::shutdown) lets the
-/// handlers finish.
-#[must_use = "dropping the handle stops the subscriber"]
+/// A running subscriber.
+///
+/// A clone is another handle to the same subscriber, and cheap. Dropping the last one stops
+/// everything at once, on any thread; [`shutdown`](Self::shutdown) lets the handlers finish.
+///
+/// A handler's state that holds a `Handle` keeps the subscriber alive by itself: the handler's task
+/// holds the state. Such a state holds a [`WeakHandle`](crate::WeakHandle).
+#[must_use = "dropping the last handle stops the subscriber"]
+#[derive(Clone)]
 pub struct Handle {
-    pub(super) dispatcher: Arc<Dispatcher>,
-    pub(super) handlers: Vec<Mounted>,
-    pub(super) session: Task,
-    pub(super) failure_hook: Option<Task>,
-    /// Tasks that a shutdown aborts without waiting for them.
-    pub(super) background: Vec<Task>,
-    pub(super) tasks: Arc<Tasks>,
-    /// Cancelled when the shutdown begins.
-    pub(super) stop: CancellationToken,
-    pub(super) status: watch::Receiver<Status>,
-    pub(super) failures: Failures,
-    pub(super) monitor: Arc<HealthMonitor>,
-    /// Dropping the handle ends the watch.
-    pub(super) _deaf_watch: Option<DeafWatch>,
-    /// The tasks that wait for a shutdown.
-    pub(super) callers: Callers,
-    /// Set by the first shutdown that completes.
-    pub(super) report: OnceCell<ShutdownReport>,
-}
-
-/// A mounted handler, with its loop.
-pub(super) struct Mounted {
-    pub(super) context: Arc<HandlerContext>,
-    /// Shared with the loop, so that a shutdown can end its workers too.
-    pub(super) loop_state: SharedLoopState,
-    pub(super) meter: BacklogMeter,
-    pub(super) task: Task,
+    pub(super) running: Arc<Running>,
 }
 
 impl Handle {
+    pub(super) fn new(running: Running) -> Self {
+        let running = Arc::new(running);
+        Self { running }
+    }
+
     /// Whether every subscription is confirmed on the current connection, and nothing else keeps the
     /// subscriber from being [ready](Health::is_ready).
     pub fn is_ready(&self) -> bool {
-        self.monitor.is_ready()
+        self.running.monitor.is_ready()
     }
 
     /// Waits until the subscriber [is ready](Self::is_ready). Returns at once if it is.
@@ -62,12 +39,12 @@ impl Handle {
     /// Also returns when the subscriber is shut down; [`is_ready`](Self::is_ready) is then false.
     /// Cancel safe.
     pub async fn ready(&self) {
-        let mut changes = self.monitor.changes();
-        let mut status = self.status.clone();
+        let mut changes = self.running.monitor.changes();
+        let mut status = self.running.status.clone();
         // The receivers exist before the check, so no change is missed.
-        while !self.is_ready() && !self.monitor.is_shutting_down() {
+        while !self.is_ready() && !self.running.monitor.is_shutting_down() {
             // Otherwise a state that nobody has published yet could end without a change.
-            self.monitor.publish();
+            self.running.monitor.publish();
             tokio::select! {
                 _ = changes.changed() => {}
                 Ok(()) = status.changed() => {}
@@ -79,7 +56,7 @@ impl Handle {
     ///
     /// Reads a few counters and waits for nothing, so a probe may call this on any thread.
     pub fn health(&self) -> Health {
-        self.monitor.health()
+        self.running.monitor.health()
     }
 
     /// Returns a receiver of the changes of the [health](Self::health) from now on.
@@ -102,21 +79,22 @@ impl Handle {
     /// # }
     /// ```
     pub fn watch_health(&self) -> HealthChanges {
-        self.monitor.changes()
+        self.running.monitor.changes()
     }
 
     /// Returns the counts so far. After a shutdown these are the counts of its report.
     pub fn stats(&self) -> Stats {
-        if let Some(report) = self.report.get() {
+        if let Some(report) = self.running.report.get() {
             return report.stats.clone();
         }
-        self.read_stats()
+        self.running.read_stats()
     }
 
     /// Returns the wiring: the same table that [`Subscriber::wiring`](crate::Subscriber::wiring)
     /// returned before the start.
     pub fn wiring(&self) -> Wiring {
-        Wiring::of(self.handlers.iter().map(|handler| &handler.context.spec))
+        let handlers = self.running.handlers.iter();
+        Wiring::of(handlers.map(|handler| &handler.context.spec))
     }
 
     /// Returns a receiver of every push that arrives on the connection from now on, of any kind.
@@ -148,7 +126,7 @@ impl Handle {
     /// # }
     /// ```
     pub fn pushes(&self) -> Pushes {
-        self.dispatcher.pushes()
+        self.running.dispatcher.pushes()
     }
 
     /// Pauses a handler: its messages stay in its buffer, and messages that do not fit are dropped
@@ -177,46 +155,19 @@ impl Handle {
 
     fn each_named(&self, handler: &str, change: fn(&PauseGate)) -> Result<()> {
         let named = |mounted: &&Mounted| mounted.context.spec.name == handler;
-        let mut found = self.handlers.iter().filter(named).peekable();
+        let mut found = self.running.handlers.iter().filter(named).peekable();
         if found.peek().is_none() {
             return Err(Error::config(format!("no handler is named `{handler}`")));
         }
         found.for_each(|mounted| change(&mounted.context.gate));
         Ok(())
     }
-
-    pub(super) fn read_stats(&self) -> Stats {
-        let handlers = self.handlers.iter().map(|Mounted { context, meter, .. }| {
-            let subscriptions = context.spec.subscriptions.iter().map(ToString::to_string);
-            HandlerStats::read(context, subscriptions.collect(), meter)
-        });
-        Stats {
-            handlers: handlers.collect(),
-            feed: self.dispatcher.stats(),
-            failures: self.failures.stats(),
-            restarts: self.tasks.restarts(),
-        }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        let handlers = self.handlers.iter().map(|handler| &handler.task);
-        let others = self.failure_hook.iter().chain(&self.background);
-        handlers
-            .chain(others)
-            .chain([&self.session])
-            .for_each(Task::abort);
-        // A receiver of the health may outlive the handle.
-        self.stop.cancel();
-        self.monitor.end();
-    }
 }
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle")
-            .field("handlers", &self.handlers.len())
+            .field("handlers", &self.running.handlers.len())
             .field("is_ready", &self.is_ready())
             .finish_non_exhaustive()
     }

@@ -6,45 +6,52 @@
 //! | --- | --- |
 //! | `mod` | [`Subscriber`]: its constructors and its handlers |
 //! | `options` | the other setters: connections, limits, deadlines |
-//! | `run` | `start`, `run` and `run_until` |
-//! | `start` | `spawn`: builds broadcast channels and routes, then spawns every task |
+//! | `run` | `spawn`, `start`, `run` and `run_until` |
+//! | `start` | `assemble`: builds broadcast channels and routes, then spawns every task |
 //! | `confirm` | the wait of `start` for the confirmations, and the error that names missing ones |
 //! | `subscribed` | the line in the log that says what is subscribed |
-//! | `handle` | [`Handle`]: the running subscriber |
+//! | `running` | `Running`: the running subscriber, which ends when it is dropped |
+//! | `handle`, `weak` | [`Handle`] and [`WeakHandle`], which share it |
+//! | `lifespan` | `Handle::run` and `run_until`, and the futures that resolve at its end |
 //! | `shutdown`, `report` | `Handle::shutdown` and the [`ShutdownReport`] that it returns |
 //! | `callers` | calls of `shutdown` from inside a handler |
 //! | `signals` | Ctrl-C, SIGTERM and SIGHUP, for `run` |
 //!
 //! In: users call the builder and the handle. The builder only stores what it is given: a mistake is
-//! stored too, and `start` returns it as an error.
+//! stored too, and `start` and `spawn` return it as an error.
 //!
-//! Out: `spawn` creates a broadcast channel for each list of subscriptions and budget, the dispatcher
+//! Out: `assemble` creates a broadcast channel for each list of subscriptions and budget, the dispatcher
 //! with the routes to them, the health monitor, and the tasks of `delivery`, `dispatch`, `failure`,
-//! `health`, `link` and `session`. The handle owns the tasks.
+//! `health`, `link` and `session`. `Running` owns the tasks.
 //!
 //! Invariants:
 //!
 //! - Every handler has its receiver before the first subscribe command is sent, so no message is
 //!   lost between the confirmation and the handler.
 //! - All checks that can fail run before the first task is spawned.
-//! - Dropping the handle aborts every task. [`Handle::shutdown`] ends them in order: the session, the
-//!   handlers, the failure hook, the others.
+//! - Dropping the last handle aborts every task, on any thread. [`Handle::shutdown`] ends them in
+//!   order: the session, the handlers, the failure hook, the others.
+//! - No task holds a handle, or what the handles share.
 
 mod callers;
 mod confirm;
 mod handle;
+mod lifespan;
 mod options;
 mod report;
 mod run;
+mod running;
 mod shutdown;
 mod signals;
 mod start;
 mod subscribed;
+mod weak;
 
 pub use handle::Handle;
 pub use report::ShutdownReport;
 #[cfg(redis_push_internals)]
 pub(crate) use start::Broadcasts;
+pub use weak::WeakHandle;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -83,7 +90,7 @@ use crate::router::{Mount, Mounts, Wiring};
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "a subscriber does nothing before `start` or `run`"]
+#[must_use = "a subscriber does nothing before `start`, `spawn` or `run`"]
 pub struct Subscriber<S = ()> {
     state: S,
     mounts: Vec<Mount<S>>,
@@ -226,7 +233,7 @@ impl Subscriber {
 
 impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Adds handlers, from [`handlers!`](crate::handlers) or a [`Router`](crate::Router). May be
-    /// called more than once.
+    /// called more than once, or not at all: a subscriber without handlers only connects.
     pub fn handlers(mut self, mounts: impl Mounts<S>) -> Self {
         self.mounts.extend(mounts);
         self

@@ -202,7 +202,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         self
     }
 
-    /// Sets how long [`run`](Self::run) lets handlers finish what has arrived, 10 seconds by
+    /// Sets how long [`run`](Self::run) and `run_until`, of the subscriber or of its
+    /// [handle](crate::Handle::run_until), let handlers finish what has arrived: 10 seconds by
     /// default.
     pub fn drain_deadline(mut self, deadline: Duration) -> Self {
         self.config.settings.drain_deadline = deadline.min(LONGEST);
@@ -216,7 +217,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// better than one that looks healthy and receives nothing. The reason is logged as an error,
     /// and printed if no `tracing` subscriber is set. The exit code is
     /// [`DEAF_EXIT_CODE`](Subscriber::DEAF_EXIT_CODE). No destructor runs, and no handler finishes.
-    /// The time counts from [`start`](Self::start) on, so it should be longer than any outage of the
+    /// The time counts from the start on, so it should be longer than any outage of the
     /// server that the service should survive. The process is never ended during a shutdown.
     ///
     /// The time is measured on a separate thread, which works even if every thread of the runtime is

@@ -1,4 +1,4 @@
-//! From a subscriber to a running one: `start`, `run` and `run_until`.
+//! From a subscriber to a running one: `spawn`, `start`, `run` and `run_until`.
 
 use std::pin::pin;
 
@@ -8,7 +8,46 @@ use super::signals::Signals;
 use crate::error::Result;
 
 impl<S: Send + Sync + 'static> Subscriber<S> {
-    /// Starts the subscriber, and returns when the server has confirmed every subscription.
+    /// Starts the subscriber, and returns its handle at once, whether the server is there or not.
+    ///
+    /// The subscriber connects in the background, and retries until it succeeds, whatever the reason:
+    /// [`start_deadline`](Self::start_deadline) and [`allow_denied`](Self::allow_denied) are for
+    /// [`start`](Self::start) only. [`Handle::health`] says what is missing, and [`Handle::ready`]
+    /// waits until nothing is. What is subscribed is logged when the server has answered every
+    /// subscription.
+    ///
+    /// ```
+    /// # use redis_push::{Subscriber, handlers, push_handler, testing::Broker};
+    /// # #[push_handler(channel = "news")]
+    /// # async fn on_news(_text: &str) {}
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = Broker::start().await?;
+    /// # let url = server.url();
+    /// let handle = Subscriber::new(url).handlers(handlers![on_news]).spawn()?;
+    /// println!("{}", handle.health()); // live, not ready (not connected)
+    /// handle.ready().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the configuration cannot work
+    /// ([`Error::is_config`](crate::Error::is_config)), for example when handlers take different
+    /// [message types](crate::PushMessage) from one name.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime, and on a runtime without IO and time drivers (`enable_all`).
+    pub fn spawn(self) -> Result<Handle> {
+        let mut running = self.assemble()?;
+        running.log_when_subscribed();
+        Ok(Handle::new(running))
+    }
+
+    /// Starts the subscriber, and returns when the server has confirmed every subscription. Without
+    /// handlers there is none, and it returns when the server has greeted the connection.
     ///
     /// Messages and gaps may reach handlers before this returns, even if it returns an error: some
     /// of the names may have been confirmed by then.
@@ -32,13 +71,17 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// # Panics
     ///
     /// Panics outside a tokio runtime, and on a runtime without IO and time drivers (`enable_all`).
+    ///
+    /// # Cancel safety
+    ///
+    /// A start that is dropped, or that fails, ends everything that it has started.
     pub async fn start(self) -> Result<Handle> {
         let deadline = self.config.settings.start_deadline;
         let allows_denied = self.config.settings.allows_denied;
-        let handle = self.spawn()?;
-        handle.confirmed(deadline, allows_denied).await?;
-        handle.log_subscribed();
-        Ok(handle)
+        let running = self.assemble()?;
+        running.confirmed(deadline, allows_denied).await?;
+        running.log_subscribed();
+        Ok(Handle::new(running))
     }
 
     /// Starts the subscriber and runs it until Ctrl-C, SIGTERM or SIGHUP, then lets the handlers
@@ -58,17 +101,11 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Returns the errors of [`start`](Self::start). After the start there are none.
     pub async fn run(self) -> Result<()> {
         let mut signals = Signals::listen()?;
-        let deadline = self.config.settings.drain_deadline;
-        let Some(handle) = self.start_and_wait(signals.recv()).await? else {
-            return Ok(());
+        let handle = tokio::select! {
+            handle = self.start() => handle?,
+            () = signals.recv() => return Ok(()),
         };
-        tracing::info!(target: "redis_push", "shutting down; a second Ctrl-C or SIGTERM stops at once");
-        tokio::select! {
-            () = handle.shutdown_and_log(deadline) => {}
-            () = signals.recv_again() => {
-                tracing::warn!(target: "redis_push", "stopped before the handlers finished");
-            }
-        }
+        handle.run_until_signals(signals).await;
         Ok(())
     }
 
@@ -98,22 +135,12 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     ///
     /// Returns the errors of [`start`](Self::start). After the start there are none.
     pub async fn run_until(self, signal: impl Future<Output = ()>) -> Result<()> {
-        let deadline = self.config.settings.drain_deadline;
-        if let Some(handle) = self.start_and_wait(signal).await? {
-            handle.shutdown_and_log(deadline).await;
-        }
-        Ok(())
-    }
-
-    /// Starts and waits until `signal` resolves. Returns `None` if it resolves before everything is
-    /// confirmed.
-    async fn start_and_wait(self, signal: impl Future<Output = ()>) -> Result<Option<Handle>> {
         let mut signal = pin!(signal);
         let handle = tokio::select! {
             handle = self.start() => handle?,
-            () = &mut signal => return Ok(None),
+            () = &mut signal => return Ok(()),
         };
-        signal.await;
-        Ok(Some(handle))
+        handle.run_until(signal).await;
+        Ok(())
     }
 }

@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::handle::{Handle, Mounted};
+use super::handle::Handle;
 use super::report::ShutdownReport;
+use super::running::{Mounted, Running};
 use crate::tasks::Task;
 use crate::telemetry::HandlerStats;
 use crate::util::clock;
@@ -20,7 +21,8 @@ impl Handle {
     /// 50 milliseconds after the deadline: a handler that blocks its thread for longer runs until it
     /// returns. Works without a connection too.
     ///
-    /// A later call returns the report of the first call; a concurrent call waits for it.
+    /// A later call returns the report of the first call; a concurrent call waits for it. It makes no
+    /// difference which clone of the handle a call is made on.
     ///
     /// # Inside a handler
     ///
@@ -35,21 +37,21 @@ impl Handle {
     /// A call that is dropped has ended the subscriptions. The next call continues from there, with
     /// its own deadline.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
-        let _call = self.callers.enter();
-        self.report
-            .get_or_init(|| self.drain(deadline))
-            .await
-            .clone()
+        self.running.shutdown(deadline).await
     }
+}
 
-    pub(super) async fn shutdown_and_log(&self, deadline: Duration) {
-        let report = self.shutdown(deadline).await;
-        tracing::info!(target: "redis_push", "{report}");
+impl Running {
+    async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let _call = self.callers.enter();
+        let report = self.report.get_or_init(|| self.drain(deadline)).await;
+        self.stopped.cancel();
+        report.clone()
     }
 
     /// Shuts down in order: the session, the handlers, the failure hook, the background tasks.
     ///
-    /// The tasks stay in the handle, which can still end them if this future is dropped at an await.
+    /// The tasks stay in their place, where the next call or the drop can still end them if this future is dropped at an await.
     async fn drain(&self, deadline: Duration) -> ShutdownReport {
         let start = clock::now();
         self.stop.cancel();

@@ -8,8 +8,8 @@ use tokio::sync::{Mutex, Notify, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::callers::Callers;
-use super::handle::{Handle, Mounted};
 use super::options::not_with_attach;
+use super::running::{Mounted, Running};
 use super::{Origin, Subscriber};
 use crate::broadcast::{Budget, Overflow, Shared};
 use crate::config::Settings;
@@ -38,7 +38,7 @@ const FAILURES_PART: usize = 4;
 impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Builds everything and spawns the tasks. Every handler has its receiver before the session can
     /// send the first subscribe command.
-    pub(crate) fn spawn(self) -> Result<Handle> {
+    pub(super) fn assemble(self) -> Result<Running> {
         let Self {
             state,
             mounts,
@@ -46,11 +46,6 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         } = self;
         if let Some(mistake) = config.mistake {
             return Err(Error::config(mistake));
-        }
-        if mounts.is_empty() {
-            return Err(Error::config(
-                "there is nothing to subscribe to: pass a handler to `Subscriber::handlers`",
-            ));
         }
         let mistakes: Vec<_> = mounts
             .iter()
@@ -165,7 +160,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let session = tasks.spawn(TaskName::Session, move || {
             Session::run(Arc::clone(&session), Arc::clone(&last_seen))
         });
-        Ok(Handle {
+        Ok(Running {
             dispatcher,
             handlers,
             session,
@@ -173,10 +168,12 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             background,
             tasks,
             stop,
+            stopped: CancellationToken::new(),
             status: watched,
             failures,
             monitor,
             _deaf_watch: deaf_watch,
+            drain_deadline: settings.drain_deadline,
             callers: Callers::default(),
             report: OnceCell::new(),
         })

@@ -2,29 +2,50 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use super::handle::Handle;
-use crate::dispatch::SubscriptionState;
+use super::running::Running;
+use crate::dispatch::{Dispatcher, SubscriptionState};
+use crate::session::{Phase, Status};
 use crate::subscription::{Kind, Subscription};
+use crate::tasks::TaskName;
 use crate::util::Escaped;
 
 /// The largest number of names that the line shows.
 const MOST_NAMED: usize = 20;
 
-impl Handle {
+impl Running {
     /// Logs what the server has confirmed. A name that is denied has its own line, with the reason.
     pub(super) fn log_subscribed(&self) {
-        let mut confirmed = self
-            .dispatcher
-            .subscriptions(SubscriptionState::is_confirmed);
-        confirmed.retain(|subscription| subscription.kind() != Kind::Connection);
-        tracing::info!(
-            target: "redis_push",
-            handlers = self.handlers.len(),
-            "subscribed to {}",
-            Subscribed::of(&confirmed),
-        );
+        log(&self.dispatcher, self.handlers.len());
     }
+
+    /// Does the same as soon as every name is confirmed or denied, on a task of its own.
+    pub(super) fn log_when_subscribed(&mut self) {
+        let (status, dispatcher) = (self.status.clone(), Arc::clone(&self.dispatcher));
+        let handlers = self.handlers.len();
+        let task = self.tasks.spawn(TaskName::StartLog, move || {
+            let (mut status, dispatcher) = (status.clone(), Arc::clone(&dispatcher));
+            async move {
+                let is_answered = |status: &Status| status.phase != Phase::Pending;
+                if status.wait_for(is_answered).await.is_ok() {
+                    log(&dispatcher, handlers);
+                }
+            }
+        });
+        self.background.push(task);
+    }
+}
+
+fn log(dispatcher: &Dispatcher, handlers: usize) {
+    let mut confirmed = dispatcher.subscriptions(SubscriptionState::is_confirmed);
+    confirmed.retain(|subscription| subscription.kind() != Kind::Connection);
+    tracing::info!(
+        target: "redis_push",
+        handlers,
+        "subscribed to {}",
+        Subscribed::of(&confirmed),
+    );
 }
 
 /// Subscriptions: how many of each kind, and the first names.

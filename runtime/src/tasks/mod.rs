@@ -63,6 +63,8 @@ pub(crate) enum TaskName {
     Watchdog,
     /// Forwards pushes from an attached channel to the dispatcher.
     Forwarding,
+    /// Logs what is subscribed after a start that nobody waits for.
+    StartLog,
 }
 
 impl TaskName {
@@ -71,7 +73,7 @@ impl TaskName {
         match self {
             Self::Session | Self::Forwarding => true,
             Self::Handler { is_required, .. } => *is_required,
-            Self::Wakeups | Self::FailureHook | Self::Watchdog => false,
+            Self::Wakeups | Self::FailureHook | Self::Watchdog | Self::StartLog => false,
         }
     }
 }
@@ -85,6 +87,7 @@ impl fmt::Display for TaskName {
             Self::FailureHook => "the failure hook's task",
             Self::Watchdog => "the watchdog's task",
             Self::Forwarding => "the task that reads the attached channel",
+            Self::StartLog => "the task that logs the start",
         })
     }
 }

@@ -1,17 +1,18 @@
-//! A service that runs until a signal: `service URL manager|wire`.
+//! A service that runs until a signal: `service URL manager|wire subscriber|handle`. The last word says
+//! whose `run` it calls.
 //!
 //! It prints `ready`, and `begins` when its handler receives a message. The handler then waits for a
 //! line on the standard input and prints `ends`. The end of the input ends the process, so that it
 //! does not outlive the test that has started it.
 
-use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use redis_push::{Fault, Gap, Handler, Mount, Push, Spec, Subscriber, Subscription};
-use tokio::task::block_in_place;
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 struct Waits {
-    lines: Mutex<Receiver<String>>,
+    lines: Mutex<UnboundedReceiver<String>>,
 }
 
 impl Handler<()> for Waits {
@@ -21,8 +22,7 @@ impl Handler<()> for Waits {
 
     async fn handle(&self, _push: Push<'_>, _state: &()) -> Result<(), Fault> {
         println!("begins");
-        let line = block_in_place(|| self.lines.lock().expect("no panic").recv());
-        line.expect("a line");
+        self.lines.lock().await.recv().await.expect("a line");
         println!("ends");
         Ok(())
     }
@@ -36,9 +36,9 @@ impl Handler<()> for Waits {
 #[tokio::main]
 async fn main() -> redis_push::Result<()> {
     let mut args = std::env::args().skip(1);
-    let mut next = || args.next().expect("two arguments");
-    let (url, link) = (next(), next());
-    let (sender, lines) = channel();
+    let mut next = || args.next().expect("three arguments");
+    let (url, link, caller) = (next(), next(), next());
+    let (sender, lines) = unbounded_channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lines().map_while(std::io::Result::ok) {
             let _ = sender.send(line);
@@ -51,8 +51,12 @@ async fn main() -> redis_push::Result<()> {
         "wire" => subscriber.wire(),
         _ => subscriber,
     };
-    subscriber
+    // Longer than a test waits: what ends before has not been waited for.
+    let subscriber = subscriber
         .handlers([Mount::new(Waits { lines })])
-        .run()
-        .await
+        .drain_deadline(Duration::from_secs(120));
+    match &*caller {
+        "handle" => subscriber.spawn()?.run().await.map(drop),
+        _ => subscriber.run().await,
+    }
 }

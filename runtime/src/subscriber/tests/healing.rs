@@ -99,7 +99,7 @@ async fn a_session_that_panics_during_a_shutdown_is_restarted_to_end_it(server: 
     let (report, ()) = within("the shutdown", async {
         tokio::join!(handle.shutdown(LONG), async {
             health.changed().await;
-            handle.tasks.panic_in(&TaskName::Session);
+            handle.running.tasks.panic_in(&TaskName::Session);
             gate.send_replace(true);
         })
     })
@@ -269,7 +269,7 @@ async fn a_forwarding_task_that_panics_is_restarted_without_a_loss() {
     let handle = attached(&server, mount).await;
     journal.begins().await;
     for round in 0..5 {
-        handle.tasks.panic_in(&TaskName::Forwarding);
+        handle.running.tasks.panic_in(&TaskName::Forwarding);
         for number in 0..10 {
             server.publish("ours", format!("{round}-{number}"));
         }

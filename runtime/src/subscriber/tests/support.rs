@@ -54,7 +54,7 @@ pub(super) fn eventually(
 /// single thread, so a restarted task waits for the next request before a test sees the restart.
 pub(super) async fn panic_and_restart(handle: &Handle, task: TaskName) {
     let restarts = handle.stats().restarts;
-    handle.tasks.panic_in(&task);
+    handle.running.tasks.panic_in(&task);
     eventually("the restart of the task", || {
         handle.stats().restarts > restarts
     })

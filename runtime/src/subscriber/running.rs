@@ -1,0 +1,90 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OnceCell, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::callers::Callers;
+use super::report::ShutdownReport;
+use crate::broadcast::BacklogMeter;
+use crate::delivery::{HandlerContext, SharedLoopState};
+use crate::dispatch::Dispatcher;
+use crate::failure::Failures;
+use crate::health::{DeafWatch, HealthMonitor};
+use crate::session::Status;
+use crate::tasks::{Task, Tasks};
+use crate::telemetry::{HandlerStats, Stats};
+
+/// A running subscriber, which all clones of a [`Handle`](super::Handle) share. Dropping it ends
+/// everything.
+///
+/// None of its tasks may hold it, or it would never be dropped.
+pub(super) struct Running {
+    pub(super) dispatcher: Arc<Dispatcher>,
+    pub(super) handlers: Vec<Mounted>,
+    pub(super) session: Task,
+    pub(super) failure_hook: Option<Task>,
+    /// Tasks that a shutdown aborts without waiting for them.
+    pub(super) background: Vec<Task>,
+    pub(super) tasks: Arc<Tasks>,
+    /// Cancelled when the shutdown begins.
+    pub(super) stop: CancellationToken,
+    /// Cancelled when the shutdown is complete.
+    pub(super) stopped: CancellationToken,
+    pub(super) status: watch::Receiver<Status>,
+    pub(super) failures: Failures,
+    pub(super) monitor: Arc<HealthMonitor>,
+    /// Dropping it ends the watch.
+    pub(super) _deaf_watch: Option<DeafWatch>,
+    /// How long `run` and `run_until` let handlers finish.
+    pub(super) drain_deadline: Duration,
+    /// The tasks that wait for a shutdown.
+    pub(super) callers: Callers,
+    /// Set by the first shutdown that completes.
+    pub(super) report: OnceCell<ShutdownReport>,
+}
+
+/// A mounted handler, with its loop.
+pub(super) struct Mounted {
+    pub(super) context: Arc<HandlerContext>,
+    /// Shared with the loop, so that a shutdown can end its workers too.
+    pub(super) loop_state: SharedLoopState,
+    pub(super) meter: BacklogMeter,
+    pub(super) task: Task,
+}
+
+impl Running {
+    /// Aborts every task, without waiting for any.
+    pub(super) fn abort(&self) {
+        let handlers = self.handlers.iter().map(|handler| &handler.task);
+        let others = self.failure_hook.iter().chain(&self.background);
+        handlers
+            .chain(others)
+            .chain([&self.session])
+            .for_each(Task::abort);
+    }
+
+    pub(super) fn read_stats(&self) -> Stats {
+        let handlers = self.handlers.iter().map(|Mounted { context, meter, .. }| {
+            let subscriptions = context.spec.subscriptions.iter().map(ToString::to_string);
+            HandlerStats::read(context, subscriptions.collect(), meter)
+        });
+        Stats {
+            handlers: handlers.collect(),
+            feed: self.dispatcher.stats(),
+            failures: self.failures.stats(),
+            restarts: self.tasks.restarts(),
+        }
+    }
+}
+
+/// Needs no runtime: the last handle may be dropped on any thread.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.abort();
+        // Receivers of the health, and futures that wait for the end, may outlive the last handle.
+        self.stop.cancel();
+        self.monitor.end();
+        self.stopped.cancel();
+    }
+}
