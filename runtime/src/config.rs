@@ -17,6 +17,10 @@ pub(crate) struct Settings {
     pub(crate) allows_denied: bool,
     /// How long `run` waits at its end for handlers to finish what has arrived.
     pub(crate) drain_deadline: Duration,
+    /// The largest number of streams.
+    pub(crate) max_streams: usize,
+    /// How long a name stays subscribed after the last stream of it was dropped.
+    pub(crate) linger: Duration,
     /// Whether the server's setting for key events may be changed.
     pub(crate) configure_keyspace_events: bool,
     pub(crate) connect_timeout: Duration,
@@ -39,6 +43,8 @@ impl Default for Settings {
             start_deadline: Some(Duration::from_secs(30)),
             allows_denied: false,
             drain_deadline: Duration::from_secs(10),
+            max_streams: 100_000,
+            linger: Duration::from_secs(1),
             configure_keyspace_events: false,
             connect_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(5),

@@ -44,6 +44,8 @@
 //!   [`shutdown`](Handle::shutdown); [`Subscriber::spawn`] does so without waiting for the server. A
 //!   handle can be cloned, and ends the subscriber when the last clone is dropped. A [`WeakHandle`] does
 //!   not keep it alive.
+//! - A **stream** ([`Handle::subscribe`], [`EventStream`]) is a subscription that the program reads itself,
+//!   and that comes and goes while it runs: of one browser, one user, one room.
 //! - A [`Gap`] reports that messages may be missing. A function with
 //!   [`#[gap_handler]`](macro@gap_handler), named by `on_gap`, receives it in order with the
 //!   handler's messages.
@@ -61,6 +63,8 @@
 //!   connection was lost in the same gap, the number is a lower bound.
 //! - A lost or silent connection is re-established, retrying indefinitely. Every name is subscribed
 //!   again and its confirmation is checked, and every handler receives a gap.
+//! - A stream begins with a gap, and receives every message after it or a gap with what it has missed. It
+//!   is never waited for, and a name that is denied to it concerns no other stream and no handler.
 //! - A handler sees the messages of one subscription in the server's order and never twice. (A
 //!   handler with overlapping names is sent one message for each of them, as Redis does.)
 //! - A payload that does not decode, an error, and a panic end one delivery, not the handler.
@@ -114,6 +118,7 @@ mod publish;
 mod push;
 mod router;
 mod session;
+mod stream;
 mod subscriber;
 mod subscription;
 mod tasks;
@@ -154,11 +159,16 @@ pub use extract::{
 pub use failure::{Failure, FailureHook, FailureKind, FailureSink};
 pub use gap::{Gap, GapCause, Missed};
 pub use handler::{GapHandler, Handler, IntoAnswer, IntoOutcome, Spec};
-pub use health::{Health, HealthChanges, HealthReason, NotConfirmed, NotSynced, Stall};
+pub use health::{
+    Health, HealthChanges, HealthReason, NotConfirmed, NotSynced, Stall, StreamHealth,
+};
 pub use message::{Codec, MessageDescriptor, PushMessage, ToPayload};
 pub use publish::{Answer, Publish, Publishable, Publisher, Publishing};
 pub use push::{ConnectionEvent, OwnedPush, Push, RawPush};
 pub use router::{HandlerWiring, Mount, Mounts, Router, SubscriptionWiring, Wiring};
+pub use stream::{
+    Event, EventStream, MessageStream, StreamEnd, Subscribable, Subscribe, Subscribing,
+};
 pub use subscriber::{Handle, ShutdownReport, Subscriber, WeakHandle};
 pub use subscription::{Kind, Subscription, TemplateError};
-pub use telemetry::{FailureStats, FeedStats, HandlerStats, Stats};
+pub use telemetry::{FailureStats, FeedStats, HandlerStats, Stats, StreamStats};

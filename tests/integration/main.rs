@@ -36,6 +36,7 @@ mod settings;
 mod signals;
 mod starting;
 mod stopping;
+mod streaming;
 mod support;
 mod synced;
 mod tireless;
@@ -69,6 +70,7 @@ use settings::*;
 use signals::*;
 use starting::*;
 use stopping::*;
+use streaming::*;
 use synced::*;
 use unix_sockets::*;
 use waiting::*;
@@ -123,6 +125,22 @@ fn on_each_link(suite: Suite) -> Suite {
         .since(ANY)
         .on_every_server(tests![
             a_message_reaches_every_handler_of_its_channel,
+            a_stream_begins_with_a_gap_and_hears_what_follows,
+            a_stream_hears_a_gap_after_each_lost_connection,
+            a_stream_that_begins_during_an_outage_waits_for_its_end,
+            a_stream_without_a_server_is_an_error_with_the_reason,
+            streams_and_handlers_of_a_name_share_one_subscription,
+            the_last_stream_of_a_name_unsubscribes_after_the_linger,
+            a_name_that_is_wanted_again_while_it_is_left_stays_subscribed,
+            a_denied_name_is_the_error_of_its_stream_alone,
+            a_slow_stream_is_told_how_much_it_has_missed_and_holds_up_nobody,
+            a_stream_may_listen_to_a_template_and_to_the_newest_of_each_channel,
+            a_stream_may_listen_to_keys_invalidations_and_the_connection,
+            streams_end_with_the_subscriber,
+            streams_end_when_the_handle_is_dropped_and_keep_nothing_alive,
+            a_stream_may_be_dropped_outside_of_a_runtime,
+            there_are_no_more_streams_than_allowed,
+            ten_thousand_names_are_subscribed_and_left,
             a_handler_sees_only_the_frames_of_its_own_subscription,
             a_channel_that_only_the_glob_matches_is_unmatched_for_any_handler,
             the_first_channel_that_no_template_matches_is_logged_with_a_hint,
@@ -268,6 +286,7 @@ fn on_each_link(suite: Suite) -> Suite {
             a_hangup_does_not_end_run_under_nohup,
         ])
         .on_real_servers(tests![
+            a_name_that_cannot_be_left_is_let_go,
             a_hundred_handlers_at_line_rate_lose_nothing_and_wake_only_for_their_own_messages,
             a_missing_database_is_reported_at_once,
             a_busy_server_is_waited_for,

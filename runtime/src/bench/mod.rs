@@ -5,6 +5,7 @@
 //! - [`convert`]: from a push of redis-rs to a push of this crate.
 //! - [`RoutingTable`]: from a channel name to the broadcast channels of its route.
 //! - [`Shared`]: one broadcast channel and its readers.
+//! - [`Streams`]: streams whose names are confirmed by hand.
 //! - [`Way`]: the whole path, from the push of redis-rs to the end of the handler.
 //!
 //! In: the benchmarks and the memory test of the package in `tests/` call these. Out: they call the
@@ -12,6 +13,10 @@
 //!
 //! Nothing here waits: futures are polled with a waker that does nothing, and a caller of [`Way`]
 //! polls the handlers itself. The module exists only with `--cfg redis_push_internals`.
+
+mod streams;
+
+pub use streams::Streams;
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;

@@ -56,6 +56,11 @@ impl Confirmations {
         }
     }
 
+    /// Returns the generation that was entered last.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Enters a generation. The last push before it arrived at `since`.
     pub(super) fn enter(&mut self, generation: u64, since: SystemTime) {
         if self.generation == generation {

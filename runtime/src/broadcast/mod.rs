@@ -43,6 +43,16 @@
 //!   was opened: its pushes, and those after it, were published later. A gap begins at the fence of
 //!   the last batch that the reader has received, or earlier.
 //!
+//! # Readers
+//!
+//! The readers of handlers are there before the first push. Those of streams come and go: a reader
+//! receives what is appended after it has joined, and begins with an initial gap as soon as the channel
+//! is live. Each has a [`Pace`]: it may fall behind as far as the budget allows, or by fewer pushes, or
+//! it jumps to the newest push. That moves its position only; nothing is copied for a reader.
+//!
+//! A channel may have many thousands of readers. Receiving, joining and leaving take the same time
+//! whatever their number: each batch and each segment counts the readers that have yet to pass it.
+//!
 //! # Overflow
 //!
 //! The [`Overflow`] policy of the budget:
@@ -73,9 +83,11 @@
 //! | `shared` | [`Shared`]: what the dispatcher does to a channel |
 //! | `receiver` | [`Receiver`]: what a reader does; [`BacklogMeter`] |
 //! | `state` | the state under the lock; its `next` finds what a reader receives, and computes a lag |
+//! | `readers` | the readers, how far each may fall behind ([`Pace`]), and the wakers of those that wait |
 //! | `segments` | the gaps between segments; its `gap` merges them with a lag |
 //! | `confirmations` | whether a gap is held back |
 //! | `queue`, `queue/read` | the batches, and what readers receive of them |
+//! | `queue/readers` | which batches readers need, and the memory of those that they have received |
 //! | `queue/overflow`, `queue/shed` | what is dropped: for one channel's budget, and for all memory |
 //! | `latest` | the queue for [`Overflow::Latest`] |
 //! | `budget`, `fence` | [`Budget`], [`Overflow`] and [`Held`]; [`Fence`] |
@@ -103,6 +115,7 @@ mod confirmations;
 mod fence;
 mod latest;
 mod queue;
+mod readers;
 mod receiver;
 mod segments;
 mod shared;
@@ -111,6 +124,7 @@ mod state;
 pub use budget::Overflow;
 pub(crate) use budget::{Budget, Held};
 pub(crate) use fence::Fence;
+pub(crate) use readers::Pace;
 pub(crate) use receiver::{BacklogMeter, Receiver};
 pub(crate) use segments::GapStart;
 pub(crate) use shared::Shared;

@@ -1,10 +1,12 @@
 //! The batches of a broadcast channel.
 //!
-//! This file appends and releases batches. `read` has what readers receive, `overflow` what is dropped when
-//! the budget is exceeded, `shed` what is dropped when all channels together exceed the memory limit.
+//! This file appends and releases batches. `read` has what readers receive, `readers` which batches they
+//! need, `overflow` what is dropped when the budget is exceeded, `shed` what is dropped when all channels
+//! together exceed the memory limit.
 
 mod overflow;
 mod read;
+mod readers;
 mod shed;
 
 pub(super) use read::Position;
@@ -17,6 +19,7 @@ use super::budget::{Budget, Held, Overflow};
 use super::fence::Fence;
 use super::latest::LatestQueue;
 use crate::push::Batch;
+use readers::Lent;
 
 /// A batch is sealed when it holds this many bytes. Only its last push may exceed the limit.
 const MAX_BATCH_BYTES: usize = 32 * 1024;
@@ -34,6 +37,8 @@ const SMALL_LIST: usize = 64;
 #[derive(Debug)]
 pub(super) struct Queue {
     budget: Budget,
+    /// How many pushes the budget allows if no reader's pace allows fewer.
+    most_messages: usize,
     fence: Arc<Fence>,
     sealed: VecDeque<Arc<Batch>>,
     /// How much memory the sealed batches hold.
@@ -42,6 +47,12 @@ pub(super) struct Queue {
     /// sealed batches.
     base: u64,
     tail: Arc<Batch>,
+    /// For each sealed batch, how many readers receive it next.
+    readers: VecDeque<u32>,
+    /// How many readers receive the tail next.
+    tail_readers: u32,
+    /// The batches that have left the queue while readers use them.
+    lent: Lent,
     /// With [`Overflow::Latest`], the pushes that become the tail when a reader asks.
     latest: Option<Box<LatestQueue>>,
     /// The sequence number of the oldest push that is still here, if there is one.
@@ -58,11 +69,15 @@ impl Queue {
     pub(super) fn new(budget: Budget) -> Self {
         Self {
             budget,
+            most_messages: budget.messages,
             fence: Arc::default(),
             sealed: VecDeque::new(),
             sealed_memory: 0,
             base: 0,
             tail: Arc::new(Batch::new()),
+            readers: VecDeque::new(),
+            tail_readers: 0,
+            lent: Lent::default(),
             latest: (budget.overflow == Overflow::Latest).then(Box::default),
             oldest: 0,
             held: 0,
@@ -73,6 +88,14 @@ impl Queue {
 
     pub(super) fn follow(&mut self, fence: Arc<Fence>) {
         self.fence = fence;
+    }
+
+    /// Holds as many pushes as the slowest pace of a reader allows, which is `furthest`: never more
+    /// than the budget of the channel.
+    pub(super) fn follow_pace(&mut self, furthest: u64) {
+        let furthest = usize::try_from(furthest).unwrap_or(usize::MAX);
+        self.budget.messages = furthest.min(self.most_messages);
+        self.keep_within_budget();
     }
 
     /// Appends a push and drops what exceeds the budget. Returns the current time if this push
@@ -180,30 +203,6 @@ impl Queue {
         self.latest.as_ref().map_or(0, |latest| latest.superseded())
     }
 
-    /// Returns whether no batch is older than number `batch`.
-    pub(super) fn is_first(&self, batch: u64) -> bool {
-        batch <= self.base
-    }
-
-    /// Returns whether the batch that begins with push `first` is not in the queue any more. A reader
-    /// may still have it.
-    pub(super) fn is_released(&self, first: u64) -> bool {
-        first < self.sealed.front().unwrap_or(&self.tail).first
-    }
-
-    /// Releases the batches that every reader has received: all before number `batch`.
-    pub(super) fn release_before(&mut self, batch: u64) {
-        while self.base < batch && self.pop_front() {}
-    }
-
-    /// Keeps the memory of a released batch, if no reader uses it any more.
-    pub(super) fn recycle(&mut self, mut batch: Arc<Batch>) {
-        let is_large = batch.capacity() > 4 * MAX_BATCH_BYTES;
-        if !is_large && Arc::get_mut(&mut batch).is_some() {
-            self.spare = Some(batch);
-        }
-    }
-
     /// Frees spare memory, unless it is small. An idle queue should not hold it.
     pub(super) fn release_spare(&mut self) {
         self.spare
@@ -215,7 +214,8 @@ impl Queue {
     pub(super) fn memory(&self) -> usize {
         let spare = self.spare.as_ref().map_or(0, |spare| spare.memory());
         let latest = self.latest.as_ref().map_or(0, |latest| latest.memory());
-        let list = self.sealed.capacity() * size_of::<Arc<Batch>>();
+        let list = self.sealed.capacity() * size_of::<Arc<Batch>>()
+            + self.readers.capacity() * size_of::<u32>();
         self.sealed_memory + list + self.tail.capacity() + spare + latest
     }
 
@@ -250,9 +250,13 @@ impl Queue {
         self.base += 1;
         self.sealed_memory -= front.memory();
         self.recycle(front);
+        // Readers that have not received it receive the next one.
+        let readers = self.readers.pop_front().unwrap_or(0);
+        *self.readers.front_mut().unwrap_or(&mut self.tail_readers) += readers;
         let capacity = self.sealed.capacity();
         if capacity > SMALL_LIST && self.sealed.len() <= capacity / 8 {
             self.sealed.shrink_to(2 * self.sealed.len());
+            self.readers.shrink_to(2 * self.sealed.len());
         }
         true
     }
@@ -292,6 +296,8 @@ impl Queue {
             let next = self.spare.take().unwrap_or_else(|| Arc::new(Batch::new()));
             self.sealed
                 .push_back(std::mem::replace(&mut self.tail, next));
+            self.readers
+                .push_back(std::mem::take(&mut self.tail_readers));
         }
         Arc::get_mut(&mut self.tail)
             .expect("empty batch is not shared")

@@ -3,11 +3,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
-use super::queue::Position;
+use super::readers::{Pace, Reader};
 use super::shared::Shared;
-use super::state::{Backlog, Known, Reader, Received};
+use super::state::{Backlog, Known, Received};
 use crate::push::Batch;
-use crate::util::clock;
 
 /// The receiving half of a broadcast channel, one for each handler. Dropping it releases the
 /// batches that no other reader needs.
@@ -18,7 +17,9 @@ pub(crate) struct Receiver {
     reader: usize,
     /// A delivered batch, which is given back at the next receive.
     done: Option<Arc<Batch>>,
-    /// The batches that workers may still use.
+    /// The batch that it has received last.
+    in_hand: Option<Arc<Batch>>,
+    /// The batches before it that workers may still use.
     in_use: Vec<Arc<Batch>>,
 }
 
@@ -28,6 +29,7 @@ impl Receiver {
             shared,
             reader,
             done: None,
+            in_hand: None,
             in_use: Vec::new(),
         }
     }
@@ -36,11 +38,46 @@ impl Receiver {
     ///
     /// Cancel safe: if the future is dropped before it is ready, nothing is lost.
     pub(crate) async fn recv(&mut self) -> Option<Received> {
-        poll_fn(|cx| {
-            self.shared
-                .poll(self.reader, &mut self.done, &mut self.in_use, cx)
-        })
-        .await
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// Like [`recv`](Self::recv), for a caller that polls.
+    pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
+        self.hand_back(|batch| Arc::strong_count(batch) > 1);
+        let polled = self.shared.poll(self.reader, &mut self.done, cx);
+        if let Poll::Ready(Some(Received {
+            batch: Some((batch, _)),
+            ..
+        })) = &polled
+        {
+            self.in_hand = Some(Arc::clone(batch));
+        }
+        polled
+    }
+
+    /// Waits until the reader can begin, and returns true; or returns false if the channel is closed
+    /// before.
+    pub(crate) fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut state = self.shared.lock();
+        if state.has_begun(self.reader) {
+            return Poll::Ready(true);
+        }
+        if state.closed {
+            return Poll::Ready(false);
+        }
+        state.readers.wait(self.reader, cx.waker());
+        Poll::Pending
+    }
+
+    /// Gives back what it has received, except batches that are still `in_use`.
+    fn hand_back(&mut self, in_use: impl Fn(&Arc<Batch>) -> bool) {
+        if let Some(batch) = self.in_hand.take() {
+            batch.hand_back();
+        }
+        if !self.in_use.is_empty() {
+            let given_back = self.in_use.extract_if(.., |batch| !in_use(batch));
+            given_back.for_each(|batch| batch.hand_back());
+        }
     }
 
     /// Returns how many pushes it has received, and the fence of the oldest batch that is in use.
@@ -50,8 +87,9 @@ impl Receiver {
         (received, fences.fold(fence, SystemTime::min))
     }
 
-    /// Keeps a batch in the account until nobody else has it: workers still deliver its pushes.
+    /// Keeps the fence of a batch until nobody else has it: workers still deliver its pushes.
     pub(crate) fn in_use(&mut self, batch: Arc<Batch>) {
+        batch.hand_out();
         self.in_use.push(batch);
     }
 
@@ -61,8 +99,14 @@ impl Receiver {
         self.done = Some(batch);
     }
 
+    /// Returns how many pushes wait, and what became of those before.
+    pub(crate) fn backlog(&self) -> Backlog {
+        self.shared.backlog(self.reader)
+    }
+
     /// Returns a view of the backlog that outlives the receiver.
     pub(crate) fn meter(&self) -> BacklogMeter {
+        self.shared.lock().readers[self.reader].is_metered = true;
         BacklogMeter {
             shared: Arc::clone(&self.shared),
             reader: self.reader,
@@ -72,7 +116,8 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.shared.unsubscribe(self.reader);
+        self.hand_back(|_| false);
+        self.shared.remove_reader(self.reader);
     }
 }
 
@@ -96,48 +141,29 @@ impl BacklogMeter {
 
 /// What readers do to the channel.
 impl Shared {
-    /// Adds a reader. It receives everything that is appended from now on.
-    ///
-    /// All readers are added before the first push.
+    /// Adds a reader to a channel that is not live yet. It receives everything that is appended from
+    /// now on.
     pub(crate) fn subscribe(self: &Arc<Self>) -> Receiver {
-        let mut state = self.lock();
-        let end = state.queue.end();
-        let position = Position {
-            batch: state.queue.tail_number(),
-            push: end,
-        };
-        // Most channels have one reader and never get another.
-        state.readers.reserve_exact(1);
-        state.readers.push(Reader {
-            position,
-            missed: 0,
-            reported: 0,
-            fence: clock::wall(),
-            waker: None,
-            in_hand: None,
-            in_use: Vec::new(),
-            left: None,
-        });
-        Receiver::new(Arc::clone(self), state.readers.len() - 1)
+        self.subscribe_at(Pace::Budget, false)
+    }
+
+    /// Adds a reader with a pace of its own. It receives everything that is appended from now on, after
+    /// an initial gap: at once if the channel `is_live`, else when it is.
+    pub(crate) fn subscribe_at(self: &Arc<Self>, pace: Pace, is_live: bool) -> Receiver {
+        let reader = self.lock().add_reader(pace, is_live);
+        Receiver::new(Arc::clone(self), reader)
     }
 
     fn poll(
         &self,
         reader: usize,
         done: &mut Option<Arc<Batch>>,
-        in_use: &mut Vec<Arc<Batch>>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Received>> {
         let mut state = self.lock();
-        if !in_use.is_empty() {
-            in_use.retain(|batch| Arc::strong_count(batch) > 1);
-            let account = in_use.iter().map(|batch| (batch.first, batch.memory()));
-            state.readers[reader].in_use = account.collect();
-        }
         if let Some(batch) = done.take() {
-            state.queue.recycle(batch);
+            state.queue.take_back(batch);
         }
-        state.readers[reader].in_hand = None;
         if let Some(received) = state.next(reader) {
             let link = state.note_progress();
             drop(state);
@@ -150,11 +176,7 @@ impl Shared {
             return Poll::Ready(None);
         }
         state.queue.release_spare();
-        let waker = &mut state.readers[reader].waker;
-        match waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            None => *waker = Some(cx.waker().clone()),
-        }
+        state.readers.wait(reader, cx.waker());
         Poll::Pending
     }
 
@@ -163,23 +185,21 @@ impl Shared {
     }
 
     fn position(&self, reader: usize) -> (u64, SystemTime) {
+        let state = self.lock();
         let Reader {
             position,
+            joined,
             missed,
+            skipped,
             fence,
             ..
-        } = self.lock().readers[reader];
-        (position.push - missed, fence)
+        } = state.readers[reader];
+        (position.push - joined - missed - skipped, fence)
     }
 
-    fn unsubscribe(&self, reader: usize) {
+    fn remove_reader(&self, reader: usize) {
         let mut state = self.lock();
-        let backlog = state.backlog(reader);
-        state.readers[reader].left = Some(backlog);
-        state.readers[reader].waker = None;
-        state.readers[reader].in_hand = None;
-        state.readers[reader].in_use = Vec::new();
-        state.release();
+        state.remove_reader(reader);
         let link = state.note_progress();
         drop(state);
         if let Some(link) = link {

@@ -22,6 +22,8 @@ pub(super) struct Segments {
     /// The segments whose beginning is not reported to every reader yet, and the current one.
     log: VecDeque<Segment>,
     current: u64,
+    /// How many readers know of no segment in the log.
+    behind: usize,
 }
 
 #[derive(Debug)]
@@ -31,6 +33,8 @@ struct Segment {
     before: GapStart,
     /// When its first subscription was confirmed, and once all are settled, when the last one was.
     live: SystemTime,
+    /// For how many readers it is the last segment that they know of.
+    readers: usize,
 }
 
 impl Segments {
@@ -48,12 +52,49 @@ impl Segments {
             before = merge(&last.before, &before);
         }
         self.current += 1;
+        if self.log.is_empty() {
+            self.log.reserve_exact(1);
+        }
         self.log.push_back(Segment {
             number: self.current,
             before,
             live: clock::wall(),
+            readers: 0,
         });
         self.current
+    }
+
+    /// Counts a reader that knows of the segments up to `reported`.
+    pub(super) fn enter(&mut self, reported: u64) {
+        *self.readers_at(reported) += 1;
+    }
+
+    /// Counts that reader no more.
+    pub(super) fn leave(&mut self, reported: u64) {
+        *self.readers_at(reported) -= 1;
+        self.release();
+    }
+
+    /// Counts a reader that knows of more segments now.
+    pub(super) fn advance(&mut self, from: u64, to: u64) {
+        *self.readers_at(from) -= 1;
+        *self.readers_at(to) += 1;
+        self.release();
+    }
+
+    /// Returns whether some reader knows of the current segment.
+    pub(super) fn is_current_known(&self) -> bool {
+        self.log.back().is_some_and(|last| last.readers > 0)
+    }
+
+    fn readers_at(&mut self, reported: u64) -> &mut usize {
+        let found = self
+            .log
+            .binary_search_by_key(&reported, |segment| segment.number);
+        match found {
+            Ok(at) => &mut self.log[at].readers,
+            Err(_) => &mut self.behind,
+        }
     }
 
     /// Records that every subscription is settled in the current segment.
@@ -63,11 +104,12 @@ impl Segments {
         }
     }
 
-    /// Returns whether the first gap after the segment `reported` is the initial one.
-    pub(super) fn begins_with_initial(&self, reported: u64) -> bool {
-        let mut unreported = self.log.iter().filter(|segment| segment.number > reported);
-        let first = unreported.next();
-        first.is_some_and(|segment| segment.before.cause == GapCause::Initial)
+    /// Returns when a segment was live, if that is still known.
+    pub(super) fn live(&self, number: u64) -> Option<SystemTime> {
+        let found = self
+            .log
+            .binary_search_by_key(&number, |segment| segment.number);
+        found.ok().map(|at| self.log[at].live)
     }
 
     /// Returns the gap between the segments `reported` and `next`, and the `lag` of the reader in
@@ -106,10 +148,10 @@ impl Segments {
     ///
     /// Without this, a stuck handler's log would grow with each gap, though the pushes between the
     /// gaps are dropped.
-    pub(super) fn merge_before(&mut self, oldest: u64, is_last_of_some: impl Fn(u64) -> bool) {
+    pub(super) fn merge_before(&mut self, oldest: u64) {
         let mut index = 0;
         while index + 1 < self.log.len() && self.log[index].number < oldest {
-            if is_last_of_some(self.log[index].number) {
+            if self.log[index].readers > 0 {
                 index += 1;
             } else if let Some(gone) = self.log.remove(index) {
                 let next = &mut self.log[index];
@@ -126,14 +168,16 @@ impl Segments {
         self.log.len().saturating_sub(1) * size_of::<Segment>()
     }
 
-    /// Releases the segments up to `reported`, whose beginning is reported to every reader.
-    pub(super) fn release(&mut self, reported: u64) {
-        while self
-            .log
-            .front()
-            .is_some_and(|segment| segment.number <= reported && segment.number < self.current)
+    /// Releases the segments whose beginning is reported to every reader.
+    fn release(&mut self) {
+        while self.behind == 0
+            && self
+                .log
+                .front()
+                .is_some_and(|segment| segment.number < self.current)
+            && let Some(known) = self.log.pop_front()
         {
-            self.log.pop_front();
+            self.behind = known.readers;
         }
     }
 }

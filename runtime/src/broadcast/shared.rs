@@ -8,10 +8,11 @@ use super::budget::{Budget, Held};
 use super::confirmations::{Confirmations, Confirmed};
 use super::fence::Fence;
 use super::queue::Queue;
+use super::readers::Readers;
 use super::segments::{GapStart, Segments};
 use super::state::{Appended, ChannelState, Wait};
 use crate::gap::{GapCause, Missed};
-use crate::util::{Mutex, MutexGuard};
+use crate::util::{Mutex, MutexGuard, clock};
 
 /// The state that the dispatcher and all receivers of a broadcast channel share.
 ///
@@ -30,11 +31,26 @@ impl Shared {
                 queue: Queue::new(budget),
                 segments: Segments::default(),
                 confirmations: Confirmations::new(names),
-                readers: Vec::new(),
+                readers: Readers::default(),
                 closed: false,
                 wait: Wait::default(),
             }),
         }
+    }
+
+    /// Creates the broadcast channel of streams, in a generation. The link never waits for them.
+    pub(crate) fn for_streams(names: usize, budget: Budget, generation: u64) -> Self {
+        let shared = Self::new(names, budget);
+        let mut state = shared.lock();
+        state.wait.is_never = true;
+        state.confirmations.enter(generation, clock::wall());
+        drop(state);
+        shared
+    }
+
+    /// Returns the last generation in which the server has answered for a name of the channel.
+    pub(crate) fn entered(&self) -> u64 {
+        self.lock().confirmations.generation()
     }
 
     /// Makes batches carry the dispatcher's fence.
@@ -101,7 +117,7 @@ impl Shared {
     /// Returns whether some reader has nothing to read.
     pub(crate) fn is_idle(&self) -> bool {
         let state = self.lock();
-        let mut here = state.readers.iter().filter(|reader| reader.left.is_none());
+        let mut here = state.readers.here();
         here.any(|reader| state.queue.peek(reader.position).is_none())
     }
 
@@ -119,12 +135,6 @@ impl Shared {
     /// Drops every push that waits, even the last one. The readers receive a gap.
     pub(crate) fn empty(&self) {
         self.lock().empty();
-    }
-
-    /// Records that a generation has begun whose gap begins `since` then. Names that it does not
-    /// confirm have been off since then, although other names of the connection were live.
-    pub(crate) fn enter(&self, generation: u64, since: SystemTime) {
-        self.lock().confirmations.enter(generation, since);
     }
 
     /// Records that the server has confirmed the subscription at `index`. The first confirmation of
@@ -187,7 +197,7 @@ impl Shared {
         let mut state = self.lock();
         if state.segments.current() > 0 {
             state.begin_segment(before);
-            state.collect_wakers(wakers);
+            state.readers.collect_wakers(wakers);
         }
     }
 
@@ -196,7 +206,7 @@ impl Shared {
         let mut state = self.lock();
         state.closed = true;
         wakers.extend(state.wait.link.take());
-        state.collect_wakers(wakers);
+        state.readers.collect_wakers(wakers);
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, ChannelState> {

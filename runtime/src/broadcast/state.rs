@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use super::budget::Held;
 use super::confirmations::Confirmations;
 use super::queue::{Position, Queue};
+use super::readers::{Pace, Reader, Readers};
 use super::segments::{GapStart, Segments};
 use crate::gap::{Gap, GapCause, Missed};
 use crate::push::Batch;
@@ -26,10 +27,13 @@ pub(crate) struct Appended {
 /// The backlog of one reader, for the statistics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Backlog {
-    /// The sequence number after the newest push.
+    /// How many pushes have a number and were appended since the reader has joined.
     pub(crate) end: u64,
-    /// How many pushes were replaced by newer ones. They have no number.
+    /// How many pushes were replaced by newer ones before they had a number.
     pub(crate) superseded: u64,
+    /// How many pushes with a number were skipped for newer ones, including those that the reader has
+    /// not reached yet.
+    pub(crate) skipped: u64,
     /// How many pushes were dropped before the reader could receive them, including those that it
     /// has not reached yet.
     pub(crate) missed: u64,
@@ -53,8 +57,9 @@ pub(crate) struct Received {
     /// What the reader knows once the gap is reported.
     pub(crate) known: Known,
     /// How many pushes were dropped before the batch. The gap includes them.
-    #[cfg(test)]
     pub(crate) missed: u64,
+    /// How many pushes were skipped for newer ones before the batch.
+    pub(crate) skipped: u64,
     /// The batch, and how many pushes at its front were dropped.
     pub(crate) batch: Option<(Arc<Batch>, usize)>,
 }
@@ -65,7 +70,7 @@ pub(super) struct ChannelState {
     pub(super) queue: Queue,
     pub(super) segments: Segments,
     pub(super) confirmations: Confirmations,
-    pub(super) readers: Vec<Reader>,
+    pub(super) readers: Readers,
     pub(super) closed: bool,
     pub(super) wait: Wait,
 }
@@ -80,31 +85,13 @@ pub(super) struct Wait {
     /// Whether the link stopped waiting because no reader made progress. It waits again after half
     /// of the budget was free.
     pub(super) is_abandoned: bool,
-}
-
-/// The shared part of a [`Receiver`](super::Receiver).
-#[derive(Debug)]
-pub(super) struct Reader {
-    pub(super) position: Position,
-    /// How many pushes before its position were dropped before it could receive them.
-    pub(super) missed: u64,
-    /// The last segment whose beginning was reported to this reader.
-    pub(super) reported: u64,
-    /// The fence of the last batch that it received: everything that it has missed since then was
-    /// published later.
-    pub(super) fence: SystemTime,
-    pub(super) waker: Option<Waker>,
-    /// The first push and the memory of the batch that it has received and not given back.
-    pub(super) in_hand: Option<(u64, usize)>,
-    /// The same of the batches before it that its workers still use.
-    pub(super) in_use: Vec<(u64, usize)>,
-    /// Its backlog when the receiver was dropped. Such a reader keeps nothing in the channel.
-    pub(super) left: Option<Backlog>,
+    /// Whether the link never waits for the channel.
+    pub(super) is_never: bool,
 }
 
 impl ChannelState {
     /// Appends a push and collects the wakers of waiting readers. Discards the push before the
-    /// first confirmation and after the close.
+    /// first confirmation and after the close, and without a reader.
     pub(super) fn append(
         &mut self,
         index: u32,
@@ -112,11 +99,11 @@ impl ChannelState {
         payload: &[u8],
         wakers: &mut Vec<Waker>,
     ) -> Appended {
-        if self.closed || self.segments.current() == 0 {
+        if self.closed || self.segments.current() == 0 || self.readers.is_empty() {
             return Appended::default();
         }
         let (opened, grown) = self.queue.append(index, channel, payload);
-        self.collect_wakers(wakers);
+        self.readers.collect_wakers(wakers);
         Appended {
             opened,
             grown,
@@ -126,29 +113,85 @@ impl ChannelState {
 
     /// Returns whether the link should wait before it appends a push of `bytes`.
     pub(super) fn should_wait_for(&self, bytes: usize) -> bool {
-        let may_wait = !self.wait.is_abandoned && !self.closed && !self.queue.keeps_latest();
+        let must_not = self.wait.is_never || self.wait.is_abandoned || self.closed;
+        let may_wait = !must_not && !self.queue.keeps_latest();
         may_wait && self.queue.is_full_for(bytes)
+    }
+
+    /// Adds a reader. It receives what is appended from now on.
+    ///
+    /// If the channel `is_live`, the current segment is the reader's first. Otherwise the next one is,
+    /// which begins with a confirmation.
+    pub(super) fn add_reader(&mut self, pace: Pace, is_live: bool) -> usize {
+        let position = self.queue.end_position();
+        let current = self.segments.current();
+        self.queue.enter(position);
+        self.segments.enter(current);
+        let mut reader = Reader::new(pace, position, clock::wall());
+        reader.reported = current;
+        reader.begins_with = if is_live { current } else { current + 1 };
+        let reader = self.readers.add(reader);
+        self.follow_paces();
+        reader
+    }
+
+    /// Removes a reader.
+    pub(super) fn remove_reader(&mut self, reader: usize) {
+        let backlog = self.backlog(reader);
+        let Reader {
+            position, reported, ..
+        } = self.readers[reader];
+        self.readers.leave(reader, backlog);
+        self.queue.leave(position);
+        self.segments.leave(reported);
+        self.follow_paces();
+        if self.readers.is_empty() {
+            self.empty();
+        }
+    }
+
+    /// Keeps as many pushes as the slowest pace of a reader allows.
+    fn follow_paces(&mut self) {
+        if let Some(furthest) = self.readers.furthest() {
+            self.queue.follow_pace(furthest);
+        }
+    }
+
+    /// Returns whether every name of a reader's beginning is confirmed or off.
+    pub(super) fn has_begun(&self, reader: usize) -> bool {
+        let begins_with = self.readers[reader].begins_with;
+        begins_with == 0
+            || (self.segments.current() >= begins_with && self.confirmations.are_settled())
     }
 
     /// Returns what a reader receives next, if there is anything.
     pub(super) fn next(&mut self, reader: usize) -> Option<Received> {
         let Reader {
-            mut position,
+            pace,
+            position: before,
             reported,
+            begins_with,
             fence,
             ..
         } = self.readers[reader];
+        let current = self.segments.current();
+        let mut position = self.queue.caught_up(before, pace.limit());
         let next = self.queue.peek(position);
         let segment = match &next {
-            Some(next) => next.segment,
-            None => self.segments.current(),
+            Some(next) => next.segment.max(begins_with),
+            None => current,
         };
-        let must_hold =
-            segment == self.segments.current() && !self.confirmations.are_settled() && !self.closed;
-        if segment != reported && must_hold {
+        let is_new = begins_with > 0;
+        let must_hold = segment == current && !self.confirmations.are_settled() && !self.closed;
+        if (segment != reported || is_new) && (must_hold || current < begins_with) {
             return None;
         }
-        let missed = match &next {
+        let behind = position.push - before.push;
+        let (mut missed, skipped) = match pace {
+            Pace::Latest => (0, behind),
+            Pace::Budget | Pace::Within(_) => (behind, 0),
+        };
+        missed += match &next {
             Some(next) => next.missed,
             None => self.queue.missed(position),
         };
@@ -157,24 +200,29 @@ impl ChannelState {
             missed: Missed::Exactly(missed),
             since: fence,
             until: next
+                .filter(|_| behind == 0)
                 .and_then(|next| next.opened)
                 .unwrap_or_else(clock::wall),
         });
-        let gap = if segment == reported {
+        let gap = if is_new {
+            let initial = self.initial(segment, fence);
+            if lag.is_some() {
+                // Nothing is missed in the initial gap, so the loss is a gap of its own, the next one.
+                self.move_reader(reader, before, segment);
+                return Some(Received {
+                    gap: Some(initial),
+                    known: Known {
+                        segment,
+                        missed: self.readers[reader].missed,
+                    },
+                    missed: 0,
+                    skipped: 0,
+                    batch: None,
+                });
+            }
+            Some(initial)
+        } else if segment == reported {
             lag
-        } else if lag.is_some() && self.segments.begins_with_initial(reported) {
-            // Nothing is missed in the initial gap, so the loss is a gap of its own, the next one.
-            let initial = self.segments.gap(reported, segment, None);
-            self.readers[reader].reported = segment;
-            self.release();
-            let missed = self.readers[reader].missed;
-            return Some(Received {
-                gap: Some(initial),
-                known: Known { segment, missed },
-                #[cfg(test)]
-                missed: 0,
-                batch: None,
-            });
         } else {
             Some(self.segments.gap(reported, segment, lag))
         };
@@ -185,47 +233,58 @@ impl ChannelState {
         if gap.is_none() && batch.is_none() {
             return None;
         }
+        if let Some((batch, _)) = &batch {
+            // Before it may leave the queue, which counts it from then on.
+            batch.hand_out();
+        }
+        self.move_reader(reader, position, segment);
         let reader = &mut self.readers[reader];
-        let was_last = self.queue.is_first(reader.position.batch);
-        let previous = std::mem::replace(&mut reader.reported, segment);
-        reader.position = position;
         reader.missed += missed;
-        let known_missed = reader.missed;
+        reader.skipped += skipped;
         if let Some((batch, _)) = &batch {
             reader.fence = batch.fence;
-            reader.in_hand = Some((batch.first, batch.memory()));
-        }
-        // Only a reader at the oldest batch, or one that enters a segment, can release anything.
-        if was_last || previous != segment {
-            self.release();
         }
         Some(Received {
             gap,
             known: Known {
                 segment,
-                missed: known_missed,
+                missed: reader.missed,
             },
-            #[cfg(test)]
             missed,
+            skipped,
             batch,
         })
+    }
+    /// Returns the gap with which a reader begins that has joined at `since`.
+    fn initial(&self, segment: u64, since: SystemTime) -> Gap {
+        let live = self.segments.live(segment).unwrap_or(since);
+        Gap {
+            cause: GapCause::Initial,
+            missed: Missed::Exactly(0),
+            since,
+            until: live.max(since),
+        }
+    }
+
+    /// Moves a reader to a position in a segment, of which it knows now, and releases what no reader
+    /// needs any more.
+    fn move_reader(&mut self, reader: usize, position: Position, segment: u64) {
+        let reader = &mut self.readers[reader];
+        let from = std::mem::replace(&mut reader.position, position);
+        let reported = std::mem::replace(&mut reader.reported, segment);
+        reader.begins_with = 0;
+        self.queue.advance(from, position);
+        if reported != segment {
+            self.segments.advance(reported, segment);
+        }
     }
 
     /// Returns how much memory the pushes hold. A batch that several readers have counts once.
     pub(super) fn held(&self) -> Held {
-        let in_hand = self.readers.iter().flat_map(|reader| {
-            let in_use = reader.in_use.iter().copied();
-            in_use.chain(reader.in_hand)
-        });
-        let mut in_hand: Vec<_> = in_hand
-            .filter(|(first, _)| self.queue.is_released(*first))
-            .collect();
-        in_hand.sort_unstable();
-        in_hand.dedup();
         let held = self.queue.held();
         Held {
             waiting: held.waiting + self.segments.memory(),
-            in_hand: in_hand.iter().map(|(_, memory)| memory).sum(),
+            in_hand: self.queue.lent_memory(),
             ..held
         }
     }
@@ -233,11 +292,21 @@ impl ChannelState {
     /// Returns the backlog of a reader; after its receiver was dropped, the backlog at that time.
     pub(super) fn backlog(&self, reader: usize) -> Backlog {
         let reader = &self.readers[reader];
-        reader.left.unwrap_or_else(|| Backlog {
-            end: self.queue.end(),
+        if let Some(left) = &reader.left {
+            return **left;
+        }
+        let position = self.queue.caught_up(reader.position, reader.pace.limit());
+        let behind = position.push - reader.position.push;
+        let (missed, skipped) = match reader.pace {
+            Pace::Latest => (0, behind),
+            Pace::Budget | Pace::Within(_) => (behind, 0),
+        };
+        Backlog {
+            end: self.queue.end() - reader.joined,
             superseded: self.queue.superseded(),
-            missed: reader.missed + self.queue.missing(reader.position),
-        })
+            skipped: reader.skipped + skipped,
+            missed: reader.missed + missed + self.queue.missing(position),
+        }
     }
 
     /// Returns which losses there are for a reader to know of.
@@ -260,8 +329,7 @@ impl ChannelState {
     /// Begins a segment after the gap `before`.
     pub(super) fn begin_segment(&mut self, before: GapStart) {
         let current = self.segments.current();
-        let is_unread = self.queue.ends_before(current)
-            && self.readers.iter().all(|reader| reader.reported < current);
+        let is_unread = self.queue.ends_before(current) && !self.segments.is_current_known();
         let segment = self.segments.begin(before, is_unread);
         self.queue.begin_segment(segment);
         self.merge_segments();
@@ -281,37 +349,14 @@ impl ChannelState {
 
     /// Merges the segments of which no push is left.
     fn merge_segments(&mut self) {
-        let Self {
-            queue,
-            segments,
-            readers,
-            ..
-        } = self;
-        segments.merge_before(queue.oldest_segment(), |segment| {
-            readers.iter().any(|reader| reader.reported == segment)
-        });
+        self.segments.merge_before(self.queue.oldest_segment());
     }
 
     /// Wakes the readers if every subscription is settled: a gap is no longer held back.
     pub(super) fn wake_if_settled(&mut self, wakers: &mut Vec<Waker>) {
         if self.confirmations.are_settled() {
             self.segments.settle();
-            self.collect_wakers(wakers);
+            self.readers.collect_wakers(wakers);
         }
-    }
-
-    /// Moves the wakers of all waiting readers to `wakers`.
-    pub(super) fn collect_wakers(&mut self, wakers: &mut Vec<Waker>) {
-        wakers.extend(self.readers.iter_mut().filter_map(|r| r.waker.take()));
-    }
-
-    /// Releases the batches and the segments that no reader needs any more.
-    #[inline]
-    pub(super) fn release(&mut self) {
-        let here = || self.readers.iter().filter(|reader| reader.left.is_none());
-        let batch = here().map(|reader| reader.position.batch).min();
-        let reported = here().map(|reader| reader.reported).min();
-        self.queue.release_before(batch.unwrap_or(u64::MAX));
-        self.segments.release(reported.unwrap_or(u64::MAX));
     }
 }

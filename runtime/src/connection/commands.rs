@@ -151,7 +151,21 @@ impl Connection {
         Ok(replies)
     }
 
-    /// Unsubscribes from each name with its own command.
+    /// Unsubscribes from each name with its own command. Returns for each what the server has replied:
+    /// the end of a subscription is a push, which goes to the dispatcher.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is lost.
+    pub(crate) async fn leave(
+        &mut self,
+        subscriptions: &[Subscription],
+    ) -> Result<Vec<Reply>, Error> {
+        self.each(subscriptions.iter().map(unsubscribe)).await
+    }
+
+    /// Unsubscribes from each name with its own command, and from all invalidations if there is one
+    /// among them.
     ///
     /// # Errors
     ///

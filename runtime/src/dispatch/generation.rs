@@ -1,5 +1,6 @@
 //! The generations of a connection, as the session and the links report them.
 
+use std::collections::VecDeque;
 use std::time::SystemTime;
 
 use super::{DispatchState, Dispatcher};
@@ -14,8 +15,7 @@ impl Dispatcher {
         state.generation = generation;
         state.open = !state.closed;
         state.live = false;
-        state.routes.reset_states();
-        state.routes.reset_asked();
+        state.routes.begin_term();
     }
 
     /// Ends the generation: pushes that still arrive from it are discarded. The time between the
@@ -23,18 +23,15 @@ impl Dispatcher {
     pub(crate) fn end(&self, missed: Missed) {
         let mut state = self.lock();
         state.open = false;
-        state.routes.reset_states();
+        state.routes.begin_term();
         // A generation without a confirmation was never live: the gap before it goes on.
         if std::mem::take(&mut state.live) {
-            // A channel without a confirmation in this generation has lost more: its gap begins with
-            // the gap before this generation.
-            for shared in state.routes.broadcasts() {
-                shared.enter(state.generation, state.before.since);
-            }
+            let (generation, since) = (state.generation, state.routes.fence().time());
+            state.ends.add(generation, since);
             state.before = GapStart {
                 cause: GapCause::ConnectionLost,
                 missed,
-                since: state.routes.fence().time(),
+                since,
             };
             state.counts.reconnects += 1;
         }
@@ -69,7 +66,7 @@ impl Dispatcher {
         if !state.open {
             return;
         }
-        state.routes.reset_states();
+        state.routes.ask_all_again();
         if let Missed::AtMost(missed) = missed {
             state.counts.overflowed += missed;
         }
@@ -81,7 +78,7 @@ impl Dispatcher {
         let DispatchState {
             routes, wakeups, ..
         } = &mut *state;
-        for shared in routes.broadcasts() {
+        for shared in routes.all_broadcasts() {
             shared.interrupt_names(before, &mut wakeups.wakers);
         }
         self.wake(state);
@@ -106,20 +103,72 @@ impl Dispatcher {
         self.wake(state);
     }
 
+    /// Closes the broadcast channels of streams, which drain them and end. No stream begins any more.
+    pub(crate) fn close_streams(&self) {
+        let mut state = self.lock();
+        state.has_ended_streams = true;
+        let DispatchState {
+            routes, wakeups, ..
+        } = &mut *state;
+        for shared in routes.stream_channels() {
+            shared.close(&mut wakeups.wakers);
+        }
+        self.wake(state);
+    }
+
     /// Closes all broadcast channels: handlers drain them, then see the end.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.open = false;
         state.closed = true;
+        state.has_ended_streams = true;
         let pushes = state.pushes.take();
         let DispatchState {
             routes, wakeups, ..
         } = &mut *state;
-        for shared in routes.broadcasts().iter().chain(routes.connection()) {
+        for shared in routes.all_broadcasts().chain(routes.connection()) {
             shared.close(&mut wakeups.wakers);
         }
         self.wake(state);
         // Wakes the receivers of raw pushes.
         drop(pushes);
+    }
+}
+
+/// The ends of the generations that were live.
+///
+/// A channel whose names were not confirmed in the last generation has lost more than the others: its
+/// gap begins with the end of the generation in which one was.
+#[derive(Debug, Default)]
+pub(super) struct GenerationEnds {
+    /// The numbers of generations with the fence at their end, in ascending order.
+    ends: VecDeque<(u64, SystemTime)>,
+    /// The fence at the end of the first one.
+    first: Option<SystemTime>,
+}
+
+impl GenerationEnds {
+    /// How many ends are known one by one. For older ones, a gap begins with the first of all.
+    const MOST: usize = 256;
+
+    fn add(&mut self, generation: u64, fence: SystemTime) {
+        self.first.get_or_insert(fence);
+        if self.ends.len() == Self::MOST {
+            self.ends.pop_front();
+        }
+        self.ends.push_back((generation, fence));
+    }
+
+    /// Returns the gap before the current generation, for a channel that has entered `entered` last.
+    /// For others it is `before`.
+    pub(super) fn before(&self, entered: u64, before: GapStart) -> GapStart {
+        let after = self.ends.partition_point(|(number, _)| *number < entered);
+        let since = match self.ends.get(after) {
+            // The ends before this one are known too, or there are none.
+            Some((_, since)) if after > 0 || self.ends.len() < Self::MOST => *since,
+            Some(_) => self.first.unwrap_or(before.since),
+            None => before.since,
+        };
+        GapStart { since, ..before }
     }
 }

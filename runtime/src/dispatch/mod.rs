@@ -1,4 +1,4 @@
-//! Dispatch: from the link to the broadcast channels.
+//! Dispatch: from the link to the broadcast channels, and which names are wanted.
 //!
 //! The [`Dispatcher`] receives every push of the link and appends it to the broadcast channel of
 //! every subscribed handler:
@@ -50,18 +50,43 @@
 //! | `mod` | [`Dispatcher`]: its state, and what others ask it |
 //! | `route` | the path of a push: `accept`, `dispatch` and the `DispatchGuard` |
 //! | `table` | [`RoutingTable`]: from a name to its route |
+//! | `placement` | a name on a node: its [`SubscriptionState`] |
+//! | `counts` | how many names are in each state |
+//! | `turns` | what the session sends next |
+//! | `streams` | the readers of streams: how they join and leave |
 //! | `generation` | the beginning, the end and the losses of a connection |
 //! | `subscriptions` | the state of each subscription |
 //! | `wakeups` | when handlers are woken |
 //! | `memory_limit` | what is dropped if too much waits |
 //! | `pushes` | [`Pushes`]: copies of every push |
 //!
+//! # Names that come and go
+//!
+//! A name has one route, however many handlers and streams want it, and one subscription on the server.
+//! The streams of a name share one broadcast channel.
+//!
+//! ```text
+//!                 first reader              next_wanted            confirmation
+//!   (no route) ──────────────▶ Pending ──────────────▶ sent ─────────────────────▶ Confirmed
+//!        ▲                        ▲                      │ denied                    │ last reader
+//!        │                        │                      ▼                           ▼
+//!        │                        ├──────── retry ──── Denied                    (lingers)
+//!        │                        │                                                  │ next_leaving
+//!        │     nobody wants it    │ somebody wants it again                          ▼
+//!        └────────────────────────┴───────── end of the subscription ◀──────────  Leaving
+//! ```
+//!
+//! What is wanted is known here, and what is confirmed. What the session has to send next is in queues
+//! (`turns`), so that its turn takes as long as what has changed, and not as long as all names.
+//! [`Agenda`] is the summary that it reads. A new connection begins a new *term*, in which every name is
+//! pending: that takes no walk over the names either. They are queued a part at a time.
+//!
 //! # In and out
 //!
-//! In: the link passes pushes, the end of a connection, and lost pushes
+//! In: `stream` adds readers and removes them. The link passes pushes, the end of a connection, and lost pushes
 //! ([`Dispatcher::interrupt`]). The session opens and ends generations, and reports denied
 //! subscriptions and the events of the connection. Those are not routed: they are appended to the
-//! broadcast channels of connection handlers directly.
+//! broadcast channels of connection handlers and streams directly.
 //!
 //! Out: the broadcast channels, with the wake-ups of their readers. The session and `health` read
 //! the state of each subscription; the statistics read the counters.
@@ -73,22 +98,30 @@
 //!   a subscribed prefix.
 //! - The dispatcher's lock is taken before that of a broadcast channel, never after it. No waker is
 //!   woken while either lock is held.
+//! - A route exists as long as somebody wants the name, or the server may still have the subscription.
 //! - At most one generation is open. The session numbers them in ascending order, so a late push of
 //!   a previous connection is recognized.
 
+mod counts;
 mod generation;
 mod memory_limit;
+mod placement;
 mod pushes;
 mod route;
+mod streams;
 mod subscriptions;
 mod table;
+mod turns;
 mod wakeups;
 
+pub(crate) use placement::SubscriptionState;
 pub use pushes::{Pushes, PushesError};
-pub(crate) use table::{RoutingTable, SubscriptionState};
+pub(crate) use streams::{Confirmed, NoStream, StreamReader};
+pub(crate) use table::RoutingTable;
+pub(crate) use turns::Agenda;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, watch};
 
@@ -98,6 +131,7 @@ use crate::gap::{GapCause, Missed};
 use crate::telemetry::FeedStats;
 use crate::util::{Mutex, MutexGuard, clock};
 
+use generation::GenerationEnds;
 use memory_limit::MemoryLimit;
 use pushes::RawPushes;
 use wakeups::Wakeups;
@@ -129,6 +163,7 @@ struct DispatchState {
     live: bool,
     /// The gap between the last live generation and this one.
     before: GapStart,
+    ends: GenerationEnds,
     /// When something last arrived from the server, as far as the clock was read.
     last_heard: SystemTime,
     counts: FeedStats,
@@ -137,6 +172,12 @@ struct DispatchState {
     max_payload: usize,
     /// The sender of raw pushes, while it has receivers.
     pushes: Option<RawPushes>,
+    /// How many streams there are.
+    streams: usize,
+    /// Whether the streams have ended, and no other begins.
+    has_ended_streams: bool,
+    /// How long a name stays subscribed after its last reader has left.
+    linger: Duration,
     wakeups: Wakeups,
 }
 
@@ -161,11 +202,15 @@ impl Dispatcher {
                 closed: false,
                 live: false,
                 before,
+                ends: GenerationEnds::default(),
                 last_heard: now,
                 counts: FeedStats::default(),
                 memory: MemoryLimit::new(settings.memory_limit),
                 max_payload: settings.max_payload,
                 pushes: None,
+                streams: 0,
+                has_ended_streams: false,
+                linger: settings.linger,
                 wakeups: Wakeups::new(now),
             }),
             changed: watch::Sender::new(()),

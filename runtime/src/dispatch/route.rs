@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::memory_limit::Holder;
+use super::placement::SubscriptionState;
 use super::pushes::RawPushes;
-use super::table::{RoutingTable, SubscriptionState};
+use super::table::RoutingTable;
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::{Appended, GapStart, Shared};
 use crate::gap::{GapCause, Missed};
@@ -244,7 +245,11 @@ impl DispatchState {
     /// such a route that is not denied.
     fn append_invalidation(&mut self, prefix: &[u8], key: &[u8]) -> bool {
         let kind = Kind::Invalidation;
-        match self.routes.get(kind, prefix).map(|route| &route.state) {
+        match self
+            .routes
+            .key(kind, prefix)
+            .map(|key| self.routes.state(key))
+        {
             // Also before the confirmation: after a lag, the server is asked again on the same
             // connection, and has tracked the keys all the time. On a new connection this may
             // arrive before the gap; harmless, since the gap clears everything.
@@ -257,7 +262,7 @@ impl DispatchState {
                 debug_assert!(appended.is_ok(), "only `may_wait` keeps a push back");
                 true
             }
-            Some(SubscriptionState::Denied(_)) | None => false,
+            Some(SubscriptionState::Denied(_) | SubscriptionState::Leaving) | None => false,
         }
     }
 
@@ -279,7 +284,7 @@ fn holders<'h>(
     routes: &'h RoutingTable,
     pushes: Option<&'h RawPushes>,
 ) -> impl Iterator<Item = &'h dyn Holder> {
-    let channels = routes.broadcasts().iter().chain(routes.connection());
+    let channels = routes.all_broadcasts().chain(routes.connection());
     let channels = channels.map(|shared| &**shared as &dyn Holder);
     channels.chain(pushes.into_iter().map(|pushes| pushes as &dyn Holder))
 }

@@ -1,37 +1,30 @@
 //! The state of each subscription: what the session asks, and what the server confirms.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use super::table::SubscriptionState;
+use super::counts::WantedBy;
+use super::placement::SubscriptionState;
 use super::{DispatchState, Dispatcher};
 use crate::subscription::{Kind, PingFence, Subscription, TrackingFence};
 use crate::util::clock;
 
 impl Dispatcher {
-    /// Records that the server is asked for these subscriptions, before the commands are sent.
-    pub(crate) fn ask(&self, subscriptions: &[Subscription], now: SystemTime) {
-        let mut state = self.lock();
-        for subscription in subscriptions {
-            let (kind, name) = subscription.key();
-            if let Some(route) = state.routes.get_mut(kind, name) {
-                // An earlier command may still be confirmed.
-                route.asked.get_or_insert(now);
-            }
-        }
-    }
-
-    /// Records that the server has denied a subscription. Returns false if it was denied for the
-    /// same reason already.
+    /// Records that the server has denied a subscription. Returns whether that is news for whoever
+    /// operates the service: it was not denied for the same reason before, and a handler wants it.
     pub(crate) fn deny(&self, subscription: &Subscription, reason: &Arc<str>) -> bool {
         let mut state = self.lock();
-        let denied = SubscriptionState::Denied(Arc::clone(reason));
         let (kind, name) = subscription.key();
-        let is_new = state
-            .routes
-            .get(kind, name)
-            .is_some_and(|route| route.state != denied);
-        state.turn_off((kind, name), denied);
+        let Some(key) = state.routes.key(kind, name) else {
+            return false;
+        };
+        let denied = SubscriptionState::Denied(Arc::clone(reason));
+        let is_new = *state.routes.state(key) != denied
+            && state.routes.routes[key].wanted() == WantedBy::Handlers;
+        state.routes.update(key, |route| {
+            route.denials = route.denials.wrapping_add(1);
+            route.placement.take_asked();
+        });
+        state.turn_off(key, denied);
         self.wake(state);
         self.notify_changed();
         is_new
@@ -42,11 +35,12 @@ impl Dispatcher {
     pub(crate) fn postpone(&self, subscription: &Subscription) {
         let mut state = self.lock();
         let (kind, name) = subscription.key();
-        if let Some(route) = state.routes.get(kind, name)
-            && route.state.needs_subscribing()
-        {
-            let pending = route.state.clone();
-            state.turn_off((kind, name), pending);
+        let Some(key) = state.routes.key(kind, name) else {
+            return;
+        };
+        if state.routes.state(key).needs_subscribing() {
+            state.routes.postpone(key);
+            state.turn_off_channels(key);
             self.wake(state);
         }
     }
@@ -54,28 +48,43 @@ impl Dispatcher {
     /// Records that a subscription has ended without a push about it.
     pub(crate) fn ended(&self, subscription: &Subscription) {
         let mut state = self.lock();
-        state.turn_off(subscription.key(), SubscriptionState::Ended);
+        let (kind, name) = subscription.key();
+        if let Some(key) = state.routes.key(kind, name) {
+            state.turn_off(key, SubscriptionState::Ended);
+        }
         self.wake(state);
         self.notify_changed();
     }
 
-    /// Marks a previously denied subscription as pending again: the server has accepted it.
+    /// Marks a previously denied subscription as pending again: the server has accepted it, and its
+    /// confirmation follows.
     pub(crate) fn accepted(&self, subscription: &Subscription) {
         let mut state = self.lock();
         let (kind, name) = subscription.key();
-        if let Some(route) = state.routes.get_mut(kind, name)
-            && matches!(route.state, SubscriptionState::Denied(_))
+        let routes = &mut state.routes;
+        if let Some(key) = routes.key(kind, name)
+            && matches!(routes.state(key), SubscriptionState::Denied(_))
         {
-            route.state = SubscriptionState::Pending;
+            routes.turns.denied.remove(&key);
+            routes.update(key, |route| route.placement.set(SubscriptionState::Pending));
         }
     }
 
-    /// Returns the subscriptions with their states on this connection.
+    /// Records that the server is asked for a name.
+    #[cfg(test)]
+    pub(crate) fn ask(&self, subscription: &Subscription, now: std::time::SystemTime) {
+        let mut state = self.lock();
+        let (kind, name) = subscription.key();
+        let key = state.routes.key(kind, name).expect("a handler wants it");
+        state.routes.ask(key, now);
+    }
+
+    /// Returns the names that handlers want, with their states on this connection.
     pub(crate) fn subscription_states(&self) -> Vec<(Subscription, SubscriptionState)> {
         self.lock().routes.subscription_states()
     }
 
-    /// Returns the subscriptions whose state is `wanted`.
+    /// Returns the subscriptions whose state is `wanted`. This looks at every name.
     pub(crate) fn subscriptions(
         &self,
         wanted: impl Fn(&SubscriptionState) -> bool,
@@ -83,14 +92,19 @@ impl Dispatcher {
         self.lock().routes.subscriptions(wanted)
     }
 
-    /// Returns whether the state of every subscription is `wanted`.
-    pub(crate) fn all_are(&self, wanted: impl Fn(&SubscriptionState) -> bool) -> bool {
-        self.lock().routes.all_are(wanted)
+    /// Returns the confirmed invalidations.
+    pub(crate) fn tracked(&self) -> Vec<Subscription> {
+        self.lock().routes.tracked()
     }
 
-    /// Returns whether the state of some subscription is `wanted`.
-    pub(crate) fn any_is(&self, wanted: impl Fn(&SubscriptionState) -> bool) -> bool {
-        !self.all_are(|state| !wanted(state))
+    /// Returns whether a sharded channel is confirmed.
+    pub(crate) fn has_confirmed_shards(&self) -> bool {
+        self.lock().routes.counts.confirmed(true) > 0
+    }
+
+    /// Returns whether handlers want a channel, a pattern or a sharded channel.
+    pub(crate) fn has_subscribed_handlers(&self) -> bool {
+        self.lock().routes.counts.has_subscribed()
     }
 }
 
@@ -98,18 +112,24 @@ impl DispatchState {
     /// Records the confirmation of a subscription.
     pub(super) fn confirm(&mut self, kind: Kind, name: &[u8]) {
         self.last_heard = clock::wall();
-        let Some(route) = self.routes.get_mut(kind, name) else {
+        let Some(key) = self.routes.key(kind, name) else {
             return;
         };
-        route.state = SubscriptionState::Confirmed;
-        let asked = route.asked.take();
+        if *self.routes.state(key) == SubscriptionState::Leaving {
+            // Its end follows.
+            return;
+        }
+        let asked = self
+            .routes
+            .update(key, |route| route.placement.take_asked());
+        self.routes.set_state(key, SubscriptionState::Confirmed);
         self.live = true;
-        for (shared, index) in &route.broadcasts {
-            let index = *index as usize;
+        for (shared, index) in &self.routes.routes[key].broadcasts {
+            let before = self.ends.before(shared.entered(), self.before);
             shared.confirm(
-                index,
+                *index as usize,
                 self.generation,
-                self.before,
+                before,
                 &mut self.wakeups.wakers,
             );
         }
@@ -127,7 +147,7 @@ impl DispatchState {
         left: Option<u64>,
     ) -> bool {
         let is_shard = kind == Kind::Shard;
-        if left.is_some_and(|left| left < self.routes.confirmed(is_shard)) {
+        if left.is_some_and(|left| left < self.routes.counts.confirmed(is_shard)) {
             return false;
         }
         if !is_shard {
@@ -139,38 +159,45 @@ impl DispatchState {
     /// Records the end of a subscription, or the confirmation of tracking that it stands for.
     pub(super) fn unsubscribed(&mut self, kind: Kind, name: &[u8]) {
         self.last_heard = clock::wall();
-        match TrackingFence::of(name) {
+        let (kind, name) = match TrackingFence::of(name) {
             Some((TrackingFence::On, prefix)) if kind == Kind::Channel => {
-                self.confirm(Kind::Invalidation, prefix);
+                return self.confirm(Kind::Invalidation, prefix);
             }
             Some((TrackingFence::Off, prefix)) if kind == Kind::Channel => {
-                self.turn_off((Kind::Invalidation, prefix), SubscriptionState::Ended);
+                (Kind::Invalidation, prefix)
             }
-            _ => self.turn_off((kind, name), SubscriptionState::Ended),
+            _ => (kind, name),
+        };
+        let Some(key) = self.routes.key(kind, name) else {
+            return;
+        };
+        if *self.routes.state(key) == SubscriptionState::Leaving {
+            self.turn_off_channels(key);
+            self.routes.left(key);
+        } else {
+            self.turn_off(key, SubscriptionState::Ended);
         }
     }
 
     /// Records that a subscription was denied or has ended.
-    fn turn_off(&mut self, (kind, name): (Kind, &[u8]), state: SubscriptionState) {
-        let fence = self.routes.fence().time();
-        let Some(route) = self.routes.get_mut(kind, name) else {
-            return;
-        };
+    fn turn_off(&mut self, key: usize, state: SubscriptionState) {
+        self.turn_off_channels(key);
+        self.routes.set_state(key, state);
+    }
+
+    /// Records in the channels of a name that it is off.
+    fn turn_off_channels(&mut self, key: usize) {
         // No push has arrived through a name that was not live since the previous connection.
-        let since = match route.state {
-            SubscriptionState::Confirmed => fence,
+        let since = match self.routes.state(key) {
+            SubscriptionState::Confirmed | SubscriptionState::Leaving => self.routes.fence().time(),
             _ => self.before.since,
         };
-        if let SubscriptionState::Denied(_) = state {
-            route.asked = None;
-        }
-        route.state = state;
-        for (shared, index) in &route.broadcasts {
-            let index = *index as usize;
+        for (shared, index) in &self.routes.routes[key].broadcasts {
+            let before = self.ends.before(shared.entered(), self.before);
             shared.turn_off(
-                index,
+                *index as usize,
                 self.generation,
-                self.before,
+                before,
                 since,
                 &mut self.wakeups.wakers,
             );

@@ -54,6 +54,7 @@ enum Kind {
     Denied,
     Timeout,
     Encode,
+    Limit,
 }
 
 impl Error {
@@ -83,6 +84,10 @@ impl Error {
 
     pub(crate) fn encode(text: impl Into<String>) -> Self {
         Self::new(Kind::Encode, text)
+    }
+
+    pub(crate) fn limit(text: impl Into<String>) -> Self {
+        Self::new(Kind::Limit, text)
     }
 
     pub(crate) fn caused_by(self, source: impl Into<BoxError>) -> Self {
@@ -161,6 +166,15 @@ impl Error {
     #[must_use]
     pub fn is_encode(&self) -> bool {
         self.kind == Kind::Encode
+    }
+}
+
+impl Error {
+    /// Returns whether a limit of the subscriber was reached, such as
+    /// [`max_streams`](crate::Subscriber::max_streams).
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        self.kind == Kind::Limit
     }
 }
 

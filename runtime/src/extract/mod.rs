@@ -10,6 +10,7 @@
 //! | `&str`, `&[u8]`, [`Bytes`](::bytes::Bytes) | the payload as it is |
 //! | [`KeyEvent`], [`Invalidation`], [`ConnectionEvent`](crate::ConnectionEvent) | the push as a whole |
 //! | [`ChannelName`], [`MatchedPattern`], [`Param`] | the name of the channel |
+//! | [`OwnedPush`](crate::OwnedPush) | a copy of the push |
 //! | [`State`], [`Publisher`](crate::Publisher) | the subscriber |
 //! | `Option<T>`, `Result<T, Rejection>` | another extractor, whose rejection the handler accepts |
 //!
@@ -43,6 +44,7 @@ mod matched_pattern;
 #[cfg(feature = "msgpack")]
 mod msgpack;
 mod optional;
+mod owned_push;
 mod param;
 mod publisher;
 mod state;

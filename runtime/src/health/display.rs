@@ -13,7 +13,11 @@ impl fmt::Display for Health {
         for stall in self.stalled.iter().filter(|stall| !stall.required) {
             write!(f, "; {stall}")?;
         }
-        Ok(())
+        match self.streams.denied {
+            0 => Ok(()),
+            1 => f.write_str("; 1 name is denied to streams"),
+            denied => write!(f, "; {denied} names are denied to streams"),
+        }
     }
 }
 

@@ -74,10 +74,31 @@ pub struct Health {
     /// handled yet. Listed are those with a gap handler and the required ones.
     #[serde(default)]
     pub not_synced: Vec<NotSynced>,
+    /// How the names of streams stand. They do not affect readiness: a name may be denied to one user
+    /// of a service.
+    #[serde(default)]
+    pub streams: StreamHealth,
     /// How long the last answer to a `PING` took.
     pub ping_rtt: Option<Duration>,
     /// How long ago a `PING`, or the greeting of a connection, was last answered.
     pub since_ping: Option<Duration>,
+}
+
+/// How the names stand that only [streams](crate::EventStream) listen to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StreamHealth {
+    /// How many streams there are.
+    pub open: usize,
+    /// How many names they listen to. A name that handlers listen to as well is not counted.
+    pub names: u64,
+    /// How many of these names the server has not confirmed on this connection, without those that it
+    /// has denied.
+    pub pending: u64,
+    /// How many of these names the server has denied.
+    pub denied: u64,
+    /// The first twenty of the denied names, with the server's reasons.
+    pub denied_names: Vec<NotConfirmed>,
 }
 
 /// Why a subscriber is not live or not ready.
@@ -186,6 +207,11 @@ impl Health {
             not_ready: self.not_ready.iter().map(timeless).collect(),
             stalled: self.stalled.iter().map(Stall::timeless).collect(),
             not_synced: self.not_synced.clone(),
+            // Streams come and go all the time.
+            streams: StreamHealth {
+                denied_names: self.streams.denied_names.clone(),
+                ..StreamHealth::default()
+            },
             ping_rtt: None,
             since_ping: None,
         }

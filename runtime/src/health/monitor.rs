@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::changes::HealthChanges;
 use super::watchdog::Watch;
-use super::{Health, HealthReason, NotConfirmed, NotSynced, Stall};
+use super::{Health, HealthReason, NotConfirmed, NotSynced, Stall, StreamHealth};
 use crate::broadcast::BacklogMeter;
 use crate::delivery::{HandlerContext, Unhandled};
 use crate::dispatch::{Dispatcher, SubscriptionState};
@@ -55,6 +55,9 @@ pub(crate) struct Sources {
 /// A task that has not run for this long is late. The session and the watchdog run every second.
 const LATE: Duration = Duration::from_secs(5);
 
+/// The largest number of denied names of streams that the health lists.
+const MOST_LISTED: usize = 20;
+
 /// How long the session may take to notice that a connection is silent.
 const SLACK: Duration = Duration::from_secs(1);
 
@@ -91,6 +94,7 @@ impl HealthMonitor {
             return health;
         }
         self.add_tasks(&mut health);
+        health.streams = self.streams();
         match beats.sign {
             None => health.not_ready.push(HealthReason::NotConnected {
                 error: self.error(),
@@ -160,7 +164,7 @@ impl HealthMonitor {
                 let denied = match state {
                     SubscriptionState::Confirmed => return None,
                     SubscriptionState::Denied(reason) => Some(reason.to_string()),
-                    SubscriptionState::Pending | SubscriptionState::Ended => None,
+                    _ => None,
                 };
                 let subscription = subscription.to_string();
                 Some(NotConfirmed {
@@ -171,6 +175,28 @@ impl HealthMonitor {
         HealthReason::NotConfirmed {
             missing: missing.collect(),
             total,
+        }
+    }
+
+    fn streams(&self) -> StreamHealth {
+        let Sources { dispatcher, .. } = &self.sources;
+        let names = dispatcher.agenda().streams;
+        let denied = match names.denied {
+            0 => Vec::new(),
+            _ => dispatcher.denied_to_streams(MOST_LISTED),
+        };
+        StreamHealth {
+            open: dispatcher.streams(),
+            names: names.all,
+            pending: names.pending(),
+            denied: names.denied,
+            denied_names: denied
+                .into_iter()
+                .map(|(subscription, reason)| NotConfirmed {
+                    subscription: subscription.to_string(),
+                    denied: Some(reason.to_string()),
+                })
+                .collect(),
         }
     }
 

@@ -1,4 +1,5 @@
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::SystemTime;
 
 use crate::util::clock;
@@ -29,6 +30,8 @@ pub(crate) struct Batch {
     len: usize,
     /// How many bytes the batch is expected to need. The first push allocates that much.
     expected: usize,
+    /// How many readers have received the batch and not given it back.
+    hands: AtomicU32,
 }
 
 /// The place of a push in the page. It starts where the previous push ends.
@@ -83,7 +86,25 @@ impl Batch {
             filled: 0,
             len: 0,
             expected: 0,
+            hands: AtomicU32::new(0),
         }
+    }
+
+    /// Counts a reader that has received the batch.
+    pub(crate) fn hand_out(&self) {
+        self.hands.fetch_add(1, Relaxed);
+    }
+
+    /// Counts that reader no more: it does not need the batch any longer.
+    ///
+    /// Its user may have kept a payload, which keeps the batch in memory. That is the user's memory.
+    pub(crate) fn hand_back(&self) {
+        self.hands.fetch_sub(1, Relaxed);
+    }
+
+    /// Returns whether a reader has received the batch and not given it back.
+    pub(crate) fn is_handed_out(&self) -> bool {
+        self.hands.load(Relaxed) > 0
     }
 
     /// Empties the batch so that it can be reused, and expects it to grow to `expected` bytes. Its

@@ -31,7 +31,7 @@ impl Session {
             for chunk in confirmed.chunks(MAX_PIPELINED) {
                 connection.unsubscribe(chunk).await?;
             }
-            while self.dispatcher.any_is(SubscriptionState::is_confirmed) {
+            while self.has_confirmed() {
                 let _ = changed.changed().await;
             }
             Ok::<_, Error>(())
@@ -40,5 +40,10 @@ impl Session {
             _ = self.disconnected() => {}
             _ = unsubscribed => {}
         }
+    }
+
+    fn has_confirmed(&self) -> bool {
+        let agenda = self.dispatcher.agenda();
+        agenda.handlers.confirmed + agenda.streams.confirmed > 0
     }
 }

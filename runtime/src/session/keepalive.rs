@@ -7,9 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{REPLY_TIMEOUT, Session};
 use crate::connection::{Connection, Setting};
-use crate::dispatch::SubscriptionState;
 use crate::error::Error;
-use crate::subscription::{Kind, Subscription};
 use crate::util::clock;
 
 /// How often the arrival of pushes is checked during the wait for one reply.
@@ -30,7 +28,7 @@ impl Session {
                 return error;
             }
             let sent = clock::monotonic();
-            let with_shards = connection.is_shared() && self.has_confirmed_shards();
+            let with_shards = connection.is_shared() && self.dispatcher.has_confirmed_shards();
             let pinging = connection.ping(clock::wall(), with_shards);
             match self.unless_silent(ping_timeout, pinging).await {
                 Some(Ok(pong)) => {
@@ -49,13 +47,6 @@ impl Session {
         }
     }
 
-    fn has_confirmed_shards(&self) -> bool {
-        let confirmed = self
-            .dispatcher
-            .subscriptions(SubscriptionState::is_confirmed);
-        confirmed.iter().any(|one| one.kind() == Kind::Shard)
-    }
-
     /// Returns the interval between pings: that of the settings, or a shorter one if the server would
     /// close the connection before.
     ///
@@ -63,9 +54,7 @@ impl Session {
     /// channel or a pattern. So this asks only on connections that may have none.
     async fn ping_interval(&self, connection: &mut Connection) -> Result<Duration, Error> {
         let interval = self.settings.ping_interval;
-        let subscriptions = self.dispatcher.subscriptions(|_| true);
-        let is_subscribed = |one: &Subscription| one.kind() != Kind::Invalidation;
-        if subscriptions.iter().any(is_subscribed) {
+        if self.dispatcher.has_subscribed_handlers() {
             return Ok(interval);
         }
         let asking = connection.setting("timeout");

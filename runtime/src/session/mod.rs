@@ -30,13 +30,17 @@
 //! | state | what the session does | [`Phase`] | health |
 //! | --- | --- | --- | --- |
 //! | connecting | greets the server, within `connect_timeout` | `Pending` | not ready: `NotConnected`, with the last error |
-//! | subscribing | sends the subscribe commands, waits up to 5 s for the confirmations | `Pending` | not ready: `NotConfirmed` |
+//! | subscribing | sends the subscribe commands, waits for the confirmations until the server is silent for 5 s | `Pending` | not ready: `NotConfirmed` |
 //! | confirmed | waits until a name ends | `Confirmed` | ready |
 //! | some denied | requests the denied names again, after 250 ms at first, 5 s at most | `SomeDenied` | not ready: `NotConfirmed`, with the server's reasons |
 //! | silent, lost | drops the connection: it is closed; or nothing has arrived for `ping_timeout` after a `PING`, or for 5 s after another command | `Pending` | not ready: `NotConnected`; `PingLate` if the session has not dropped it a second after that was due |
 //! | back-off | waits for `reconnect_delay`, which doubles each time, and starts over after a generation that ended while every name was confirmed or denied | `Pending` | not ready: `NotConnected`, with the error |
 //! | draining | unsubscribes, waits until the dispatcher has seen every subscription end | unchanged | not ready: `ShuttingDown` |
 //! | closed | has closed the dispatcher, and returns | unchanged | not ready: `ShuttingDown` |
+//!
+//! The states are about the names of handlers. Names of streams come and go in each of them: the session
+//! requests and leaves them in its turns, together with the others, and what the server says about them
+//! affects nobody else.
 //!
 //! `SomeDenied` stays while the denied names are requested again. The subscriber is live in each of
 //! these states: only a task that is down or late makes it not live.
@@ -46,7 +50,7 @@
 //! | file | contents |
 //! | --- | --- |
 //! | `reconnect` | one generation after another, and the back-off |
-//! | `subscribe` | requests the names, and waits for the confirmations |
+//! | `subscribe` | requests and leaves names, and waits for the confirmations |
 //! | `key_events` | whether the server publishes the key events that are wanted |
 //! | `keepalive` | sends `PING`, often enough for the server's own timeout, and judges whether the server is silent |
 //! | `drain` | the end of a connection, seen or brought about |

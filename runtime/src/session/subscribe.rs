@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{timeout, timeout_at};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::status::Phase;
 use super::{MAX_PIPELINED, REPLY_TIMEOUT, Session};
 use crate::connection::{Connection, Reply};
-use crate::dispatch::SubscriptionState;
+use crate::dispatch::Agenda;
 use crate::error::Error;
 use crate::subscription::{Kind, Subscription};
 use crate::util::{Backoff, clock};
@@ -17,89 +18,137 @@ use crate::util::{Backoff, clock};
 const MAX_CONFIRMATION_DELAY: Duration = Duration::from_secs(60);
 
 impl Session {
-    /// Subscribes to the names that are not live, whenever there are any, and publishes the phase.
-    /// Returns when the connection is lost.
+    /// Subscribes to what is wanted, ends the subscriptions that nobody wants any more, and publishes
+    /// the phase. Returns when the connection is lost.
+    ///
+    /// Names come and go at any time. A turn takes what has changed from the dispatcher, and does not
+    /// look at the other names.
     pub(super) async fn keep_subscribed(&self, mut connection: Connection) -> Error {
         let mut changed = self.dispatcher.changed();
         let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
-        let mut wanted = self
-            .dispatcher
-            .subscriptions(SubscriptionState::needs_subscribing);
+        let mut retry = None;
         loop {
-            let not_now = match self.request(&mut connection, &mut wanted).await {
+            changed.mark_unchanged();
+            let not_now = match self.take_turn(&mut connection).await {
                 Ok(not_now) => not_now,
                 Err(error) => return error,
             };
-            if not_now.is_none() {
-                self.wait_for_confirmations(&connection).await;
+            let agenda = self.dispatcher.agenda();
+            if agenda.has_wanted {
+                continue;
             }
-            let phase = if self.dispatcher.all_are(SubscriptionState::is_confirmed) {
+            self.publish_phase(&agenda, not_now);
+            let is_settled = !agenda.has_retries && agenda.in_flight == 0;
+            if is_settled {
                 backoff.reset();
-                Phase::Confirmed
-            } else if self.dispatcher.any_is(SubscriptionState::needs_subscribing) {
-                Phase::Pending
-            } else {
-                Phase::SomeDenied
-            };
-            let error = (phase == Phase::Pending).then(|| match not_now {
-                Some(reason) => Error::connection(format!(
-                    "the server does not subscribe at present ({reason}), and is asked again"
-                )),
-                None => connection.unconfirmed(),
-            });
-            self.set_phase(phase, error);
-            wanted = match phase {
-                Phase::Confirmed => {
-                    while !self.dispatcher.any_is(SubscriptionState::needs_subscribing) {
-                        let _ = changed.changed().await;
-                    }
-                    self.set_phase(Phase::Pending, None);
-                    self.dispatcher
-                        .subscriptions(SubscriptionState::needs_subscribing)
+                retry = None;
+            } else if agenda.has_retries && retry.is_none() {
+                retry = Some(clock::now() + backoff.next());
+            }
+            match self.wait(&mut changed, &agenda, retry, &connection).await {
+                Waited::Changed => {}
+                Waited::Retry => {
+                    retry = None;
+                    self.dispatcher.retry();
                 }
-                Phase::Pending | Phase::SomeDenied => {
-                    // A name that ends, or the last confirmation, ends the pause.
-                    let was_answered = phase == Phase::SomeDenied;
-                    let retry = clock::now() + backoff.next();
-                    while self.dispatcher.all_are(SubscriptionState::is_answered) == was_answered
-                        && clock::now() < retry
-                    {
-                        let _ = timeout_at(retry, changed.changed()).await;
+                Waited::NotConfirmed => {
+                    if agenda.handlers.pending() > 0 {
+                        self.set_phase(Phase::Pending, Some(connection.unconfirmed()));
                     }
-                    self.dispatcher.subscriptions(|state| !state.is_confirmed())
+                    self.dispatcher.postpone_unanswered();
                 }
-            };
+            }
         }
     }
 
-    /// Waits until every name is confirmed or denied, and gives up when the server has been silent
-    /// for [`REPLY_TIMEOUT`]: the replies are here, but the confirmations are pushes and may arrive
-    /// later. An attached channel may have lost them, among pushes that still arrive.
-    async fn wait_for_confirmations(&self, connection: &Connection) {
+    /// Leaves and requests the names whose turn it is. Returns why the server did not execute a command,
+    /// if it may execute it later.
+    async fn take_turn(&self, connection: &mut Connection) -> Result<Option<String>, Error> {
+        self.leave(connection).await?;
+        let mut not_now = None;
+        loop {
+            let mut wanted = self.dispatcher.next_wanted(MAX_PIPELINED, clock::wall());
+            if wanted.is_empty() {
+                return Ok(not_now);
+            }
+            let no_setting = self.check_key_events(connection, &mut wanted).await?;
+            let not_subscribed = self.subscribe(connection, &wanted).await?;
+            not_now = not_subscribed.or(no_setting).or(not_now);
+        }
+    }
+
+    /// Publishes how the names of handlers stand. Those of streams do not count: a name that is denied
+    /// to one of them is the error of that stream alone.
+    fn publish_phase(&self, agenda: &Agenda, not_now: Option<String>) {
+        let names = &agenda.handlers;
+        let phase = if names.confirmed == names.all {
+            Phase::Confirmed
+        } else if names.pending() > 0 {
+            Phase::Pending
+        } else {
+            Phase::SomeDenied
+        };
+        let error = not_now.filter(|_| phase == Phase::Pending).map(|reason| {
+            Error::connection(format!(
+                "the server does not subscribe at present ({reason}), and is asked again"
+            ))
+        });
+        self.set_phase(phase, error);
+    }
+
+    /// Waits until there is something to do: a name has changed, a retry is due, or a confirmation is
+    /// overdue.
+    ///
+    /// The replies to the subscribe commands are here, but the confirmations are pushes and may arrive
+    /// later. They are overdue when the server has been silent for [`REPLY_TIMEOUT`]. An attached
+    /// channel may have lost them, among pushes that still arrive.
+    async fn wait(
+        &self,
+        changed: &mut watch::Receiver<()>,
+        agenda: &Agenda,
+        retry: Option<Instant>,
+        connection: &Connection,
+    ) -> Waited {
+        let event = async {
+            tokio::select! {
+                _ = changed.changed() => Waited::Changed,
+                () = until(retry) => Waited::Retry,
+                () = until(agenda.leave_at) => Waited::Changed,
+            }
+        };
+        let Some(asked) = agenda.asked else {
+            return event.await;
+        };
         let most = if connection.is_shared() {
             REPLY_TIMEOUT
         } else {
             MAX_CONFIRMATION_DELAY
         };
-        let mut changed = self.dispatcher.changed();
-        let settled = async {
-            while self.dispatcher.any_is(SubscriptionState::needs_subscribing) {
-                let _ = changed.changed().await;
-            }
-        };
-        let _ = timeout(most, self.unless_silent(REPLY_TIMEOUT, settled)).await;
+        let waiting = self.unless_silent(REPLY_TIMEOUT, event);
+        let waited = timeout_at(asked + most, waiting).await;
+        waited.ok().flatten().unwrap_or(Waited::NotConfirmed)
     }
 
-    /// Checks the names, and subscribes to them. Returns why the server did not execute a command, if it
-    /// may execute it later.
-    async fn request(
-        &self,
-        connection: &mut Connection,
-        wanted: &mut Vec<Subscription>,
-    ) -> Result<Option<String>, Error> {
-        let no_setting = self.check_key_events(connection, wanted).await?;
-        let not_now = self.subscribe(connection, wanted).await?;
-        Ok(not_now.or(no_setting))
+    /// Ends the subscriptions that nobody wants any more.
+    async fn leave(&self, connection: &mut Connection) -> Result<(), Error> {
+        // The owner of a shared connection may use the same names.
+        let can_leave = !connection.is_shared();
+        loop {
+            let now = clock::now();
+            let leaving = self.dispatcher.next_leaving(MAX_PIPELINED, now, can_leave);
+            if leaving.is_empty() {
+                return Ok(());
+            }
+            let left = self.unless_silent(REPLY_TIMEOUT, connection.leave(&leaving));
+            let replies = left
+                .await
+                .ok_or_else(|| silent("an unsubscribe command"))??;
+            for (subscription, reply) in leaving.iter().zip(replies) {
+                if !matches!(reply, Reply::Accepted) {
+                    self.dispatcher.not_left(subscription);
+                }
+            }
+        }
     }
 
     /// Sends the subscribe commands, and passes the replies to the dispatcher. Returns why the server
@@ -110,32 +159,54 @@ impl Session {
         wanted: &[Subscription],
     ) -> Result<Option<String>, Error> {
         let mut not_now = None;
-        for chunk in wanted.chunks(MAX_PIPELINED) {
-            self.dispatcher.ask(chunk, clock::wall());
-            let replies = self
-                .unless_silent(REPLY_TIMEOUT, connection.subscribe(chunk))
-                .await
-                .ok_or_else(|| {
-                    Error::connection(format!(
-                        "the server has sent nothing for {REPLY_TIMEOUT:?} after a subscribe command"
-                    ))
-                })??;
-            for (subscription, reply) in chunk.iter().zip(replies) {
-                match reply {
-                    Reply::Accepted => self.dispatcher.accepted(subscription),
-                    Reply::Denied(reason) => self.denied(subscription, Arc::from(reason)),
-                    Reply::NotNow(reason) => {
-                        self.dispatcher.postpone(subscription);
-                        not_now = Some(reason);
-                    }
+        self.make_room_for_prefixes(connection, wanted).await?;
+        let subscribing = self.unless_silent(REPLY_TIMEOUT, connection.subscribe(wanted));
+        let replies = subscribing
+            .await
+            .ok_or_else(|| silent("a subscribe command"))??;
+        for (subscription, reply) in wanted.iter().zip(replies) {
+            match reply {
+                Reply::Accepted => self.dispatcher.accepted(subscription),
+                Reply::Denied(reason) => self.denied(subscription, Arc::from(reason)),
+                Reply::NotNow(reason) => {
+                    self.dispatcher.postpone(subscription);
+                    not_now = Some(reason);
                 }
             }
         }
         Ok(not_now)
     }
 
+    /// Ends the tracking of all prefixes if a new prefix contains one of them: the server accepts no
+    /// prefix that overlaps a longer one. The others are requested again.
+    async fn make_room_for_prefixes(
+        &self,
+        connection: &mut Connection,
+        wanted: &[Subscription],
+    ) -> Result<(), Error> {
+        let is_prefix = |one: &&Subscription| one.kind() == Kind::Invalidation;
+        let mut new = wanted.iter().filter(is_prefix).peekable();
+        // The owner of a shared connection may track keys too.
+        if new.peek().is_none() || connection.is_shared() {
+            return Ok(());
+        }
+        let tracked = self.dispatcher.tracked();
+        let contains = |new: &Subscription| {
+            let mut tracked = tracked.iter().map(Subscription::name);
+            tracked.any(|name| name.starts_with(new.name()) && name != new.name())
+        };
+        if new.any(contains) {
+            let untracking = self.unless_silent(REPLY_TIMEOUT, connection.unsubscribe(&tracked));
+            untracking
+                .await
+                .ok_or_else(|| silent("`CLIENT TRACKING OFF`"))??;
+        }
+        Ok(())
+    }
+
     pub(super) fn denied(&self, subscription: &Subscription, reason: Arc<str>) {
-        // A retry that is denied for the same reason is not reported again.
+        // A retry that is denied for the same reason is not reported again. A stream reports it to its
+        // owner.
         if self.dispatcher.deny(subscription, &reason) {
             tracing::warn!(
                 target: "redis_push",
@@ -149,10 +220,7 @@ impl Session {
     /// Finds the invalidations that the owner of a shared connection has ended, so that they are
     /// requested again.
     pub(super) async fn keep_tracking(&self, connection: &mut Connection) -> Result<(), Error> {
-        let mut tracked = self
-            .dispatcher
-            .subscriptions(SubscriptionState::is_confirmed);
-        tracked.retain(|subscription| subscription.kind() == Kind::Invalidation);
+        let tracked = self.dispatcher.tracked();
         let asking = connection.untracked(tracked);
         let Some(ended) = self.unless_silent(REPLY_TIMEOUT, asking).await else {
             // The `PING` that follows finds out what is wrong.
@@ -168,4 +236,27 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Why a wait has ended.
+enum Waited {
+    /// Something has changed.
+    Changed,
+    /// It is time to ask again for what is denied or postponed.
+    Retry,
+    /// Confirmations have not arrived.
+    NotConfirmed,
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn silent(after: &str) -> Error {
+    Error::connection(format!(
+        "the server has sent nothing for {REPLY_TIMEOUT:?} after {after}"
+    ))
 }

@@ -13,6 +13,7 @@
 //! | `running` | `Running`: the running subscriber, which ends when it is dropped |
 //! | `handle`, `weak` | [`Handle`] and [`WeakHandle`], which share it |
 //! | `lifespan` | `Handle::run` and `run_until`, and the futures that resolve at its end |
+//! | `streams` | `Handle::subscribe` |
 //! | `shutdown`, `report` | `Handle::shutdown` and the [`ShutdownReport`] that it returns |
 //! | `callers` | calls of `shutdown` from inside a handler |
 //! | `signals` | Ctrl-C, SIGTERM and SIGHUP, for `run` |
@@ -44,6 +45,7 @@ mod running;
 mod shutdown;
 mod signals;
 mod start;
+mod streams;
 mod subscribed;
 mod weak;
 

@@ -184,6 +184,26 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         self
     }
 
+    /// Sets how many streams there may be at a time: 100,000 by default. Another one is refused
+    /// ([`Error::is_limit`](crate::Error::is_limit)).
+    ///
+    /// What a service subscribes to for its users is bounded by this and by
+    /// [`memory_limit`](Self::memory_limit).
+    pub fn max_streams(mut self, streams: usize) -> Self {
+        self.config.settings.max_streams = streams;
+        self
+    }
+
+    /// Sets how long a name stays subscribed after its last [stream](crate::EventStream) was dropped:
+    /// one second by default.
+    ///
+    /// A stream that begins again within that time costs the server nothing: when browsers reload a
+    /// page, for example.
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.config.settings.linger = linger.min(LONGEST);
+        self
+    }
+
     /// Sets how long [`start`](Self::start) waits for every confirmation: 30 seconds by default,
     /// `None` to wait indefinitely.
     pub fn start_deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {

@@ -12,6 +12,7 @@ use crate::dispatch::Dispatcher;
 use crate::failure::Failures;
 use crate::health::{DeafWatch, HealthMonitor};
 use crate::session::Status;
+use crate::stream::SubscribeContext;
 use crate::tasks::{Task, Tasks};
 use crate::telemetry::{HandlerStats, Stats};
 
@@ -36,6 +37,8 @@ pub(super) struct Running {
     pub(super) monitor: Arc<HealthMonitor>,
     /// Dropping it ends the watch.
     pub(super) _deaf_watch: Option<DeafWatch>,
+    /// What streams need.
+    pub(super) streams: SubscribeContext,
     /// How long `run` and `run_until` let handlers finish.
     pub(super) drain_deadline: Duration,
     /// The tasks that wait for a shutdown.
@@ -71,6 +74,7 @@ impl Running {
         });
         Stats {
             handlers: handlers.collect(),
+            streams: self.streams.registry.stats(),
             feed: self.dispatcher.stats(),
             failures: self.failures.stats(),
             restarts: self.tasks.restarts(),
@@ -82,8 +86,9 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.abort();
-        // Receivers of the health, and futures that wait for the end, may outlive the last handle.
+        // Streams, receivers of the health, and futures that wait for the end, may outlive the last handle.
         self.stop.cancel();
+        self.dispatcher.close();
         self.monitor.end();
         self.stopped.cancel();
     }

@@ -56,6 +56,8 @@ impl Running {
         let start = clock::now();
         self.stop.cancel();
         self.monitor.publish();
+        // Streams end first: a server that answers web requests from them ends with them.
+        self.dispatcher.close_streams();
         // The server has half of the time to confirm the end of the subscriptions; the handlers have
         // at least the other half.
         let half = after(start, deadline / 2);

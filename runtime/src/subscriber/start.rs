@@ -27,6 +27,7 @@ use crate::router::{
     HandlerWiring, Mount, refuse_conflicts, refuse_repeated, refuse_unfilled, refuse_wrong_sources,
 };
 use crate::session::{Heartbeat, LastSeen, Outage, Session, Status};
+use crate::stream::SubscribeContext;
 use crate::subscription::Subscription;
 use crate::tasks::{TaskName, Tasks};
 
@@ -160,8 +161,16 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let session = tasks.spawn(TaskName::Session, move || {
             Session::run(Arc::clone(&session), Arc::clone(&last_seen))
         });
+        let streams = SubscribeContext {
+            dispatcher: Arc::clone(&dispatcher),
+            registry: Arc::default(),
+            status: watched.clone(),
+            deadline: settings.start_deadline,
+            max_streams: settings.max_streams,
+        };
         Ok(Running {
             dispatcher,
+            streams,
             handlers,
             session,
             failure_hook,

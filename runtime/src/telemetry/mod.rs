@@ -21,4 +21,4 @@
 mod stats;
 mod table;
 
-pub use stats::{FailureStats, FeedStats, HandlerStats, Stats};
+pub use stats::{FailureStats, FeedStats, HandlerStats, Stats, StreamStats};

@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 pub struct Stats {
     /// One entry for each mounted handler, in the order of mounting.
     pub handlers: Vec<HandlerStats>,
+    /// One entry for each template or kind of name that streams have listened to, in alphabetical
+    /// order. Entries stay when their streams have ended.
+    #[serde(default)]
+    pub streams: Vec<StreamStats>,
     /// The pushes of the connection, before they are distributed to handlers.
     pub feed: FeedStats,
     /// The failures that were meant for the failure hook.
@@ -72,6 +76,49 @@ pub struct HandlerStats {
     /// Whether the handler is [paused](crate::Handle::pause).
     #[serde(default)]
     pub is_paused: bool,
+}
+
+/// The counts of the streams that listen to the same template, or to the same kind of name.
+///
+/// A message counts when a stream has read it or has passed it, or when the stream ends. Until then it
+/// is in no count. So `received = taken + rejected + unmatched + dropped + superseded + cancelled`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StreamStats {
+    /// The template, or the kind of the name.
+    pub listens_to: String,
+    /// The streams that have not ended.
+    pub open: u64,
+    /// The sum of the others, except `gaps`.
+    pub received: u64,
+    /// Messages that were decoded and returned.
+    pub taken: u64,
+    /// Messages that could not be decoded.
+    pub rejected: u64,
+    /// Messages that the glob matches but the template does not.
+    pub unmatched: u64,
+    /// Messages that were lost because the stream was too slow, or because all buffers together had
+    /// reached their limit.
+    pub dropped: u64,
+    /// Messages that were skipped for newer ones, with [`latest`](crate::Subscribe::latest).
+    pub superseded: u64,
+    /// Messages that waited when the stream was dropped.
+    pub cancelled: u64,
+    /// Gaps that were reported, without the initial ones.
+    pub gaps: u64,
+}
+
+impl StreamStats {
+    /// Returns the sum of all that messages have become.
+    #[must_use]
+    pub fn accounted(&self) -> u64 {
+        self.taken
+            + self.rejected
+            + self.unmatched
+            + self.dropped
+            + self.superseded
+            + self.cancelled
+    }
 }
 
 /// The counts of the connection.

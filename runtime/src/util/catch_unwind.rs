@@ -56,6 +56,11 @@ impl fmt::Display for PanicMessage {
     }
 }
 
+/// Runs user code. A panic in it is returned as its message.
+pub(crate) fn call<T>(run: impl FnOnce() -> T) -> Result<T, PanicMessage> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(PanicMessage::of)
+}
+
 /// Runs a user's future until it returns or panics. `make` creates the future in `slot`, which is
 /// empty again afterwards.
 ///

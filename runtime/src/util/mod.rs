@@ -34,8 +34,8 @@ mod sync;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use catch_unwind::{
-    Contained, Ended, PanicMessage, Shown, Timer, attempt, attempt_within, caught, drop_caught,
-    runs_without_panic,
+    Contained, Ended, PanicMessage, Shown, Timer, attempt, attempt_within, call, caught,
+    drop_caught, runs_without_panic,
 };
 pub(crate) use escaped::{Escaped, TextOrBytes};
 pub(crate) use rate_limit::RateLimit;

@@ -57,6 +57,7 @@ impl Queue {
         self.spare = None;
         if self.sealed.is_empty() {
             self.sealed = VecDeque::new();
+            self.readers = VecDeque::new();
         }
         if self.tail.is_empty() {
             let tail = Arc::get_mut(&mut self.tail);

@@ -2,7 +2,7 @@
 //!
 //! This file tests single cases. The others compare the channel with a plain model over random
 //! schedules: `oracle` for the policies that drop, `latest` for [`Overflow::Latest`]. `memory`
-//! measures how much memory a channel holds. With `--cfg shuttle`, `model` runs the channel under a
+//! measures how much memory a channel holds, `readers` compares readers that come and go with a plain list. With `--cfg shuttle`, `model` runs the channel under a
 //! model checker (`util::model`), which also needs the reader of `model_reader`.
 
 mod latest;
@@ -12,6 +12,7 @@ mod model;
 #[cfg(shuttle)]
 pub(crate) mod model_reader;
 mod oracle;
+mod readers;
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -46,7 +46,7 @@ impl Handlers {
 
     fn confirm(&self, name: &str, asked: SystemTime) {
         self.dispatcher
-            .ask(&[Subscription::channel(name.to_owned())], asked);
+            .ask(&Subscription::channel(name.to_owned()), asked);
         let name = name.as_bytes();
         let kind = Kind::Channel;
         self.push(&Incoming::Subscribed { kind, name });

@@ -1,0 +1,251 @@
+use std::fmt;
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_core::{FusedStream, Stream};
+
+use super::counters::{StreamCounters, Tally};
+use super::event::{Event, StreamEnd};
+use super::message_stream::MessageStream;
+use crate::broadcast::Received;
+use crate::dispatch::StreamReader;
+use crate::error::Rejection;
+use crate::extract::FromPush;
+use crate::gap::{Gap, GapCause};
+use crate::push::{Batch, Push};
+use crate::subscription::Subscription;
+use crate::util::call;
+
+/// The messages of a subscription, and the gaps between them: what
+/// [`Handle::subscribe`](crate::Handle::subscribe) returns.
+///
+/// ```
+/// # use redis_push::{Event, Subscriber, Subscription, testing::Broker};
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = Broker::start().await?;
+/// # let handle = Subscriber::new(server.url()).start().await?;
+/// let mut news = handle.subscribe(Subscription::channel("news")).await?;
+/// server.publish("news", "hello");
+/// while let Some(event) = news.next().await {
+///     match event {
+///         Event::Gap(gap) => println!("load what is current: {gap}"),
+///         Event::Message(payload) => {
+///             assert_eq!(payload, "hello");
+///             # break;
+///         }
+///         _ => {}
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Slow readers
+///
+/// A stream is a position among the messages of its names, which it shares with all other streams of
+/// the same name. If it falls behind by more than its [`buffer`](crate::Subscribe::buffer), it skips
+/// the oldest messages and receives a [`Gap`] with their exact number. Nobody else waits for it.
+///
+/// # End
+///
+/// A stream ends ([`next`](Self::next) returns `None`) when the subscriber is shut down or its last
+/// [`Handle`](crate::Handle) is dropped, after the messages that have arrived by then. An outage does
+/// not end it. A stream does not keep the subscriber alive.
+///
+/// Dropping a stream lets go of its names. The last stream of a name unsubscribes, after
+/// [`linger`](crate::Subscriber::linger). A stream may be dropped on any thread, also outside of a
+/// runtime.
+#[must_use = "a stream does nothing unless it is polled"]
+pub struct EventStream<T> {
+    /// `None` once the stream is over.
+    reader: Option<StreamReader>,
+    subscriptions: Arc<[Subscription]>,
+    /// The batch that is being read, and the index of the next push.
+    batch: Option<(Arc<Batch>, usize)>,
+    counters: Arc<StreamCounters>,
+    tally: Tally,
+    /// How many messages the stream has read.
+    read: u64,
+    message: PhantomData<fn() -> T>,
+}
+
+impl<T> EventStream<T> {
+    pub(super) fn new(
+        reader: StreamReader,
+        subscriptions: Arc<[Subscription]>,
+        counters: Arc<StreamCounters>,
+    ) -> Self {
+        counters.begin();
+        Self {
+            reader: Some(reader),
+            subscriptions,
+            batch: None,
+            counters,
+            tally: Tally::default(),
+            read: 0,
+            message: PhantomData,
+        }
+    }
+
+    pub(super) fn reader(&mut self) -> Option<&mut StreamReader> {
+        self.reader.as_mut()
+    }
+
+    /// Returns why the stream is over, or `None` if it is not.
+    #[must_use]
+    pub fn ended(&self) -> Option<StreamEnd> {
+        self.reader.is_none().then_some(StreamEnd::SubscriberEnded)
+    }
+
+    /// Leaves out gaps and rejected messages, which are counted only.
+    ///
+    /// A program that does this does not know when it has missed messages.
+    pub fn without_gaps(self) -> MessageStream<T> {
+        MessageStream::new(self)
+    }
+
+    /// Counts what became of the messages, and lets go of the names.
+    fn end(&mut self) {
+        self.batch = None;
+        self.counters.add(&mut self.tally);
+        let Some(mut reader) = self.reader.take() else {
+            return;
+        };
+        let backlog = reader.receiver().backlog();
+        let (told_missed, told_skipped) = reader.told;
+        self.counters.add_losses(
+            backlog.missed - told_missed,
+            backlog.skipped - told_skipped + backlog.superseded,
+        );
+        let passed = self.read + backlog.missed + backlog.skipped;
+        self.counters.end(backlog.end.saturating_sub(passed));
+    }
+}
+
+impl<T: for<'p> FromPush<'p, ()>> EventStream<T> {
+    /// Waits for the next message, gap or rejected message. Returns `None` when the stream is over, and
+    /// from then on.
+    ///
+    /// Cancel safe: if the future is dropped before it is ready, nothing is lost.
+    pub async fn next(&mut self) -> Option<Event<T>> {
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event<T>>> {
+        loop {
+            while let Some((batch, index)) = &mut self.batch {
+                if *index == batch.len() {
+                    let (batch, _) = self.batch.take().expect("just seen");
+                    self.counters.add(&mut self.tally);
+                    if let Some(reader) = &mut self.reader {
+                        reader.receiver().done(batch);
+                    }
+                    break;
+                }
+                let push = Push::new(batch, *index, &self.subscriptions);
+                *index += 1;
+                self.read += 1;
+                match decode(push) {
+                    Ok(message) => {
+                        self.tally.taken += 1;
+                        return Poll::Ready(Some(Event::Message(message)));
+                    }
+                    Err(rejection) if rejection.is_unmatched() => self.tally.unmatched += 1,
+                    Err(rejection) => {
+                        self.tally.rejected += 1;
+                        return Poll::Ready(Some(Event::Rejected(rejection)));
+                    }
+                }
+            }
+            let Some(reader) = &mut self.reader else {
+                return Poll::Ready(None);
+            };
+            // A stream that always has something to read must not keep its thread from other tasks.
+            if pin!(tokio::task::consume_budget()).poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let Poll::Ready(received) = reader.poll_recv(cx) else {
+                return Poll::Pending;
+            };
+            let Some(received) = received else {
+                self.end();
+                return Poll::Ready(None);
+            };
+            if let Some(gap) = self.accept(received) {
+                return Poll::Ready(Some(Event::Gap(gap)));
+            }
+        }
+    }
+
+    /// Begins to read a batch. Returns the gap before it.
+    fn accept(&mut self, received: Received) -> Option<Gap> {
+        let Received {
+            gap,
+            batch,
+            missed,
+            skipped,
+            ..
+        } = received;
+        self.batch = batch;
+        self.counters.add_losses(missed, skipped);
+        if let Some(reader) = &mut self.reader {
+            reader.told.0 += missed;
+            reader.told.1 += skipped;
+        }
+        if gap
+            .as_ref()
+            .is_some_and(|gap| gap.cause != GapCause::Initial)
+        {
+            self.tally.gaps += 1;
+            self.counters.add(&mut self.tally);
+        }
+        gap
+    }
+}
+
+/// Decodes a push. A panic in user code, such as a codec, rejects the message.
+fn decode<T: for<'p> FromPush<'p, ()>>(push: Push<'_>) -> Result<T, Rejection> {
+    if !push.is_of_template() {
+        return Err(Rejection::unmatched("the channel is not of the template"));
+    }
+    call(|| T::from_push(push, &())).unwrap_or_else(|panic| {
+        // The message of a panic may quote the payload, as a source may.
+        Err(Rejection::caused_by(
+            "decoding has panicked",
+            panic.to_string(),
+        ))
+    })
+}
+
+impl<T: for<'p> FromPush<'p, ()>> Stream for EventStream<T> {
+    type Item = Event<T>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event<T>>> {
+        self.get_mut().poll_event(cx)
+    }
+}
+
+impl<T: for<'p> FromPush<'p, ()>> FusedStream for EventStream<T> {
+    fn is_terminated(&self) -> bool {
+        self.reader.is_none()
+    }
+}
+
+impl<T> Drop for EventStream<T> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl<T> fmt::Debug for EventStream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventStream")
+            .field("subscriptions", &self.subscriptions)
+            .field("ended", &self.ended())
+            .finish_non_exhaustive()
+    }
+}

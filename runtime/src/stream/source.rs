@@ -1,0 +1,52 @@
+use crate::error::Result;
+use crate::subscription::Subscription;
+use bytes::Bytes;
+
+/// What a stream can listen to: a [`Subscription`], whose messages are [`Bytes`], or the address of a
+/// message type, such as `Quote::at("EURUSD")`.
+#[diagnostic::on_unimplemented(
+    message = "a stream cannot listen to `{Self}`",
+    label = "not an address",
+    note = "pass the address of a message type, such as `Quote::at(\"EURUSD\")`, or a `Subscription`"
+)]
+pub trait Subscribable: sealed::Sealed {
+    /// What the messages are decoded as.
+    type Message;
+
+    #[doc(hidden)]
+    fn into_source(self) -> Result<sealed::Source>;
+}
+
+impl sealed::Sealed for Subscription {}
+
+impl Subscribable for Subscription {
+    type Message = Bytes;
+
+    fn into_source(self) -> Result<sealed::Source> {
+        Ok(sealed::Source {
+            // Names may come from the users of a service, so they are not listed one by one.
+            label: match self.params() {
+                Some(template) => template.to_string().into(),
+                None => format!("{} by name", self.kind()).into(),
+            },
+            subscriptions: [self].into(),
+        })
+    }
+}
+
+pub(super) mod sealed {
+    use std::borrow::Cow;
+    use std::sync::Arc;
+
+    use crate::subscription::Subscription;
+
+    pub trait Sealed {}
+
+    /// The subscriptions of a stream.
+    #[derive(Debug)]
+    pub struct Source {
+        pub(crate) subscriptions: Arc<[Subscription]>,
+        /// What the counts of such streams are listed under.
+        pub(crate) label: Cow<'static, str>,
+    }
+}

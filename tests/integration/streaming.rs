@@ -1,0 +1,471 @@
+//! Streams: subscriptions that come and go.
+
+use std::time::Duration;
+
+use redis_push::{
+    Bytes, ConnectionEvent, Event, EventStream, FromPush, Gap, GapCause, Handle, Invalidation,
+    KeyEvent, Missed, OwnedPush, StreamEnd, Subscriber, Subscription,
+};
+use tests::{RealServer, Server, eventually, within};
+
+use crate::support::{plain, recorder, start, subscriber};
+
+/// Starts a subscriber without handlers.
+async fn streaming(subscriber: Subscriber) -> Handle {
+    within("the start", subscriber.start()).await.unwrap()
+}
+
+async fn open(handle: &Handle, channel: &'static str) -> EventStream<Bytes> {
+    let subscribing = handle
+        .subscribe(Subscription::channel(channel))
+        .into_future();
+    let mut stream = within("the confirmation", subscribing).await.unwrap();
+    begins(&mut stream).await;
+    stream
+}
+
+async fn next<T: for<'p> FromPush<'p, ()>>(stream: &mut EventStream<T>) -> Event<T> {
+    within("the next event", stream.next())
+        .await
+        .expect("the stream goes on")
+}
+
+async fn gap<T: for<'p> FromPush<'p, ()>>(stream: &mut EventStream<T>) -> Gap {
+    match next(stream).await {
+        Event::Gap(gap) => gap,
+        _ => panic!("expected a gap"),
+    }
+}
+
+async fn begins<T: for<'p> FromPush<'p, ()>>(stream: &mut EventStream<T>) {
+    let gap = gap(stream).await;
+    assert_eq!(gap.cause, GapCause::Initial);
+    assert_eq!(gap.missed, Missed::Exactly(0));
+}
+
+async fn message<T: for<'p> FromPush<'p, ()>>(stream: &mut EventStream<T>) -> T {
+    match next(stream).await {
+        Event::Message(message) => message,
+        Event::Gap(gap) => panic!("expected a message, got {gap}"),
+        _ => panic!("expected a message"),
+    }
+}
+
+/// Returns whether nothing arrives while a message goes through another stream.
+async fn is_quiet(handle: &Handle, server: &Server, stream: &mut EventStream<Bytes>) -> bool {
+    let mut fence = open(handle, "fence").await;
+    server.publish("fence", "x").await;
+    message(&mut fence).await;
+    let nothing = Duration::from_millis(1);
+    tokio::time::timeout(nothing, stream.next()).await.is_err()
+}
+
+pub(crate) async fn a_stream_begins_with_a_gap_and_hears_what_follows(server: Server) {
+    let handle = streaming(subscriber(server.url())).await;
+    let mut stream = open(&handle, "a").await;
+    for number in 0..100 {
+        server.publish("a", &number.to_string()).await;
+    }
+    for number in 0..100 {
+        assert_eq!(message(&mut stream).await, number.to_string());
+    }
+    let mut late = open(&handle, "a").await;
+    server.publish("a", "last").await;
+    assert_eq!(message(&mut late).await, "last", "nothing from before");
+    assert_eq!(message(&mut stream).await, "last");
+    assert_eq!(handle.health().streams.open, 2);
+    assert_eq!(handle.health().streams.names, 1);
+    drop((stream, late));
+    let stats = handle.stats().streams;
+    assert_eq!(stats.len(), 1);
+    assert_eq!((stats[0].open, stats[0].taken), (0, 102));
+    assert_eq!((stats[0].received, stats[0].gaps), (102, 0));
+}
+
+pub(crate) async fn a_stream_hears_a_gap_after_each_lost_connection(server: Server) {
+    let handle = streaming(subscriber(server.url())).await;
+    let mut one = open(&handle, "a").await;
+    let mut other = open(&handle, "b").await;
+    for round in 0..3 {
+        server.kill_connections().await;
+        for stream in [&mut one, &mut other] {
+            let gap = gap(stream).await;
+            assert_eq!(gap.cause, GapCause::ConnectionLost, "{gap}");
+            assert_eq!(gap.missed, Missed::Unknown);
+        }
+        server.publish("a", &round.to_string()).await;
+        server.publish("b", &round.to_string()).await;
+        assert_eq!(message(&mut one).await, round.to_string());
+        assert_eq!(message(&mut other).await, round.to_string());
+    }
+    assert_eq!(handle.stats().streams[0].gaps, 6);
+}
+
+pub(crate) async fn a_stream_that_begins_during_an_outage_waits_for_its_end(server: Server) {
+    let handle = streaming(subscriber(server.url())).await;
+    let mut kept = open(&handle, "a").await;
+    server.stop().await;
+    eventually("the outage", async || !handle.is_ready()).await;
+    let mut at_once = handle.subscribe(Subscription::channel("a")).now().unwrap();
+    let mut new = handle.subscribe(Subscription::channel("b")).now().unwrap();
+    let waiting = handle.subscribe(Subscription::channel("c")).into_future();
+    let waiting = tokio::spawn(waiting);
+    server.start_again().await;
+    let mut waited = within("the confirmation", waiting).await.unwrap().unwrap();
+    for stream in [&mut at_once, &mut new, &mut waited] {
+        begins(stream).await;
+    }
+    assert_eq!(gap(&mut kept).await.cause, GapCause::ConnectionLost);
+    for channel in ["a", "b", "c"] {
+        server.publish(channel, channel).await;
+    }
+    for (stream, text) in [
+        (&mut kept, "a"),
+        (&mut at_once, "a"),
+        (&mut new, "b"),
+        (&mut waited, "c"),
+    ] {
+        assert_eq!(message(stream).await, text);
+    }
+}
+
+pub(crate) async fn a_stream_without_a_server_is_an_error_with_the_reason(server: Server) {
+    let subscriber = subscriber(server.url()).start_deadline(Duration::from_millis(300));
+    let handle = streaming(subscriber).await;
+    server.stop().await;
+    eventually("the outage", async || !handle.is_ready()).await;
+    let subscribing = handle.subscribe(Subscription::channel("a")).into_future();
+    let error = within("the error", subscribing).await.unwrap_err();
+    assert!(error.is_timeout() && error.is_connection(), "{error}");
+    assert!(error.to_string().contains("within 300ms: "), "{error}");
+    assert_eq!(handle.health().streams.open, 0, "the name is let go");
+}
+
+pub(crate) async fn streams_and_handlers_of_a_name_share_one_subscription(server: Server) {
+    let (mount, mut journal) = recorder("handler", Subscription::channel("a"));
+    let handle = start(server.url(), [mount]).await;
+    journal.begins().await;
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        streams.push(open(&handle, "a").await);
+    }
+    assert_eq!(server.publish("a", "once").await, 1);
+    for stream in &mut streams {
+        assert_eq!(message(stream).await, "once");
+    }
+    journal.message("a", "once").await;
+    drop(streams);
+    // The handler keeps the name.
+    let mut other = open(&handle, "b").await;
+    server.publish("b", "x").await;
+    message(&mut other).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(server.publish("a", "again").await, 1);
+    journal.message("a", "again").await;
+    let stats = handle.stats();
+    assert_eq!(stats.feed.unrouted, 0);
+}
+
+pub(crate) async fn the_last_stream_of_a_name_unsubscribes_after_the_linger(server: Server) {
+    let linger = Duration::from_millis(200);
+    let handle = streaming(subscriber(server.url()).linger(linger)).await;
+    let one = open(&handle, "a").await;
+    let other = open(&handle, "a").await;
+    drop(one);
+    let mut other = other;
+    assert!(is_quiet(&handle, &server, &mut other).await);
+    server.wait_for_subscribers_of("a", 1).await;
+    let begun = std::time::Instant::now();
+    drop(other);
+    assert_eq!(server.publish("a", "lingers").await, 1);
+    server.wait_for_subscribers_of("a", 0).await;
+    assert!(begun.elapsed() >= linger);
+    let mut again = open(&handle, "a").await;
+    server.publish("a", "back").await;
+    assert_eq!(message(&mut again).await, "back");
+}
+
+pub(crate) async fn a_name_that_is_wanted_again_while_it_is_left_stays_subscribed(server: Server) {
+    let handle = streaming(subscriber(server.url()).linger(Duration::ZERO)).await;
+    let mut random = fastrand::Rng::with_seed(7);
+    for round in 0..200 {
+        let mut stream = open(&handle, "a").await;
+        server.publish("a", &round.to_string()).await;
+        assert_eq!(message(&mut stream).await, round.to_string());
+        drop(stream);
+        for _ in 0..random.u32(0..20) {
+            tokio::task::yield_now().await;
+        }
+    }
+    server.wait_for_subscribers_of("a", 0).await;
+    assert!(handle.is_ready());
+}
+
+pub(crate) async fn a_denied_name_is_the_error_of_its_stream_alone(server: Server) {
+    let (mount, mut journal) = recorder("handler", Subscription::channel("a"));
+    server.deny("secret").await;
+    let handle = start(server.url(), [mount]).await;
+    journal.begins().await;
+    let mut good = open(&handle, "good").await;
+    for _ in 0..2 {
+        let subscribing = handle
+            .subscribe(Subscription::channel("secret"))
+            .into_future();
+        let error = within("the error", subscribing).await.unwrap_err();
+        assert!(error.is_denied(), "{error}");
+        assert!(error.to_string().contains("channel `secret`"), "{error}");
+    }
+    let mut patient = handle
+        .subscribe(Subscription::channel("secret"))
+        .now()
+        .unwrap();
+    eventually("the denial", async || handle.health().streams.denied == 1).await;
+    let health = handle.health();
+    assert!(health.is_ready(), "{health}");
+    assert_eq!(
+        health.streams.denied_names[0].subscription,
+        "channel `secret`"
+    );
+    server.publish("good", "1").await;
+    assert_eq!(message(&mut good).await, "1");
+    server.allow("secret").await;
+    begins(&mut patient).await;
+    server.publish("secret", "2").await;
+    assert_eq!(message(&mut patient).await, "2");
+    // A name that is denied later leaves its stream in place.
+    server.deny("secret").await;
+    eventually("the denial", async || handle.health().streams.denied == 1).await;
+    server.allow("secret").await;
+    let back = gap(&mut patient).await;
+    assert_ne!(back.cause, GapCause::Initial);
+    server.publish("secret", "3").await;
+    assert_eq!(message(&mut patient).await, "3");
+}
+
+pub(crate) async fn a_slow_stream_is_told_how_much_it_has_missed_and_holds_up_nobody(
+    server: Server,
+) {
+    let handle = streaming(subscriber(server.url())).await;
+    let channel = || Subscription::channel("a");
+    let mut fast = open(&handle, "a").await;
+    let mut slow = within("it", handle.subscribe(channel()).buffer(10).into_future())
+        .await
+        .unwrap();
+    let mut newest = within("it", handle.subscribe(channel()).latest().into_future())
+        .await
+        .unwrap();
+    begins(&mut slow).await;
+    begins(&mut newest).await;
+    for number in 0..200 {
+        server.publish("a", &number.to_string()).await;
+        assert_eq!(message(&mut fast).await, number.to_string());
+    }
+    let lag = gap(&mut slow).await;
+    assert_eq!(
+        (lag.cause, lag.missed),
+        (GapCause::Lagged, Missed::Exactly(190))
+    );
+    for number in 190..200 {
+        assert_eq!(message(&mut slow).await, number.to_string());
+    }
+    assert_eq!(message(&mut newest).await, "199");
+    server.publish("a", "200").await;
+    assert_eq!(message(&mut newest).await, "200");
+    drop((slow, newest, fast));
+    let stats = &handle.stats().streams[0];
+    assert_eq!((stats.dropped, stats.superseded), (190, 199));
+    assert_eq!(stats.received, 3 * 201);
+    assert_eq!(stats.cancelled, 2, "{stats:?}");
+}
+
+pub(crate) async fn a_stream_may_listen_to_a_template_and_to_the_newest_of_each_channel(
+    server: Server,
+) {
+    let handle = streaming(subscriber(server.url())).await;
+    let template = || Subscription::template("quotes.{symbol}").unwrap();
+    let subscribing = handle.subscribe(template()).decode::<OwnedPush>();
+    let mut all = within("it", subscribing.into_future()).await.unwrap();
+    let subscribing = handle.subscribe(template()).latest().decode::<OwnedPush>();
+    let mut newest = within("it", subscribing.into_future()).await.unwrap();
+    begins(&mut all).await;
+    begins(&mut newest).await;
+    for (channel, payload) in [("A", "1"), ("B", "2"), ("A.x", "-"), ("A", "3")] {
+        server.publish(&format!("quotes.{channel}"), payload).await;
+    }
+    let heard = async |stream: &mut EventStream<OwnedPush>, symbol: &str, payload: &str| {
+        let push = message(stream).await;
+        assert_eq!(push.as_push().param("symbol"), Some(symbol));
+        assert_eq!(push.as_push().payload(), payload.as_bytes());
+    };
+    heard(&mut all, "A", "1").await;
+    heard(&mut all, "B", "2").await;
+    heard(&mut all, "A", "3").await;
+    heard(&mut newest, "A", "3").await;
+    heard(&mut newest, "B", "2").await;
+    drop((all, newest));
+    let stats = &handle.stats().streams[0];
+    assert_eq!(stats.listens_to, "quotes.{symbol}");
+    assert_eq!((stats.taken, stats.superseded), (5, 1));
+    assert_eq!(stats.unmatched + stats.cancelled, 2);
+}
+
+pub(crate) async fn a_stream_may_listen_to_keys_invalidations_and_the_connection(server: Server) {
+    server.set_key_events("KEA").await;
+    let handle = streaming(subscriber(server.url())).await;
+    let keys = Subscription::keyspace("user:{id}").unwrap();
+    let mut keys = within(
+        "it",
+        handle.subscribe(keys).decode::<OwnedPush>().into_future(),
+    )
+    .await
+    .unwrap();
+    // The shorter prefix comes second: the server refuses that while it tracks the longer one.
+    let mut invalidations = Vec::new();
+    for prefix in ["user:7", "user:"] {
+        let prefix = Subscription::invalidation(prefix);
+        let subscribing = handle.subscribe(prefix).decode::<OwnedPush>();
+        invalidations.push(within("it", subscribing.into_future()).await.unwrap());
+    }
+    let connection = handle
+        .subscribe(Subscription::connection())
+        .decode::<OwnedPush>();
+    let mut connection = within("it", connection.into_future()).await.unwrap();
+    begins(&mut keys).await;
+    begins(&mut connection).await;
+    let [longer, shorter] = &mut invalidations[..] else {
+        unreachable!()
+    };
+    begins(longer).await;
+    begins(shorter).await;
+    assert_eq!(gap(longer).await.cause, GapCause::Resubscribed);
+    let mut writer = server.raw().await;
+    writer.expect("SET user:71 x", &["+OK"]).await;
+    writer.expect("SET user:8 x", &["+OK"]).await;
+    let event = message(&mut keys).await;
+    let KeyEvent { key, event, .. } = KeyEvent::from_push(event.as_push(), &()).unwrap();
+    assert_eq!((key, event), (b"user:71".as_slice(), "set"));
+    let key = message(longer).await;
+    let key = Invalidation::from_push(key.as_push(), &()).unwrap();
+    assert!(matches!(key, Invalidation::Key(b"user:71")), "{key:?}");
+    for expected in ["user:71", "user:8"] {
+        let key = message(shorter).await;
+        let key = Invalidation::from_push(key.as_push(), &()).unwrap();
+        assert!(matches!(key, Invalidation::Key(key) if key == expected.as_bytes()));
+    }
+    server.kill_connections().await;
+    let event = message(&mut connection).await;
+    let event = ConnectionEvent::from_push(event.as_push(), &()).unwrap();
+    assert!(
+        matches!(event, ConnectionEvent::Disconnected { .. }),
+        "{event:?}"
+    );
+}
+
+pub(crate) async fn streams_end_with_the_subscriber(server: Server) {
+    let handle = streaming(subscriber(server.url())).await;
+    let mut stream = open(&handle, "a").await;
+    let mut other = open(&handle, "b").await.without_gaps();
+    server.publish("a", "1").await;
+    server.publish("b", "2").await;
+    let mut fence = open(&handle, "fence").await;
+    server.publish("fence", "x").await;
+    message(&mut fence).await;
+    assert_eq!(stream.ended(), None);
+    within("the end", handle.shutdown(Duration::from_secs(5))).await;
+    assert_eq!(message(&mut stream).await, "1");
+    assert!(within("the end", stream.next()).await.is_none());
+    assert!(
+        within("the end", stream.next()).await.is_none(),
+        "it is fused"
+    );
+    assert_eq!(stream.ended(), Some(StreamEnd::SubscriberEnded));
+    assert_eq!(within("a message", other.next()).await.unwrap(), "2");
+    assert!(within("the end", other.next()).await.is_none());
+    let error = handle
+        .subscribe(Subscription::channel("a"))
+        .now()
+        .unwrap_err();
+    assert!(error.to_string().contains("has ended"), "{error}");
+}
+
+pub(crate) async fn streams_end_when_the_handle_is_dropped_and_keep_nothing_alive(server: Server) {
+    let handle = streaming(subscriber(server.url())).await;
+    let mut stream = open(&handle, "a").await;
+    let waiting = tokio::spawn(async move { stream.next().await.is_none() });
+    server.wait_for_subscribers_of("a", 1).await;
+    drop(handle);
+    assert!(within("the end", waiting).await.unwrap());
+    server.wait_for_subscribers_of("a", 0).await;
+}
+
+pub(crate) async fn a_stream_may_be_dropped_outside_of_a_runtime(server: Server) {
+    let linger = Duration::from_millis(1);
+    let handle = streaming(subscriber(server.url()).linger(linger)).await;
+    let stream = open(&handle, "a").await;
+    std::thread::spawn(move || drop(stream)).join().unwrap();
+    server.wait_for_subscribers_of("a", 0).await;
+}
+
+pub(crate) async fn there_are_no_more_streams_than_allowed(server: Server) {
+    let handle = streaming(subscriber(server.url()).max_streams(2)).await;
+    let one = open(&handle, "a").await;
+    let _other = open(&handle, "b").await;
+    let subscribing = handle.subscribe(Subscription::channel("c")).into_future();
+    let error = within("the error", subscribing).await.unwrap_err();
+    assert!(error.is_limit(), "{error}");
+    assert!(error.to_string().contains("2 streams"), "{error}");
+    drop(one);
+    drop(open(&handle, "c").await);
+}
+
+pub(crate) async fn ten_thousand_names_are_subscribed_and_left(server: Server) {
+    const NAMES: usize = 10_000;
+    let linger = Duration::from_millis(10);
+    let subscriber = plain(server.url())
+        .linger(linger)
+        .start_deadline(Duration::from_secs(50));
+    let handle = streaming(subscriber).await;
+    let streams: Vec<_> = (0..NAMES)
+        .map(|number| {
+            let name = Subscription::channel(format!("room.{number}"));
+            handle.subscribe(name).into_future()
+        })
+        .collect();
+    let mut begun = Vec::new();
+    for stream in streams {
+        begun.push(within("the confirmation", stream).await.unwrap());
+    }
+    for number in (0..NAMES).step_by(1_000) {
+        server.publish(&format!("room.{number}"), "hello").await;
+        begins(&mut begun[number]).await;
+        assert_eq!(message(&mut begun[number]).await, "hello");
+    }
+    assert_eq!(handle.health().streams.names, NAMES as u64);
+    drop(begun);
+    server.wait_for_subscribers_of("room.0", 0).await;
+    server.wait_for_subscribers_of("room.9999", 0).await;
+    eventually("the end of all names", async || {
+        handle.health().streams.names == 0
+    })
+    .await;
+    assert_eq!(handle.stats().feed.unrouted, 0);
+}
+
+/// The user may subscribe but not unsubscribe.
+pub(crate) async fn a_name_that_cannot_be_left_is_let_go(server: RealServer) {
+    server
+        .command(&["ACL", "SETUSER", "default", "-unsubscribe"])
+        .await;
+    let handle = streaming(subscriber(server.url()).linger(Duration::ZERO)).await;
+    for round in 0..3 {
+        let mut stream = open(&handle, "a").await;
+        server.command(&["PUBLISH", "a", &round.to_string()]).await;
+        assert_eq!(message(&mut stream).await, round.to_string());
+        drop(stream);
+        eventually("the end of the name", async || {
+            handle.health().streams.names == 0
+        })
+        .await;
+    }
+    assert!(handle.is_ready());
+}
