@@ -169,6 +169,6 @@ pub use router::{HandlerWiring, Mount, Mounts, Router, SubscriptionWiring, Wirin
 pub use stream::{
     Event, EventStream, MessageStream, StreamEnd, Subscribable, Subscribe, Subscribing,
 };
-pub use subscriber::{Handle, ShutdownReport, Subscriber, WeakHandle};
+pub use subscriber::{Handle, MountGuard, ShutdownReport, Subscriber, WeakHandle};
 pub use subscription::{Kind, Subscription, TemplateError};
 pub use telemetry::{FailureStats, FeedStats, HandlerStats, Stats, StreamStats};

@@ -22,6 +22,7 @@ mod invalidating;
 mod key_events;
 mod logs;
 mod memory;
+mod mounting;
 mod network;
 mod panicking;
 mod poison;
@@ -56,6 +57,7 @@ use health::*;
 use invalidating::*;
 use key_events::*;
 use memory::*;
+use mounting::*;
 use network::*;
 use panicking::*;
 use poison::*;
@@ -125,6 +127,16 @@ fn on_each_link(suite: Suite) -> Suite {
         .since(ANY)
         .on_every_server(tests![
             a_message_reaches_every_handler_of_its_channel,
+            a_handler_is_mounted_and_unmounted_while_the_subscriber_runs,
+            a_handler_that_is_mounted_later_hears_only_what_follows,
+            a_mount_that_is_denied_mounts_nothing,
+            a_mount_that_does_not_fit_the_others_is_refused,
+            dropping_the_guard_of_a_mount_ends_its_handlers_at_once,
+            handlers_with_a_state_are_mounted_as_a_router,
+            a_handler_may_unmount_itself,
+            a_mount_does_not_keep_the_subscriber_alive,
+            a_shutdown_drains_handlers_that_were_mounted_later,
+            a_gap_handler_of_a_late_mount_keeps_the_subscriber_from_being_ready,
             a_stream_begins_with_a_gap_and_hears_what_follows,
             a_stream_hears_a_gap_after_each_lost_connection,
             a_stream_that_begins_during_an_outage_waits_for_its_end,

@@ -129,6 +129,11 @@ pub(crate) struct BacklogMeter {
 }
 
 impl BacklogMeter {
+    /// Returns the channel of the receiver.
+    pub(crate) fn channel(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     pub(crate) fn backlog(&self) -> Backlog {
         self.shared.backlog(self.reader)
     }

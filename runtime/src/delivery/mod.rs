@@ -31,6 +31,7 @@
 //! | `executor`, `pool` | where the loop delivers: on its own task, or on a pool of workers |
 //! | `partitioner`, `key` | which worker a key goes to, for `ordered_by` |
 //! | `resume` | [`LoopState`]: what a restart continues from |
+//! | `handlers` | [`Handlers`]: those that are mounted at present, and the counts of those that were |
 //! | `context`, `counters`, `snapshot` | what the loop shares with others; the counts and their sum |
 //! | `sync_state` | which losses the gap handler has handled |
 //! | `pause` | [`PauseGate`] |
@@ -75,6 +76,7 @@ mod context;
 mod counters;
 mod executor;
 mod handler_loop;
+mod handlers;
 mod key;
 mod partitioner;
 mod pause;
@@ -87,6 +89,7 @@ mod worker;
 pub(crate) use context::HandlerContext;
 pub(crate) use counters::{Counters, add};
 pub(crate) use handler_loop::run;
+pub(crate) use handlers::{HandlerList, Handlers, Mounted};
 pub(crate) use pause::PauseGate;
 pub(crate) use resume::{LoopState, SharedLoopState};
 pub(crate) use sync_state::Unhandled;

@@ -53,6 +53,7 @@
 //! | `placement` | a name on a node: its [`SubscriptionState`] |
 //! | `counts` | how many names are in each state |
 //! | `turns` | what the session sends next |
+//! | `mounts` | handlers that are mounted and unmounted while the subscriber runs |
 //! | `streams` | the readers of streams: how they join and leave |
 //! | `generation` | the beginning, the end and the losses of a connection |
 //! | `subscriptions` | the state of each subscription |
@@ -105,6 +106,7 @@
 mod counts;
 mod generation;
 mod memory_limit;
+mod mounts;
 mod placement;
 mod pushes;
 mod route;

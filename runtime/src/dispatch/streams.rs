@@ -157,7 +157,7 @@ impl DispatchState {
             let route = &mut self.routes.routes[key];
             route.listen(&shared, 0);
             route.shared = Some((Arc::clone(&shared), channel));
-            self.catch_up(key, &shared, 0);
+            self.join(key, &shared, 0);
         }
         let denials = self.want(key);
         let is_live = self.routes.state(key).is_confirmed();
@@ -188,7 +188,7 @@ impl DispatchState {
         for (index, subscription) in subscriptions.iter().enumerate() {
             let key = self.routes.route_of(subscription);
             self.routes.routes[key].listen(&shared, index);
-            self.catch_up(key, &shared, index);
+            self.join(key, &shared, index);
             routes.push((key, self.want(key)));
         }
         let names = Names::Own {
@@ -209,12 +209,18 @@ impl DispatchState {
         (receiver, Names::Connection { channel })
     }
 
-    /// Tells a new channel that a name is confirmed already.
-    fn catch_up(&mut self, key: usize, shared: &Shared, index: usize) {
-        if self.routes.state(key).is_confirmed() {
-            let wakers = &mut self.wakeups.wakers;
-            shared.confirm(index, self.generation, self.before, wakers);
+    /// Tells a new channel how its name stands. Returns how often the server has denied the name so far.
+    pub(super) fn join(&mut self, key: usize, shared: &Shared, index: usize) -> u32 {
+        let wakers = &mut self.wakeups.wakers;
+        match self.routes.state(key) {
+            SubscriptionState::Confirmed => {
+                shared.confirm(index, self.generation, self.before, wakers);
+            }
+            // The rules of the server may have changed, so it is asked again.
+            SubscriptionState::Denied(_) => self.routes.queue(key),
+            _ => {}
         }
+        self.routes.routes[key].denials
     }
 
     /// Counts a reader of a name. Returns how often the server has denied the name so far.
@@ -223,7 +229,6 @@ impl DispatchState {
             route.readers += 1;
             route.denials
         });
-        // The rules of the server may have changed, so it is asked again.
         if let SubscriptionState::Denied(_) = self.routes.state(key) {
             self.routes.queue(key);
         }

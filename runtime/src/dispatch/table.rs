@@ -110,6 +110,27 @@ impl RoutingTable {
         }
     }
 
+    /// Removes a handler's broadcast channel, but not from the routes of its names.
+    pub(super) fn remove_channel(&mut self, shared: &Arc<Shared>) {
+        self.broadcasts.retain(|other| !Arc::ptr_eq(other, shared));
+        self.connection
+            .retain(|_, other| !Arc::ptr_eq(other, shared));
+    }
+
+    /// Removes a handler's broadcast channel from the route of a name. Returns whether nobody wants the
+    /// name any more.
+    pub(super) fn stop_listening(&mut self, key: usize, shared: &Arc<Shared>) -> bool {
+        let wanted = self.update(key, |route| {
+            let listened = route.unlisten(shared);
+            route.handlers -= usize::from(listened);
+            listened.then(|| route.wanted())
+        });
+        if matches!(wanted, Some(WantedBy::Streams | WantedBy::Nobody)) {
+            self.of_handlers.retain(|other| *other != key);
+        }
+        wanted == Some(WantedBy::Nobody)
+    }
+
     /// Adds the broadcast channel of streams. Returns its key.
     pub(super) fn add_stream_channel(&mut self, shared: &Arc<Shared>) -> usize {
         shared.follow(&self.fence);
@@ -336,11 +357,10 @@ impl Route {
         self.broadcasts.push((Arc::clone(shared), index));
     }
 
-    /// Removes a broadcast channel.
-    pub(super) fn unlisten(&mut self, shared: &Arc<Shared>) {
+    /// Removes a broadcast channel. Returns whether it was here.
+    pub(super) fn unlisten(&mut self, shared: &Arc<Shared>) -> bool {
         let is_it = |(other, _): &(Arc<Shared>, u32)| Arc::ptr_eq(other, shared);
-        if let Some(at) = self.broadcasts.iter().position(is_it) {
-            self.broadcasts.swap_remove(at);
-        }
+        let at = self.broadcasts.iter().position(is_it);
+        at.map(|at| self.broadcasts.swap_remove(at)).is_some()
     }
 }

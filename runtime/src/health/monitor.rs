@@ -7,8 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::changes::HealthChanges;
 use super::watchdog::Watch;
 use super::{Health, HealthReason, NotConfirmed, NotSynced, Stall, StreamHealth};
-use crate::broadcast::BacklogMeter;
-use crate::delivery::{HandlerContext, Unhandled};
+use crate::delivery::{Handlers, Mounted, Unhandled};
 use crate::dispatch::{Dispatcher, SubscriptionState};
 use crate::session::{Heartbeat, LastSeen, Phase, Status};
 use crate::tasks::{TaskName, Tasks};
@@ -29,17 +28,15 @@ pub(crate) struct HealthMonitor {
     /// What the watchdog has seen of the handlers. Held by the running watchdog; a restarted one
     /// continues with it.
     pub(super) watch: AsyncMutex<Watch>,
-    /// The stalled handlers, by their index, and since when.
-    pub(super) stalls: Mutex<Vec<(usize, Instant)>>,
+    /// The stalled handlers, and since when.
+    pub(super) stalls: Mutex<Vec<(Arc<Mounted>, Instant)>>,
     published: watch::Sender<Published>,
 }
 
 /// The parts of a subscriber that the health is computed from.
 pub(crate) struct Sources {
     pub(crate) dispatcher: Arc<Dispatcher>,
-    pub(crate) contexts: Vec<Arc<HandlerContext>>,
-    /// The backlog of each of these handlers.
-    pub(crate) meters: Vec<BacklogMeter>,
+    pub(crate) handlers: Arc<Handlers>,
     /// Notified when a gap handler has succeeded or failed.
     pub(crate) synced: Arc<Notify>,
     pub(crate) status: watch::Receiver<Status>,
@@ -64,7 +61,7 @@ const SLACK: Duration = Duration::from_secs(1);
 impl HealthMonitor {
     pub(crate) fn new(sources: Sources) -> Arc<Self> {
         Arc::new(Self {
-            watch: AsyncMutex::new(Watch::new(&sources.contexts)),
+            watch: AsyncMutex::default(),
             sources,
             last_seen: LastSeen::new(),
             stalls: Mutex::default(),
@@ -203,11 +200,10 @@ impl HealthMonitor {
     /// Returns the handlers that have lost something which their gap handler has not handled yet, or
     /// which they do not know of yet because it lies behind messages that wait.
     fn not_synced(&self) -> Vec<NotSynced> {
-        let Sources {
-            contexts, meters, ..
-        } = &self.sources;
-        let each = contexts.iter().zip(meters);
-        each.filter_map(|(context, meter)| {
+        let handlers = self.sources.handlers.running();
+        let each = handlers.iter();
+        each.filter_map(|handler| {
+            let Mounted { context, meter, .. } = &**handler;
             let spec = &context.spec;
             if !spec.has_to_be_synced() {
                 return None;
@@ -227,8 +223,8 @@ impl HealthMonitor {
 
     fn stalled(&self) -> Vec<Stall> {
         let stalls = self.stalls.lock();
-        let stall = |(index, since): &(usize, Instant)| {
-            let spec = &self.sources.contexts[*index].spec;
+        let stall = |(handler, since): &(Arc<Mounted>, Instant)| {
+            let spec = &handler.context.spec;
             Stall {
                 handler: spec.name.to_string(),
                 running_for: clock::monotonic() - *since,

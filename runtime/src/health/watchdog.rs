@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering::Acquire, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -5,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep, sleep_until};
 
 use super::monitor::HealthMonitor;
-use crate::delivery::{Counters, HandlerContext, add};
+use crate::delivery::{Counters, HandlerContext, HandlerList, Mounted, add};
 use crate::util::clock;
 
 /// What the watchdog has seen of each handler, and how often it looks.
@@ -13,16 +14,38 @@ use crate::util::clock;
 /// The watchdog reads counters that the handler writes anyway, so a delivery pays nothing for it, not
 /// even a read of the clock.
 pub(super) struct Watch {
-    /// One entry for each loop and each worker, in the order of the handler contexts.
-    seen: Vec<Seen>,
+    /// The handlers of the last look.
+    handlers: HandlerList,
+    /// For each of them one entry for its loop and for each worker.
+    seen: Vec<Vec<Seen>>,
     /// The time between two looks.
     pause: Duration,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            handlers: HandlerList::default(),
+            seen: Vec::new(),
+            pause: pause(&[]),
+        }
+    }
 }
 
 struct Seen {
     mark: Option<Mark>,
     since: Instant,
     is_reported: bool,
+}
+
+impl Seen {
+    fn new(mark: Option<Mark>, since: Instant) -> Self {
+        Self {
+            mark,
+            since,
+            is_reported: false,
+        }
+    }
 }
 
 /// Identifies the delivery, or the run of the gap handler, that is under way.
@@ -46,59 +69,58 @@ impl Mark {
 }
 
 impl Watch {
-    pub(super) fn new(contexts: &[Arc<HandlerContext>]) -> Self {
-        let now = clock::monotonic();
-        let all = contexts.iter().flat_map(|context| context.all_counters());
-        let seen = all.map(|_| Seen {
-            mark: None,
-            since: now,
-            is_reported: false,
-        });
-        let shortest_limit = contexts
-            .iter()
-            .map(|context| context.spec.stall_limit)
-            .min()
-            .unwrap_or(Duration::MAX);
-        Self {
-            seen: seen.collect(),
-            pause: (shortest_limit / 4).clamp(Duration::from_millis(10), Duration::from_secs(1)),
-        }
-    }
-
-    /// Looks at every handler, logs which ones have stalled or recovered, and returns the stalled ones
-    /// by their index.
-    fn look(&mut self, contexts: &[Arc<HandlerContext>], now: Instant) -> Vec<(usize, Instant)> {
+    /// Looks at every handler, logs which ones have stalled or recovered, and returns the stalled ones.
+    fn look(&mut self, handlers: HandlerList, now: Instant) -> Vec<(Arc<Mounted>, Instant)> {
+        self.follow(handlers, now);
         let mut stalled = Vec::new();
-        let all = contexts.iter().enumerate().flat_map(|(index, context)| {
-            context
-                .all_counters()
-                .map(move |counters| (index, context, counters))
-        });
-        for ((index, context, counters), seen) in all.zip(&mut self.seen) {
-            let mark = Mark::of(counters);
-            if mark != seen.mark || mark.is_none() {
-                if seen.is_reported {
-                    context.log_recovery(now - seen.since);
+        for (handler, seen) in self.handlers.iter().zip(&mut self.seen) {
+            let context = &handler.context;
+            for (counters, seen) in context.all_counters().zip(seen) {
+                let mark = Mark::of(counters);
+                if mark != seen.mark || mark.is_none() {
+                    if seen.is_reported {
+                        context.log_recovery(now - seen.since);
+                    }
+                    *seen = Seen::new(mark, now);
+                    continue;
                 }
-                *seen = Seen {
-                    mark,
-                    since: now,
-                    is_reported: false,
-                };
-                continue;
-            }
-            if now - seen.since < context.spec.stall_limit {
-                continue;
-            }
-            stalled.push((index, seen.since));
-            if !seen.is_reported {
-                seen.is_reported = true;
-                add(&context.counters.stalls, 1);
-                context.log_stall(now - seen.since);
+                if now - seen.since < context.spec.stall_limit {
+                    continue;
+                }
+                stalled.push((Arc::clone(handler), seen.since));
+                if !seen.is_reported {
+                    seen.is_reported = true;
+                    add(&context.counters.stalls, 1);
+                    context.log_stall(now - seen.since);
+                }
             }
         }
         stalled
     }
+
+    /// Continues with another list of handlers, of which some may be those of the last look.
+    fn follow(&mut self, handlers: HandlerList, now: Instant) {
+        if Arc::ptr_eq(&self.handlers, &handlers) {
+            return;
+        }
+        let before = self.handlers.iter().map(Arc::as_ptr);
+        let mut before: HashMap<_, _> = before.zip(self.seen.drain(..)).collect();
+        let seen = handlers.iter().map(|handler| {
+            let known = before.remove(&Arc::as_ptr(handler));
+            let counters = handler.context.all_counters();
+            known.unwrap_or_else(|| counters.map(|_| Seen::new(None, now)).collect())
+        });
+        self.seen = seen.collect();
+        self.pause = pause(&handlers);
+        self.handlers = handlers;
+    }
+}
+
+/// Returns the time between two looks: a part of the shortest stall limit.
+fn pause(handlers: &[Arc<Mounted>]) -> Duration {
+    let limits = handlers.iter().map(|one| one.context.spec.stall_limit);
+    let shortest = limits.min().unwrap_or(Duration::MAX);
+    (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }
 
 impl HandlerContext {
@@ -135,7 +157,7 @@ impl HealthMonitor {
         loop {
             let looked = clock::now();
             self.last_seen.touch();
-            let stalled = watch.look(&self.sources.contexts, clock::monotonic());
+            let stalled = watch.look(self.sources.handlers.running(), clock::monotonic());
             *self.stalls.lock() = stalled;
             self.publish();
             tokio::select! {
@@ -155,6 +177,6 @@ mod tests {
 
     #[test]
     fn without_handlers_it_looks_once_a_second() {
-        assert_eq!(Watch::new(&[]).pause, Duration::from_secs(1));
+        assert_eq!(Watch::default().pause, Duration::from_secs(1));
     }
 }

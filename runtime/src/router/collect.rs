@@ -1,6 +1,7 @@
 //! The handlers that are linked into the program, which the feature `collect` registers.
 
 use std::any::{Any, type_name};
+use std::sync::Arc;
 
 use super::Router;
 use super::mount::Mount;
@@ -170,7 +171,7 @@ impl Collected {
             Err(made) => made,
         };
         match made.downcast::<Mount<Stateless>>() {
-            Ok(mount) => mount.with_own_state(Stateless(())),
+            Ok(mount) => mount.with_own_state(&Arc::new(Stateless(()))),
             Err(_) => self.refused(&format!(
                 "it is for the state `{}`, and not for `{}`; mount it by name, with \
                  `Mount::for_state` if the one is a part of the other",

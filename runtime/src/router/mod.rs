@@ -34,6 +34,7 @@ mod wiring;
 
 #[cfg(feature = "collect")]
 pub use collect::{Collected, Fit, Named, Stateless, Unfit};
+pub(crate) use mount::Spawn;
 pub use mount::{Mount, Mounts};
 pub(crate) use substate::Substate;
 pub(crate) use validate::{
@@ -42,6 +43,7 @@ pub(crate) use validate::{
 pub use wiring::{HandlerWiring, SubscriptionWiring, Wiring};
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::extract::FromRef;
 
@@ -136,6 +138,31 @@ impl<S: Send + Sync + 'static> Router<S> {
             .map(|mount| mount.prefix(prefix.as_ref()))
             .collect();
         self
+    }
+
+    /// Gives the handlers their state. They can then be mounted on any subscriber, and on one that runs
+    /// already.
+    ///
+    /// ```
+    /// use redis_push::{Mount, Router, State, handlers, push_handler};
+    ///
+    /// #[derive(Clone)]
+    /// struct Db;
+    ///
+    /// #[push_handler(channel = "orders")]
+    /// async fn on_order(order: &str, State(db): State<Db>) {
+    ///     println!("{order}");
+    ///     # drop::<Db>(db);
+    /// }
+    ///
+    /// let router: Router = Router::new().handlers(handlers![on_order]).with_state(Db);
+    /// ```
+    pub fn with_state<Any>(self, state: S) -> Router<Any> {
+        let state = Arc::new(state);
+        let mounts = self.mounts.into_iter();
+        Router {
+            mounts: mounts.map(|mount| mount.with_own_state(&state)).collect(),
+        }
     }
 
     /// Converts this router into one for a larger state, of which its own state is a part.

@@ -88,12 +88,12 @@ impl<S: Send + Sync + 'static> Mount<S> {
     }
 
     /// Converts this mount into one for any other state, which it ignores.
-    #[cfg(feature = "collect")]
-    pub(crate) fn with_own_state<Any>(self, state: S) -> Mount<Any> {
+    pub(crate) fn with_own_state<Any>(self, state: &Arc<S>) -> Mount<Any> {
+        let state = Arc::clone(state);
         Mount {
             spec: self.spec,
             has_own_subscriptions: self.has_own_subscriptions,
-            bind: Box::new(move |_| (self.bind)(&Arc::new(state))),
+            bind: Box::new(move |_| (self.bind)(&state)),
             mistake: self.mistake,
         }
     }

@@ -4,7 +4,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::task::{self, Id};
 
-use super::running::Mounted;
+use crate::delivery::Mounted;
 use crate::util::Mutex;
 
 /// The tasks that wait for a shutdown, which must not wait for them.

@@ -109,11 +109,14 @@ impl Running {
 
     /// Returns the labels of the handlers that listen to a subscription: name, file and line.
     fn labels_of(&self, wanted: &Subscription) -> impl Iterator<Item = String> {
-        let specs = self.handlers.iter().map(|handler| &handler.context.spec);
+        let handlers = self.handlers.running();
+        let specs = handlers.iter().map(|handler| &handler.context.spec);
         let listens = |subscription: &Subscription| subscription.key() == wanted.key();
-        specs
-            .filter(move |spec| spec.subscriptions.iter().any(listens))
+        let labels: Vec<_> = specs
+            .filter(|spec| spec.subscriptions.iter().any(listens))
             .map(Spec::label)
+            .collect();
+        labels.into_iter()
     }
 }
 

@@ -1,8 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::running::{Mounted, Running};
-use crate::delivery::PauseGate;
+use super::running::Running;
+use crate::delivery::{Mounted, PauseGate};
 use crate::dispatch::Pushes;
 use crate::error::{Error, Result};
 use crate::health::{Health, HealthChanges};
@@ -93,8 +93,8 @@ impl Handle {
     /// Returns the wiring: the same table that [`Subscriber::wiring`](crate::Subscriber::wiring)
     /// returned before the start.
     pub fn wiring(&self) -> Wiring {
-        let handlers = self.running.handlers.iter();
-        Wiring::of(handlers.map(|handler| &handler.context.spec))
+        let handlers = self.running.handlers.running();
+        Wiring::of(handlers.iter().map(|handler| &handler.context.spec))
     }
 
     /// Returns a receiver of every push that arrives on the connection from now on, of any kind.
@@ -154,8 +154,9 @@ impl Handle {
     }
 
     fn each_named(&self, handler: &str, change: fn(&PauseGate)) -> Result<()> {
-        let named = |mounted: &&Mounted| mounted.context.spec.name == handler;
-        let mut found = self.running.handlers.iter().filter(named).peekable();
+        let handlers = self.running.handlers.running();
+        let named = |mounted: &&Arc<Mounted>| mounted.context.spec.name == handler;
+        let mut found = handlers.iter().filter(named).peekable();
         if found.peek().is_none() {
             return Err(Error::config(format!("no handler is named `{handler}`")));
         }
@@ -167,7 +168,7 @@ impl Handle {
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle")
-            .field("handlers", &self.running.handlers.len())
+            .field("handlers", &self.running.handlers.running().len())
             .field("is_ready", &self.is_ready())
             .finish_non_exhaustive()
     }

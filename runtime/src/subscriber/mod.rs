@@ -14,6 +14,7 @@
 //! | `handle`, `weak` | [`Handle`] and [`WeakHandle`], which share it |
 //! | `lifespan` | `Handle::run` and `run_until`, and the futures that resolve at its end |
 //! | `streams` | `Handle::subscribe` |
+//! | `mount` | `Handle::mount` and [`MountGuard`]; what each handler is given |
 //! | `shutdown`, `report` | `Handle::shutdown` and the [`ShutdownReport`] that it returns |
 //! | `callers` | calls of `shutdown` from inside a handler |
 //! | `signals` | Ctrl-C, SIGTERM and SIGHUP, for `run` |
@@ -38,6 +39,7 @@ mod callers;
 mod confirm;
 mod handle;
 mod lifespan;
+mod mount;
 mod options;
 mod report;
 mod run;
@@ -50,6 +52,7 @@ mod subscribed;
 mod weak;
 
 pub use handle::Handle;
+pub use mount::MountGuard;
 pub use report::ShutdownReport;
 #[cfg(redis_push_internals)]
 pub(crate) use start::Broadcasts;

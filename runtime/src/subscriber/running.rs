@@ -5,16 +5,16 @@ use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::callers::Callers;
+use super::mount::MountKit;
 use super::report::ShutdownReport;
-use crate::broadcast::BacklogMeter;
-use crate::delivery::{HandlerContext, SharedLoopState};
+use crate::delivery::Handlers;
 use crate::dispatch::Dispatcher;
 use crate::failure::Failures;
 use crate::health::{DeafWatch, HealthMonitor};
 use crate::session::Status;
 use crate::stream::SubscribeContext;
 use crate::tasks::{Task, Tasks};
-use crate::telemetry::{HandlerStats, Stats};
+use crate::telemetry::Stats;
 
 /// A running subscriber, which all clones of a [`Handle`](super::Handle) share. Dropping it ends
 /// everything.
@@ -22,7 +22,9 @@ use crate::telemetry::{HandlerStats, Stats};
 /// None of its tasks may hold it, or it would never be dropped.
 pub(super) struct Running {
     pub(super) dispatcher: Arc<Dispatcher>,
-    pub(super) handlers: Vec<Mounted>,
+    pub(super) handlers: Arc<Handlers>,
+    /// What a handler needs that is mounted later.
+    pub(super) kit: MountKit,
     pub(super) session: Task,
     pub(super) failure_hook: Option<Task>,
     /// Tasks that a shutdown aborts without waiting for them.
@@ -47,19 +49,11 @@ pub(super) struct Running {
     pub(super) report: OnceCell<ShutdownReport>,
 }
 
-/// A mounted handler, with its loop.
-pub(super) struct Mounted {
-    pub(super) context: Arc<HandlerContext>,
-    /// Shared with the loop, so that a shutdown can end its workers too.
-    pub(super) loop_state: SharedLoopState,
-    pub(super) meter: BacklogMeter,
-    pub(super) task: Task,
-}
-
 impl Running {
     /// Aborts every task, without waiting for any.
     pub(super) fn abort(&self) {
-        let handlers = self.handlers.iter().map(|handler| &handler.task);
+        let handlers = self.handlers.running();
+        let handlers = handlers.iter().map(|handler| &handler.task);
         let others = self.failure_hook.iter().chain(&self.background);
         handlers
             .chain(others)
@@ -68,12 +62,10 @@ impl Running {
     }
 
     pub(super) fn read_stats(&self) -> Stats {
-        let handlers = self.handlers.iter().map(|Mounted { context, meter, .. }| {
-            let subscriptions = context.spec.subscriptions.iter().map(ToString::to_string);
-            HandlerStats::read(context, subscriptions.collect(), meter)
-        });
+        let handlers = self.handlers.running();
         Stats {
-            handlers: handlers.collect(),
+            handlers: handlers.iter().map(|handler| handler.stats()).collect(),
+            unmounted: self.handlers.unmounted(),
             streams: self.streams.registry.stats(),
             feed: self.dispatcher.stats(),
             failures: self.failures.stats(),

@@ -1,10 +1,12 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::handle::Handle;
 use super::report::ShutdownReport;
-use super::running::{Mounted, Running};
+use super::running::Running;
+use crate::delivery::Mounted;
 use crate::tasks::Task;
 use crate::telemetry::HandlerStats;
 use crate::util::clock;
@@ -63,20 +65,44 @@ impl Running {
         let half = after(start, deadline / 2);
         self.session.end(half).await;
         self.dispatcher.close();
-        for handler in &self.handlers {
+        // Nothing is mounted any more.
+        let handlers = self.handlers.running();
+        let deadline = after(start, deadline);
+        self.end_handlers(&handlers, deadline).await;
+        self.failures.close();
+        let hook_calls = self.end_hook(deadline).await;
+        self.background.iter().for_each(Task::abort);
+        self.failures.drop_rest(hook_calls);
+        for handler in handlers.iter() {
+            handler.context.flush_log();
+        }
+        self.monitor.end();
+        let mut stats = self.read_stats();
+        for (counts, handler) in stats.handlers.iter_mut().zip(handlers.iter()) {
+            counts.cancel_rest(self.callers.of(handler).count());
+        }
+        ShutdownReport {
+            stats,
+            took: clock::now() - start,
+        }
+    }
+
+    /// Waits until handlers whose channels are closed have delivered everything, without the deliveries
+    /// that wait for this. Aborts them at the deadline.
+    pub(super) async fn end_handlers(&self, handlers: &[Arc<Mounted>], deadline: Instant) {
+        for handler in handlers {
             handler.context.gate.end_pause();
         }
-        let deadline = after(start, deadline);
-        for handler in &self.handlers {
+        for handler in handlers {
             self.end_handler(handler, deadline).await;
         }
         // A loop that still runs stops before its next delivery, or at its next await. Until then it
         // continues, and counts.
-        for handler in &self.handlers {
+        for handler in handlers {
             handler.context.gate.end();
         }
         let grace = after(deadline, GRACE);
-        for handler in &self.handlers {
+        for handler in handlers {
             if self.callers.of(handler).is_any() {
                 self.callers.abort_other_workers(handler);
                 continue;
@@ -84,22 +110,6 @@ impl Running {
             handler.task.end(grace).await;
             let workers_end = async { handler.loop_state.lock().await.end_workers().await };
             let _ = timeout_at(grace, workers_end).await;
-        }
-        self.failures.close();
-        let hook_calls = self.end_hook(deadline).await;
-        self.background.iter().for_each(Task::abort);
-        self.failures.drop_rest(hook_calls);
-        for handler in &self.handlers {
-            handler.context.flush_log();
-        }
-        self.monitor.end();
-        let mut stats = self.read_stats();
-        for (counts, handler) in stats.handlers.iter_mut().zip(&self.handlers) {
-            counts.cancel_rest(self.callers.of(handler).count());
-        }
-        ShutdownReport {
-            stats,
-            took: clock::now() - start,
         }
     }
 
@@ -170,6 +180,6 @@ impl Running {
 }
 
 /// Returns the moment `delay` after `start`.
-fn after(start: Instant, delay: Duration) -> Instant {
+pub(super) fn after(start: Instant, delay: Duration) -> Instant {
     start + delay.min(clock::LONGEST)
 }

@@ -8,13 +8,14 @@ use tokio::sync::{Mutex, Notify, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::callers::Callers;
+use super::mount::{MountKit, check, listens_to_nothing};
 use super::options::not_with_attach;
-use super::running::{Mounted, Running};
+use super::running::Running;
 use super::{Origin, Subscriber};
 use crate::broadcast::{Budget, Overflow, Shared};
 use crate::config::Settings;
 use crate::connection::LazyConnection;
-use crate::delivery::{HandlerContext, LoopState};
+use crate::delivery::Handlers;
 use crate::dispatch::{Dispatcher, RoutingTable};
 use crate::error::{Error, Result};
 use crate::failure::{self, Failures, Limit};
@@ -23,9 +24,6 @@ use crate::health::{DeafWatch, HealthMonitor, Sources};
 use crate::link::{Link, Transport};
 use crate::publish::Publisher;
 use crate::push::Extensions;
-use crate::router::{
-    HandlerWiring, Mount, refuse_conflicts, refuse_repeated, refuse_unfilled, refuse_wrong_sources,
-};
 use crate::session::{Heartbeat, LastSeen, Outage, Session, Status};
 use crate::stream::SubscribeContext;
 use crate::subscription::Subscription;
@@ -48,17 +46,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         if let Some(mistake) = config.mistake {
             return Err(Error::config(mistake));
         }
-        let mistakes: Vec<_> = mounts
-            .iter()
-            .filter_map(|mount| mount.mistake.as_deref())
-            .collect();
-        if !mistakes.is_empty() {
-            return Err(Error::config(mistakes.join("\n")));
-        }
-        refuse_repeated(mounts.iter().map(|mount| &mount.spec))?;
-        refuse_conflicts(mounts.iter().map(|mount| &mount.spec))?;
-        refuse_unfilled(mounts.iter().map(|mount| &mount.spec))?;
-        refuse_wrong_sources(mounts.iter().map(|mount| &mount.spec))?;
+        check(&mounts, &[])?;
         let (link, publisher) = config.origin.into_link(&config.settings)?;
         let extensions = Extensions::default().with(config.publisher.unwrap_or(publisher));
         let mut settings = config.settings;
@@ -71,22 +59,20 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             }
             None => Failures::default(),
         };
-        let synced = Arc::new(Notify::new());
+        let kit = MountKit {
+            failures: failures.clone(),
+            extensions,
+            synced: Arc::new(Notify::new()),
+            deadline: settings.start_deadline,
+            allows_denied: settings.allows_denied,
+        };
         let mut broadcasts = Broadcasts::default();
         let mut handlers = Vec::new();
         let state = Arc::new(state);
-        for Mount { mut spec, bind, .. } in mounts {
-            let spawn = bind(&state);
-            spec.subscriptions.shrink_to_fit();
-            let receiver = broadcasts.for_spec(&spec)?.subscribe();
-            let meter = receiver.meter();
-            let context = Arc::new(HandlerContext::new(
-                spec,
-                failures.clone(),
-                extensions.clone(),
-                Arc::clone(&synced),
-            ));
-            handlers.push((spawn, context, LoopState::new(receiver), meter));
+        for mut mount in mounts {
+            mount.spec.subscriptions.shrink_to_fit();
+            let receiver = broadcasts.for_spec(&mount.spec)?.subscribe();
+            handlers.push(kit.bind(mount, &state, receiver));
         }
         let dispatcher = Arc::new(Dispatcher::new(broadcasts.routes, &settings));
         let (status, watched) = watch::channel(Status::default());
@@ -94,14 +80,11 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let tasks = Tasks::new(stop.clone());
         let heartbeat = Arc::new(Heartbeat::default());
         let last_seen = Arc::new(LastSeen::new());
+        let mounted = Arc::new(Handlers::default());
         let monitor = HealthMonitor::new(Sources {
             dispatcher: Arc::clone(&dispatcher),
-            contexts: handlers
-                .iter()
-                .map(|(_, context, ..)| Arc::clone(context))
-                .collect(),
-            synced,
-            meters: handlers.iter().map(|(.., meter)| meter.clone()).collect(),
+            handlers: Arc::clone(&mounted),
+            synced: Arc::clone(&kit.synced),
             status: watched.clone(),
             stop: stop.clone(),
             tasks: Arc::clone(&tasks),
@@ -115,9 +98,6 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         };
 
         // Nothing below can fail.
-        for (_, context, ..) in &handlers {
-            HandlerWiring::of(&context.spec).log();
-        }
         let mut background = Vec::new();
         let watching = Arc::clone(&monitor);
         background.push(tasks.spawn(TaskName::Watchdog, move || {
@@ -131,15 +111,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
                 failure::run(failures.clone(), Arc::clone(&hook))
             })
         });
-        let handlers = handlers
-            .into_iter()
-            .map(|(spawn, context, loop_state, meter)| Mounted {
-                task: spawn(&tasks, Arc::clone(&loop_state), Arc::clone(&context)),
-                context,
-                loop_state,
-                meter,
-            })
-            .collect();
+        mounted.add(handlers.into_iter().map(|bound| bound.spawn(&tasks)));
         if let Some(forwarding) = link.forwarding() {
             let dispatcher = Arc::clone(&dispatcher);
             background.push(tasks.spawn(TaskName::Forwarding, move || {
@@ -171,7 +143,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         Ok(Running {
             dispatcher,
             streams,
-            handlers,
+            handlers: mounted,
+            kit,
             session,
             failure_hook,
             background,
@@ -228,10 +201,7 @@ impl Broadcasts {
     /// Returns the channel for a handler, and creates it if there is none to share.
     pub(crate) fn for_spec(&mut self, spec: &Spec) -> Result<Arc<Shared>> {
         if spec.subscriptions.is_empty() {
-            let name = &spec.name;
-            return Err(Error::config(format!(
-                "the handler `{name}` listens to nothing: add a subscription to its `Spec`"
-            )));
+            return Err(listens_to_nothing(spec));
         }
         let new = |routes: &mut RoutingTable| {
             let shared = Arc::new(Shared::new(spec.subscriptions.len(), spec.budget));

@@ -290,6 +290,11 @@ impl Task {
         self.0.lock().as_ref().map(JoinHandle::id)
     }
 
+    /// Returns whether the task has ended.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.0.lock().as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// Aborts the task, without waiting for it.
     pub(crate) fn abort(&self) {
         if let Some(task) = &*self.0.lock() {

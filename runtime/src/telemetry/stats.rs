@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct Stats {
     /// One entry for each mounted handler, in the order of mounting.
     pub handlers: Vec<HandlerStats>,
+    /// The counts of handlers that were [unmounted](crate::MountGuard), by their names.
+    #[serde(default)]
+    pub unmounted: Vec<HandlerStats>,
     /// One entry for each template or kind of name that streams have listened to, in alphabetical
     /// order. Entries stay when their streams have ended.
     #[serde(default)]
@@ -24,6 +27,9 @@ pub struct Stats {
     /// Restarts of internal tasks that exited unexpectedly.
     pub restarts: u64,
 }
+
+/// How many subscriptions the counts of unmounted handlers of one name list.
+const MAX_LISTED: usize = 20;
 
 /// The counts of one handler.
 ///
@@ -171,13 +177,17 @@ impl Stats {
     /// Returns how many messages are known to be lost: the sum of `dropped`.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.handlers.iter().map(|handler| handler.dropped).sum()
+        self.all_handlers().map(|handler| handler.dropped).sum()
     }
 
     /// Returns how many gaps were reported to handlers: the sum of `gaps`.
     #[must_use]
     pub fn gaps(&self) -> u64 {
-        self.handlers.iter().map(|handler| handler.gaps).sum()
+        self.all_handlers().map(|handler| handler.gaps).sum()
+    }
+
+    pub(super) fn all_handlers(&self) -> impl Iterator<Item = &HandlerStats> {
+        self.handlers.iter().chain(&self.unmounted)
     }
 
     /// Returns the entry of the handler with this name; the first one if there are several.
@@ -204,6 +214,55 @@ impl HandlerStats {
     #[must_use]
     pub fn delivered(&self) -> u64 {
         self.handled + self.failed + self.panicked + self.timed_out + self.rejected + self.unmatched
+    }
+
+    /// Adds the counts of another handler of the same name.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let Self {
+            handler: _,
+            subscriptions,
+            received,
+            handled,
+            failed,
+            panicked,
+            timed_out,
+            rejected,
+            unmatched,
+            dropped,
+            superseded,
+            cancelled,
+            queued,
+            running,
+            gaps,
+            gap_failures,
+            stalls,
+            batches,
+            is_paused: _,
+        } = self;
+        let new = other.subscriptions.iter();
+        let new: Vec<_> = new
+            .filter(|one| !subscriptions.contains(one))
+            .cloned()
+            .collect();
+        // Names that come from the users of a service would grow without end.
+        let room = MAX_LISTED.saturating_sub(subscriptions.len());
+        subscriptions.extend(new.into_iter().take(room));
+        *received += other.received;
+        *handled += other.handled;
+        *failed += other.failed;
+        *panicked += other.panicked;
+        *timed_out += other.timed_out;
+        *rejected += other.rejected;
+        *unmatched += other.unmatched;
+        *dropped += other.dropped;
+        *superseded += other.superseded;
+        *cancelled += other.cancelled;
+        *queued += other.queued;
+        *running += other.running;
+        *gaps += other.gaps;
+        *gap_failures += other.gap_failures;
+        *stalls += other.stalls;
+        *batches += other.batches;
     }
 
     /// Counts the remaining pushes as cancelled, after the loop has ended. Up to `running` deliveries

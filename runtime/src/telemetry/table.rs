@@ -1,18 +1,26 @@
 use std::fmt;
 
-use super::stats::{FailureStats, FeedStats, HandlerStats, Stats};
+use super::stats::{FailureStats, FeedStats, HandlerStats, Stats, StreamStats};
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns: Vec<_> = COLUMNS
             .iter()
-            .filter(|column| column.always || self.handlers.iter().any(|h| (column.count)(h) > 0))
+            .filter(|column| column.always || self.all_handlers().any(|h| (column.count)(h) > 0))
             .map(|Column { name, count, .. }| {
-                let cells = self.handlers.iter().map(|h| count(h).to_string());
+                let cells = self.all_handlers().map(|h| count(h).to_string());
                 column(std::iter::once((*name).to_owned()).chain(cells))
             })
             .collect();
-        let names = self.handlers.iter().map(|h| h.handler.clone());
+        let unmounted = self
+            .unmounted
+            .iter()
+            .map(|h| format!("{} (unmounted)", h.handler));
+        let names = self
+            .handlers
+            .iter()
+            .map(|h| h.handler.clone())
+            .chain(unmounted);
         let (names, width) = column(std::iter::once("handler".to_owned()).chain(names));
         for (row, name) in names.iter().enumerate() {
             write!(f, "{name:<width$}")?;
@@ -20,6 +28,9 @@ impl fmt::Display for Stats {
                 write!(f, "  {:>width$}", cells[row])?;
             }
             writeln!(f)?;
+        }
+        for stream in &self.streams {
+            writeln!(f, "{stream}")?;
         }
         let FeedStats {
             pushes,
@@ -47,6 +58,35 @@ impl fmt::Display for Stats {
         }
         if self.failures != FailureStats::default() {
             write!(f, "\n{}", self.failures)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for StreamStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            listens_to,
+            open,
+            received,
+            taken,
+            ..
+        } = self;
+        write!(
+            f,
+            "streams of `{listens_to}`: {open} open, received {received}, taken {taken}"
+        )?;
+        for (count, what) in [
+            (self.rejected, "rejected"),
+            (self.unmatched, "unmatched"),
+            (self.dropped, "dropped"),
+            (self.superseded, "superseded"),
+            (self.cancelled, "cancelled"),
+            (self.gaps, "gaps"),
+        ] {
+            if count > 0 {
+                write!(f, ", {what} {count}")?;
+            }
         }
         Ok(())
     }

@@ -1,0 +1,312 @@
+//! Handlers that are mounted while the subscriber runs.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::handle::Handle;
+use super::running::Running;
+use super::shutdown::after;
+use crate::broadcast::{Receiver, Shared};
+use crate::delivery::{HandlerContext, LoopState, Mounted, SharedLoopState};
+use crate::dispatch::Confirmed;
+use crate::error::{Error, Result};
+use crate::failure::Failures;
+use crate::handler::Spec;
+use crate::push::Extensions;
+use crate::router::{
+    HandlerWiring, Mount, Mounts, Spawn, refuse_conflicts, refuse_repeated, refuse_unfilled,
+    refuse_wrong_sources,
+};
+use crate::tasks::Tasks;
+use crate::telemetry::HandlerStats;
+use crate::util::clock;
+
+/// What a subscriber gives to each handler.
+pub(super) struct MountKit {
+    pub(super) failures: Failures,
+    pub(super) extensions: Extensions,
+    /// Notified when a gap handler has succeeded or failed.
+    pub(super) synced: Arc<Notify>,
+    /// How long a mount waits for its confirmations.
+    pub(super) deadline: Option<Duration>,
+    pub(super) allows_denied: bool,
+}
+
+/// A handler with its state and its receiver, whose loop does not run yet.
+pub(super) struct Bound {
+    spawn: Spawn,
+    context: Arc<HandlerContext>,
+    loop_state: SharedLoopState,
+    meter: crate::broadcast::BacklogMeter,
+}
+
+impl MountKit {
+    /// Gives a handler its state and its receiver. The user's code that this needs runs here.
+    pub(super) fn bind<S>(&self, mount: Mount<S>, state: &Arc<S>, receiver: Receiver) -> Bound {
+        let meter = receiver.meter();
+        let context = HandlerContext::new(
+            mount.spec,
+            self.failures.clone(),
+            self.extensions.clone(),
+            Arc::clone(&self.synced),
+        );
+        Bound {
+            spawn: (mount.bind)(state),
+            context: Arc::new(context),
+            loop_state: LoopState::new(receiver),
+            meter,
+        }
+    }
+}
+
+impl Bound {
+    /// Spawns the loop.
+    pub(super) fn spawn(self, tasks: &Arc<Tasks>) -> Arc<Mounted> {
+        HandlerWiring::of(&self.context.spec).log();
+        let Self {
+            spawn,
+            context,
+            loop_state,
+            meter,
+        } = self;
+        Arc::new(Mounted {
+            task: spawn(tasks, Arc::clone(&loop_state), Arc::clone(&context)),
+            context,
+            loop_state,
+            meter,
+        })
+    }
+}
+
+/// Checks handlers that are to be mounted, together with those that are mounted already.
+pub(super) fn check<S>(mounts: &[Mount<S>], mounted: &[Arc<Mounted>]) -> Result<()> {
+    let mistakes = mounts.iter().filter_map(|mount| mount.mistake.as_deref());
+    let mistakes: Vec<_> = mistakes.collect();
+    if !mistakes.is_empty() {
+        return Err(Error::config(mistakes.join("\n")));
+    }
+    if let Some(mount) = mounts.iter().find(|one| one.spec.subscriptions.is_empty()) {
+        return Err(listens_to_nothing(&mount.spec));
+    }
+    let new = mounts.iter().map(|mount| &mount.spec);
+    let all: Vec<_> = mounted
+        .iter()
+        .map(|handler| &handler.context.spec)
+        .chain(new)
+        .collect();
+    refuse_repeated(all.iter().copied())?;
+    refuse_conflicts(all.iter().copied())?;
+    refuse_unfilled(all.iter().copied())?;
+    refuse_wrong_sources(all)
+}
+
+pub(super) fn listens_to_nothing(spec: &Spec) -> Error {
+    let name = &spec.name;
+    Error::config(format!(
+        "the handler `{name}` listens to nothing: add a subscription to its `Spec`"
+    ))
+}
+
+impl Handle {
+    /// Mounts handlers on the running subscriber, and returns when the server has confirmed every one of
+    /// their names.
+    ///
+    /// ```
+    /// use redis_push::{Subscriber, Subscription, handlers, push_handler};
+    ///
+    /// #[push_handler(channel = "room.{id}")]
+    /// async fn on_said(text: &str) {
+    ///     println!("{text}");
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = redis_push::testing::Broker::start().await?;
+    /// # let url = server.url();
+    /// let handle = Subscriber::new(url).start().await?;
+    /// let room = Subscription::channel("room.7");
+    /// let mounted = handle.mount(handlers![on_said.on(room)]).await?;
+    /// server.publish("room.7", "hello");
+    /// let stats = mounted.unmount().await; // delivers what has arrived
+    /// # let _ = stats;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Such a handler is like one that is mounted at start: it has its own buffer and its own policies, and
+    /// its gap handler receives the initial gap. It appears in [`wiring`](Self::wiring),
+    /// [`stats`](Self::stats) and [`health`](Self::health) until it is unmounted; its counts stay in
+    /// [`Stats::unmounted`](crate::Stats::unmounted). Handlers for a state are mounted as a
+    /// [`Router::with_state`](crate::Router::with_state).
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Subscriber::start`](crate::Subscriber::start), for these handlers, and when the
+    /// subscriber is shutting down. Nothing is mounted then.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, nothing is mounted.
+    pub async fn mount(&self, mounts: impl Mounts<()>) -> Result<MountGuard> {
+        let guard = self
+            .running
+            .mount(mounts.into_iter().collect(), Arc::downgrade(&self.running))?;
+        self.running.mounted(&guard).await?;
+        Ok(guard)
+    }
+}
+
+impl Running {
+    fn mount(&self, mounts: Vec<Mount<()>>, this: Weak<Self>) -> Result<MountGuard> {
+        check(&mounts, &self.handlers.running())?;
+        let state = Arc::new(());
+        let mut guard = MountGuard {
+            running: this,
+            handlers: Vec::new(),
+        };
+        for mount in mounts {
+            let subscriptions = mount.spec.subscriptions.clone();
+            // Its buffer is its own: what another handler has yet to read is not for this one.
+            let shared = Arc::new(Shared::new(subscriptions.len(), mount.spec.budget));
+            let bound = self.kit.bind(mount, &state, shared.subscribe());
+            let handler = bound.spawn(&self.tasks);
+            // In the list before it can receive anything, so that a shutdown finds it.
+            self.handlers.add([Arc::clone(&handler)]);
+            let denials = self.dispatcher.mount(&shared, &subscriptions);
+            guard
+                .handlers
+                .push((handler, denials.clone().unwrap_or_default()));
+            if denials.is_none() || self.stop.is_cancelled() {
+                return Err(Error::config(
+                    "the subscriber is shutting down, so nothing can be mounted",
+                ));
+            }
+        }
+        // The watchdog looks as often as the new handlers need it.
+        self.kit.synced.notify_one();
+        Ok(guard)
+    }
+
+    /// Waits until every name of new handlers is confirmed.
+    async fn mounted(&self, guard: &MountGuard) -> Result<()> {
+        let confirmed = async {
+            for (handler, denials) in &guard.handlers {
+                self.answered(&handler.context.spec, denials).await?;
+            }
+            Ok(())
+        };
+        let Some(deadline) = self.kit.deadline else {
+            return confirmed.await;
+        };
+        timeout(deadline, confirmed).await.unwrap_or_else(|_| {
+            let text = format!("not mounted within {deadline:?}");
+            Err(match self.status.borrow().error.clone() {
+                Some(cause) => Error::timeout(format!("{text}: {cause}")).caused_by(cause),
+                None => Error::timeout(text),
+            })
+        })
+    }
+
+    async fn answered(&self, spec: &Spec, denials: &[u32]) -> Result<()> {
+        let mut changed = self.dispatcher.changed();
+        loop {
+            changed.mark_unchanged();
+            match self.dispatcher.answer(&spec.subscriptions, denials) {
+                Some(Confirmed::Yes) => return Ok(()),
+                Some(Confirmed::Denied(..)) if self.kit.allows_denied => return Ok(()),
+                Some(Confirmed::Denied(subscription, reason)) => {
+                    let label = spec.label();
+                    return Err(Error::denied(format!(
+                        "{subscription}, for {label}, is denied by the server: {reason}"
+                    )));
+                }
+                Some(Confirmed::Ended) => {
+                    return Err(Error::config("the subscriber has ended"));
+                }
+                None => _ = changed.changed().await,
+            }
+        }
+    }
+
+    /// Takes the names from a handler, which delivers what has arrived and ends.
+    fn stop(&self, handler: &Mounted) {
+        let subscriptions = &handler.context.spec.subscriptions;
+        self.dispatcher
+            .unmount(handler.meter.channel(), subscriptions);
+    }
+}
+
+/// Handlers that were mounted on a running subscriber: what [`Handle::mount`] returns.
+///
+/// Dropping it ends them at once: a delivery under way is dropped at its next await, and what waits is
+/// counted `cancelled`. [`unmount`](Self::unmount) lets them finish. It does not keep the subscriber
+/// alive.
+#[must_use = "dropping the guard unmounts the handlers"]
+pub struct MountGuard {
+    running: Weak<Running>,
+    /// The handlers, each with how often the server had denied its names before.
+    handlers: Vec<(Arc<Mounted>, Vec<u32>)>,
+}
+
+impl MountGuard {
+    /// Ends the handlers: they get no further messages, deliver what has arrived, and are removed.
+    /// Returns their counts.
+    ///
+    /// What is not delivered within the subscriber's
+    /// [`drain_deadline`](crate::Subscriber::drain_deadline) is counted `cancelled`. Names that nobody
+    /// else listens to are unsubscribed. A handler may unmount itself: its own delivery is not waited
+    /// for, and is its last.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the handlers end at once.
+    pub async fn unmount(self) -> Vec<HandlerStats> {
+        let handlers: Vec<_> = self.mounted().cloned().collect();
+        if let Some(running) = self.running.upgrade() {
+            let _call = running.callers.enter();
+            handlers.iter().for_each(|handler| running.stop(handler));
+            let deadline = after(clock::now(), running.drain_deadline);
+            running.end_handlers(&handlers, deadline).await;
+            for handler in &handlers {
+                handler.context.flush_log();
+            }
+        }
+        let stats = handlers.iter().map(|handler| {
+            let mut stats = handler.stats();
+            stats.cancel_rest(stats.running);
+            stats
+        });
+        stats.collect()
+    }
+
+    fn mounted(&self) -> impl Iterator<Item = &Arc<Mounted>> {
+        self.handlers.iter().map(|(handler, _)| handler)
+    }
+}
+
+impl Drop for MountGuard {
+    fn drop(&mut self) {
+        let running = self.running.upgrade();
+        for handler in self.mounted() {
+            if let Some(running) = &running {
+                running.stop(handler);
+            }
+            handler.context.gate.end();
+            handler.task.abort();
+            if let Some(running) = &running {
+                running.handlers.remove(handler);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for MountGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.mounted().map(|handler| &handler.context.spec.name);
+        f.debug_list().entries(names).finish()
+    }
+}
