@@ -234,7 +234,8 @@ fn a_type_says_where_it_is_published() {
     assert_eq!(
         error.to_string(),
         "`Reading` cannot be published: the param `sensor` is \"front.door\", which could not be \
-         read back from a channel `rooms.{room}.{sensor}`"
+         read back from a channel `rooms.{room}.{sensor}`; `{sensor*}` in its place takes `.`, `:` \
+         and `/` too"
     );
     assert_eq!(Event::SUBSCRIPTIONS.len(), 2);
     assert_eq!(JsonQuote::CODEC, "json");

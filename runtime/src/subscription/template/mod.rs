@@ -183,9 +183,16 @@ impl Template {
         const MAX_CHARS: usize = 64;
         let shown: String = text.chars().take(MAX_CHARS).collect();
         let more = if shown.len() < text.len() { "…" } else { "" };
+        let takes_no_separator =
+            matches!(self.segments.last(), Some(Segment::Param(last)) if last == name);
+        let hint = if takes_no_separator && text.contains(SEPARATORS) {
+            format!("; `{{{name}*}}` in its place takes `.`, `:` and `/` too")
+        } else {
+            String::new()
+        };
         format!(
             "the param `{name}` is {shown:?}{more}, which could not be read back from a channel \
-             `{self}`"
+             `{self}`{hint}"
         )
     }
 
