@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `mod` | [`Router`]: the handlers of one module, under a prefix, for a part of the state |
 //! | `mount` | [`Mount`]: one handler with its [`Spec`](crate::Spec), and how its loop is spawned |
+//! | `names` | `Mount::on` and `Mount::prefix`: which names a mounted handler listens to |
 //! | `substate` | a part of a state, extracted once for all mounts that share it |
 //! | `collect` | `Router::collected`: the handlers that the feature `collect` registers |
 //! | `validate` | checks of all specs together, before the start |
@@ -28,6 +29,7 @@ mod arguments;
 #[cfg(feature = "collect")]
 mod collect;
 mod mount;
+mod names;
 mod substate;
 mod validate;
 mod wiring;

@@ -8,7 +8,6 @@ use crate::broadcast::Overflow;
 use crate::delivery::{self, HandlerContext, SharedLoopState};
 use crate::extract::FromRef;
 use crate::handler::{Handler, Spec};
-use crate::subscription::Subscription;
 use crate::tasks::{Task, TaskName, Tasks};
 
 /// A handler that can be passed to [`Subscriber::handlers`](crate::Subscriber::handlers).
@@ -17,7 +16,7 @@ use crate::tasks::{Task, TaskName, Tasks};
 pub struct Mount<S> {
     pub(crate) spec: Spec,
     /// Whether [`on`](Self::on) has replaced the subscriptions of the handler.
-    has_own_subscriptions: bool,
+    pub(super) has_own_subscriptions: bool,
     pub(crate) bind: Bind<S>,
     /// The reasons why a subscriber cannot start with this mount, one a line.
     pub(crate) mistake: Option<String>,
@@ -151,80 +150,6 @@ impl<S: Send + Sync + 'static> Mount<S> {
             bind: Box::new(move |whole| bind(&part.of(whole))),
             mistake: self.mistake,
         }
-    }
-
-    /// Overrides the subscriptions of the handler's attribute, for example with a name from the
-    /// configuration. A second call adds another subscription.
-    ///
-    /// ```
-    /// use redis_push::{Mount, Subscription, handlers, push_handler};
-    ///
-    /// #[push_handler(channel = "alerts")]
-    /// async fn on_alert(text: &str) {
-    ///     println!("{text}");
-    /// }
-    ///
-    /// let name = String::from("alerts.staging");
-    /// let mounts: Vec<Mount<()>> = handlers![on_alert.on(Subscription::channel(name))];
-    /// ```
-    #[must_use]
-    pub fn on(mut self, subscription: Subscription) -> Self {
-        if !std::mem::replace(&mut self.has_own_subscriptions, true) {
-            self.spec = self.spec.with_subscriptions(Vec::new());
-        }
-        self.spec = self.spec.on(subscription);
-        self
-    }
-
-    /// Adds a prefix to every name that the handler listens to, including those that were set with
-    /// [`on`](Self::on) so far.
-    ///
-    /// The prefix is literal, in a pattern too. Params keep their names and their values: a message
-    /// type that names its channel is matched against the rest of the name, after the prefix. The
-    /// prefix does not apply to what the handler publishes.
-    ///
-    /// ```
-    /// use redis_push::{Mount, PushMessage, handlers, push_handler};
-    ///
-    /// #[derive(PushMessage)]
-    /// #[push(channel = "quotes.{symbol}")]
-    /// struct Quote {
-    ///     symbol: String,
-    ///     bid: f64,
-    /// }
-    ///
-    /// #[push_handler]
-    /// async fn on_quote(quote: Quote) {
-    ///     println!("{} {}", quote.symbol, quote.bid);
-    /// }
-    ///
-    /// // Listens to `eu:quotes.{symbol}`: a `Quote` of `eu:quotes.ACME` has the symbol `ACME`.
-    /// let mounts: Vec<Mount<()>> = handlers![on_quote.prefix("eu:")];
-    /// ```
-    ///
-    /// After several calls, the prefix of the last call comes first. For several handlers at once,
-    /// use [`Router::prefix`](crate::Router::prefix).
-    #[must_use]
-    pub fn prefix(mut self, prefix: impl AsRef<str>) -> Self {
-        let subscriptions = std::mem::take(&mut self.spec.subscriptions);
-        let mut names = subscriptions.iter().map(Subscription::name);
-        if let Some(name) = names.find(|name| name.starts_with("__keyevent@")) {
-            let mistake = format!(
-                "{}: no prefix can go before `{name}`, which names an event and not keys; \
-                 listen to the keys with `keyspace = \"…\"`, or mount the handler without the prefix",
-                self.spec.label(),
-            );
-            self.mistake = Some(match self.mistake.take() {
-                Some(before) => format!("{before}\n{mistake}"),
-                None => mistake,
-            });
-        }
-        let prefixed = subscriptions
-            .into_iter()
-            .map(|subscription| subscription.prefixed(prefix.as_ref()))
-            .collect();
-        self.spec = self.spec.with_subscriptions(prefixed);
-        self
     }
 
     /// Renames the handler in stats and logs.

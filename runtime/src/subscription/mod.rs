@@ -31,6 +31,7 @@
 mod fence;
 mod index;
 mod key_events;
+mod prefix;
 mod template;
 
 pub(crate) use fence::{PingFence, TrackingFence};
@@ -42,7 +43,6 @@ pub use template::{Segment, TemplateError};
 use std::borrow::Cow;
 use std::fmt;
 
-use redis_push_template::push_escaped;
 use serde::{Deserialize, Serialize};
 
 /// The kind of a subscription, which determines the command that subscribes to it.
@@ -207,35 +207,6 @@ impl Subscription {
         }
     }
 
-    /// Adds literal text before every name of the subscription: before the keys, for a keyspace.
-    pub(crate) fn prefixed(self, prefix: &str) -> Self {
-        let template = self.template.map(|template| template.prefixed(prefix));
-        let (keyspace, rest) = split_keyspace(&self.name);
-        let name = match (&template, self.kind) {
-            (Some(template), _) => template.glob(),
-            (None, Kind::Pattern) => {
-                let mut glob = keyspace.to_owned();
-                push_escaped(&mut glob, prefix);
-                glob + rest
-            }
-            (None, Kind::Channel | Kind::Shard) => format!("{keyspace}{prefix}{rest}"),
-            (None, Kind::Invalidation) => format!("{prefix}{}", self.name),
-            // The connection has no name.
-            (None, Kind::Connection) => String::new(),
-        };
-        Self {
-            kind: self.kind,
-            name: name.into(),
-            template,
-            prefix_len: self.prefix_len + prefix.len(),
-        }
-    }
-
-    /// Returns a channel's name without the prefix that this subscription puts before it.
-    pub(crate) fn without_prefix<'c>(&self, channel: &'c str) -> &'c str {
-        channel.get(self.prefix_len..).unwrap_or_default()
-    }
-
     /// Returns the kind, which determines the subscribe command.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -265,7 +236,7 @@ impl Subscription {
                 template.capture(name, []).is_some()
             }
             Kind::Pattern => {
-                let glob = without_bytes(&other.name, other.prefix_len);
+                let glob = other.glob_without_prefix();
                 may_both_match(&self.name, glob)
             }
             Kind::Invalidation | Kind::Connection => true,
@@ -302,33 +273,11 @@ impl Subscription {
     }
 }
 
-/// Returns a glob without the literal bytes that it begins with, some of which are escaped.
-fn without_bytes(glob: &str, count: usize) -> &str {
-    let mut rest = glob;
-    for _ in 0..count {
-        let escaped = rest.strip_prefix('\\').unwrap_or(rest);
-        let Some(after) = escaped.get(1..) else {
-            return "";
-        };
-        rest = after;
-    }
-    rest
-}
-
 /// Returns false if the literal text at the beginning of two globs excludes that a channel matches both.
 fn may_both_match(one: &str, other: &str) -> bool {
     const SPECIAL: [char; 4] = ['*', '?', '[', '\\'];
     let [one, other] = [one, other].map(|glob| glob.split(SPECIAL).next().unwrap_or_default());
     one.starts_with(other) || other.starts_with(one)
-}
-
-/// Splits the name of a keyspace channel before its key. The first part of other names is empty.
-fn split_keyspace(name: &str) -> (&str, &str) {
-    let end = name
-        .strip_prefix("__keyspace@")
-        .and_then(|_| name.find("__:"))
-        .map_or(0, |at| at + "__:".len());
-    name.split_at(end)
 }
 
 impl fmt::Display for Subscription {
