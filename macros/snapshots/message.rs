@@ -59,4 +59,15 @@ const _: () = {
             __p::channel(<Self as __p::PushMessage>::SUBSCRIPTIONS, "Alert", &[])
         }
     }
+    #[allow(clippy::too_many_arguments, dead_code)]
+    impl<'a> Alert<'a> {
+        ///Returns the address of the channel `alerts`.
+        fn at() -> __p::Address<Self> {
+            __p::Address::any()
+        }
+        ///Returns the address of the channel `alerts`.
+        fn at_any() -> __p::Address<Self> {
+            __p::Address::any()
+        }
+    }
 };

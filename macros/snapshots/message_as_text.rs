@@ -50,23 +50,6 @@ const _: () = {
             })
         }
     }
-    impl Temperature {
-        ///The name of the channel `rooms.{room}.temperature` with these params.
-        ///
-        /// # Errors
-        ///
-        /// When a param could not be read back from the name.
-        #[allow(dead_code)]
-        fn channel_for(
-            room: impl ::core::fmt::Display,
-        ) -> __p::Written<::std::string::String> {
-            __p::channel(
-                <Self as __p::PushMessage>::SUBSCRIPTIONS,
-                "Temperature",
-                &[("room", &room)],
-            )
-        }
-    }
     impl __p::ToPayload for Temperature
     where
         for<'__x> f64: ::core::fmt::Display,
@@ -86,6 +69,17 @@ const _: () = {
                 "Temperature",
                 &[("room", &self.room)],
             )
+        }
+    }
+    #[allow(clippy::too_many_arguments, dead_code)]
+    impl Temperature {
+        ///Returns the address of the channel `rooms.{room}.temperature` with these params.
+        fn at(room: u32) -> __p::Address<Self> {
+            __p::Address::new(&[("room", &room)])
+        }
+        ///Returns the address of every channel `rooms.{room}.temperature`.
+        fn at_any() -> __p::Address<Self> {
+            __p::Address::any()
         }
     }
 };

@@ -85,4 +85,15 @@ const _: () = {
             __p::channel(<Self as __p::PushMessage>::SUBSCRIPTIONS, "Wrapped", &[])
         }
     }
+    #[allow(clippy::too_many_arguments, dead_code)]
+    impl<T> Wrapped<T> {
+        ///Returns the address of the channel `wrapped`.
+        fn at() -> __p::Address<Self> {
+            __p::Address::any()
+        }
+        ///Returns the address of the channel `wrapped`.
+        fn at_any() -> __p::Address<Self> {
+            __p::Address::any()
+        }
+    }
 };

@@ -34,4 +34,15 @@ const _: () = {
             __p::json(__push, "Event", |__json| __Wire::deserialize(__json))
         }
     }
+    #[allow(clippy::too_many_arguments, dead_code)]
+    impl Event {
+        ///Returns the address of the channel `events`.
+        fn at() -> __p::Address<Self> {
+            __p::Address::any()
+        }
+        ///Returns the address of the channel `events`.
+        fn at_any() -> __p::Address<Self> {
+            __p::Address::any()
+        }
+    }
 };

@@ -56,23 +56,6 @@ const _: () = {
             })
         }
     }
-    impl Quote {
-        ///The name of the channel `quotes.{symbol}` with these params.
-        ///
-        /// # Errors
-        ///
-        /// When a param could not be read back from the name.
-        #[allow(dead_code)]
-        pub fn channel_for(
-            symbol: impl ::core::fmt::Display,
-        ) -> __p::Written<::std::string::String> {
-            __p::channel(
-                <Self as __p::PushMessage>::SUBSCRIPTIONS,
-                "Quote",
-                &[("symbol", &symbol)],
-            )
-        }
-    }
     type __Field0<'__x> = f64;
     #[derive(__p::serde::Serialize)]
     #[serde(
@@ -107,6 +90,17 @@ const _: () = {
                 "Quote",
                 &[("symbol", &self.symbol)],
             )
+        }
+    }
+    #[allow(clippy::too_many_arguments, dead_code)]
+    impl Quote {
+        ///Returns the address of the channel `quotes.{symbol}` with these params.
+        pub fn at(symbol: &str) -> __p::Address<Self> {
+            __p::Address::new(&[("symbol", &symbol)])
+        }
+        ///Returns the address of every channel `quotes.{symbol}`.
+        pub fn at_any() -> __p::Address<Self> {
+            __p::Address::any()
         }
     }
 };

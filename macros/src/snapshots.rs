@@ -6,9 +6,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
-use syn::{Attribute, Item, Meta};
+use syn::parse::ParseStream;
+use syn::visit_mut::VisitMut;
+use syn::{Attribute, Block, ImplItem, Item, ItemImpl, Meta, Token, Visibility, parse_quote};
 
 use crate::expand::{gap_handler, handler, handlers, message};
 
@@ -53,7 +55,59 @@ fn expansion(item: &mut Item) -> Option<TokenStream> {
         return Some(expansion.items.into_iter().map(with_items_beside).collect());
     }
     let derives = attributes.iter().any(|a| is(a, "derive"));
-    derives.then(|| message::expand(item.to_token_stream()))
+    derives.then(|| {
+        let expansion = message::expand(item.to_token_stream());
+        let mut expansion: syn::File = syn::parse2(expansion).expect("an expansion is items");
+        ExpandAddresses.visit_file_mut(&mut expansion);
+        expansion.into_token_stream()
+    })
+}
+
+/// Expands the macro of the runtime that completes the functions of addresses.
+struct ExpandAddresses;
+
+impl VisitMut for ExpandAddresses {
+    fn visit_item_impl_mut(&mut self, item: &mut ItemImpl) {
+        let items = std::mem::take(&mut item.items);
+        item.items = items
+            .into_iter()
+            .flat_map(|item| match item {
+                ImplItem::Macro(call) => {
+                    let name = call.mac.path.segments.last().map(|last| &last.ident);
+                    assert!(name.is_some_and(|name| name == "rename_with_push_at"));
+                    call.mac
+                        .parse_body_with(address_functions)
+                        .expect("the macro is called with functions")
+                }
+                other => vec![other],
+            })
+            .collect();
+    }
+}
+
+fn address_functions(input: ParseStream<'_>) -> syn::Result<Vec<ImplItem>> {
+    let mut functions = Vec::new();
+    while !input.is_empty() {
+        let docs = Attribute::parse_outer(input)?;
+        let vis: Visibility = input.parse()?;
+        input.parse::<Token![fn]>()?;
+        let name: Ident = input.parse()?;
+        let (arguments, bounds);
+        syn::parenthesized!(arguments in input);
+        let arguments: TokenStream = arguments.parse()?;
+        let clause = if input.parse::<Option<Token![where]>>()?.is_some() {
+            syn::bracketed!(bounds in input);
+            let bounds: TokenStream = bounds.parse()?;
+            Some(quote!(where #bounds))
+        } else {
+            None
+        };
+        let body: Block = input.parse()?;
+        functions.push(parse_quote! {
+            #(#docs)* #vis fn #name(#arguments) -> __p::Address<Self> #clause #body
+        });
+    }
+    Ok(functions)
 }
 
 /// Expands the attribute that puts items beside the type of a handler.

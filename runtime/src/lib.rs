@@ -38,6 +38,8 @@
 //!   [`Invalidation`] a key that a cache must drop, and [`ConnectionEvent`] a change of the
 //!   connection.
 //! - Its **return value** is the outcome of the delivery, or an answer to publish: [`Publish`].
+//! - An [`Address`] is the channels of a message type with their params filled in, such as
+//!   `Quote::at("ACME")`. A handler can be [mounted on](Mount::on) one.
 //! - A [`Publisher`] sends messages: a handler of the same type reads what it writes.
 //! - A [`Subscriber`] connects, subscribes and calls the handlers. [`Subscriber::start`] returns a
 //!   [`Handle`] with [`stats`](Handle::stats), [`pushes`](Handle::pushes) and
@@ -162,8 +164,8 @@ pub use handler::{GapHandler, Handler, IntoAnswer, IntoOutcome, Spec};
 pub use health::{
     Health, HealthChanges, HealthReason, NotConfirmed, NotSynced, Stall, StreamHealth,
 };
-pub use message::{Codec, MessageDescriptor, PushMessage, ToPayload};
-pub use publish::{Answer, Publish, Publishable, Publisher, Publishing};
+pub use message::{Address, Codec, IntoSubscriptions, MessageDescriptor, PushMessage, ToPayload};
+pub use publish::{Answer, IntoChannel, Publish, Publishable, Publisher, Publishing};
 pub use push::{ConnectionEvent, OwnedPush, Push, RawPush};
 pub use router::{HandlerWiring, Mount, Mounts, Router, SubscriptionWiring, Wiring};
 pub use stream::{

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tests::harness::Suite;
 use tests::tests;
 
+mod addressing;
 mod attaching;
 mod connection_events;
 mod credentials;
@@ -47,6 +48,7 @@ mod unix_sockets;
 mod waiting;
 mod wiring;
 
+use addressing::*;
 use attaching::*;
 use connection_events::*;
 use credentials::*;
@@ -121,6 +123,7 @@ fn on_each_link(suite: Suite) -> Suite {
         .on_every_server(tests![
             a_sharded_message_reaches_its_handler_and_no_other,
             a_prefix_applies_to_sharded_names,
+            an_address_of_a_sharded_type_is_that_of_a_sharded_channel,
             mounts_are_shown_in_a_table_and_in_the_log,
             a_start_logs_one_line_with_everything_that_is_subscribed,
         ])
@@ -138,6 +141,7 @@ fn on_each_link(suite: Suite) -> Suite {
             a_shutdown_drains_handlers_that_were_mounted_later,
             a_gap_handler_of_a_late_mount_keeps_the_subscriber_from_being_ready,
             a_stream_begins_with_a_gap_and_hears_what_follows,
+            a_typed_stream_listens_to_an_address,
             a_stream_hears_a_gap_after_each_lost_connection,
             a_stream_that_begins_during_an_outage_waits_for_its_end,
             a_stream_without_a_server_is_an_error_with_the_reason,
@@ -238,6 +242,8 @@ fn on_each_link(suite: Suite) -> Suite {
             a_prefix_applies_to_every_name_of_a_router,
             a_constant_is_subscribed_to_like_a_name_in_quotes,
             the_params_of_a_message_are_found_after_a_prefix,
+            a_handler_at_an_address_hears_that_channel_alone,
+            params_are_found_at_an_address_with_a_prefix,
             a_router_extracts_its_state_from_a_larger_one_once,
             a_split_router_uses_the_state_of_each_subscriber,
             a_delivery_that_takes_too_long_is_dropped_and_the_next_one_comes,

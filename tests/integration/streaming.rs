@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis_push::{
     Bytes, ConnectionEvent, Event, EventStream, FromPush, Gap, GapCause, Handle, Invalidation,
-    KeyEvent, Missed, OwnedPush, StreamEnd, Subscriber, Subscription,
+    KeyEvent, Missed, OwnedPush, Publisher, PushMessage, StreamEnd, Subscriber, Subscription,
 };
 use tests::{RealServer, Server, eventually, within};
 
@@ -468,4 +468,56 @@ pub(crate) async fn a_name_that_cannot_be_left_is_let_go(server: RealServer) {
         .await;
     }
     assert!(handle.is_ready());
+}
+
+#[derive(Debug, PartialEq, PushMessage)]
+#[push(channel = ["quotes.{symbol}", "old.quotes.{symbol}"])]
+struct Quote {
+    symbol: String,
+    bid: f64,
+}
+
+pub(crate) async fn a_typed_stream_listens_to_an_address(server: Server) {
+    let handle = streaming(subscriber(server.url())).await;
+    let mut acme = within("it", handle.subscribe(Quote::at("ACME")).into_future())
+        .await
+        .unwrap();
+    let all = handle.subscribe(Quote::at_any()).latest();
+    let mut all = within("it", all.into_future()).await.unwrap();
+    let prefixed = handle.subscribe(Quote::at("*").prefix("eu:"));
+    let mut literal = within("it", prefixed.into_future()).await.unwrap();
+    for stream in [&mut acme, &mut all, &mut literal] {
+        begins(stream).await;
+    }
+    let publisher = Publisher::new(server.url()).unwrap();
+    for (symbol, bid) in [("ACME", 1.0), ("OTHER", 2.0), ("ACME", 3.0)] {
+        let symbol = symbol.to_owned();
+        publisher.publish(&Quote { symbol, bid }).await.unwrap();
+    }
+    let quote = |symbol: &str, bid| Quote {
+        symbol: symbol.into(),
+        bid,
+    };
+    assert_eq!(message(&mut acme).await, quote("ACME", 1.0));
+    assert_eq!(message(&mut acme).await, quote("ACME", 3.0));
+    assert_eq!(message(&mut all).await, quote("ACME", 3.0));
+    assert_eq!(message(&mut all).await, quote("OTHER", 2.0));
+    // The second channel of the type, and a payload that does not decode.
+    server.publish("old.quotes.ACME", r#"{"bid":4}"#).await;
+    server.publish("quotes.ACME", "{").await;
+    server.publish("quotes.ACME", r#"{"bid":5}"#).await;
+    assert_eq!(message(&mut acme).await, quote("ACME", 4.0));
+    let Event::Rejected(rejection) = next(&mut acme).await else {
+        panic!("expected a rejection");
+    };
+    assert!(!rejection.is_unmatched(), "{rejection}");
+    assert_eq!(message(&mut acme).await, quote("ACME", 5.0));
+    // A param is never a pattern.
+    server.publish("eu:quotes.X", r#"{"bid":6}"#).await;
+    server.publish("eu:quotes.*", r#"{"bid":7}"#).await;
+    assert_eq!(message(&mut literal).await, quote("*", 7.0));
+    let error = handle.subscribe(Quote::at("A.B")).now().unwrap_err();
+    assert!(error.to_string().contains("{symbol*}"), "{error}");
+    let stats = handle.stats().streams;
+    assert_eq!(stats.len(), 2, "one for each template: {stats:?}");
 }

@@ -260,6 +260,6 @@ fn a_message_of_a_constant_is_published_on_its_channel() {
     assert_eq!(quote.to_channel().unwrap(), "quotes.ACME.2");
     assert_eq!(quote.to_payload().unwrap(), br#"{"bid":1.5}"#.as_slice());
     // In the order of the list.
-    assert_eq!(Quote::channel_for(2, "ACME").unwrap(), "quotes.ACME.2");
+    assert_eq!(Quote::at(2, "ACME").name().unwrap(), "quotes.ACME.2");
     assert_eq!(Alert { level: 1 }.to_channel().unwrap(), "alerts");
 }

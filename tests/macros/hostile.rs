@@ -192,8 +192,8 @@ fn a_message_is_written_in_any_scope() {
     };
     ::core::assert_eq!(message.to_channel().unwrap(), "types.a.b");
     ::core::assert_eq!(message.to_payload().unwrap(), br#"{"in":3}"#.as_slice());
-    let channel = r#Match::channel_for("x", 'y').unwrap();
-    ::core::assert_eq!(channel, "types.x.y");
+    let address = r#Match::at("x", "y");
+    ::core::assert_eq!(address.name().unwrap(), "types.x.y");
     let event = Event::Begun { at: 1 };
     let payload = event.to_payload().unwrap();
     ::core::assert_eq!(payload, br#"{"type":"Begun","at":1}"#.as_slice());

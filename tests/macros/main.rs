@@ -1,5 +1,6 @@
 //! Tests of the macros without a server: a test builds a push and passes it to the generated code.
 
+mod addresses;
 mod arguments;
 mod attributes;
 mod constants;

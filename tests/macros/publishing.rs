@@ -227,9 +227,13 @@ fn a_handler_reads_what_a_publisher_of_the_same_type_writes() {
 fn a_type_says_where_it_is_published() {
     assert_eq!(JsonQuote::template(), "quotes.{symbol}@{venue*}");
     assert_eq!(Event::template(), "events");
-    let channel = Reading::channel_for(7, "door").unwrap();
-    assert_eq!(channel, "rooms.7.door");
-    let error = Reading::channel_for(7, "front.door").unwrap_err();
+    let reading = |sensor: &str| Reading {
+        room: 7,
+        sensor: sensor.into(),
+        value: 0,
+    };
+    assert_eq!(reading("door").to_channel().unwrap(), "rooms.7.door");
+    let error = reading("front.door").to_channel().unwrap_err();
     assert!(error.is_encode());
     assert_eq!(
         error.to_string(),
@@ -521,4 +525,58 @@ async fn a_value_goes_to_a_sharded_channel_by_its_name() {
     let publisher = Publisher::over(recorder.clone());
     publisher.publish_to_shard("{a}", "x").await.unwrap();
     assert_eq!(recorder.said(), "*3 $8 SPUBLISH $3 {a} $1 x ");
+}
+
+#[derive(PushMessage)]
+#[push(pattern = "logs.*", codec = text)]
+struct Log(String);
+
+#[tokio::test]
+async fn a_message_goes_to_an_address_of_its_type() {
+    let recorder = Recorder::default();
+    let publisher = Publisher::over(recorder.clone());
+    let reading = Reading {
+        room: 7,
+        sensor: "door".into(),
+        value: 3,
+    };
+    let elsewhere = Reading::at(8, "*").prefix("eu:");
+    publisher.publish_to(&elsewhere, &reading).await.unwrap();
+    assert_eq!(recorder.said(), "*3 $7 PUBLISH $12 eu:rooms.8.* $1 3 ");
+    publisher.publish_to(elsewhere, &reading).await.unwrap();
+    assert_eq!(recorder.said(), "*3 $7 PUBLISH $12 eu:rooms.8.* $1 3 ");
+    let frame = Frame(b"abc".to_vec());
+    publisher.publish_to(Frame::at(), &frame).await.unwrap();
+    assert_eq!(recorder.said(), "*3 $8 SPUBLISH $8 {frames} $3 abc ");
+    let event = Event::Stopped;
+    publisher.publish_to(Event::at_any(), &event).await.unwrap();
+    let said = recorder.said();
+    assert!(said.starts_with("*3 $7 PUBLISH $6 events "), "{said}");
+}
+
+#[tokio::test]
+async fn nothing_is_published_at_an_address_that_is_not_one_channel() {
+    let recorder = Recorder::default();
+    let publisher = Publisher::over(recorder.clone());
+    let reading = Reading {
+        room: 7,
+        sensor: "door".into(),
+        value: 3,
+    };
+    let log = Log("x".into());
+    let errors = [
+        publisher.publish_to(Reading::at(7, "a.b"), &reading).await,
+        publisher.publish_to(Reading::at_any(), &reading).await,
+        publisher.publish_to(Log::at_any(), &log).await,
+    ];
+    let parts = ["`sensor` is \"a.b\"", "`rooms.{room}.{sensor}`", "`logs.*`"];
+    for (error, part) in errors.into_iter().zip(parts) {
+        let error = error.unwrap_err();
+        assert!(error.is_encode(), "{error}");
+        assert!(
+            error.to_string().contains(part),
+            "{part} is not in: {error}"
+        );
+    }
+    assert_eq!(recorder.said(), "");
 }

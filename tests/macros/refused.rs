@@ -20,6 +20,23 @@ async fn on_order(order: Order) {
     println!("{} {}", order.id, order.total);
 }
 
+/// A message that borrows.
+#[derive(PushMessage)]
+#[push(channel = "labels.{name}")]
+struct Label<'a> {
+    name: &'a str,
+}
+
+#[push_handler]
+async fn on_label(label: Label<'_>) {
+    println!("{}", label.name);
+}
+
+#[push_handler]
+async fn on_maybe(label: Option<Label<'_>>) {
+    println!("{}", label.is_some());
+}
+
 #[push_handler(channel = "orders.{id}")]
 async fn on_id(Param(id): Param<u64>, text: &str) {
     println!("{id} {text}");
@@ -240,6 +257,47 @@ async fn every_mistake_of_a_mount_is_reported() {
     let text = refusal([mount]).await;
     assert!(text.contains("`__keyevent@0__:set`"), "{text}");
     assert!(text.contains("`__keyevent@1__:set`"), "{text}");
+}
+
+#[tokio::test]
+async fn a_mount_on_an_address_that_is_not_valid_is_refused_with_both_places() {
+    let mounted = format!("is mounted at {}:{}:", file!(), line!() + 1);
+    let mounts = handlers![on_label.on(Label::at("a.b"))];
+    let parts = [&*mounted, "`name` is \"a.b\"", "`{name*}`"];
+    is_refused(mounts, "on_label", &parts).await;
+    // A prefix does not hide it, and neither does another subscription.
+    let mounts = handlers![on_label.on(Label::at("")).on(Label::at("a")).prefix("eu:")];
+    is_refused(mounts, "on_label", &["`name` is \"\""]).await;
+    is_accepted(handlers![on_label.on(Label::at("a")).on(Label::at("b"))]).await;
+}
+
+#[tokio::test]
+async fn a_mount_on_an_address_of_another_message_type_is_refused_with_both_places() {
+    let mounted = format!("is mounted at {}:{}:", file!(), line!() + 1);
+    let mounts = handlers![on_label.on(Order::at(1))];
+    let parts = [
+        &*mounted,
+        "an address of `macros::refused::Order`",
+        "but takes `macros::refused::Label",
+    ];
+    is_refused(mounts, "on_label", &parts).await;
+    let mounts = handlers![on_maybe.on(Order::at_any())];
+    is_refused(mounts, "on_maybe", &["`macros::refused::Order`"]).await;
+    let mounts = handlers![on_user.on(Order::at(1))];
+    is_refused(mounts, "on_user", &["channel `orders.1`", "a key event"]).await;
+    let mounts = handlers![on_log.on(Order::at(1))];
+    is_refused(mounts, "on_log", &["channel `orders.1`", "MatchedPattern"]).await;
+    let mounts = handlers![on_id.on(Label::at("a"))];
+    is_refused(mounts, "on_id", &["channel `labels.a`", "no param `{id}`"]).await;
+    is_accepted(handlers![
+        on_id.on(Order::at(1)),
+        on_named.on(Order::at(1)),
+        on_number.on(Order::at_any()),
+        on_log.on(Order::at_any()),
+        on_order.on(Order::at(1)).workers(2).ordered_by("id"),
+        on_maybe.on(Label::at("a")),
+    ])
+    .await;
 }
 
 mod conflicts {

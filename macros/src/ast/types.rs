@@ -128,6 +128,32 @@ fn borrows(ty: &Type) -> bool {
     }
 }
 
+/// Whether a value of the type is text, which can be passed as a `&str`: it is written as a `&str`, a
+/// `String`, or a `Cow<str>`, `Box<str>`, `Arc<str>` or `Rc<str>`.
+pub(crate) fn is_text(ty: &Type) -> bool {
+    let is_str = |ty: &Type| last_segment(ty).is_some_and(|last| last.ident == "str");
+    match ty {
+        Type::Reference(reference) => return is_str(&reference.elem),
+        Type::Group(group) => return is_text(&group.elem),
+        Type::Paren(paren) => return is_text(&paren.elem),
+        _ => {}
+    }
+    let Some(last) = last_segment(ty) else {
+        return false;
+    };
+    match &last.arguments {
+        PathArguments::None => last.ident == "String",
+        PathArguments::AngleBracketed(arguments) => {
+            let holds = ["Cow", "Box", "Arc", "Rc"]
+                .iter()
+                .any(|name| last.ident == name);
+            let inner = arguments.args.last();
+            holds && matches!(inner, Some(GenericArgument::Type(inner)) if is_str(inner))
+        }
+        PathArguments::Parenthesized(_) => false,
+    }
+}
+
 fn is_static_cow(ty: &Type) -> bool {
     matches!(
         first_argument(ty),
@@ -143,6 +169,15 @@ pub(crate) fn is_option(ty: &Type) -> bool {
 /// Whether the name is that of a primitive type.
 pub(crate) fn is_primitive(name: &Ident) -> bool {
     PRIMITIVES.iter().any(|primitive| name == primitive)
+}
+
+/// Whether the type is written as a primitive type.
+pub(crate) fn is_primitive_type(ty: &Type) -> bool {
+    match ty {
+        Type::Path(path) => path.path.get_ident().is_some_and(is_primitive),
+        Type::Group(group) => is_primitive_type(&group.elem),
+        _ => false,
+    }
 }
 
 /// Returns the `T` of a `Param<T>`.

@@ -15,7 +15,9 @@ use super::listed_params::ListedParams;
 use super::listen::{Listen, Target};
 use super::missing_param::missing_param;
 use super::overflow::Overflow;
-use super::value::{Names, end_of_option, example, is_flag, skip_option, value, word};
+use super::value::{
+    Names, end_of_option, example, function_name, is_flag, skip_option, value, word,
+};
 use crate::ast::ParamArg;
 use crate::errors::{Errors, nearest};
 
@@ -28,6 +30,8 @@ pub(crate) struct Args {
     pub(crate) listed_params: Option<ListedParams>,
     pub(crate) codec: Option<Codec>,
     pub(crate) tag: Option<LitStr>,
+    /// The name of the function that makes an address, if it is not `at`.
+    pub(crate) at: Option<Ident>,
     pub(crate) receive_only: bool,
     pub(crate) buffer: Option<LitInt>,
     pub(crate) buffer_bytes: Option<LitInt>,
@@ -76,6 +80,7 @@ pub(crate) const PUSH: &[&str] = &[
     "params",
     "codec",
     "tag",
+    "at",
     "receive_only",
     "crate",
 ];
@@ -172,6 +177,7 @@ impl Args {
             "state" => self.state = Some(value(input, &name)?),
             "codec" => self.codec = Some(value(input, &name)?),
             "tag" => self.tag = Some(value(input, &name)?),
+            "at" => self.at = Some(function_name(input)?),
             "crate" => self.krate = Some(value::<Path>(input, &name)?.into_token_stream()),
             _ => {
                 let Names(names) = value(input, &name)?;

@@ -48,4 +48,4 @@ pub(crate) use codec::Codec;
 pub(crate) use constants::constants;
 pub(crate) use krate::assumed_crate;
 pub(crate) use listed_params::ListedParams;
-pub(crate) use listen::{Listen, Target};
+pub(crate) use listen::Listen;

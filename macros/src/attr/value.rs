@@ -91,6 +91,21 @@ pub(super) fn word(input: ParseStream<'_>, name: &str) -> syn::Result<LitStr> {
     Ok(LitStr::new(&ident.unraw().to_string(), ident.span()))
 }
 
+/// Parses the name of the function that makes the addresses of a message type.
+pub(super) fn function_name(input: ParseStream<'_>) -> syn::Result<Ident> {
+    let start = input.fork();
+    let name: Ident = value(input, "at")?;
+    if !(input.is_empty() || input.peek(Token![,])) {
+        return Err(start.error(format!("expected `{}`", example("at"))));
+    }
+    if name == "template" {
+        let text = "`template` is the function that returns the text of the channel; choose another \
+                    name";
+        return Err(syn::Error::new(name.span(), text));
+    }
+    Ok(name)
+}
+
 /// Whether an option takes no value.
 pub(super) fn is_flag(name: &str) -> bool {
     matches!(name, "required" | "receive_only" | "connection")
@@ -115,6 +130,7 @@ pub(super) fn example(name: &str) -> &'static str {
         "state" => "state = App",
         "codec" => "codec = json | text | bytes | msgpack | path::to::MyCodec",
         "tag" => "tag = \"type\"",
+        "at" => "at = address",
         _ => "crate = path::to::redis_push",
     }
 }

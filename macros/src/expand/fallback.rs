@@ -63,8 +63,9 @@ fn stand_in(
     handler_type(args, function, &items)
 }
 
-/// Returns the trait impls of a message type that is never received.
-pub(crate) fn message(args: &Args, input: &DeriveInput) -> TokenStream {
+/// Returns the trait impls of a message type that is never received, with the functions that make
+/// its addresses.
+pub(crate) fn message(args: &Args, input: &DeriveInput, address: &TokenStream) -> TokenStream {
     let krate = args.krate();
     let name = &input.ident;
     let (_, ty_generics, where_clause) = input.generics.split_for_impl();
@@ -100,6 +101,7 @@ pub(crate) fn message(args: &Args, input: &DeriveInput) -> TokenStream {
                 }
             }
             #publishable
+            #address
         };
     }
 }

@@ -162,7 +162,8 @@ impl Error {
         self.kind == Kind::Timeout
     }
 
-    /// Returns whether a message could not be encoded: its payload, or the name of its channel.
+    /// Returns whether a message could not be encoded: its payload, or the name of its channel. The
+    /// name of a channel is also that of an [`Address`](crate::Address).
     #[must_use]
     pub fn is_encode(&self) -> bool {
         self.kind == Kind::Encode

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::broadcast::{Budget, Overflow};
-use crate::message::{MessageDescriptor, Source};
+use crate::message::{MessageDescriptor, Source, TypeName};
 use crate::subscription::{Index, Subscription};
 
 /// A handler's name, subscriptions and policies.
@@ -32,7 +32,7 @@ pub(crate) struct MessageType {
     pub(crate) written: Cow<'static, str>,
     pub(crate) codec: Cow<'static, str>,
     /// The full type name, if the type names its channel.
-    pub(crate) whole_name: Option<fn() -> &'static str>,
+    pub(crate) whole_name: Option<TypeName>,
     /// The subscriptions that the type names. Its params are filled from their templates.
     pub(crate) subscriptions: &'static [Subscription],
     /// The fields that have other names in the payload than in the type, or several.

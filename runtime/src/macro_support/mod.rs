@@ -15,7 +15,7 @@
 //!   convert what the function returned.
 //! - [`json`], [`text`], [`bytes`], [`coded`] and their `to_` counterparts decode and encode the
 //!   payload of a message type; [`params()`] and [`channel()`] do so with the params of its
-//!   channel.
+//!   channel, and [`Address::new`] creates an address from them.
 //! - [`mount`], [`mounts`] and [`stand_in`] belong to `handlers!`, and [`collect`](mod@collect)
 //!   registers a handler.
 //!
@@ -32,6 +32,7 @@
 //!   the user interface, and the UI tests compare them.
 //! - A function here is generic over the user's types, so it is small.
 
+mod addresses;
 mod argument_checks;
 pub mod collect;
 mod const_name;
@@ -45,6 +46,7 @@ mod payload;
 pub mod stand_in;
 
 pub use crate::__collect as collect;
+pub use crate::__rename_with_push_at as rename_with_push_at;
 pub use crate::broadcast::Overflow;
 pub use crate::error::{Rejection, Result as Written};
 #[cfg(feature = "msgpack")]
@@ -55,7 +57,7 @@ pub use crate::extract::{
 };
 pub use crate::gap::Gap;
 pub use crate::handler::{GapHandler, Handler, Spec};
-pub use crate::message::{Codec, MessageDescriptor, PushMessage, ToPayload};
+pub use crate::message::{Address, Codec, MessageDescriptor, PushMessage, ToPayload};
 pub use crate::publish::{Answer, Publishable};
 pub use crate::push::Push;
 pub use crate::router::Mount;

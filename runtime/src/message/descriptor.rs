@@ -1,3 +1,4 @@
+use super::TypeName;
 use super::source::Source;
 use crate::subscription::Subscription;
 
@@ -15,7 +16,7 @@ pub struct MessageDescriptor {
     pub codec: &'static str,
     /// The name of the type, if the type names its channel. Handlers must not take two such types
     /// from one channel.
-    pub(crate) type_name: Option<fn() -> &'static str>,
+    pub(crate) type_name: Option<TypeName>,
     pub(crate) source: Source,
 }
 

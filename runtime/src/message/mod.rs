@@ -1,6 +1,8 @@
 //! Message types: what a handler can take as its message, and what can be published.
 //!
 //! - [`PushMessage`] is a type that names its channels. `#[derive(PushMessage)]` implements it.
+//! - [`Address`] is the channels of such a type, with their params filled in, and
+//!   [`IntoSubscriptions`] is what a handler can be mounted on: an address or a subscription.
 //! - [`MessageDescriptor`] is what the macros know about an argument that is a message, in a
 //!   `const`.
 //! - [`Source`] is where a message comes from: a channel, a key event, an invalidation or the
@@ -13,7 +15,8 @@
 //! The extractors in `extract` and the derive macro supply the descriptors, as `FromPush::MESSAGE`.
 //! `macro_support` checks them where the handler is written, and stores them in the handler's
 //! `Spec`. `router` checks them again when the subscriber starts, because a mount may have changed
-//! the subscriptions. `publish` calls [`ToPayload`].
+//! the subscriptions. `publish` calls [`ToPayload`]. The derive creates addresses; `router` and
+//! `publish` take them.
 //!
 //! # Invariants
 //!
@@ -21,19 +24,29 @@
 //!   [`PushMessage`] type. Arguments that name no channel ([`Json`](crate::Json), text, bytes) go
 //!   with any type.
 //! - A value that is encoded can be decoded again as the same value.
+//! - An address has an exact name for each template whose params are filled in. The same params can
+//!   be read back from that name.
 //! - Nothing here knows a connection or a handler: this is the vocabulary of both directions.
 
+mod address;
 mod codec;
 mod descriptor;
+mod into_subscriptions;
 mod payload;
 mod source;
 
+pub use address::Address;
 pub use codec::Codec;
 pub use descriptor::MessageDescriptor;
+pub use into_subscriptions::IntoSubscriptions;
+pub(crate) use into_subscriptions::Subscribed;
 pub use payload::ToPayload;
 pub(crate) use source::Source;
 
 use crate::subscription::Subscription;
+
+/// The name of a message type, which is only found out for an error or a comparison.
+pub(crate) type TypeName = fn() -> &'static str;
 
 /// A message type that names the channels it is published on.
 ///

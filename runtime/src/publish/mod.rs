@@ -3,13 +3,15 @@
 //! | file | contents |
 //! | --- | --- |
 //! | `command` | [`Publishable`], and `Outgoing`: a message that is encoded and ready to send |
+//! | `into_channel` | [`IntoChannel`]: the names and addresses that a value can be published on |
 //! | `answer` | [`Publish`] and [`Answer`]: what a handler returns to have it published |
 //! | `publisher` | [`Publisher`]: sends commands over a connection, [`Publishing`]: the future of one |
 //! | `transport` | the connection of a publisher, and what its replies say |
 //! | `push` | the publisher that travels with each push, for handlers |
 //!
-//! In: a value. `message` encodes its payload and `subscription` fills its channel's template, before
-//! anything is awaited. A [`Publishing`] owns the encoded bytes and nothing of the value.
+//! In: a value, and maybe an address. `message` encodes the payload and `subscription` fills the
+//! channel's template, before anything is awaited. A [`Publishing`] owns the encoded bytes and nothing
+//! of the value.
 //!
 //! Out: a pipeline of commands, either over a `LazyConnection` of `connection`, which is separate from
 //! the link, or over a connection that the user passed in. `subscriber` gives each handler a publisher
@@ -24,10 +26,12 @@
 
 mod answer;
 mod command;
+mod into_channel;
 mod publisher;
 mod push;
 mod transport;
 
 pub use answer::{Answer, Publish};
 pub use command::Publishable;
+pub use into_channel::IntoChannel;
 pub use publisher::{Publisher, Publishing};

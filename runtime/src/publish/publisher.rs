@@ -8,11 +8,14 @@ use redis::Pipeline;
 use redis::aio::{ConnectionLike, ConnectionManager};
 
 use super::command::{Outgoing, Publishable};
+use super::into_channel::IntoChannel;
 use super::transport::Transport;
 use crate::connection::{Connection, Endpoint, LazyConnection};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
+#[cfg(doc)]
+use crate::message::Address;
 use crate::message::ToPayload;
 use crate::subscription::Kind;
 use crate::util::clock::LONGEST;
@@ -164,20 +167,51 @@ impl Publisher {
     /// Publishes a value on a channel, and returns the
     /// [number of receivers](Self#number-of-receivers).
     ///
-    /// The value is a message, or another type with [`ToPayload`]: `Json`, `Text`, text or bytes.
+    /// The channel is a name, or the [`Address`] of the message type. The value is a message, or, on a
+    /// name, another type with [`ToPayload`]: `Json`, `Text`, text or bytes.
+    ///
+    /// ```
+    /// use redis_push::{Json, Publisher, PushMessage};
+    /// # use redis_push::testing::Broker;
+    ///
+    /// #[derive(PushMessage)]
+    /// #[push(channel = "quotes.{symbol}")]
+    /// struct Quote {
+    ///     symbol: String,
+    ///     bid: f64,
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> redis_push::Result<()> {
+    /// # let server = Broker::start().await.unwrap();
+    /// # let url = server.url();
+    /// let publisher = Publisher::new(url)?;
+    /// let quote = Quote { symbol: "ACME".into(), bid: 41.5 };
+    /// publisher.publish_to(Quote::at("ACME").prefix("eu:"), &quote).await?;
+    /// publisher.publish_to("bids", &Json(41.5)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A name is that of a channel, and not of a sharded channel. The address of a type with a `shard`
+    /// is that of a sharded channel.
     ///
     /// # Errors
     ///
-    /// As [`publish`](Self::publish).
+    /// As [`publish`](Self::publish). An address whose params do not fit, or which is that of a
+    /// pattern, is an error as well ([`Error::is_encode`]).
     ///
     /// # Cancel safety
     ///
     /// As [`publish`](Self::publish).
-    pub fn publish_to<T>(&self, channel: impl AsRef<[u8]>, value: &T) -> Publishing<u64>
+    ///
+    /// [`Error::is_encode`]: crate::Error::is_encode
+    pub fn publish_to<T>(&self, channel: impl IntoChannel<T>, value: &T) -> Publishing<u64>
     where
         T: ToPayload + ?Sized,
     {
-        self.one(written(Kind::Channel, channel.as_ref(), value))
+        let channel = channel.channel();
+        self.one(channel.and_then(|(kind, name)| written(kind, &name, value)))
     }
 
     /// Publishes a value on a sharded channel (Redis 7.0 and newer), and returns the

@@ -149,12 +149,13 @@ impl<'p> Push<'p> {
     }
 
     /// Returns whether the channel matches the subscription's template, if it has one. The glob
-    /// that the server knows matches more channels than the template.
+    /// that the server knows matches more channels than the template; an exact name is one of them.
     #[inline]
     pub(crate) fn is_of_template(self) -> bool {
-        match self.subscription().params() {
-            Some(template) => self.fits(template),
-            None => true,
+        let subscription = self.subscription();
+        match subscription.params() {
+            Some(template) if subscription.is_pattern() => self.fits(template),
+            _ => true,
         }
     }
 

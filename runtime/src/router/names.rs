@@ -1,11 +1,17 @@
 //! Which names a mounted handler listens to, if not those of its attribute.
 
+use std::borrow::Cow;
+use std::panic::Location;
+
 use super::Mount;
+use crate::message::{IntoSubscriptions, Subscribed};
+#[cfg(doc)]
 use crate::subscription::Subscription;
 
 impl<S: Send + Sync + 'static> Mount<S> {
-    /// Overrides the subscriptions of the handler's attribute, for example with a name from the
-    /// configuration. A second call adds another subscription.
+    /// Overrides the subscriptions of the handler's attribute, or of its message type: with a
+    /// [`Subscription`] whose name comes from the configuration, or with the
+    /// [`Address`](crate::Address) of the message type. A second call adds another subscription.
     ///
     /// ```
     /// use redis_push::{Mount, Subscription, handlers, push_handler};
@@ -18,12 +24,67 @@ impl<S: Send + Sync + 'static> Mount<S> {
     /// let name = String::from("alerts.staging");
     /// let mounts: Vec<Mount<()>> = handlers![on_alert.on(Subscription::channel(name))];
     /// ```
+    ///
+    /// At an address the params of the message type are filled in, so the handler receives only the
+    /// messages of that channel:
+    ///
+    /// ```
+    /// use redis_push::{Mount, PushMessage, handlers, push_handler};
+    ///
+    /// #[derive(PushMessage)]
+    /// #[push(channel = "quotes.{symbol}")]
+    /// struct Quote {
+    ///     symbol: String,
+    ///     bid: f64,
+    /// }
+    ///
+    /// #[push_handler]
+    /// async fn on_quote(quote: Quote) {
+    ///     println!("{} {}", quote.symbol, quote.bid);
+    /// }
+    ///
+    /// let symbol = String::from("ACME");
+    /// let mounts: Vec<Mount<()>> = handlers![on_quote.on(Quote::at(&symbol))];
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// This method cannot fail. [`Subscriber::start`](crate::Subscriber::start) returns an error, which
+    /// names the handler and this mount, if the address
+    ///
+    /// - is not valid, because of a value that its template would not read back;
+    /// - is one of another message type than the handler takes. A handler that takes
+    ///   [`Json`](crate::Json), [`Text`](crate::Text), text or bytes can be mounted on any address.
     #[must_use]
-    pub fn on(mut self, subscription: Subscription) -> Self {
+    #[track_caller]
+    pub fn on(mut self, to: impl IntoSubscriptions) -> Self {
         if !std::mem::replace(&mut self.has_own_subscriptions, true) {
             self.spec = self.spec.with_subscriptions(Vec::new());
         }
-        self.spec = self.spec.on(subscription);
+        let place = Location::caller();
+        let Subscribed {
+            subscriptions,
+            type_name,
+        } = to.into_subscribed();
+        let message = self.spec.message.as_ref();
+        let taken = message.and_then(|message| message.whole_name);
+        let problem = match (&subscriptions, type_name, taken) {
+            (Err(error), ..) => Some(format!("an address that is not valid: {error}")),
+            (Ok(_), Some(of), Some(taken)) if of() != taken() => Some(format!(
+                "an address of `{}`, but takes `{}`: use an address of that type, or take the \
+                 payload as `Json<T>`, text or bytes",
+                of(),
+                taken(),
+            )),
+            _ => None,
+        };
+        self.add_mistake(problem.map(|problem| {
+            let label = self.spec.label();
+            format!("{label} is mounted at {place} on {problem}")
+        }));
+        for subscription in subscriptions.into_iter().flat_map(Cow::into_owned) {
+            self.spec = self.spec.on(subscription);
+        }
         self
     }
 

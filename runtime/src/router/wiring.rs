@@ -102,7 +102,8 @@ pub struct HandlerWiring {
 pub struct SubscriptionWiring {
     /// The kind of subscription on the server.
     pub kind: Kind,
-    /// The name that is subscribed on the server; for a template with params, its glob.
+    /// The name that is subscribed on the server: for a template with params its glob, or, if an
+    /// address fills them in, the channel.
     pub name: String,
     /// The template, if it has params.
     pub template: Option<String>,

@@ -1,4 +1,5 @@
 use crate::error::Result;
+use crate::message::Address;
 use crate::subscription::Subscription;
 use bytes::Bytes;
 
@@ -30,6 +31,25 @@ impl Subscribable for Subscription {
                 None => format!("{} by name", self.kind()).into(),
             },
             subscriptions: [self].into(),
+        })
+    }
+}
+
+impl<M> sealed::Sealed for Address<M> {}
+
+impl<M> Subscribable for Address<M> {
+    type Message = M;
+
+    fn into_source(self) -> Result<sealed::Source> {
+        let subscriptions = self.subscriptions()?;
+        let first = &subscriptions[0];
+        Ok(sealed::Source {
+            label: match first.params() {
+                Some(template) => template.to_string().into(),
+                // The name of a type without params.
+                None => first.name().to_owned().into(),
+            },
+            subscriptions: subscriptions.into(),
         })
     }
 }

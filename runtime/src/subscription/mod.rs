@@ -1,9 +1,10 @@
 //! Subscriptions: what a handler listens to, and the names that the server knows.
 //!
 //! A [`Subscription`] has a [`Kind`] and a name. Together they are its key: the server confirms by
-//! that key, and the dispatcher routes by it. A subscription may also have a [`Template`], whose
-//! glob is then the name; the template splits the channel of each push into params. The grammar of
-//! templates is in the crate `redis_push_template`, which the macros share.
+//! that key, and the dispatcher routes by it. A subscription may also have a [`Template`], which
+//! splits the channel of each push into params. The name is then its glob (kind pattern), or the
+//! template with the params filled in (kind channel). The grammar of templates is in the crate
+//! `redis_push_template`, which the macros share.
 //!
 //! | kind | name | command |
 //! | --- | --- | --- |
@@ -26,6 +27,7 @@
 //!   it. Their templates may differ.
 //! - The glob of a template matches every channel that the template describes, and maybe others. A
 //!   push on one of the others is counted `unmatched`.
+//! - A channel with a template matches that template.
 //! - A subscription does not change after the start.
 
 mod fence;
@@ -207,6 +209,26 @@ impl Subscription {
         }
     }
 
+    /// Returns the subscription to the one channel whose params have these values. A subscription
+    /// without a template stays as it is.
+    ///
+    /// The values are never part of a glob. The template stays, so that the params of a push can
+    /// still be read from the name of its channel.
+    ///
+    /// # Errors
+    ///
+    /// Names the param whose value could not be read back from the channel name.
+    pub(crate) fn filled(&self, values: &[(&str, &dyn fmt::Display)]) -> Result<Self, String> {
+        let Some(template) = &self.template else {
+            return Ok(self.clone());
+        };
+        Ok(Self {
+            kind: Kind::Channel,
+            name: template.fill(values)?.into(),
+            ..self.clone()
+        })
+    }
+
     /// Returns the kind, which determines the subscribe command.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -248,11 +270,11 @@ impl Subscription {
         self.template.as_ref().is_some_and(Template::is_keyspace)
     }
 
-    /// Returns the text of the template, or else the name.
+    /// Returns the name; for a pattern that is the glob of a template, the text of the template.
     pub(crate) fn text(&self) -> String {
         match &self.template {
-            Some(template) => template.to_string(),
-            None => self.name.clone().into_owned(),
+            Some(template) if self.is_pattern() => template.to_string(),
+            _ => self.name.clone().into_owned(),
         }
     }
 
@@ -261,7 +283,8 @@ impl Subscription {
         self.template.iter().flat_map(Template::params).collect()
     }
 
-    /// Returns the template, if the subscription has params.
+    /// Returns the template, if the subscription has params. Its glob is the name of a pattern; the
+    /// name of a channel is the template with the params filled in.
     #[inline]
     pub(crate) const fn params(&self) -> Option<&Template> {
         self.template.as_ref()
@@ -294,6 +317,8 @@ pub(crate) fn in_words(
     name: &str,
     template: Option<&str>,
 ) -> fmt::Result {
+    // An exact name is that of one channel, even if a template describes its params.
+    let template = template.filter(|_| kind == Kind::Pattern);
     let shown = template.unwrap_or(name).escape_debug();
     match kind {
         _ if template.is_some() => write!(f, "channels `{shown}`"),

@@ -9,17 +9,17 @@ impl Subscription {
     pub(crate) fn prefixed(self, prefix: &str) -> Self {
         let template = self.template.map(|template| template.prefixed(prefix));
         let (keyspace, rest) = split_keyspace(&self.name);
-        let name = match (&template, self.kind) {
-            (Some(template), _) => template.glob(),
-            (None, Kind::Pattern) => {
+        let name = match (self.kind, &template) {
+            (Kind::Pattern, Some(template)) => template.glob(),
+            (Kind::Pattern, None) => {
                 let mut glob = keyspace.to_owned();
                 push_escaped(&mut glob, prefix);
                 glob + rest
             }
-            (None, Kind::Channel | Kind::Shard) => format!("{keyspace}{prefix}{rest}"),
-            (None, Kind::Invalidation) => format!("{prefix}{}", self.name),
+            (Kind::Channel | Kind::Shard, _) => format!("{keyspace}{prefix}{rest}"),
+            (Kind::Invalidation, _) => format!("{prefix}{}", self.name),
             // The connection has no name.
-            (None, Kind::Connection) => String::new(),
+            (Kind::Connection, _) => String::new(),
         };
         Self {
             kind: self.kind,

@@ -17,4 +17,6 @@ enum Event {
     Opened,
 }
 
-fn main() {}
+fn main() {
+    let _ = Quote::at("ACME");
+}

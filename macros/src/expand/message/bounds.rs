@@ -129,7 +129,7 @@ pub(super) fn channel_bounds(message: &Message) -> Vec<TokenStream> {
 ///
 /// It would refuse a plain `Ty: Serialize` that does not hold at once, although the user may never
 /// publish the message. `for<'__x>` defers that check.
-fn where_used(ty: &Type, bound: TokenStream) -> TokenStream {
+pub(super) fn where_used(ty: &Type, bound: TokenStream) -> TokenStream {
     let ty = with_every_lifetime(ty, "'__x");
     quote!(for<'__x> #ty: #bound)
 }

@@ -1,5 +1,4 @@
-//! Publishing a message: the impls of `ToPayload` and `Publishable`, and the function
-//! `channel_for`.
+//! Publishing a message: the impls of `ToPayload` and `Publishable`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -8,13 +7,12 @@ use super::bounds::{channel_bounds, encode_bounds};
 use super::mirror;
 use super::model::Message;
 use crate::ast::generics::predicates;
-use crate::attr::{Codec, Target};
+use crate::attr::Codec;
 
-/// Returns the impls by which the message is published, and the function that names its channel.
+/// Returns the impls by which the message is published; none if it is only received.
 pub(super) fn impls(message: &Message) -> TokenStream {
-    let channel_for = channel_for(message);
     if message.args.receive_only {
-        return channel_for.unwrap_or_default();
+        return TokenStream::new();
     }
     let (name, generics) = (&message.original.ident, &message.original.generics);
     let (impl_generics, ty_generics, _) = generics.split_for_impl();
@@ -27,7 +25,6 @@ pub(super) fn impls(message: &Message) -> TokenStream {
     let (mirror, body) = to_payload(message);
     let publishable = publishable(message);
     quote! {
-        #channel_for
         #mirror
         impl #impl_generics __p::ToPayload for #name #ty_generics
         where #(#predicates,)* #(#bounds),*
@@ -102,51 +99,6 @@ fn publishable(message: &Message) -> Option<TokenStream> {
             #(#bounds),*
         {
             fn to_channel(&self) -> __p::Written<::std::string::String> {
-                __p::channel(<Self as __p::PushMessage>::SUBSCRIPTIONS, #label, &[#(#values),*])
-            }
-        }
-    })
-}
-
-/// Returns the function that names the channel with given params, if the channel has params.
-fn channel_for(message: &Message) -> Option<TokenStream> {
-    let first = message.args.listen.first()?;
-    let has_params = match first.target {
-        Target::Template(_) => true,
-        Target::Const(_) => !message.params().is_empty(),
-        _ => false,
-    };
-    if !has_params {
-        return None;
-    }
-    let (name, vis) = (&message.original.ident, &message.original.vis);
-    let (impl_generics, ty_generics, where_clause) = message.original.generics.split_for_impl();
-    let label = message.label();
-    // In the order of the template.
-    let field_of = |param: &String| message.fields().find(|(name, _)| name == param);
-    let fields: Vec<_> = message
-        .params()
-        .iter()
-        .filter_map(field_of)
-        .map(|(name, field)| (name, &field.ident))
-        .collect();
-    let idents = fields.iter().map(|(_, ident)| ident);
-    let values = fields.iter().map(|(name, ident)| quote!((#name, &#ident)));
-    let doc = format!(
-        "The name of the channel `{}` with these params.",
-        first.text()
-    );
-    Some(quote! {
-        impl #impl_generics #name #ty_generics #where_clause {
-            #[doc = #doc]
-            ///
-            /// # Errors
-            ///
-            /// When a param could not be read back from the name.
-            #[allow(dead_code)]
-            #vis fn channel_for(
-                #(#idents: impl ::core::fmt::Display),*
-            ) -> __p::Written<::std::string::String> {
                 __p::channel(<Self as __p::PushMessage>::SUBSCRIPTIONS, #label, &[#(#values),*])
             }
         }

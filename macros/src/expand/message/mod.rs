@@ -7,12 +7,12 @@
 //! - `bounds` lists what the impls require of the types of the fields.
 //! - `mirror` generates types that serde reads and writes in place of the user's type, so that the
 //!   user's type needs no serde derive.
-//! - `decode` and `encode` generate the impls.
+//! - `decode` and `encode` generate the impls, and `address` the functions that make addresses.
 //!
 //! # Dependencies
 //!
 //! `lib.rs` calls [`expand`], and [`attr`](crate::attr) parses the options. A module here imports
-//! only from those listed before it; `decode` and `encode` do not import each other.
+//! only from those listed before it; `decode`, `encode` and `address` do not import each other.
 //!
 //! # Invariants
 //!
@@ -25,6 +25,7 @@
 //! - What only publishing needs is required only where something is published. A type that is only
 //!   received need not be writable.
 
+mod address;
 mod bounds;
 mod decode;
 mod encode;
@@ -53,7 +54,8 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let expansion = if errors.is_empty() {
         impls(&message)
     } else {
-        fallback::message(&message.args, &message.original)
+        let address = address::impls(&message);
+        fallback::message(&message.args, &message.original, &address)
     };
     let errors = errors.into_tokens();
     quote!(#errors #expansion)
@@ -66,6 +68,7 @@ fn impls(message: &Message) -> TokenStream {
     let push_message = push_message(message);
     let decode = decode::impls(message);
     let encode = encode::impls(message);
+    let address = address::impls(message);
     quote! {
         #[allow(deprecated, nonstandard_style, single_use_lifetimes, type_alias_bounds)]
         const _: () = {
@@ -75,6 +78,7 @@ fn impls(message: &Message) -> TokenStream {
             #push_message
             #decode
             #encode
+            #address
         };
     }
 }
