@@ -100,14 +100,7 @@ pub(crate) async fn run(context: Context) {
     for _ in 0..rounds {
         within("ready again", handle.ready()).await;
         sleep(RELOAD + Duration::from_millis(rng.u64(..100))).await;
-        let reconnects = handle.stats().feed.reconnects;
-        strike(&mut rng, &server, &proxy).await;
-        within("the next connection", async {
-            while handle.stats().feed.reconnects == reconnects {
-                sleep(Duration::from_millis(1)).await;
-            }
-        })
-        .await;
+        strike(&mut rng, &server, &proxy, &handle).await;
     }
     within("ready again", handle.ready()).await;
     sleep(RELOAD).await;
@@ -123,20 +116,33 @@ pub(crate) async fn run(context: Context) {
     })));
 }
 
-/// Interrupts the connection in one of several ways.
-async fn strike(rng: &mut fastrand::Rng, server: &RealServer, proxy: &Proxy) {
+/// Interrupts the connection in one of several ways, until the subscriber has noticed.
+async fn strike(rng: &mut fastrand::Rng, server: &RealServer, proxy: &Proxy, handle: &Handle) {
+    let reconnects = handle.stats().feed.reconnects;
+    let noticed = within("the end of the connection", async {
+        while handle.stats().feed.reconnects == reconnects {
+            sleep(Duration::from_millis(1)).await;
+        }
+    });
     let outage = Duration::from_millis(rng.u64(100..600));
     match rng.u8(..3) {
-        0 => drop(server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await),
+        0 => {
+            drop(server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await);
+            noticed.await;
+        }
         1 => {
             proxy.refuse(true);
             proxy.reset();
+            noticed.await;
             sleep(outage).await;
             proxy.refuse(false);
         }
         _ => {
+            // On a connection that stays, the bytes would be missing: no network does that. A process that
+            // stands still may need more than one timeout to notice.
             proxy.black_hole(Way::ToClient, true);
-            sleep(INTERVAL + TIMEOUT + outage).await;
+            noticed.await;
+            sleep(outage).await;
             proxy.black_hole(Way::ToClient, false);
         }
     }
