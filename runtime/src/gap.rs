@@ -63,6 +63,11 @@ pub enum GapCause {
     /// The handler's loop exited unexpectedly and was restarted. In-flight messages are missed: the
     /// one whose delivery was under way, and those after it in its batch.
     Restarted,
+    /// A resync was requested, with [`Handle::resync`](crate::Handle::resync) or
+    /// [`Fault::resync`](crate::Fault::resync). No message is missing: `missed` is `Exactly(0)`. What
+    /// the handler keeps is to be loaded again in full, because what is wrong with it may be older than
+    /// `since`.
+    Requested,
 }
 
 /// How many messages are missing in a gap.
@@ -91,6 +96,7 @@ impl fmt::Display for GapCause {
             Self::Lagged => "handler lagged",
             Self::Oversized => "payload too large",
             Self::Restarted => "handler's loop restarted",
+            Self::Requested => "resync requested",
         })
     }
 }

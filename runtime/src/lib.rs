@@ -50,7 +50,7 @@
 //!   and that comes and goes while it runs: of one browser, one user, one room.
 //! - A [`Gap`] reports that messages may be missing. A function with
 //!   [`#[gap_handler]`](macro@gap_handler), named by `on_gap`, receives it in order with the
-//!   handler's messages.
+//!   handler's messages. [`Handle::resync`] and [`Fault::resync`] request a run of it.
 //! - A [`Router`] holds the handlers of one module: under a prefix, with a state of their own.
 //! - Everything the macros write can also be written by hand: [`Handler`], [`Spec`], [`Mount`],
 //!   [`Subscription`].

@@ -31,6 +31,8 @@ mod policies;
 mod publishing;
 mod reconnect;
 mod replies;
+mod resync;
+mod resync_errors;
 mod rights;
 mod routing;
 mod secrets;
@@ -67,6 +69,8 @@ use policies::*;
 use publishing::*;
 use reconnect::*;
 use replies::*;
+use resync::*;
+use resync_errors::*;
 use rights::*;
 use routing::*;
 use secrets::*;
@@ -287,6 +291,18 @@ fn on_each_link(suite: Suite) -> Suite {
             a_lag_affects_readiness_only_if_the_handler_is_required,
             a_paused_required_handler_that_loses_messages_is_not_ready,
             a_reconnect_does_not_hide_the_lag_of_a_required_handler,
+            an_error_that_requests_a_resync_runs_the_gap_handler_before_the_next_message,
+            an_idle_handler_resyncs_at_once_when_it_is_requested,
+            a_requested_resync_is_a_change_of_the_health_and_so_is_its_end,
+            pending_requests_are_one_run_and_later_ones_another,
+            a_requested_resync_that_fails_is_retried_before_the_next_message,
+            a_resync_waits_for_running_workers_and_holds_back_the_others,
+            a_resync_comes_before_a_gap_that_waits_for_the_workers,
+            a_shutdown_serves_the_requests_of_what_it_delivers,
+            a_paused_handler_resyncs_when_it_is_resumed,
+            a_resync_is_served_during_an_outage,
+            a_handler_without_a_gap_handler_cannot_resync,
+            a_request_is_found_however_the_error_is_wrapped,
             an_outage_and_a_shutdown_are_reported_with_their_reasons,
             a_denied_name_is_a_reason_not_to_be_ready,
             a_deaf_process_ends_with_its_exit_code,
@@ -299,6 +315,7 @@ fn on_each_link(suite: Suite) -> Suite {
             late_confirmations_are_waited_for,
             a_server_that_starts_late_is_waited_for,
             a_spawned_subscriber_connects_when_its_server_is_there,
+            the_initial_gap_serves_the_requests_before_it,
             a_second_signal_ends_run_at_once,
             a_hangup_or_sigterm_ends_run_after_the_handlers,
             a_hangup_does_not_end_run_under_nohup,

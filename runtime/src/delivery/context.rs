@@ -5,7 +5,9 @@ use tokio::task::AbortHandle;
 
 use super::counters::Counters;
 use super::pause::PauseGate;
-use super::sync_state::SyncState;
+use super::sync_state::{SyncState, Unhandled};
+use crate::broadcast::Known;
+use crate::error::Fault;
 use crate::failure::{Failures, ReportLimits, UNMATCHED};
 use crate::handler::Spec;
 use crate::push::Extensions;
@@ -66,6 +68,45 @@ impl HandlerContext {
             unmatched,
             extensions,
         }
+    }
+
+    /// Returns whether there is a gap handler.
+    pub(crate) fn can_resync(&self) -> bool {
+        self.spec.on_gap.is_some()
+    }
+
+    /// Requests a run of the gap handler before the next message. There must be one.
+    pub(crate) fn request_resync(&self) {
+        self.gate.request_resync();
+        self.sync.notify();
+    }
+
+    /// Requests a resync if the error of a delivery asks for one. Returns the error, which says so if
+    /// there is no gap handler.
+    pub(super) fn resync_for(&self, fault: Fault) -> Fault {
+        if !fault.requests_resync() {
+            return fault;
+        }
+        if !self.can_resync() {
+            return fault.without_gap_handler();
+        }
+        self.request_resync();
+        fault
+    }
+
+    /// Records that the gap handler has succeeded for this many requests.
+    pub(super) fn serve(&self, requests: u64) {
+        if requests > 0 {
+            self.gate.served(requests);
+            self.sync.notify();
+        }
+    }
+
+    /// Returns what is not handled of these losses, and whether a requested resync is not.
+    pub(crate) fn unhandled(&self, losses: Known) -> Unhandled {
+        let Unhandled { gap, lag } = self.sync.unhandled(losses);
+        let gap = gap || self.gate.requests() > 0;
+        Unhandled { gap, lag }
     }
 
     /// Logs how many lines were suppressed since the last ones.

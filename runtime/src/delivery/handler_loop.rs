@@ -1,10 +1,14 @@
 //! The loop of one handler.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use super::context::HandlerContext;
 use super::counters::add;
 use super::executor::Executor;
+use super::pause::Turn;
 use super::pool::PoolExecutor;
 use super::resume::{LoopState, SharedLoopState};
 use super::worker::Worker;
@@ -36,11 +40,17 @@ pub(crate) async fn run<S, H>(
 
 async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
     report_gaps(loop_state, &mut executor).await;
-    'deliveries: while executor.context().gate.wait_until_open().await
-        && let Some(Received {
+    'deliveries: while may_continue(loop_state, &mut executor).await {
+        let Some(received) = receive(loop_state, executor.context()).await else {
+            // The wait has ended for a resync.
+            continue;
+        };
+        let Some(Received {
             gap, batch, known, ..
-        }) = loop_state.receiver.recv().await
-    {
+        }) = received
+        else {
+            break;
+        };
         if let Some(gap) = gap {
             loop_state.known = known;
             loop_state.push_gap(gap, executor.context());
@@ -49,10 +59,12 @@ async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
         if let Some((batch, skip)) = batch {
             add(&executor.context().counters.batches, 1);
             for index in skip..batch.len() {
-                if !executor.context().gate.wait_until_open().await {
-                    break 'deliveries;
+                // The gate is closed for a pause, for a resync or at the end.
+                while !executor.context().gate.is_open() || !executor.deliver(&batch, index).await {
+                    if !Box::pin(opened(loop_state, &mut executor)).await {
+                        break 'deliveries;
+                    }
                 }
-                executor.deliver(&batch, index).await;
                 tokio::task::consume_budget().await;
             }
             if executor.context().workers.is_empty() {
@@ -63,15 +75,62 @@ async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
         }
     }
     // Also after a pause that a shutdown has ended: its deadline is for what is under way.
-    executor.wait_until_idle().await;
+    settle(loop_state, &mut executor).await;
+}
+
+/// Waits for the next gap or batch, or until a resync is due: then it returns `None`.
+async fn receive(loop_state: &mut LoopState, context: &HandlerContext) -> Option<Option<Received>> {
+    let may_resync = loop_state.has_begun && context.can_resync();
+    let mut receiving = pin!(loop_state.receiver.recv());
+    poll_fn(|cx| match receiving.as_mut().poll(cx) {
+        Poll::Ready(received) => Poll::Ready(Some(received)),
+        Poll::Pending if may_resync => context.gate.poll_resync_due(cx).map(|()| None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+/// Waits while the handler is paused, and serves requests for a resync. Returns whether the loop should
+/// continue.
+#[inline]
+async fn may_continue(loop_state: &mut LoopState, executor: &mut impl Executor) -> bool {
+    executor.context().gate.is_open() || Box::pin(opened(loop_state, executor)).await
+}
+
+async fn opened(loop_state: &mut LoopState, executor: &mut impl Executor) -> bool {
+    loop {
+        match executor.context().gate.turn().await {
+            Turn::Deliver => return true,
+            Turn::End => return false,
+            // The initial gap, which is yet to come, serves the request.
+            Turn::Resync if !loop_state.has_begun => return true,
+            Turn::Resync => {
+                executor.wait_until_none_runs().await;
+                let gap = loop_state.requested_gap(executor.context());
+                executor.report(&gap).await;
+            }
+        }
+    }
+}
+
+/// Waits until no delivery is queued or under way, and serves their requests for a resync.
+async fn settle(loop_state: &mut LoopState, executor: &mut impl Executor) {
+    while !executor.wait_until_idle().await
+        || loop_state.has_begun && executor.context().gate.is_resync_due()
+    {
+        may_continue(loop_state, executor).await;
+    }
 }
 
 /// Reports the gaps that are not reported yet. Each stays in the loop state until the gap handler
 /// has succeeded, so a restart reports it again.
 async fn report_gaps(loop_state: &mut LoopState, executor: &mut impl Executor) {
-    while let Some(gap) = loop_state.next_gap() {
-        // Gaps are rare. Boxed, so that the future of an idle loop has no room for one.
-        Box::pin(executor.report(gap)).await;
+    while loop_state.next_gap().is_some() {
+        settle(loop_state, executor).await;
+        if let Some(gap) = loop_state.next_gap() {
+            // Gaps are rare. Boxed, so that the future of an idle loop has no room for one.
+            Box::pin(executor.report(gap)).await;
+        }
         loop_state.pop_gap();
     }
     executor.context().sync.handled(loop_state.known);

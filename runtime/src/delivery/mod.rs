@@ -22,31 +22,34 @@
 //! ```
 //!
 //! The loop ends when the channel is closed and empty, or when the [`PauseGate`] has ended. It
-//! checks the gate before it receives and before each delivery.
+//! checks the gate before it receives and before each delivery: there it also waits during a pause, and
+//! runs the gap handler if a resync is requested.
 //!
 //! | file | contents |
 //! | --- | --- |
 //! | `handler_loop` | [`run`]: the loop |
 //! | `worker` | one delivery, and the runs of the gap handler; panics are caught here |
 //! | `executor`, `pool` | where the loop delivers: on its own task, or on a pool of workers |
+//! | `barrier` | how the loop waits for running workers, and holds the others back |
 //! | `partitioner`, `key` | which worker a key goes to, for `ordered_by` |
 //! | `resume` | [`LoopState`]: what a restart continues from |
 //! | `handlers` | [`Handlers`]: those that are mounted at present, and the counts of those that were |
 //! | `context`, `counters`, `snapshot` | what the loop shares with others; the counts and their sum |
 //! | `sync_state` | which losses the gap handler has handled |
-//! | `pause` | [`PauseGate`] |
+//! | `pause` | [`PauseGate`]: pauses, requests for a resync, and the end |
 //!
 //! # In and out
 //!
 //! `subscriber` creates the [`HandlerContext`] and the [`LoopState`] of each handler, `router`
 //! spawns [`run`] through `tasks`, and `broadcast` supplies the batches and the gaps. `subscriber`
-//! also pauses, resumes and ends the loops. The results go to the [`Counters`], which `health` and
+//! also pauses, resumes and ends the loops, and requests resyncs. The results go to the [`Counters`], which `health` and
 //! `telemetry` (through `snapshot`) read, to the log, and to the queue in `failure`.
 //!
 //! # Invariants
 //!
 //! - A gap is reported before the first message after it. No message is delivered between a gap and
-//!   the success of its gap handler.
+//!   the success of its gap handler, nor between a request for a resync and the success of a run of the
+//!   gap handler that began later.
 //! - A counter has one writer at a time: the loop or the worker that owns it, or the watchdog for
 //!   `stalls`.
 //! - A panic of user code ends one delivery, not the loop. `worker` calls the handler through
@@ -62,6 +65,15 @@
 //! `cancelled`, and reported together as one gap ([`GapCause::Restarted`](crate::GapCause)) before
 //! the next message.
 //!
+//! # Resyncs
+//!
+//! A request for a resync comes from [`Handle::resync`](crate::Handle::resync), or from the error of a
+//! delivery ([`Fault::resync`](crate::Fault::resync)). The gate counts the requests. While there is one,
+//! it lets no delivery begin, and the loop runs the gap handler with a gap of its own
+//! ([`GapCause::Requested`](crate::GapCause)), also if it waits for a message. A run serves the requests
+//! from before it began. Before the initial gap no request is served: that gap serves it. A restarted loop
+//! finds the requests at the gate again.
+//!
 //! # Workers
 //!
 //! With `workers = n`, the loop passes each push to one of `n` tasks instead of calling the
@@ -69,9 +81,11 @@
 //! pushes with the same key go to the same queue. At most four pushes for each worker, or one that
 //! is large, are in flight, so the backlog stays in the broadcast channel, where its budget applies.
 //! A gap is a barrier: the loop waits until no push is in flight, then reports the gap, then
-//! continues. During a pause the pushes in flight wait, except those whose delivery has begun. Each
-//! worker has its own counters.
+//! continues. During a pause the pushes in flight wait, except those whose delivery has begun. So they do
+//! while a resync is requested; the loop then waits only for the deliveries that have begun, and wherever
+//! it waits for the others, it serves the request first. Each worker has its own counters.
 
+mod barrier;
 mod context;
 mod counters;
 mod executor;

@@ -4,6 +4,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::barrier::Barrier;
 use super::context::HandlerContext;
 use super::executor::Executor;
 use super::partitioner::Partitioner;
@@ -32,17 +33,20 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Executor for PoolExecutor<S, H> {
         &self.own.context
     }
 
-    async fn deliver(&mut self, batch: &Arc<Batch>, index: usize) {
-        self.pool.send(batch, index).await;
+    async fn deliver(&mut self, batch: &Arc<Batch>, index: usize) -> bool {
+        self.pool.send(batch, index).await
     }
 
     async fn report(&mut self, gap: &Gap) {
-        self.pool.wait_until_idle().await;
         self.own.report(gap).await;
     }
 
-    async fn wait_until_idle(&mut self) {
-        self.pool.wait_until_idle().await;
+    async fn wait_until_idle(&mut self) -> bool {
+        self.pool.wait_until_idle().await
+    }
+
+    async fn wait_until_none_runs(&mut self) {
+        self.pool.barrier.wait_until_none_runs().await;
     }
 }
 
@@ -59,6 +63,8 @@ struct Pool {
     in_flight: Arc<Semaphore>,
     /// The number of permits.
     max_in_flight: u32,
+    /// Finds out whether a delivery runs, while those in the queues are held back.
+    barrier: Arc<Barrier>,
     workers: Vec<AbortHandle>,
 }
 
@@ -94,10 +100,11 @@ impl Pool {
                 (sender, Arc::new(Mutex::new(receiver)))
             })
             .unzip();
+        let barrier = Arc::<Barrier>::default();
         let workers: Vec<_> = (0..count)
             .map(|number| {
                 let queue = Arc::clone(&receivers[number % receivers.len()]);
-                tasks.spawn(work(own.numbered(number), queue))
+                tasks.spawn(work(own.numbered(number), queue, Arc::clone(&barrier)))
             })
             .collect();
         *context.worker_tasks.lock() = workers.clone();
@@ -109,18 +116,22 @@ impl Pool {
             partitioner,
             in_flight: Arc::new(Semaphore::new(permits)),
             max_in_flight: u32::try_from(permits).unwrap_or(u32::MAX),
+            barrier,
             workers,
         }
     }
 
-    /// Waits for a permit, then queues a push for a worker.
-    async fn send(&self, batch: &Arc<Batch>, index: usize) {
+    /// Waits for a permit, then queues a push for a worker. Returns `false` and queues nothing if a resync
+    /// is due first: the workers wait for it, and free no permit.
+    async fn send(&self, batch: &Arc<Batch>, index: usize) -> bool {
         let push = Push::new(batch, index, &self.context.spec.subscriptions);
         let is_large = push.payload().len() > LARGE;
         let permits = if is_large { IN_FLIGHT } else { 1 };
-        let permit = Arc::clone(&self.in_flight)
-            .acquire_many_owned(permits)
-            .await;
+        let permit = tokio::select! {
+            biased;
+            permit = Arc::clone(&self.in_flight).acquire_many_owned(permits) => permit,
+            () = self.context.gate.resync_due() => return false,
+        };
         let queue = match &self.partitioner {
             Some(partitioner) => partitioner.partition(push, self.queues.len()),
             None => 0,
@@ -134,11 +145,16 @@ impl Pool {
                 _permit: permit,
             });
         }
+        true
     }
 
-    /// Waits until no push is in flight.
-    async fn wait_until_idle(&self) {
-        drop(self.in_flight.acquire_many(self.max_in_flight).await);
+    /// Waits until no push is in flight. Returns `false` if a resync is due before that.
+    async fn wait_until_idle(&self) -> bool {
+        tokio::select! {
+            biased;
+            _ = self.in_flight.acquire_many(self.max_in_flight) => true,
+            () = self.context.gate.resync_due() => false,
+        }
     }
 }
 
@@ -149,14 +165,19 @@ impl Drop for Pool {
 }
 
 /// The loop of one worker.
-async fn work<S: Send + Sync + 'static, H: Handler<S>>(mut worker: Worker<S, H>, queue: Queue) {
+async fn work<S: Send + Sync + 'static, H: Handler<S>>(
+    mut worker: Worker<S, H>,
+    queue: Queue,
+    barrier: Arc<Barrier>,
+) {
+    let context = Arc::clone(&worker.context);
     loop {
         // A separate statement, so that the queue is unlocked while this worker handles the push.
         let job = queue.lock().await.recv().await;
         let Some(job) = job else { return };
-        if !worker.context.gate.wait_until_open().await {
+        let Some(running) = barrier.enter(&context.gate).await else {
             return;
-        }
+        };
         // Workers are not restarted, so a panic must not end one.
         if caught(|| worker.handle(&job.batch, job.index))
             .await
@@ -164,6 +185,7 @@ async fn work<S: Send + Sync + 'static, H: Handler<S>>(mut worker: Worker<S, H>,
         {
             worker.record_panic();
         }
+        drop(running);
         tokio::task::consume_budget().await;
     }
 }

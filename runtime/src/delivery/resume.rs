@@ -25,6 +25,8 @@ pub(crate) struct LoopState {
     gaps: VecDeque<Gap>,
     /// The losses that are known once those gaps are reported.
     pub(crate) known: Known,
+    /// Whether the initial gap has been reported, which is the first for every handler.
+    pub(crate) has_begun: bool,
 }
 
 /// The lock is held by one run of the loop; the next run waits until the previous one is gone.
@@ -37,6 +39,7 @@ impl LoopState {
             workers: JoinSet::new(),
             gaps: VecDeque::new(),
             known: Known::default(),
+            has_begun: false,
         }))
     }
 
@@ -102,6 +105,22 @@ impl LoopState {
         self.gaps.push_back(gap);
     }
 
+    /// Counts and returns the gap of a requested resync. It is not kept for a restart: the request is
+    /// kept until it is served.
+    pub(crate) fn requested_gap(&self, context: &HandlerContext) -> Gap {
+        add(&context.counters.gaps, 1);
+        let handler = &*context.spec.name;
+        // A handler may request one with each message. Its errors are logged anyway.
+        runs_without_panic(|| tracing::debug!(target: "redis_push", handler, "resync requested"));
+        let (_, heard) = self.receiver.position();
+        Gap {
+            cause: GapCause::Requested,
+            missed: Missed::Exactly(0),
+            since: heard,
+            until: clock::wall(),
+        }
+    }
+
     /// Returns the oldest gap that is not reported yet.
     pub(crate) fn next_gap(&self) -> Option<&Gap> {
         self.gaps.front()
@@ -110,5 +129,6 @@ impl LoopState {
     /// Removes the oldest gap, after it was reported.
     pub(crate) fn pop_gap(&mut self) {
         self.gaps.pop_front();
+        self.has_begun = true;
     }
 }

@@ -22,7 +22,8 @@ pub(crate) struct SyncState {
 /// What a handler has not handled yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Unhandled {
-    /// Whether messages may have been lost on the connection, or in a restart of the loop.
+    /// Whether messages may have been lost on the connection or in a restart of the loop, or a resync is
+    /// requested.
     pub(crate) gap: bool,
     /// Whether the buffer has dropped messages.
     pub(crate) lag: bool,
@@ -53,7 +54,8 @@ impl SyncState {
         self.notify();
     }
 
-    fn notify(&self) {
+    /// Notifies the health of a change.
+    pub(super) fn notify(&self) {
         if let Some(changed) = &self.changed {
             changed.notify_one();
         }
@@ -69,7 +71,7 @@ impl SyncState {
     }
 
     /// Returns what is not handled of these losses.
-    pub(crate) fn unhandled(&self, losses: Known) -> Unhandled {
+    pub(super) fn unhandled(&self, losses: Known) -> Unhandled {
         let is_reported = self.segment.load(Acquire) == losses.segment;
         Unhandled {
             gap: !is_reported || self.has_restarted.load(Acquire),

@@ -9,7 +9,7 @@ use super::executor::Executor;
 use crate::error::Fault;
 use crate::error::WithCauses;
 use crate::failure::{Report, log_unmatched};
-use crate::gap::Gap;
+use crate::gap::{Gap, GapCause};
 use crate::handler::{Handler, Outcome};
 use crate::push::{Batch, Push};
 use crate::util::{
@@ -114,10 +114,16 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         // like one that hangs, so it counts as stalled too.
         counters.telling.store(1, Release);
         loop {
+            // A request from here on needs another run.
+            let requests = match gap.cause {
+                GapCause::Initial | GapCause::Requested => self.context.gate.requests(),
+                _ => 0,
+            };
             let make = || self.handler.handle_gap(gap, &self.state);
             let problem = match attempt(pin!(None), make).await {
                 Ended::Returned(Ok(())) => {
                     self.context.sync.succeeded();
+                    self.context.serve(requests);
                     return counters.telling.store(0, Release);
                 }
                 Ended::Returned(Err(fault)) => {
@@ -171,6 +177,7 @@ impl HandlerContext {
         fault: Option<Fault>,
         panic: PanicMessage,
     ) {
+        let fault = fault.map(|fault| self.resync_for(fault));
         let spec = &self.spec;
         let report = Report::new(spec, push, outcome, fault.as_ref(), &panic);
         self.reports.log(&report);
@@ -186,13 +193,18 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Executor for Worker<S, H> {
     }
 
     #[inline]
-    async fn deliver(&mut self, batch: &Arc<Batch>, index: usize) {
+    async fn deliver(&mut self, batch: &Arc<Batch>, index: usize) -> bool {
         self.handle(batch, index).await;
+        true
     }
 
     async fn report(&mut self, gap: &Gap) {
         self.report_gap(gap).await;
     }
 
-    async fn wait_until_idle(&mut self) {}
+    async fn wait_until_idle(&mut self) -> bool {
+        true
+    }
+
+    async fn wait_until_none_runs(&mut self) {}
 }

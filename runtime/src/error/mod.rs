@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | [`Error`] | the library | the caller: of `start`, `run`, `publish`, … |
 //! | [`Rejection`] | extractors | the outcome `rejected` or `unmatched`, the log, the failure hook |
-//! | [`Fault`] | handlers | the outcome of the delivery, the log, the failure hook |
+//! | [`Fault`] | handlers | the outcome of the delivery, the log, the failure hook; may request a resync |
 //! | [`BoxError`] | user code | the source of a [`Rejection`], or a [`Fault`] |
 //!
 //! # In and out
@@ -22,6 +22,7 @@
 mod causes;
 mod fault;
 mod rejection;
+mod resync;
 
 pub(crate) use causes::WithCauses;
 pub use fault::Fault;

@@ -79,7 +79,8 @@ pub trait Handler<S>: Send + Sync + 'static {
     /// Handles a gap, before the first message after it.
     ///
     /// After an error or a panic it is called again with the same gap, with backoff. No message is
-    /// delivered until it succeeds.
+    /// delivered until it succeeds. For a resync on request ([`Fault::resync`]) the spec must name it
+    /// ([`Spec::on_gap`]).
     fn handle_gap(&self, gap: &Gap, state: &S) -> impl Future<Output = Result<(), Fault>> + Send {
         let _ = (gap, state);
         async { Ok(()) }

@@ -43,8 +43,9 @@ use serde::{Deserialize, Serialize};
 /// *Live*: its internal tasks run, whatever Redis does. A process that is not live should be
 /// restarted. *Ready*: every subscription is confirmed on the current connection, the last `PING` was
 /// answered in time, no [required](crate::Spec::required) handler is stalled, and the handlers are
-/// *synced*: every gap handler has succeeded since messages may last have been lost on the connection,
-/// and no required handler has a lag that it does not know of. A process that is not ready may miss
+/// *synced*: every gap handler has succeeded since messages may last have been lost on the connection or a
+/// [resync](crate::Handle::resync) was last requested, and no required handler has a lag that it does not
+/// know of. A process that is not ready may miss
 /// messages, or work with what is out of date; it becomes ready again without intervention.
 ///
 /// ```
@@ -124,8 +125,8 @@ pub enum HealthReason {
     },
     /// A required handler has run for longer than its stall limit.
     Stalled(Stall),
-    /// A gap handler has not succeeded since messages may have been lost on the connection, or a
-    /// required handler has lagged and does not know of it yet.
+    /// A gap handler has not succeeded since messages may have been lost on the connection or a resync was
+    /// requested, or a required handler has lagged and does not know of it yet.
     NotSynced(NotSynced),
     /// An internal task has exited, and is not restarted yet.
     TaskEnded {
@@ -173,7 +174,8 @@ pub struct NotSynced {
     /// The handler's name.
     pub handler: String,
     /// Whether only its buffer has dropped messages. Otherwise messages may have been lost on the
-    /// connection. The handler may not know of either yet, if messages wait before the gap.
+    /// connection, or a resync is requested. The handler may not know of a loss yet, if messages wait
+    /// before the gap.
     pub only_lagged: bool,
     /// Whether the handler is required. Only then does a lag affect readiness: otherwise a load peak
     /// would take every replica of a service out of rotation.

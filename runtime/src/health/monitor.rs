@@ -208,7 +208,7 @@ impl HealthMonitor {
             if !spec.has_to_be_synced() {
                 return None;
             }
-            let Unhandled { gap, lag } = context.sync.unhandled(meter.losses());
+            let Unhandled { gap, lag } = context.unhandled(meter.losses());
             // Without a gap handler, a lost connection has no consequence for the handler.
             let gap = gap && spec.on_gap.is_some();
             (gap || lag).then(|| NotSynced {

@@ -131,7 +131,7 @@ impl Handle {
 
     /// Pauses a handler: its messages stay in its buffer, and messages that do not fit are dropped
     /// as at any other time. A delivery under way continues: at most one, or one for each of the
-    /// [`workers`](crate::Spec::workers).
+    /// [`workers`](crate::Spec::workers). A [resync](Self::resync) waits for the end of the pause.
     ///
     /// A shutdown delivers nothing to a paused handler; its waiting messages are counted
     /// `cancelled`.
@@ -153,15 +153,75 @@ impl Handle {
         self.each_named(handler, PauseGate::resume)
     }
 
+    /// Requests a resync: the gap handler of this handler runs before its next message, or at once if no
+    /// message waits, with the cause [`GapCause::Requested`](crate::GapCause).
+    ///
+    /// This returns without waiting. Until the gap handler has succeeded, the handler is not synced and
+    /// the subscriber is not [ready](Self::is_ready), so [`ready`](Self::ready) waits for it. Requests
+    /// that wait are served by one run of the gap handler; a request that is made during a run by
+    /// another one. With [`workers`](crate::Spec::workers), the deliveries under way end first.
+    ///
+    /// A handler whose subscriptions were never live is not called before they are: its initial gap serves
+    /// the request. A [paused](Self::pause) handler resyncs when it is resumed. A shutdown serves the
+    /// request unless the handler has delivered its last message.
+    ///
+    /// A handler may call this for itself, but must not wait for the result. It can return
+    /// [`Fault::resync`](crate::Fault::resync) instead.
+    ///
+    /// ```
+    /// # use redis_push::{Gap, Subscriber, gap_handler, handlers, push_handler, testing::Broker};
+    /// # #[gap_handler]
+    /// # async fn reload(_gap: Gap) {}
+    /// # #[push_handler(channel = "prices", on_gap = reload)]
+    /// # async fn on_price(_text: &str) {}
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = Broker::start().await?;
+    /// # let handle = Subscriber::new(server.url()).handlers(handlers![on_price]).start().await?;
+    /// handle.resync("on_price")?;
+    /// handle.ready().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if no handler has this name, or if one that has it has no gap handler
+    /// ([`Error::is_config`](crate::Error::is_config)). Nothing is requested then. If several handlers have
+    /// the name, all of them are.
+    pub fn resync(&self, handler: &str) -> Result<()> {
+        let named = self.named(handler)?;
+        if let Some(one) = named.iter().find(|mounted| !mounted.context.can_resync()) {
+            return Err(Error::config(format!(
+                "the handler {} cannot resync: it has no gap handler; name one with `on_gap`",
+                one.context.spec.label()
+            )));
+        }
+        for mounted in named {
+            mounted.context.request_resync();
+        }
+        Ok(())
+    }
+
     fn each_named(&self, handler: &str, change: fn(&PauseGate)) -> Result<()> {
-        let handlers = self.running.handlers.running();
-        let named = |mounted: &&Arc<Mounted>| mounted.context.spec.name == handler;
-        let mut found = handlers.iter().filter(named).peekable();
-        if found.peek().is_none() {
+        let named = self.named(handler)?;
+        named
+            .iter()
+            .for_each(|mounted| change(&mounted.context.gate));
+        Ok(())
+    }
+
+    /// Returns the handlers with this name, at least one.
+    fn named(&self, handler: &str) -> Result<Vec<Arc<Mounted>>> {
+        let all = self.running.handlers.running();
+        let named = all
+            .iter()
+            .filter(|mounted| mounted.context.spec.name == handler);
+        let named: Vec<_> = named.cloned().collect();
+        if named.is_empty() {
             return Err(Error::config(format!("no handler is named `{handler}`")));
         }
-        found.for_each(|mounted| change(&mounted.context.gate));
-        Ok(())
+        Ok(named)
     }
 }
 

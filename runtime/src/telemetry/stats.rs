@@ -70,7 +70,8 @@ pub struct HandlerStats {
     pub queued: u64,
     /// Deliveries under way.
     pub running: u64,
-    /// Gaps that were reported to the handler, without the initial one.
+    /// Gaps that were reported to the handler, with those of requested
+    /// [resyncs](crate::Handle::resync) and without the initial one.
     pub gaps: u64,
     /// Runs of the gap handler that failed. Each was retried.
     pub gap_failures: u64,

@@ -8,7 +8,7 @@
 //! | `escaped` | [`Escaped`]: a name from the network, made safe to print |
 //! | `rate_limit` | [`RateLimit`]: at most one log line a second, and a count of the others |
 //! | `short_name` | the name of a type without its path |
-//! | `sync` | [`Mutex`]: a lock without poisoning, which a model checker can replace |
+//! | `sync` | [`Mutex`]: a lock without poisoning, and atomics, which a model checker can replace |
 //! | `model` | runs a test under a model checker; only with `--cfg shuttle` |
 //!
 //! In: every other module may call these. Out: nothing, the tools have no state of their own.
@@ -40,4 +40,4 @@ pub(crate) use catch_unwind::{
 pub(crate) use escaped::{Escaped, TextOrBytes};
 pub(crate) use rate_limit::RateLimit;
 pub(crate) use short_name::short_name;
-pub(crate) use sync::{Mutex, MutexGuard};
+pub(crate) use sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard};

@@ -4,7 +4,7 @@
 //! RUSTFLAGS='--cfg shuttle' cargo test -p redis-push --lib model::
 //! ```
 //!
-//! Threads are coroutines here. At each lock of `crate::util::sync` the checker decides which thread
+//! Threads are coroutines here. At each lock and atomic of `crate::util::sync` the checker decides which thread
 //! runs next. A lost wake-up appears as a deadlock. A failure prints its schedule, which
 //! `shuttle::replay` runs again.
 

@@ -1,4 +1,4 @@
-//! The lock of this crate's shared state.
+//! The lock of this crate's shared state, and the atomics of what has no lock.
 
 #[cfg(not(all(test, shuttle)))]
 use std::sync as inner;
@@ -8,6 +8,8 @@ use std::sync::PoisonError;
 use shuttle::sync as inner;
 
 pub(crate) use inner::MutexGuard;
+/// For state whose interleavings a model checker explores. Counters are std's.
+pub(crate) use inner::atomic::{AtomicU64, AtomicUsize};
 
 /// The standard lock without poisoning. The code that holds it must keep the data consistent at each
 /// step, so that a panic leaves nothing half done.

@@ -44,6 +44,7 @@ over_both_links![
     an_idle_handler_whose_loop_panics_misses_nothing,
     a_handler_whose_loop_panics_gets_a_gap_of_exactly_what_it_missed,
     a_gap_in_hand_when_the_loop_panics_is_reported_again,
+    a_requested_resync_that_runs_when_the_loop_panics_is_served_again,
     a_failure_in_hand_when_the_hooks_task_panics_is_counted_as_dropped,
 ];
 
@@ -229,6 +230,26 @@ async fn a_gap_in_hand_when_the_loop_panics_is_reported_again(server: Server) {
     let counts = &report.stats.handlers[0];
     assert_eq!((counts.dropped, counts.gaps), (missed, missed));
     assert_accounted(counts);
+}
+
+async fn a_requested_resync_that_runs_when_the_loop_panics_is_served_again(server: Server) {
+    let (mount, mut journal, gate) = gap_gated("a", Subscription::channel("a"));
+    let handle = server.start([mount]).await;
+    gate.send_replace(true);
+    journal.begins().await;
+    gate.send_replace(false);
+    handle.resync("a").unwrap();
+    eventually("the run", || handle.stats().gaps() == 1).await;
+    panic_and_restart(&handle, handler_loop("a")).await;
+    server.publish("a", "1");
+    assert!(!handle.is_ready());
+    gate.send_replace(true);
+    assert_eq!(journal.gap().await.cause, GapCause::Requested);
+    journal.message("a", "1").await;
+    within("ready again", handle.ready()).await;
+    let report = handle.shutdown(LONG).await;
+    assert_eq!((report.stats.gaps(), report.stats.restarts), (2, 1));
+    assert_accounted(&report.stats.handlers[0]);
 }
 
 async fn a_failure_in_hand_when_the_hooks_task_panics_is_counted_as_dropped(server: Server) {

@@ -193,7 +193,7 @@ impl Handler<()> for Recorder {
 /// A recorder with one subscription.
 pub(super) fn recorder(name: &'static str, subscription: Subscription) -> (Mount<()>, Journal) {
     let (_, open) = watch::channel(true);
-    gated(name, subscription, open.clone(), open)
+    gated(Spec::new(name).on(subscription), open.clone(), open)
 }
 
 /// A recorder that holds each message until the gate is opened.
@@ -203,7 +203,7 @@ pub(super) fn message_gated(
 ) -> (Mount<()>, Journal, watch::Sender<bool>) {
     let (gate, message_gate) = watch::channel(false);
     let (_, open) = watch::channel(true);
-    let (mount, journal) = gated(name, subscription, message_gate, open);
+    let (mount, journal) = gated(Spec::new(name).on(subscription), message_gate, open);
     (mount, journal, gate)
 }
 
@@ -214,19 +214,15 @@ pub(super) fn gap_gated(
 ) -> (Mount<()>, Journal, watch::Sender<bool>) {
     let (gate, gap_gate) = watch::channel(false);
     let (_, open) = watch::channel(true);
-    let (mount, journal) = gated(name, subscription, open, gap_gate);
+    let spec = Spec::new(name).on(subscription).on_gap("record");
+    let (mount, journal) = gated(spec, open, gap_gate);
     (mount, journal, gate)
 }
 
-fn gated(
-    name: &'static str,
-    subscription: Subscription,
-    message_gate: Gate,
-    gap_gate: Gate,
-) -> (Mount<()>, Journal) {
+fn gated(spec: Spec, message_gate: Gate, gap_gate: Gate) -> (Mount<()>, Journal) {
     let (sender, receiver) = unbounded_channel();
     let recorder = Recorder {
-        spec: Spec::new(name).on(subscription),
+        spec,
         sender,
         message_gate,
         gap_gate,
