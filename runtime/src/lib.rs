@@ -99,6 +99,8 @@
 //! subscriber nothing is printed. A payload that does not decode, an error, and a panic are logged
 //! at most once a second for each handler, without the payload.
 //!
+#![doc = include_str!("../docs/handlers-or-streams.md")]
+//!
 #![doc = include_str!("../docs/server-rights.md")]
 //!
 #![doc = include_str!("../docs/features.md")]

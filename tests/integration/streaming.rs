@@ -320,35 +320,33 @@ pub(crate) async fn a_stream_may_listen_to_keys_invalidations_and_the_connection
     .await
     .unwrap();
     // The shorter prefix comes second: the server refuses that while it tracks the longer one.
-    let mut invalidations = Vec::new();
-    for prefix in ["user:7", "user:"] {
+    let tracking = async |prefix: &'static str| {
         let prefix = Subscription::invalidation(prefix);
         let subscribing = handle.subscribe(prefix).decode::<OwnedPush>();
-        invalidations.push(within("it", subscribing.into_future()).await.unwrap());
-    }
+        let mut stream = within("it", subscribing.into_future()).await.unwrap();
+        begins(&mut stream).await;
+        stream
+    };
+    let mut longer = tracking("user:7").await;
+    let mut shorter = tracking("user:").await;
     let connection = handle
         .subscribe(Subscription::connection())
         .decode::<OwnedPush>();
     let mut connection = within("it", connection.into_future()).await.unwrap();
     begins(&mut keys).await;
     begins(&mut connection).await;
-    let [longer, shorter] = &mut invalidations[..] else {
-        unreachable!()
-    };
-    begins(longer).await;
-    begins(shorter).await;
-    assert_eq!(gap(longer).await.cause, GapCause::Resubscribed);
+    assert_eq!(gap(&mut longer).await.cause, GapCause::Resubscribed);
     let mut writer = server.raw().await;
     writer.expect("SET user:71 x", &["+OK"]).await;
     writer.expect("SET user:8 x", &["+OK"]).await;
     let event = message(&mut keys).await;
     let KeyEvent { key, event, .. } = KeyEvent::from_push(event.as_push(), &()).unwrap();
     assert_eq!((key, event), (b"user:71".as_slice(), "set"));
-    let key = message(longer).await;
+    let key = message(&mut longer).await;
     let key = Invalidation::from_push(key.as_push(), &()).unwrap();
     assert!(matches!(key, Invalidation::Key(b"user:71")), "{key:?}");
     for expected in ["user:71", "user:8"] {
-        let key = message(shorter).await;
+        let key = message(&mut shorter).await;
         let key = Invalidation::from_push(key.as_push(), &()).unwrap();
         assert!(matches!(key, Invalidation::Key(key) if key == expected.as_bytes()));
     }
