@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::call::Target;
 use super::client::ClientId;
 use super::events::Class;
 use super::state::BrokerState;
@@ -13,14 +14,17 @@ pub(super) const DATABASES: usize = 16;
 // The order of events and invalidations is that of the server: for a change the invalidation precedes
 // the event, for an expiry the event comes first. (Invalidations by prefix come later: see `tracking`.)
 impl BrokerState {
-    pub(super) fn set(
-        &mut self,
-        by: ClientId,
-        db: usize,
-        key: &[u8],
-        value: &[u8],
-        deadline: Option<Instant>,
-    ) {
+    /// Reads a key: a client that tracks by key hears of its next change.
+    pub(super) fn read_any(&mut self, target: Target<'_>) -> Option<&Bytes> {
+        self.remember_read(target.by, target.key);
+        if self.keys.get(target.db, target.key).is_none() {
+            self.notify(Class::Missed, "keymiss", target.db, target.key);
+        }
+        self.keys.get(target.db, target.key)
+    }
+
+    pub(super) fn set(&mut self, target: Target<'_>, value: &[u8], deadline: Option<Instant>) {
+        let Target { by, db, key } = target;
         let (key, value) = (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
         let is_new = self.keys.get(db, &key).is_none();
         self.keys.insert(db, &key, value, deadline);
@@ -31,7 +35,8 @@ impl BrokerState {
         self.notify(Class::String, "set", db, &key);
     }
 
-    pub(super) fn delete(&mut self, by: ClientId, db: usize, key: &Bytes) -> bool {
+    pub(super) fn delete(&mut self, target: Target<'_>) -> bool {
+        let Target { by, db, key } = target;
         if self.keys.remove(db, key).is_none() {
             return false;
         }
@@ -41,15 +46,10 @@ impl BrokerState {
     }
 
     /// Sets or removes a key's deadline. A deadline in the past deletes the key.
-    pub(super) fn set_deadline(
-        &mut self,
-        by: ClientId,
-        db: usize,
-        key: &Bytes,
-        deadline: Option<Instant>,
-    ) -> bool {
+    pub(super) fn set_deadline(&mut self, target: Target<'_>, deadline: Option<Instant>) -> bool {
+        let Target { by, db, key } = target;
         if deadline.is_some_and(|time| time <= Instant::now()) {
-            return self.delete(by, db, key);
+            return self.delete(target);
         }
         let Some(entry) = self.keys.remove(db, key) else {
             return false;
@@ -57,16 +57,12 @@ impl BrokerState {
         self.keys
             .insert(db, &Bytes::copy_from_slice(key), entry.value, deadline);
         self.invalidate(Some(by), key);
-        self.notify(
-            Class::Generic,
-            if deadline.is_some() {
-                "expire"
-            } else {
-                "persist"
-            },
-            db,
-            key,
-        );
+        let event = if deadline.is_some() {
+            "expire"
+        } else {
+            "persist"
+        };
+        self.notify(Class::Generic, event, db, key);
         true
     }
 

@@ -21,8 +21,8 @@
 //!
 //! `state` holds everything under one lock, as a single-threaded server would: a command runs as a
 //! whole, and every client sees the same order. `client`, `subscriptions`, `keyspace`,
-//! `tracking_table` and `call` define the types that the commands share, `glob` and `events` the rules
-//! of the server. `faults` holds the switches of the public API.
+//! `tracking_table`, `call`, `command` and `error` define the types that the commands share, `glob` and
+//! `events` the rules of the server. `faults` holds the switches of the public API.
 //!
 //! Invariants:
 //!
@@ -33,9 +33,11 @@
 
 mod call;
 mod client;
+mod command;
 mod commands;
 mod connection;
 mod data;
+mod error;
 mod events;
 mod faults;
 mod glob;

@@ -3,58 +3,78 @@
 use bytes::Bytes;
 
 use super::call::Call;
+use super::command::{Command, When, command, container};
+use super::error::{Answer, NOT_AN_INTEGER, SYNTAX};
 use super::keys::DATABASES;
 use super::reply::Protocol;
 use super::request::integer;
+use super::settings;
+
+pub(super) const COMMANDS: &[Command] = &[
+    command("ping", -1, When::Subscribed, ping),
+    command("echo", 2, When::Loading, echo),
+    command("select", 2, When::Loading, select),
+    command("hello", -1, When::Handshake, hello),
+    command("auth", -2, When::Handshake, auth),
+    command("quit", -1, When::Always, quit),
+    command("reset", 1, When::Always, reset),
+    container("client", CLIENT),
+];
+
+const CLIENT: &[Command] = &[
+    command("client|setinfo", 4, When::Loading, set_info),
+    command("client|setname", 3, When::Loading, set_name),
+    command("client|getname", 2, When::Loading, get_name),
+    command("client|id", 2, When::Loading, id),
+    command("client|kill", -3, When::Loading, kill),
+    settings::TRACKING,
+    settings::TRACKING_INFO,
+    settings::NO_EVICT,
+];
 
 const WRONGPASS: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 
-pub(super) fn ping(call: &mut Call<'_>) {
+fn ping(call: &mut Call<'_>) -> Answer {
     if call.arguments.len() > 2 {
-        return call
-            .reply
-            .error("ERR wrong number of arguments for 'ping' command");
+        return Err("ERR wrong number of arguments for 'ping' command".into());
     }
     let text = call.arguments.get(1).cloned();
     let client = call.client();
     if client.protocol == Protocol::Resp2 && client.is_subscribed() {
         call.reply.array(2);
         call.reply.bulk("pong");
-        return call.reply.bulk(text.unwrap_or_default());
+        call.reply.bulk(text.unwrap_or_default());
+        return Ok(());
     }
     match text {
         Some(text) => call.reply.bulk(text),
         None => call.reply.simple("PONG"),
     }
+    Ok(())
 }
 
-pub(super) fn echo(call: &mut Call<'_>) {
+fn echo(call: &mut Call<'_>) -> Answer {
     call.reply.bulk(&call.arguments[1]);
+    Ok(())
 }
 
-pub(super) fn select(call: &mut Call<'_>) {
-    match integer(&call.arguments[1]).map(usize::try_from) {
-        None => call
-            .reply
-            .error("ERR value is not an integer or out of range"),
-        Some(Ok(db)) if db < DATABASES => {
-            call.client().db = db;
-            call.ok();
-        }
-        Some(_) => call.reply.error("ERR DB index is out of range"),
+fn select(call: &mut Call<'_>) -> Answer {
+    let db = integer(&call.arguments[1]).ok_or(NOT_AN_INTEGER)?;
+    match usize::try_from(db) {
+        Ok(db) if db < DATABASES => call.client().db = db,
+        _ => return Err("ERR DB index is out of range".into()),
     }
+    call.ok()
 }
 
-pub(super) fn hello(call: &mut Call<'_>) {
+fn hello(call: &mut Call<'_>) -> Answer {
     let protocol = match call.arguments.get(1).map(|version| integer(version)) {
         None => None,
         Some(Some(2)) => Some(Protocol::Resp2),
         Some(Some(3)) => Some(Protocol::Resp3),
-        Some(Some(_)) => return call.reply.error("NOPROTO unsupported protocol version"),
+        Some(Some(_)) => return Err("NOPROTO unsupported protocol version".into()),
         Some(None) => {
-            return call
-                .reply
-                .error("ERR Protocol version is not an integer or out of range");
+            return Err("ERR Protocol version is not an integer or out of range".into());
         }
     };
     let (mut name, mut credentials) = (None, None);
@@ -67,30 +87,31 @@ pub(super) fn hello(call: &mut Call<'_>) {
             name = Some(rest[0].clone());
             &rest[1..]
         } else {
-            return call
-                .reply
-                .error([b"ERR Syntax error in HELLO option '", &option[..], b"'"].concat());
+            let message = [b"ERR Syntax error in HELLO option '", &option[..], b"'"];
+            return Err(message.concat().into());
         };
     }
     if let Some((user, password)) = credentials {
         if !may_enter(call, &user, &password) {
-            return call.reply.error(WRONGPASS);
+            return Err(WRONGPASS.into());
         }
         call.client().authenticated = true;
     }
     if !call.client().authenticated {
-        return call.reply.error(
-            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+        return Err(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
+                .into(),
         );
     }
-    if name.is_some_and(|name| !rename(call, &name)) {
-        return;
+    if let Some(name) = name {
+        rename(call, &name)?;
     }
     if let Some(protocol) = protocol {
         call.client().protocol = protocol;
         call.reply.protocol = protocol;
     }
     greet(call);
+    Ok(())
 }
 
 fn greet(call: &mut Call<'_>) {
@@ -119,21 +140,20 @@ fn greet(call: &mut Call<'_>) {
     reply.array(0);
 }
 
-pub(super) fn auth(call: &mut Call<'_>) {
+fn auth(call: &mut Call<'_>) -> Answer {
     let (user, password) = match &call.arguments[1..] {
         [_] if call.state.password.is_none() => {
-            return call.reply.error("ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?");
+            return Err("ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?".into());
         }
         [password] => (Bytes::from_static(b"default"), password.clone()),
         [user, password] => (user.clone(), password.clone()),
-        _ => return call.syntax_error(),
+        _ => return Err(SYNTAX.into()),
     };
-    if may_enter(call, &user, &password) {
-        call.client().authenticated = true;
-        call.ok();
-    } else {
-        call.reply.error(WRONGPASS);
+    if !may_enter(call, &user, &password) {
+        return Err(WRONGPASS.into());
     }
+    call.client().authenticated = true;
+    call.ok()
 }
 
 /// Checks a user's password. A default user without a password accepts any.
@@ -149,13 +169,13 @@ fn may_enter(call: &Call<'_>, user: &[u8], password: &[u8]) -> bool {
     }
 }
 
-pub(super) fn quit(call: &mut Call<'_>) {
+fn quit(call: &mut Call<'_>) -> Answer {
     call.client().leaving = true;
-    call.ok();
+    call.ok()
 }
 
 /// Resets the connection to the state of a new one.
-pub(super) fn reset(call: &mut Call<'_>) {
+fn reset(call: &mut Call<'_>) -> Answer {
     call.state.unsubscribe_everything(call.id);
     call.state.stop_tracking(call.id);
     let open = call.state.password.is_none();
@@ -165,53 +185,54 @@ pub(super) fn reset(call: &mut Call<'_>) {
     client.name.clear();
     client.db = 0;
     call.reply.simple("RESET");
+    Ok(())
 }
 
-pub(super) fn set_info(call: &mut Call<'_>) {
+fn set_info(call: &mut Call<'_>) -> Answer {
     let attribute = &call.arguments[2];
     if attribute.eq_ignore_ascii_case(b"LIB-NAME") || attribute.eq_ignore_ascii_case(b"LIB-VER") {
-        call.ok();
+        call.ok()
     } else {
-        call.reply
-            .error([b"ERR Unrecognized option '", &attribute[..], b"'"].concat());
+        let message = [b"ERR Unrecognized option '", &attribute[..], b"'"];
+        Err(message.concat().into())
     }
 }
 
-pub(super) fn set_name(call: &mut Call<'_>) {
-    if rename(call, &call.arguments[2].clone()) {
-        call.ok();
-    }
+fn set_name(call: &mut Call<'_>) -> Answer {
+    rename(call, &call.arguments[2])?;
+    call.ok()
 }
 
-fn rename(call: &mut Call<'_>, name: &[u8]) -> bool {
-    let printable = name.iter().all(u8::is_ascii_graphic);
-    if printable {
-        call.client().name = Bytes::copy_from_slice(name);
-    } else {
-        call.reply
-            .error("ERR Client names cannot contain spaces, newlines or special characters.");
+fn rename(call: &mut Call<'_>, name: &[u8]) -> Answer {
+    if !name.iter().all(u8::is_ascii_graphic) {
+        return Err(
+            "ERR Client names cannot contain spaces, newlines or special characters.".into(),
+        );
     }
-    printable
+    call.client().name = Bytes::copy_from_slice(name);
+    Ok(())
 }
 
-pub(super) fn get_name(call: &mut Call<'_>) {
+fn get_name(call: &mut Call<'_>) -> Answer {
     let name = call.client().name.clone();
     if name.is_empty() {
         call.reply.null();
     } else {
         call.reply.bulk(name);
     }
+    Ok(())
 }
 
-pub(super) fn id(call: &mut Call<'_>) {
+fn id(call: &mut Call<'_>) -> Answer {
     call.reply.integer(call.id.cast_signed());
+    Ok(())
 }
 
 /// CLIENT KILL by ID, TYPE and SKIPME. The old form by address never finds a client.
-pub(super) fn kill(call: &mut Call<'_>) {
+fn kill(call: &mut Call<'_>) -> Answer {
     let filters = &call.arguments[2..];
     if filters.len() == 1 {
-        return call.reply.error("ERR No such client");
+        return Err("ERR No such client".into());
     }
     let (mut id, mut subscribed, mut skip_me) = (None, None, true);
     for filter in filters.chunks(2) {
@@ -219,7 +240,7 @@ pub(super) fn kill(call: &mut Call<'_>) {
             [name, value] if name.eq_ignore_ascii_case(b"ID") => {
                 id = match integer(value).map(u64::try_from) {
                     Some(Ok(value)) if value > 0 => Some(value),
-                    _ => return call.reply.error("ERR client-id should be greater than 0"),
+                    _ => return Err("ERR client-id should be greater than 0".into()),
                 };
             }
             [name, value] if name.eq_ignore_ascii_case(b"TYPE") => {
@@ -227,9 +248,8 @@ pub(super) fn kill(call: &mut Call<'_>) {
                     b"pubsub" => Some(true),
                     b"normal" => Some(false),
                     _ => {
-                        return call
-                            .reply
-                            .error([b"ERR Unknown client type '", &value[..], b"'"].concat());
+                        let message = [b"ERR Unknown client type '", &value[..], b"'"];
+                        return Err(message.concat().into());
                     }
                 };
             }
@@ -237,10 +257,10 @@ pub(super) fn kill(call: &mut Call<'_>) {
                 skip_me = match value.to_ascii_lowercase().as_slice() {
                     b"yes" => true,
                     b"no" => false,
-                    _ => return call.syntax_error(),
+                    _ => return Err(SYNTAX.into()),
                 };
             }
-            _ => return call.syntax_error(),
+            _ => return Err(SYNTAX.into()),
         }
     }
     let me = call.id;
@@ -264,4 +284,5 @@ pub(super) fn kill(call: &mut Call<'_>) {
             call.state.disconnect(other);
         }
     }
+    Ok(())
 }

@@ -3,10 +3,25 @@
 use bytes::Bytes;
 
 use super::call::Call;
+use super::command::{Command, When, command, container};
+use super::error::{Answer, SYNTAX};
 use super::events::Classes;
 use super::glob;
 
-pub(super) fn tracking(call: &mut Call<'_>) {
+pub(super) const COMMANDS: &[Command] = &[container("config", CONFIG)];
+
+const CONFIG: &[Command] = &[
+    command("config|get", -3, When::Loading, config_get),
+    command("config|set", -4, When::Loading, config_set),
+];
+
+/// Subcommands of CLIENT; the others are in `session`.
+pub(super) const TRACKING: Command = command("client|tracking", -3, When::Loading, tracking);
+pub(super) const TRACKING_INFO: Command =
+    command("client|trackinginfo", 2, When::Loading, tracking_info);
+pub(super) const NO_EVICT: Command = command("client|no-evict", 3, When::Loading, no_evict);
+
+fn tracking(call: &mut Call<'_>) -> Answer {
     let (mut by_prefix, mut no_loop, mut prefixes) = (false, false, Vec::new());
     let mut options = &call.arguments[3..];
     while let [option, rest @ ..] = options {
@@ -19,20 +34,18 @@ pub(super) fn tracking(call: &mut Call<'_>) {
                 options = rest;
             }
             (b"OPTIN" | b"OPTOUT", _) | (b"REDIRECT", [_, ..]) => {
-                return call
-                    .reply
-                    .error("ERR OPTIN, OPTOUT and REDIRECT are not supported by this broker");
+                return Err(
+                    "ERR OPTIN, OPTOUT and REDIRECT are not supported by this broker".into(),
+                );
             }
-            _ => return call.syntax_error(),
+            _ => return Err(SYNTAX.into()),
         }
     }
     match call.arguments[2].to_ascii_uppercase().as_slice() {
         b"OFF" => call.state.stop_tracking(call.id),
         b"ON" => {
             if !by_prefix && !prefixes.is_empty() {
-                return call
-                    .reply
-                    .error("ERR PREFIX option requires BCAST mode to be enabled");
+                return Err("ERR PREFIX option requires BCAST mode to be enabled".into());
             }
             if call
                 .client()
@@ -40,20 +53,20 @@ pub(super) fn tracking(call: &mut Call<'_>) {
                 .as_ref()
                 .is_some_and(|tracking| tracking.by_prefix != by_prefix)
             {
-                return call.reply.error("ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode.");
+                return Err("ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode.".into());
             }
             if let Some(error) = overlap(call, &prefixes) {
-                return call.reply.error(error);
+                return Err(error.into());
             }
             call.state
                 .start_tracking(call.id, by_prefix, no_loop, prefixes);
         }
-        _ => return call.syntax_error(),
+        _ => return Err(SYNTAX.into()),
     }
-    call.ok();
+    call.ok()
 }
 
-pub(super) fn tracking_info(call: &mut Call<'_>) {
+fn tracking_info(call: &mut Call<'_>) -> Answer {
     let tracking = call.client().tracking.as_ref();
     let flags = match tracking {
         None => vec!["off"],
@@ -80,6 +93,7 @@ pub(super) fn tracking_info(call: &mut Call<'_>) {
     reply.bulk("prefixes");
     reply.array(prefixes.len());
     prefixes.iter().for_each(|prefix| reply.bulk(prefix));
+    Ok(())
 }
 
 /// Returns the server's error for two prefixes of which one begins with the other.
@@ -115,17 +129,17 @@ fn overlap(call: &mut Call<'_>, prefixes: &[Bytes]) -> Option<Vec<u8>> {
 }
 
 /// Accepted because clients send it; this broker evicts no client.
-pub(super) fn no_evict(call: &mut Call<'_>) {
+fn no_evict(call: &mut Call<'_>) -> Answer {
     match call.arguments[2].to_ascii_lowercase().as_slice() {
         b"on" | b"off" => call.ok(),
-        _ => call.syntax_error(),
+        _ => Err(SYNTAX.into()),
     }
 }
 
 const EVENTS: &str = "notify-keyspace-events";
 const PASSWORD: &str = "requirepass";
 
-pub(super) fn config_get(call: &mut Call<'_>) {
+fn config_get(call: &mut Call<'_>) -> Answer {
     let settings = [
         (EVENTS, call.state.keys.events.to_string().into_bytes()),
         (
@@ -146,20 +160,21 @@ pub(super) fn config_get(call: &mut Call<'_>) {
         call.reply.bulk(name);
         call.reply.bulk(value);
     }
+    Ok(())
 }
 
 /// Applies all settings of one call, or none.
-pub(super) fn config_set(call: &mut Call<'_>) {
+fn config_set(call: &mut Call<'_>) -> Answer {
     let pairs = &call.arguments[2..];
     if !pairs.len().is_multiple_of(2) {
-        return call.syntax_error();
+        return Err(SYNTAX.into());
     }
     let (mut events, mut password) = (None, None);
     for pair in pairs.chunks(2) {
         let (name, value) = (pair[0].to_ascii_lowercase(), &pair[1]);
         let duplicate = if name == EVENTS.as_bytes() {
             let Some(classes) = Classes::parse(value) else {
-                return call.reply.error(format!("ERR CONFIG SET failed (possibly related to argument '{EVENTS}') - Invalid event class character. Use 'Ag$lshzxeKEtmdn'."));
+                return Err(format!("ERR CONFIG SET failed (possibly related to argument '{EVENTS}') - Invalid event class character. Use 'Ag$lshzxeKEtmdn'.").into());
             };
             events.replace(classes).is_some()
         } else if name == PASSWORD.as_bytes() {
@@ -170,13 +185,14 @@ pub(super) fn config_set(call: &mut Call<'_>) {
                 &pair[0][..],
                 b"'",
             ];
-            return call.reply.error(message.concat());
+            return Err(message.concat().into());
         };
         if duplicate {
             let name = String::from_utf8_lossy(&pair[0]);
-            return call.reply.error(format!(
+            return Err(format!(
                 "ERR CONFIG SET failed (possibly related to argument '{name}') - duplicate parameter"
-            ));
+            )
+            .into());
         }
     }
     if let Some(events) = events {
@@ -185,5 +201,5 @@ pub(super) fn config_set(call: &mut Call<'_>) {
     if let Some(password) = password {
         call.state.password = (!password.is_empty()).then(|| Bytes::copy_from_slice(password));
     }
-    call.ok();
+    call.ok()
 }

@@ -7,42 +7,67 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::call::Call;
+use super::command::{Command, When, command, container};
+use super::error::Answer;
 use super::glob;
 use super::subscriptions::Kind;
 
+pub(super) const COMMANDS: &[Command] = &[
+    command("publish", 3, When::Loading, publish),
+    command("spublish", 3, When::Loading, publish_shard),
+    command("subscribe", -2, When::Subscribed, subscribe),
+    command("unsubscribe", -1, When::Subscribed, unsubscribe),
+    command("psubscribe", -2, When::Subscribed, psubscribe),
+    command("punsubscribe", -1, When::Subscribed, punsubscribe),
+    command("ssubscribe", -2, When::Subscribed, ssubscribe),
+    command("sunsubscribe", -1, When::Subscribed, sunsubscribe),
+    container("pubsub", PUBSUB),
+];
+
+const PUBSUB: &[Command] = &[
+    command("pubsub|channels", -2, When::Loading, channels),
+    command("pubsub|numsub", -2, When::Loading, count_subscribers),
+    command("pubsub|numpat", 2, When::Loading, count_patterns),
+    command("pubsub|shardchannels", -2, When::Loading, shard_channels),
+    command(
+        "pubsub|shardnumsub",
+        -2,
+        When::Loading,
+        count_shard_subscribers,
+    ),
+];
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-pub(super) fn subscribe(call: &mut Call<'_>) {
-    subscribe_to(call, Kind::Channel);
+fn subscribe(call: &mut Call<'_>) -> Answer {
+    subscribe_to(call, Kind::Channel)
 }
 
-pub(super) fn psubscribe(call: &mut Call<'_>) {
-    subscribe_to(call, Kind::Pattern);
+fn psubscribe(call: &mut Call<'_>) -> Answer {
+    subscribe_to(call, Kind::Pattern)
 }
 
-pub(super) fn ssubscribe(call: &mut Call<'_>) {
-    subscribe_to(call, Kind::Shard);
+fn ssubscribe(call: &mut Call<'_>) -> Answer {
+    subscribe_to(call, Kind::Shard)
 }
 
-pub(super) fn unsubscribe(call: &mut Call<'_>) {
-    unsubscribe_from(call, Kind::Channel);
+fn unsubscribe(call: &mut Call<'_>) -> Answer {
+    unsubscribe_from(call, Kind::Channel)
 }
 
-pub(super) fn punsubscribe(call: &mut Call<'_>) {
-    unsubscribe_from(call, Kind::Pattern);
+fn punsubscribe(call: &mut Call<'_>) -> Answer {
+    unsubscribe_from(call, Kind::Pattern)
 }
 
-pub(super) fn sunsubscribe(call: &mut Call<'_>) {
-    unsubscribe_from(call, Kind::Shard);
+fn sunsubscribe(call: &mut Call<'_>) -> Answer {
+    unsubscribe_from(call, Kind::Shard)
 }
 
 /// Subscribes to all names or to none: a denied name refuses the whole command.
-fn subscribe_to(call: &mut Call<'_>, kind: Kind) {
+fn subscribe_to(call: &mut Call<'_>, kind: Kind) -> Answer {
     let names = &call.arguments[1..];
     if names.iter().any(|name| call.state.denied.contains(name)) {
-        return call
-            .reply
-            .error("NOPERM No permissions to access a channel");
+        return Err("NOPERM No permissions to access a channel".into());
     }
     let delay = call.state.confirmation_delay;
     if !delay.is_zero() {
@@ -52,9 +77,10 @@ fn subscribe_to(call: &mut Call<'_>, kind: Kind) {
     for name in names {
         call.state.subscribe(call.id, kind, name, &mut call.reply);
     }
+    Ok(())
 }
 
-fn unsubscribe_from(call: &mut Call<'_>, kind: Kind) {
+fn unsubscribe_from(call: &mut Call<'_>, kind: Kind) -> Answer {
     let names = &call.arguments[1..];
     for name in names {
         call.state.unsubscribe(call.id, kind, name, &mut call.reply);
@@ -62,29 +88,32 @@ fn unsubscribe_from(call: &mut Call<'_>, kind: Kind) {
     if names.is_empty() {
         call.state.unsubscribe_all(call.id, kind, &mut call.reply);
     }
+    Ok(())
 }
 
-pub(super) fn publish(call: &mut Call<'_>) {
+fn publish(call: &mut Call<'_>) -> Answer {
     let receivers = call.state.publish(&call.arguments[1], &call.arguments[2]);
     call.reply.count(receivers);
+    Ok(())
 }
 
-pub(super) fn publish_shard(call: &mut Call<'_>) {
+fn publish_shard(call: &mut Call<'_>) -> Answer {
     let receivers = call
         .state
         .publish_shard(&call.arguments[1], &call.arguments[2]);
     call.reply.count(receivers);
+    Ok(())
 }
 
-pub(super) fn channels(call: &mut Call<'_>) {
-    list(call, Kind::Channel);
+fn channels(call: &mut Call<'_>) -> Answer {
+    list(call, Kind::Channel)
 }
 
-pub(super) fn shard_channels(call: &mut Call<'_>) {
-    list(call, Kind::Shard);
+fn shard_channels(call: &mut Call<'_>) -> Answer {
+    list(call, Kind::Shard)
 }
 
-fn list(call: &mut Call<'_>, kind: Kind) {
+fn list(call: &mut Call<'_>, kind: Kind) -> Answer {
     let pattern = match &call.arguments[2..] {
         [] => None,
         [pattern] => Some(pattern),
@@ -94,7 +123,7 @@ fn list(call: &mut Call<'_>, kind: Kind) {
                 b"ERR unknown subcommand or wrong number of arguments for '",
                 b"'. Try PUBSUB HELP.",
             );
-            return call.reply.error([&start[..], word, end].concat());
+            return Err([&start[..], word, end].concat().into());
         }
     };
     let names = call.state.subscriptions.names(kind).keys();
@@ -105,26 +134,29 @@ fn list(call: &mut Call<'_>, kind: Kind) {
     for name in names {
         call.reply.bulk(name);
     }
+    Ok(())
 }
 
-pub(super) fn count_subscribers(call: &mut Call<'_>) {
-    count(call, Kind::Channel);
+fn count_subscribers(call: &mut Call<'_>) -> Answer {
+    count(call, Kind::Channel)
 }
 
-pub(super) fn count_shard_subscribers(call: &mut Call<'_>) {
-    count(call, Kind::Shard);
+fn count_shard_subscribers(call: &mut Call<'_>) -> Answer {
+    count(call, Kind::Shard)
 }
 
-fn count(call: &mut Call<'_>, kind: Kind) {
+fn count(call: &mut Call<'_>, kind: Kind) -> Answer {
     let names = &call.arguments[2..];
     call.reply.array(names.len() * 2);
     for name in names {
         call.reply.bulk(name);
         call.reply.count(call.state.subscriptions.count(kind, name));
     }
+    Ok(())
 }
 
-pub(super) fn count_patterns(call: &mut Call<'_>) {
+fn count_patterns(call: &mut Call<'_>) -> Answer {
     call.reply
         .count(call.state.subscriptions.names(Kind::Pattern).len());
+    Ok(())
 }
