@@ -1,9 +1,12 @@
 //! The servers as the redis crate sees them.
 
+use std::collections::{HashMap, HashSet};
+
 use futures_util::StreamExt;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
 use redis::{
-    AsyncConnectionConfig, Client, FromRedisValue, ProtocolVersion, PushInfo, PushKind, Value,
+    AsyncCommands, AsyncConnectionConfig, Client, FromRedisValue, ProtocolVersion, PushInfo,
+    PushKind, Value,
 };
 use tests::harness::Test;
 use tests::{Server, tests, within};
@@ -17,6 +20,7 @@ pub(crate) fn tests() -> Vec<Test<(Server,)>> {
         a_multiplexed_connection_receives_pushes_between_its_replies,
         credentials_in_the_settings_are_used,
         resp2_pubsub_receives_messages,
+        typed_commands_store_every_type,
     ]
 }
 
@@ -249,4 +253,66 @@ async fn resp2_pubsub_receives_messages(server: Server) {
             pattern
         );
     }
+}
+
+/// The typed methods of redis-rs. Some send another command than their name says: `hset_multiple` sends
+/// `HMSET`.
+async fn typed_commands_store_every_type(server: Server) {
+    for protocol in [ProtocolVersion::RESP2, ProtocolVersion::RESP3] {
+        let info = redis::IntoConnectionInfo::into_connection_info(server.url()).unwrap();
+        let settings = info.redis_settings().clone().set_protocol(protocol);
+        let client = Client::open(info.set_redis_settings(settings)).unwrap();
+        let mut db = client.get_multiplexed_async_connection().await.unwrap();
+        store_every_type(&mut db).await.unwrap();
+        redis::cmd("FLUSHALL").exec_async(&mut db).await.unwrap();
+    }
+}
+
+async fn store_every_type(db: &mut MultiplexedConnection) -> redis::RedisResult<()> {
+    let () = db.set_ex("session", "ann", 100).await?;
+    let () = db.mset(&[("a", 1), ("b", 2)]).await?;
+    let ab: (u32, u32, Option<u32>) = db.mget(&["a", "b", "none"]).await?;
+    assert_eq!(ab, (1, 2, None));
+    assert_eq!(db.incr::<_, _, i64>("a", 5).await?, 6);
+    let is_new: bool = db.set_nx("session", "bob").await?;
+    assert!(!is_new);
+    let left: i64 = db.ttl("session").await?;
+    assert!((90..=100).contains(&left), "{left}");
+    let session: Option<String> = db.get_del("session").await?;
+    assert_eq!(session.as_deref(), Some("ann"));
+
+    let () = db
+        .hset_multiple("cart", &[("apples", 3), ("pears", 4)])
+        .await?;
+    let apples: i64 = db.hincr("cart", "apples", -1).await?;
+    assert_eq!(apples, 2);
+    let cart: HashMap<String, u32> = db.hgetall("cart").await?;
+    assert_eq!(
+        cart,
+        HashMap::from([("apples".into(), 2), ("pears".into(), 4)])
+    );
+
+    let () = db.sadd("room", &["ann", "bob"]).await?;
+    let room: HashSet<String> = db.smembers("room").await?;
+    assert_eq!(room, HashSet::from(["ann".into(), "bob".into()]));
+    let is_there: bool = db.sismember("room", "cid").await?;
+    assert!(!is_there);
+
+    let () = db.rpush("log", &["1", "2", "3"]).await?;
+    let () = db.ltrim("log", -2, -1).await?;
+    let log: Vec<String> = db.lrange("log", 0, -1).await?;
+    assert_eq!(log, ["2", "3"]);
+
+    let () = db
+        .zadd_multiple("seen", &[(1.5, "ann"), (2.0, "bob")])
+        .await?;
+    let seen: Vec<(String, f64)> = db.zrange_withscores("seen", 0, -1).await?;
+    assert_eq!(seen, [("ann".into(), 1.5), ("bob".into(), 2.0)]);
+    let late: Vec<String> = db.zrangebyscore("seen", "(1.5", "+inf").await?;
+    assert_eq!(late, ["bob"]);
+    let removed: usize = db.zrembyscore("seen", "-inf", 1.5).await?;
+    assert_eq!(removed, 1);
+    let is_set: bool = db.expire("seen", 100).await?;
+    assert!(is_set);
+    Ok(())
 }

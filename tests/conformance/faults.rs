@@ -367,12 +367,20 @@ async fn garbage_harms_only_its_own_connection(broker: Broker) {
 }
 
 async fn random_commands_are_all_answered(broker: Broker) {
-    let vocabulary = "publish spublish set get ping subscribe unsubscribe psubscribe punsubscribe ssubscribe \
+    let commands = "publish spublish set get ping subscribe unsubscribe psubscribe punsubscribe ssubscribe \
         sunsubscribe pubsub del exists expire pexpire persist ttl pttl flushall flushdb echo select hello auth reset \
-        client config setinfo setname getname id tracking no-evict channels numsub numpat shardchannels shardnumsub \
-        on off bcast prefix noloop ex px nx xx keepttl notify-keyspace-events KEA 0 1 -1 2 3 15 16 \
-        9223372036854775807 -9223372036854775808 a* [ \\ a b c";
-    let mut words: Vec<&str> = vocabulary.split_whitespace().collect();
+        client config unlink type keys scan dbsize setnx setex psetex getset getdel getex mget mset append strlen \
+        incr decr incrby decrby hset hmset hsetnx hget hmget hgetall hkeys hvals hlen hexists hdel hincrby lpush \
+        rpush lpop rpop lrange ltrim llen lindex lset lrem sadd srem smembers sismember smismember scard zadd \
+        zincrby zrem zscore zmscore zcard zcount zrank zrevrank zrange zrevrange zrangebyscore zrevrangebyscore \
+        zremrangebyscore zremrangebyrank zpopmin zpopmax";
+    let others = "setinfo setname getname id tracking no-evict channels numsub numpat shardchannels shardnumsub \
+        on off bcast prefix noloop ex px nx xx keepttl notify-keyspace-events KEA gt lt ch incr match count \
+        byscore rev limit withscores (1 -inf nan 1.5 0 1 -1 2 3 15 16 9223372036854775807 -9223372036854775808 a* [ \
+        \\ a b c";
+    let mut words: Vec<&str> = commands.split_whitespace().collect();
+    let count = words.len();
+    words.extend(others.split_whitespace());
     words.push("");
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move |below: usize| {
@@ -385,7 +393,7 @@ async fn random_commands_are_all_answered(broker: Broker) {
         let mut client = RawClient::connect(broker.addr()).await;
         for _ in 0..200 {
             // In most cases the first word is a command.
-            let from = if random(4) == 0 { words.len() } else { 29 };
+            let from = if random(4) == 0 { words.len() } else { count };
             let first = words[random(from)];
             let rest = (0..random(6)).map(|_| words[random(words.len())]);
             let command: Vec<&str> = std::iter::once(first).chain(rest).collect();

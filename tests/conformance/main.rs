@@ -1,10 +1,11 @@
 //! The frames that a client receives, tested on the embedded broker and on every real server that is
 //! found, so that the broker behaves like a real server.
 //!
-//! Where real servers differ, a test expects what each of them does. Servers before 7.0 are left out,
-//! because they lack commands that the broker has.
+//! Where real servers differ, a test expects what each of them does. Servers before 7.0 lack commands that
+//! the broker has, so only the tests of `data` run on them.
 
 mod clients;
+mod data;
 mod delivery;
 mod errors;
 mod faults;
@@ -23,7 +24,10 @@ use tests::tests;
 
 fn main() -> ExitCode {
     Suite::new("conformance")
+        .since((6, 2))
+        .on_every_server(data::tests())
         .since((7, 0))
+        .on_every_server(data::since_7())
         .on_every_server(handshake::tests())
         .on_every_server(errors::tests())
         .on_every_server(subscribing::tests())

@@ -2,7 +2,7 @@
 //! commands.
 
 use super::call::Call;
-use super::error::Answer;
+use super::error::{Answer, ErrorReply};
 
 /// A command, or a subcommand with its full name.
 pub(super) struct Command {
@@ -11,6 +11,17 @@ pub(super) struct Command {
     pub(super) arity: i64,
     pub(super) when: When,
     pub(super) run: Run,
+}
+
+impl Command {
+    /// Runs the command, without any check.
+    pub(super) fn call(&self, call: &mut Call<'_>) -> Answer {
+        match self.run {
+            Run::Call(run) => run(call),
+            // Only a container without a further word is called itself.
+            Run::Subcommands(_) => Err(ErrorReply::wrong_number_of_arguments(self.name)),
+        }
+    }
 }
 
 pub(super) enum Run {

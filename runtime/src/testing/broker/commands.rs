@@ -15,6 +15,7 @@ const TABLES: &[&[Command]] = &[subscribing::COMMANDS, session::COMMANDS, settin
 
 /// Runs a command. Its reply is sent first, then the pushes that it caused for its own client.
 pub(super) fn run(state: &mut BrokerState, id: ClientId, arguments: &[Bytes]) {
+    state.expire();
     let Some(client) = state.clients.get(&id) else {
         return;
     };
@@ -47,10 +48,7 @@ pub(super) fn run(state: &mut BrokerState, id: ClientId, arguments: &[Bytes]) {
 
 fn dispatch(call: &mut Call<'_>) -> Answer {
     let command = admitted(call)?;
-    match command.run {
-        Run::Call(run) => run(call),
-        Run::Subcommands(_) => Err(ErrorReply::wrong_number_of_arguments(command.name)),
-    }
+    command.call(call)
 }
 
 /// Returns the command of a call, if it may run now.

@@ -99,7 +99,6 @@ fn turn(shared: &Shared, parser: &mut Parser, id: ClientId) -> Option<bool> {
         return Some(false);
     }
     let first_deadline = state.keys.next_deadline();
-    state.expire();
     loop {
         let client = state.clients.get_mut(&id)?;
         if client.leaving {

@@ -12,6 +12,9 @@ pub(super) struct ErrorReply(pub(super) Cow<'static, [u8]>);
 
 pub(super) const SYNTAX: &str = "ERR syntax error";
 pub(super) const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
+pub(super) const OVERFLOW: &str = "ERR increment or decrement would overflow";
+pub(super) const WRONG_TYPE: &str =
+    "WRONGTYPE Operation against a key holding the wrong kind of value";
 
 impl ErrorReply {
     /// The error for a command with too many or too few words.

@@ -5,6 +5,10 @@
 pub(super) enum Class {
     Generic = b'g' as isize,
     String = b'$' as isize,
+    List = b'l' as isize,
+    Set = b's' as isize,
+    Hash = b'h' as isize,
+    SortedSet = b'z' as isize,
     Expired = b'x' as isize,
     New = b'n' as isize,
     Missed = b'm' as isize,

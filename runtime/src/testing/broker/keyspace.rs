@@ -1,27 +1,35 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::events::Classes;
 use super::keys::DATABASES;
+use super::value::Value;
 
 /// The databases, the deadlines of their keys, and the key events that are switched on.
 #[derive(Default)]
 pub(super) struct Keyspace {
-    pub(super) databases: [HashMap<Bytes, Entry>; DATABASES],
+    pub(super) databases: [BTreeMap<Bytes, Entry>; DATABASES],
+    /// The keys with a deadline, the earliest first.
     pub(super) deadlines: BTreeSet<(Instant, usize, Bytes)>,
     pub(super) events: Classes,
 }
 
 pub(super) struct Entry {
-    pub(super) value: Bytes,
+    pub(super) value: Value,
     pub(super) deadline: Option<Instant>,
 }
 
 impl Keyspace {
-    pub(super) fn get(&self, db: usize, key: &[u8]) -> Option<&Bytes> {
+    pub(super) fn get(&self, db: usize, key: &[u8]) -> Option<&Value> {
         self.databases[db].get(key).map(|entry| &entry.value)
+    }
+
+    pub(super) fn get_mut(&mut self, db: usize, key: &[u8]) -> Option<&mut Value> {
+        self.databases[db]
+            .get_mut(key)
+            .map(|entry| &mut entry.value)
     }
 
     /// Returns the deadline of a key: `None` if the key does not exist, `Some(None)` if it has no
@@ -38,7 +46,7 @@ impl Keyspace {
         &mut self,
         db: usize,
         key: &Bytes,
-        value: Bytes,
+        value: Value,
         deadline: Option<Instant>,
     ) {
         self.remove(db, key);

@@ -1,10 +1,10 @@
 //! The embedded broker.
 //!
 //! [`Broker`] listens on a free port of this machine and speaks enough of the protocol for
-//! redis-rs's `ConnectionManager`: subscriptions of all kinds, key events, invalidations, and the few
-//! commands around them. The same conformance tests run against it and against real servers, frame by
-//! frame. It is not a Redis server: it does not persist or replicate anything, and `HELLO` names it
-//! `redis-push-broker`.
+//! redis-rs's `ConnectionManager`: subscriptions of all kinds, key events, invalidations, and the
+//! everyday commands of an application with state. The same conformance tests run against it and
+//! against real servers, frame by frame. It is not a Redis server: it does not persist or replicate
+//! anything, and `HELLO` names it `redis-push-broker`.
 //!
 //! Its purpose is its [faults](Broker#faults): connections that die, a server that hangs, replies
 //! that arrive late, in pieces, or not at all.
@@ -19,13 +19,24 @@
 //!               writes                    queues          encodes
 //! ```
 //!
-//! `state` holds everything under one lock, as a single-threaded server would: a command runs as a
-//! whole, and every client sees the same order. `client`, `subscriptions`, `keyspace`,
-//! `tracking_table`, `call`, `command` and `error` define the types that the commands share, `glob` and
-//! `events` the rules of the server. `faults` holds the switches of the public API.
+//! | file | contents |
+//! | --- | --- |
+//! | `state` | everything, under one lock |
+//! | `listener`, `connection`, `outbox` | sockets: accepting, reading, writing |
+//! | `request`, `reply`, `double`, `error` | the protocol: parsing requests, encoding replies |
+//! | `commands`, `command`, `call` | running a command; what is known about it; one call of it |
+//! | `session`, `settings` | commands on the connection, and on what is pushed to it |
+//! | `subscribing`, `pubsub`, `subscriptions` | subscriptions: commands, effects, table |
+//! | `data` | commands on keys, by type |
+//! | `keys`, `keyspace`, `value`, `sorted_set` | keys: effects, tables, what they hold |
+//! | `events` | the classes of key events |
+//! | `tracking`, `tracking_table` | invalidations: effects, table |
+//! | `client`, `glob` | the number of a client; patterns |
+//! | `faults`, `waiting` | the rest of the public API |
 //!
 //! Invariants:
 //!
+//! - A command runs as a whole. Every client sees the same order, as on a server with a single thread.
 //! - A reply precedes the pushes that its own command causes on the same connection. Of these pushes,
 //!   messages precede invalidations.
 //! - A connection ends when its outbox is written, or at once when its client is dropped.
@@ -37,6 +48,7 @@ mod command;
 mod commands;
 mod connection;
 mod data;
+mod double;
 mod error;
 mod events;
 mod faults;
@@ -50,11 +62,16 @@ mod reply;
 mod request;
 mod session;
 mod settings;
+mod sorted_set;
 mod state;
 mod subscribing;
 mod subscriptions;
+#[cfg(test)]
+mod tests;
 mod tracking;
 mod tracking_table;
+mod value;
+mod waiting;
 
 #[cfg(redis_push_internals)]
 pub(crate) use glob::matches as matches_glob;
@@ -67,8 +84,7 @@ use tokio::net::TcpSocket;
 
 use events::Classes;
 use listener::Running;
-use state::{BrokerState, Shared};
-use subscriptions::Kind;
+use state::Shared;
 
 /// An in-process server to subscribe to.
 ///
@@ -89,12 +105,56 @@ use subscriptions::Kind;
 /// # }
 /// ```
 ///
-/// It supports HELLO, AUTH, QUIT, RESET, PING, ECHO, SELECT; CLIENT SETINFO, SETNAME, GETNAME, ID,
-/// KILL (by ID, TYPE, SKIPME), TRACKING (without OPTIN, OPTOUT, REDIRECT), TRACKINGINFO, NO-EVICT; the
-/// six commands that subscribe and unsubscribe, PUBLISH, SPUBLISH, PUBSUB; SET (EX, PX, KEEPTTL, NX,
-/// XX), GET, DEL, EXISTS, EXPIRE, PEXPIRE, PERSIST, TTL, PTTL, FLUSHALL, FLUSHDB; CONFIG GET and
-/// SET of `notify-keyspace-events` and `requirepass`. Where servers differ from one another, it mostly
-/// behaves like the newest Valkey.
+/// # Commands
+///
+/// It knows these commands, with the options in parentheses. Replies, errors, key events and invalidations
+/// are those of the servers. Where servers differ from one another, it mostly behaves like the newest
+/// Valkey.
+///
+/// | on | commands |
+/// | --- | --- |
+/// | the connection | HELLO, AUTH, QUIT, RESET, PING, ECHO, SELECT; CLIENT SETINFO, SETNAME, GETNAME, ID, KILL (ID, TYPE, SKIPME), TRACKING (BCAST, PREFIX, NOLOOP), TRACKINGINFO, NO-EVICT |
+/// | subscriptions | SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, UNSUBSCRIBE, PUNSUBSCRIBE, SUNSUBSCRIBE, PUBLISH, SPUBLISH, PUBSUB |
+/// | keys | DEL, UNLINK, EXISTS, TYPE, KEYS, SCAN (MATCH, COUNT, TYPE), DBSIZE, FLUSHALL, FLUSHDB |
+/// | expiry | EXPIRE and PEXPIRE (NX, XX, GT, LT), PERSIST, TTL, PTTL |
+/// | strings | SET (EX, PX, KEEPTTL, NX, XX, GET), SETNX, SETEX, PSETEX, GET, GETSET, GETDEL, GETEX (EX, PX, PERSIST), MGET, MSET, APPEND, STRLEN, INCR, DECR, INCRBY, DECRBY |
+/// | hashes | HSET, HMSET, HSETNX, HGET, HMGET, HGETALL, HKEYS, HVALS, HLEN, HEXISTS, HDEL, HINCRBY |
+/// | lists | LPUSH, RPUSH, LPOP, RPOP, LRANGE, LTRIM, LLEN, LINDEX, LSET, LREM |
+/// | sets | SADD, SREM, SMEMBERS, SISMEMBER, SMISMEMBER, SCARD |
+/// | sorted sets | ZADD (NX, XX, GT, LT, CH, INCR), ZINCRBY, ZREM, ZSCORE, ZMSCORE, ZCARD, ZCOUNT, ZRANK, ZREVRANK, ZRANGE (BYSCORE, REV, LIMIT, WITHSCORES), ZREVRANGE, ZRANGEBYSCORE, ZREVRANGEBYSCORE, ZREMRANGEBYSCORE, ZREMRANGEBYRANK, ZPOPMIN, ZPOPMAX |
+/// | settings | CONFIG GET and SET of `notify-keyspace-events` and `requirepass` |
+///
+/// Any other command is answered with `ERR unknown command`. SCAN returns everything at once. Keys, and
+/// the fields and members of collections, are listed in the order of their bytes, which servers do not
+/// promise.
+///
+/// # Time
+///
+/// Keys expire by tokio's clock, at their deadlines, whether somebody reads them or not. Under a paused
+/// clock a test can let hours pass. (While nothing else is to do, a paused clock jumps to the next timer,
+/// which may be the deadline of a key.)
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use redis_push::testing::Broker;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let broker = Broker::start().await?;
+/// let client = redis::Client::open(broker.url())?;
+/// let mut connection = client.get_multiplexed_async_connection().await?;
+///
+/// let set = redis::cmd("SET").arg(&["session", "ann", "EX", "3600"]).to_owned();
+/// set.exec_async(&mut connection).await?;
+/// tokio::time::advance(Duration::from_secs(3600)).await;
+/// let session: Option<String> = redis::cmd("GET").arg("session").query_async(&mut connection).await?;
+/// assert_eq!(session, None);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Memory
 ///
 /// Nothing is lost while a connection lives: output that a client does not read waits in memory,
 /// without a bound unless [`limit_output`](Broker::limit_output) sets one.
@@ -268,81 +328,6 @@ impl Broker {
     /// ```
     pub fn connections(&self) -> usize {
         self.shared.lock().clients.len()
-    }
-
-    /// Waits until at least `n` connections have a subscription of any kind; with `n = 0`, until no
-    /// connection has one.
-    ///
-    /// The wait is unbounded: wrap it in a `tokio::time::timeout`. Cancel safe.
-    ///
-    /// ```
-    /// # use redis_push::testing::Broker;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let broker = Broker::start().await?;
-    /// # let client = redis::Client::open(broker.url())?;
-    /// # let mut pubsub = client.get_async_pubsub().await?;
-    /// tokio::spawn(async move {
-    ///     pubsub.subscribe("news").await?;
-    ///     std::future::pending::<redis::RedisResult<()>>().await
-    /// });
-    /// broker.wait_for_subscribers(1).await;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn wait_for_subscribers(&self, n: usize) {
-        self.wait_until(n, |state| {
-            state
-                .clients
-                .values()
-                .filter(|client| client.is_subscribed())
-                .count()
-        })
-        .await;
-    }
-
-    /// Waits until at least `n` connections are subscribed to this channel, pattern or sharded
-    /// channel; with `n = 0`, until no connection is.
-    ///
-    /// The wait is unbounded: wrap it in a `tokio::time::timeout`. Cancel safe.
-    ///
-    /// ```
-    /// # use redis_push::testing::Broker;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let broker = Broker::start().await?;
-    /// # let client = redis::Client::open(broker.url())?;
-    /// # let mut pubsub = client.get_async_pubsub().await?;
-    /// pubsub.psubscribe("news.*").await?;
-    /// broker.wait_for_subscribers_of("news.*", 1).await;
-    ///
-    /// drop(pubsub);
-    /// broker.wait_for_subscribers_of("news.*", 0).await;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn wait_for_subscribers_of(&self, name: impl AsRef<[u8]>, n: usize) {
-        let name = name.as_ref();
-        let count = |state: &BrokerState| {
-            Kind::ALL
-                .iter()
-                .map(|kind| state.subscriptions.count(*kind, name))
-                .sum()
-        };
-        self.wait_until(n, count).await;
-    }
-
-    async fn wait_until(&self, n: usize, count: impl Fn(&BrokerState) -> usize) {
-        let mut changed = self.shared.lock().changed.subscribe();
-        loop {
-            let found = count(&self.shared.lock());
-            let is_reached = if n == 0 { found == 0 } else { found >= n };
-            if is_reached {
-                return;
-            }
-            // This handle keeps the state, and the state the sender: this cannot fail.
-            let _ = changed.changed().await;
-        }
     }
 
     fn lock_running(&self) -> MutexGuard<'_, Option<Running>> {

@@ -2,6 +2,8 @@
 
 use bytes::{BufMut, BytesMut};
 
+use super::double;
+
 /// The protocol that a client chose with HELLO.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
@@ -65,8 +67,33 @@ impl Frames {
         });
     }
 
+    /// Writes the null of a reply that is an array otherwise; RESP3 has only one null.
+    pub(super) fn null_array(&mut self) {
+        self.bytes.put_slice(match self.protocol {
+            Protocol::Resp2 => b"*-1\r\n",
+            Protocol::Resp3 => b"_\r\n",
+        });
+    }
+
+    /// Writes a floating-point number; RESP2 has none and uses its text.
+    pub(super) fn double(&mut self, number: f64) {
+        let text = double::format(number);
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(text),
+            Protocol::Resp3 => self.line(b',', text.as_bytes()),
+        }
+    }
+
     pub(super) fn array(&mut self, length: usize) {
         self.header(b'*', length);
+    }
+
+    /// Writes a bulk string, or null.
+    pub(super) fn bulk_or_null(&mut self, bytes: Option<impl AsRef<[u8]>>) {
+        match bytes {
+            Some(bytes) => self.bulk(bytes),
+            None => self.null(),
+        }
     }
 
     /// Writes the header of a set; RESP2 has no sets and uses an array.
