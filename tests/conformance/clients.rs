@@ -21,6 +21,7 @@ pub(crate) fn tests() -> Vec<Test<(Server,)>> {
         credentials_in_the_settings_are_used,
         resp2_pubsub_receives_messages,
         typed_commands_store_every_type,
+        an_atomic_pipeline_is_one_transaction,
     ]
 }
 
@@ -315,4 +316,21 @@ async fn store_every_type(db: &mut MultiplexedConnection) -> redis::RedisResult<
     let is_set: bool = db.expire("seen", 100).await?;
     assert!(is_set);
     Ok(())
+}
+
+async fn an_atomic_pipeline_is_one_transaction(server: Server) {
+    let (mut manager, _pushes) = manager(&server).await;
+    let mut pipeline = redis::pipe();
+    pipeline
+        .atomic()
+        .hset("cart", "apples", 3)
+        .ignore()
+        .expire("cart", 100)
+        .ignore()
+        .hgetall("cart")
+        .publish("carts", "changed");
+    let (cart, receivers): (HashMap<String, u32>, usize) =
+        pipeline.query_async(&mut manager).await.unwrap();
+    assert_eq!(cart, HashMap::from([("apples".into(), 3)]));
+    assert_eq!(receivers, 0);
 }

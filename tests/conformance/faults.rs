@@ -17,6 +17,7 @@ pub(crate) fn tests() -> Vec<Test<(Broker,)>> {
         a_paused_broker_reads_and_answers_nothing,
         a_pause_also_holds_a_waiting_writer,
         a_loading_broker_says_so,
+        a_loading_broker_runs_no_transaction,
         delayed_confirmations_delay_the_following_frames,
         split_frames_arrive_whole,
         injected_bytes_reach_subscribed_clients_only,
@@ -184,6 +185,29 @@ async fn a_loading_broker_says_so(broker: Broker) {
     assert_eq!(client.ask("CLIENT ID").await, ":1");
     broker.loading(false);
     client.expect("PING", &["+PONG"]).await;
+}
+
+async fn a_loading_broker_runs_no_transaction(broker: Broker) {
+    let aborted = "-EXECABORT Transaction discarded because of";
+    let loading = "LOADING Redis is loading the dataset in memory";
+    let mut client = RawClient::resp3(broker.addr()).await;
+    assert_eq!(client.ask("MULTI").await, "+OK");
+    assert_eq!(client.ask("SET a 1").await, "+QUEUED");
+    broker.loading(true);
+    assert_eq!(client.ask("EXEC").await, format!("{aborted}: {loading}"));
+    assert_eq!(client.ask("MULTI").await, "+OK");
+    assert_eq!(client.ask("SET a 1").await, format!("-{loading}"));
+    broker.loading(false);
+    assert_eq!(
+        client.ask("EXEC").await,
+        format!("{aborted} previous errors.")
+    );
+    client.expect("EXISTS a", &[":0"]).await;
+    // A transaction that needs no data runs.
+    broker.loading(true);
+    assert_eq!(client.ask("MULTI").await, "+OK");
+    assert_eq!(client.ask("PUBLISH a 1").await, "+QUEUED");
+    assert_eq!(client.ask("EXEC").await, "[:0]");
 }
 
 async fn delayed_confirmations_delay_the_following_frames(broker: Broker) {
@@ -373,7 +397,7 @@ async fn random_commands_are_all_answered(broker: Broker) {
         incr decr incrby decrby hset hmset hsetnx hget hmget hgetall hkeys hvals hlen hexists hdel hincrby lpush \
         rpush lpop rpop lrange ltrim llen lindex lset lrem sadd srem smembers sismember smismember scard zadd \
         zincrby zrem zscore zmscore zcard zcount zrank zrevrank zrange zrevrange zrangebyscore zrevrangebyscore \
-        zremrangebyscore zremrangebyrank zpopmin zpopmax";
+        zremrangebyscore zremrangebyrank zpopmin zpopmax multi exec discard watch unwatch";
     let others = "setinfo setname getname id tracking no-evict channels numsub numpat shardchannels shardnumsub \
         on off bcast prefix noloop ex px nx xx keepttl notify-keyspace-events KEA gt lt ch incr match count \
         byscore rev limit withscores (1 -inf nan 1.5 0 1 -1 2 3 15 16 9223372036854775807 -9223372036854775808 a* [ \

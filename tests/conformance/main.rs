@@ -2,7 +2,7 @@
 //! found, so that the broker behaves like a real server.
 //!
 //! Where real servers differ, a test expects what each of them does. Servers before 7.0 lack commands that
-//! the broker has, so only the tests of `data` run on them.
+//! the broker has, so only the tests of `data`, `transactions` and `watching` run on them.
 
 mod clients;
 mod data;
@@ -16,6 +16,8 @@ mod keyspace;
 mod subscribing;
 mod support;
 mod templates;
+mod transactions;
+mod watching;
 
 use std::process::ExitCode;
 
@@ -26,8 +28,11 @@ fn main() -> ExitCode {
     Suite::new("conformance")
         .since((6, 2))
         .on_every_server(data::tests())
+        .on_every_server(transactions::tests())
+        .on_every_server(watching::tests())
         .since((7, 0))
         .on_every_server(data::since_7())
+        .on_every_server(transactions::since_7())
         .on_every_server(handshake::tests())
         .on_every_server(errors::tests())
         .on_every_server(subscribing::tests())

@@ -8,10 +8,15 @@ use super::command::{Command, Run, When};
 use super::error::{Answer, ErrorReply};
 use super::reply::{Frames, Protocol};
 use super::state::{BrokerState, Running};
-use super::{data, session, settings, subscribing};
+use super::{data, session, settings, subscribing, transactions};
 
 /// The commands that are not on keys.
-const TABLES: &[&[Command]] = &[subscribing::COMMANDS, session::COMMANDS, settings::COMMANDS];
+const TABLES: &[&[Command]] = &[
+    subscribing::COMMANDS,
+    transactions::COMMANDS,
+    session::COMMANDS,
+    settings::COMMANDS,
+];
 
 /// Runs a command. Its reply is sent first, then the pushes that it caused for its own client.
 pub(super) fn run(state: &mut BrokerState, id: ClientId, arguments: &[Bytes]) {
@@ -47,8 +52,15 @@ pub(super) fn run(state: &mut BrokerState, id: ClientId, arguments: &[Bytes]) {
 }
 
 fn dispatch(call: &mut Call<'_>) -> Answer {
-    let command = admitted(call)?;
-    command.call(call)
+    let command = match admitted(call) {
+        Ok(command) => command,
+        Err(error) => return Err(transactions::refused(call, error)),
+    };
+    if transactions::is_queued(call, command) {
+        transactions::queue(call, command)
+    } else {
+        command.call(call)
+    }
 }
 
 /// Returns the command of a call, if it may run now.
@@ -76,7 +88,19 @@ fn admitted(call: &mut Call<'_>) -> Result<&'static Command, ErrorReply> {
         )
         .into());
     }
-    if call.state.loading && (command.when == When::Ready || command.name == "ping") {
+    let queue = call.client().transaction.queue.as_deref();
+    if queue.is_some() && matches!(command.name, "multi" | "watch") {
+        let name = command.name;
+        return Err(format!("ERR Command '{name}' not allowed inside a transaction").into());
+    }
+    let needs_data = |command: &Command| command.when == When::Ready || command.name == "ping";
+    let needs_data = match queue {
+        Some(queue) if command.name == "exec" => {
+            queue.iter().any(|queued| needs_data(queued.command))
+        }
+        _ => needs_data(command),
+    };
+    if call.state.loading && needs_data {
         return Err("LOADING Redis is loading the dataset in memory".into());
     }
     Ok(command)

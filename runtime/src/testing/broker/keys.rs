@@ -1,5 +1,7 @@
 //! Keys, their deadlines, and the events that changes to them cause.
 
+use std::mem;
+
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -98,7 +100,7 @@ impl BrokerState {
 
     /// Reports a change of a key: the invalidation, then the event, then `del` if the key is gone.
     pub(super) fn changed(&mut self, target: Target<'_>, class: Class, event: &str) {
-        self.invalidate(Some(target.by), target.key);
+        self.touch(Some(target.by), target.db, target.key);
         self.notify_change(target, class, event);
     }
 
@@ -106,7 +108,13 @@ impl BrokerState {
     /// commands that take elements out of a collection.
     pub(super) fn taken(&mut self, target: Target<'_>, class: Class, event: &str) {
         self.notify_change(target, class, event);
-        self.invalidate(Some(target.by), target.key);
+        self.touch(Some(target.by), target.db, target.key);
+    }
+
+    /// Tells those that watch or track a key that it has changed. An expiry is no client's change.
+    fn touch(&mut self, by: Option<ClientId>, db: usize, key: &Bytes) {
+        self.spoil_watches(db, key);
+        self.invalidate(by, key);
     }
 
     fn notify_change(&mut self, target: Target<'_>, class: Class, event: &str) {
@@ -122,7 +130,7 @@ impl BrokerState {
         if self.keys.remove(db, key).is_none() {
             return false;
         }
-        self.invalidate(Some(by), key);
+        self.touch(Some(by), db, key);
         self.notify(Class::Generic, "del", db, key);
         true
     }
@@ -155,7 +163,9 @@ impl BrokerState {
     /// keys.
     pub(super) fn flush(&mut self, by: ClientId, db: Option<usize>) {
         for index in (0..DATABASES).filter(|index| db.is_none_or(|db| db == *index)) {
-            self.keys.databases[index].clear();
+            for key in mem::take(&mut self.keys.databases[index]).keys() {
+                self.spoil_watches(index, key);
+            }
         }
         self.keys
             .deadlines
@@ -178,7 +188,7 @@ impl BrokerState {
         {
             self.keys.remove(db, &key);
             self.notify(Class::Expired, "expired", db, &key);
-            self.invalidate(None, &key);
+            self.touch(None, db, &key);
         }
     }
 

@@ -14,7 +14,8 @@
 //! ```text
 //! listener ─▶ connection ─▶ request ─▶ commands ─┬─▶ session, settings ────────┐
 //!  accepts     reads         parses     looks up ├─▶ subscribing ─▶ pubsub ────┤
-//!                                                └─▶ data ─▶ keys ─▶ tracking ─┤
+//!                                                ├─▶ data ─▶ keys ─▶ tracking ─┤
+//!                                                └─▶ transactions ─────────────┤
 //!              connection ◀────────────── outbox ◀─────── reply ◀──────────────┘
 //!               writes                    queues          encodes
 //! ```
@@ -31,12 +32,14 @@
 //! | `keys`, `keyspace`, `value`, `sorted_set` | keys: effects, tables, what they hold |
 //! | `events` | the classes of key events |
 //! | `tracking`, `tracking_table` | invalidations: effects, table |
+//! | `transactions`, `transaction` | MULTI, EXEC, WATCH: commands and effects, state |
 //! | `client`, `glob` | the number of a client; patterns |
 //! | `faults`, `waiting` | the rest of the public API |
 //!
 //! Invariants:
 //!
-//! - A command runs as a whole. Every client sees the same order, as on a server with a single thread.
+//! - A command runs as a whole, and so does a transaction. Every client sees the same order, as on a
+//!   server with a single thread.
 //! - A reply precedes the pushes that its own command causes on the same connection. Of these pushes,
 //!   messages precede invalidations.
 //! - A connection ends when its outbox is written, or at once when its client is dropped.
@@ -70,6 +73,8 @@ mod subscriptions;
 mod tests;
 mod tracking;
 mod tracking_table;
+mod transaction;
+mod transactions;
 mod value;
 mod waiting;
 
@@ -122,6 +127,7 @@ use state::Shared;
 /// | lists | LPUSH, RPUSH, LPOP, RPOP, LRANGE, LTRIM, LLEN, LINDEX, LSET, LREM |
 /// | sets | SADD, SREM, SMEMBERS, SISMEMBER, SMISMEMBER, SCARD |
 /// | sorted sets | ZADD (NX, XX, GT, LT, CH, INCR), ZINCRBY, ZREM, ZSCORE, ZMSCORE, ZCARD, ZCOUNT, ZRANK, ZREVRANK, ZRANGE (BYSCORE, REV, LIMIT, WITHSCORES), ZREVRANGE, ZRANGEBYSCORE, ZREVRANGEBYSCORE, ZREMRANGEBYSCORE, ZREMRANGEBYRANK, ZPOPMIN, ZPOPMAX |
+/// | transactions | MULTI, EXEC, DISCARD, WATCH, UNWATCH |
 /// | settings | CONFIG GET and SET of `notify-keyspace-events` and `requirepass` |
 ///
 /// Any other command is answered with `ERR unknown command`. SCAN returns everything at once. Keys, and

@@ -178,6 +178,7 @@ fn quit(call: &mut Call<'_>) -> Answer {
 fn reset(call: &mut Call<'_>) -> Answer {
     call.state.unsubscribe_everything(call.id);
     call.state.stop_tracking(call.id);
+    call.state.discard(call.id);
     let open = call.state.password.is_none();
     let client = call.client();
     client.authenticated = open;

@@ -1,7 +1,7 @@
 //! The state of the broker, under one lock. Like a real server, the broker does one thing at a time,
 //! so every client sees the same order.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use super::outbox::Outbox;
 use super::reply::Protocol;
 use super::subscriptions::{Kind, Subscriptions};
 use super::tracking_table::{Tracking, TrackingTable};
+use super::transaction::Transaction;
 
 /// The state that the public handle, the listener and the tasks of the connections share.
 pub(super) struct Shared {
@@ -51,6 +52,8 @@ pub(super) struct BrokerState {
     pub(super) subscriptions: Subscriptions,
     pub(super) keys: Keyspace,
     pub(super) tracking: TrackingTable,
+    /// By database and key: the clients that watch it.
+    pub(super) watchers: BTreeMap<(usize, Bytes), BTreeSet<ClientId>>,
     /// The default user's password; without one every connection counts as authenticated.
     pub(super) password: Option<Bytes>,
     pub(super) users: HashMap<Bytes, Bytes>,
@@ -82,6 +85,7 @@ pub(super) struct Client {
     /// Subscribed names by kind: the reverse of `BrokerState::subscriptions`.
     pub(super) names: [BTreeSet<Bytes>; Kind::COUNT],
     pub(super) tracking: Option<Tracking>,
+    pub(super) transaction: Transaction,
     /// Whether the connection closes once the replies so far are written.
     pub(super) leaving: bool,
 }
@@ -100,6 +104,7 @@ impl BrokerState {
             subscriptions: Subscriptions::default(),
             keys: Keyspace::default(),
             tracking: TrackingTable::default(),
+            watchers: BTreeMap::new(),
             password: None,
             users: HashMap::new(),
             denied: BTreeSet::new(),
@@ -124,6 +129,7 @@ impl BrokerState {
             db: 0,
             names: Default::default(),
             tracking: None,
+            transaction: Transaction::default(),
             leaving: false,
         };
         self.clients.insert(self.last_id, client);
@@ -135,6 +141,7 @@ impl BrokerState {
     pub(super) fn disconnect(&mut self, id: ClientId) {
         self.unsubscribe_everything(id);
         self.stop_tracking(id);
+        self.discard(id);
         if let Some(client) = self.clients.remove(&id) {
             client.outbox.close();
         }

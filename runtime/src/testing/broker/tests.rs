@@ -1,4 +1,4 @@
-//! What the conformance tests do not see: expiry under a paused clock.
+//! What the conformance tests do not see: expiry under a paused clock, and what a connection leaves behind.
 
 use std::time::Duration;
 
@@ -33,8 +33,15 @@ async fn deadlines_are_measured_by_tokios_clock() {
     ask(&mut client, "PTTL a", ":3600000\r\n").await;
     advance(HOUR / 2).await;
     ask(&mut client, "PTTL a", ":1800000\r\n").await;
+    ask(&mut client, "WATCH a", "+OK\r\n").await;
     advance(HOUR / 2).await;
     ask(&mut client, "EXISTS a", ":0\r\n").await;
+    ask(
+        &mut client,
+        "MULTI\r\nPING\r\nEXEC",
+        "+OK\r\n+QUEUED\r\n*-1\r\n",
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,4 +68,14 @@ async fn an_idle_key_expires_at_its_deadline() {
             "{passed:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_watch_ends_with_its_connection() {
+    let broker = Broker::start().await.unwrap();
+    let mut client = TcpStream::connect(broker.addr()).await.unwrap();
+    ask(&mut client, "WATCH a b", "+OK\r\n").await;
+    assert_eq!(broker.shared.lock().watchers.len(), 2);
+    broker.kill_connections();
+    assert!(broker.shared.lock().watchers.is_empty());
 }
