@@ -10,6 +10,7 @@
 
 mod capture;
 mod chaos;
+mod coming;
 mod conservation;
 mod context;
 mod controls;
@@ -148,6 +149,12 @@ const GROUPS: &[Group] = &[
         run: |context| Box::pin(downgrade::run(context)),
         has_controls: false,
         is_idle: true,
+    },
+    Group {
+        promises: &["P14"],
+        run: |context| Box::pin(coming::run(context)),
+        has_controls: false,
+        is_idle: false,
     },
     Group {
         promises: &["P15"],
