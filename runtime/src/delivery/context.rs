@@ -83,6 +83,8 @@ impl HandlerContext {
 
     /// Requests a resync if the error of a delivery asks for one. Returns the error, which says so if
     /// there is no gap handler.
+    #[cold]
+    #[inline(never)]
     pub(super) fn resync_for(&self, fault: Fault) -> Fault {
         if !fault.requests_resync() {
             return fault;

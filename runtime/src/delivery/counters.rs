@@ -38,6 +38,13 @@ pub(crate) fn add(counter: &AtomicU64, more: u64) {
 }
 
 impl Counters {
+    /// Ends the delivery under way, and counts it.
+    #[inline]
+    pub(crate) fn end(&self, outcome: Outcome) {
+        self.running.store(0, Release);
+        self.record(outcome);
+    }
+
     /// Counts a delivery that has ended.
     #[inline]
     pub(crate) fn record(&self, outcome: Outcome) {

@@ -41,14 +41,15 @@ pub(crate) async fn run<S, H>(
 async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
     report_gaps(loop_state, &mut executor).await;
     'deliveries: while may_continue(loop_state, &mut executor).await {
-        let Some(received) = receive(loop_state, executor.context()).await else {
-            // The wait has ended for a resync.
-            continue;
-        };
+        let mut is_for_resync = false;
+        let received = receive(loop_state, executor.context(), &mut is_for_resync).await;
         let Some(Received {
             gap, batch, known, ..
         }) = received
         else {
+            if is_for_resync {
+                continue;
+            }
             break;
         };
         if let Some(gap) = gap {
@@ -78,14 +79,22 @@ async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
     settle(loop_state, &mut executor).await;
 }
 
-/// Waits for the next gap or batch, or until a resync is due: then it returns `None`.
-async fn receive(loop_state: &mut LoopState, context: &HandlerContext) -> Option<Option<Received>> {
+/// Waits for the next gap or batch. Returns `None` at the end, and when a resync is due: then it sets
+/// `is_for_resync`.
+#[inline]
+async fn receive(
+    loop_state: &mut LoopState,
+    context: &HandlerContext,
+    is_for_resync: &mut bool,
+) -> Option<Received> {
     let may_resync = loop_state.has_begun && context.can_resync();
     let mut receiving = pin!(loop_state.receiver.recv());
     poll_fn(|cx| match receiving.as_mut().poll(cx) {
-        Poll::Ready(received) => Poll::Ready(Some(received)),
-        Poll::Pending if may_resync => context.gate.poll_resync_due(cx).map(|()| None),
-        Poll::Pending => Poll::Pending,
+        Poll::Pending if may_resync && context.gate.poll_resync_due(cx).is_ready() => {
+            *is_for_resync = true;
+            Poll::Ready(None)
+        }
+        received => received,
     })
     .await
 }

@@ -78,16 +78,18 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
             Ended::Panicked(_) => Outcome::Panicked,
             Ended::TimedOut => Outcome::TimedOut,
         };
-        counters.running.store(0, Release);
-        counters.record(outcome);
-        if !matches!(outcome, Outcome::Handled | Outcome::Unmatched) {
-            let (fault, panic) = match ended {
-                Ended::Returned(result) => (result.err(), PanicMessage::default()),
-                Ended::Panicked(message) => (None, message),
-                Ended::TimedOut => (None, PanicMessage::default()),
-            };
-            context.report_failure(push, outcome, fault, panic);
+        if matches!(outcome, Outcome::Handled | Outcome::Unmatched) {
+            return counters.end(outcome);
         }
+        let (fault, panic) = match ended {
+            Ended::Returned(result) => (result.err(), PanicMessage::default()),
+            Ended::Panicked(message) => (None, message),
+            Ended::TimedOut => (None, PanicMessage::default()),
+        };
+        // Before the delivery counts as ended: what it requests is then due.
+        let fault = fault.map(|fault| context.resync_for(fault));
+        counters.end(outcome);
+        context.report_failure(push, outcome, fault, panic);
     }
 
     /// Counts a delivery that ended in a panic outside of the handler.
@@ -177,7 +179,6 @@ impl HandlerContext {
         fault: Option<Fault>,
         panic: PanicMessage,
     ) {
-        let fault = fault.map(|fault| self.resync_for(fault));
         let spec = &self.spec;
         let report = Report::new(spec, push, outcome, fault.as_ref(), &panic);
         self.reports.log(&report);
