@@ -71,7 +71,7 @@ impl Dispatcher {
     }
 
     /// Records that the server is asked for a name.
-    #[cfg(test)]
+    #[cfg(all(test, not(shuttle)))]
     pub(crate) fn ask(&self, subscription: &Subscription, now: std::time::SystemTime) {
         let mut state = self.lock();
         let (kind, name) = subscription.key();

@@ -6,8 +6,9 @@ use std::task::{Poll, Waker};
 use shuttle::thread::{self, JoinHandle};
 
 use super::model_reader::{Reader, holds, payload, since};
-use crate::broadcast::Shared;
 use crate::broadcast::budget::Budget;
+use crate::broadcast::receiver::Receiver;
+use crate::broadcast::{Pace, Shared};
 use crate::gap::GapCause;
 use crate::push::Batch;
 use crate::util::model::{block_on, check};
@@ -58,8 +59,13 @@ fn close(shared: &Shared) {
     then_wake(|wakers| shared.close(wakers));
 }
 
+/// Adds a reader to a channel that is live.
+fn join(shared: &Arc<Shared>) -> Receiver {
+    shared.subscribe_at(Pace::Budget, true)
+}
+
 fn reads(shared: &Arc<Shared>, count: u64) -> JoinHandle<Reader> {
-    let reader = Reader::new(shared.subscribe());
+    let reader = Reader::new(join(shared));
     thread::spawn(move || reader.read_to(count))
 }
 
@@ -144,7 +150,7 @@ fn a_close_ends_every_reader_after_the_last_push() {
         let shared = live(holds(64));
         let readers: Vec<_> = (0..2)
             .map(|_| {
-                let reader = Reader::new(shared.subscribe());
+                let reader = Reader::new(join(&shared));
                 thread::spawn(|| reader.read_to_the_end())
             })
             .collect();
@@ -184,7 +190,7 @@ fn a_link_does_not_wait_for_a_dropped_reader() {
     check(2, || {
         let shared = live(holds(2));
         let stays = reads(&shared, 5);
-        let goes = Reader::new(shared.subscribe());
+        let goes = Reader::new(join(&shared));
         let goes = thread::spawn(move || drop(goes.read_to(1)));
         append_all(&shared, 0..5);
         assert_eq!(stays.join().unwrap().missed, 0);
@@ -196,7 +202,7 @@ fn a_link_does_not_wait_for_a_dropped_reader() {
 fn a_close_ends_a_wait_for_a_stuck_reader() {
     check(2, || {
         let shared = live(holds(2));
-        let stuck = Reader::new(shared.subscribe());
+        let stuck = Reader::new(join(&shared));
         let closing = Arc::clone(&shared);
         let closing = thread::spawn(move || close(&closing));
         append_all(&shared, 0..4);
@@ -228,7 +234,7 @@ fn a_gap_is_reported_once_and_in_order() {
 fn statistics_never_account_for_more_than_was_received() {
     check(2, || {
         let shared = live(holds(2));
-        let mut reader = Reader::new(shared.subscribe());
+        let mut reader = Reader::new(join(&shared));
         let meter = reader.receiver.meter();
         let counted = Arc::new(AtomicU64::new(0));
         let counts = Arc::clone(&counted);
