@@ -496,6 +496,10 @@ pub(crate) async fn a_typed_stream_listens_to_an_address(server: Server) {
         symbol: symbol.into(),
         bid,
     };
+    // What was published before has arrived.
+    let mut fence = open(&handle, "fence").await;
+    server.publish("fence", "x").await;
+    message(&mut fence).await;
     assert_eq!(message(&mut acme).await, quote("ACME", 1.0));
     assert_eq!(message(&mut acme).await, quote("ACME", 3.0));
     assert_eq!(message(&mut all).await, quote("ACME", 3.0));
@@ -517,5 +521,9 @@ pub(crate) async fn a_typed_stream_listens_to_an_address(server: Server) {
     let error = handle.subscribe(Quote::at("A.B")).now().unwrap_err();
     assert!(error.to_string().contains("{symbol*}"), "{error}");
     let stats = handle.stats().streams;
-    assert_eq!(stats.len(), 2, "one for each template: {stats:?}");
+    let listens_to: Vec<_> = stats.iter().map(|one| &*one.listens_to).collect();
+    assert!(
+        listens_to.contains(&"quotes.{symbol}"),
+        "by the template: {listens_to:?}"
+    );
 }

@@ -186,7 +186,7 @@ impl DispatchState {
     }
 
     /// Records in the channels of a name that it is off.
-    fn turn_off_channels(&mut self, key: usize) {
+    pub(super) fn turn_off_channels(&mut self, key: usize) {
         // No push has arrived through a name that was not live since the previous connection.
         let since = match self.routes.state(key) {
             SubscriptionState::Confirmed | SubscriptionState::Leaving => self.routes.fence().time(),

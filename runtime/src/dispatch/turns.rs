@@ -295,7 +295,10 @@ impl Dispatcher {
         if let Some(key) = state.routes.key(kind, name)
             && *state.routes.state(key) == SubscriptionState::Leaving
         {
+            // Whoever has come meanwhile begins with the next confirmation.
+            state.turn_off_channels(key);
             state.routes.left(key);
+            self.wake(state);
         }
     }
 }
