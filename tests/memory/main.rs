@@ -6,6 +6,7 @@
 //! ```
 
 mod limit;
+mod streams;
 
 use std::alloc::System;
 use std::future::pending;
@@ -24,7 +25,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     args.test_threads = Some(1);
-    let tests: [(&str, fn()); 8] = [
+    let tests: [(&str, fn()); 11] = [
         (
             "nothing_is_allocated_between_the_dispatcher_and_the_handlers_body",
             nothing_is_allocated_between_the_dispatcher_and_the_handlers_body,
@@ -56,6 +57,18 @@ fn main() -> ExitCode {
         (
             "idle_handlers_give_the_memory_of_a_burst_back",
             limit::idle_handlers_give_the_memory_of_a_burst_back,
+        ),
+        (
+            "a_stream_weighs_less_than_a_kibibyte_and_beside_another_of_its_name_300_bytes",
+            streams::a_stream_weighs_less_than_a_kibibyte_and_beside_another_of_its_name_300_bytes,
+        ),
+        (
+            "streams_that_have_ended_leave_nothing",
+            streams::streams_that_have_ended_leave_nothing,
+        ),
+        (
+            "a_message_is_held_once_for_all_streams_of_its_name",
+            streams::a_message_is_held_once_for_all_streams_of_its_name,
         ),
     ];
     let trial = |(name, test): (&str, fn())| {

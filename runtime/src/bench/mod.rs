@@ -82,7 +82,7 @@ impl RoutingTable {
     #[must_use]
     pub fn broadcasts(&self, channel: &str) -> usize {
         let route = self.0.get(Kind::Channel, channel.as_bytes());
-        route.map_or(0, |route| route.broadcasts.len())
+        route.map_or(0, |route| route.listeners.len())
     }
 }
 
@@ -126,9 +126,8 @@ impl Shared {
         let mut received = 0;
         for reader in &mut self.readers {
             while let Poll::Ready(Some(Received { batch, .. })) = poll(reader.recv()) {
-                if let Some((batch, skip)) = batch {
-                    received += batch.len() - skip;
-                    reader.done(batch);
+                if let Some(skip) = batch {
+                    received += reader.batch().map_or(0, |batch| batch.len()) - skip;
                 }
             }
         }

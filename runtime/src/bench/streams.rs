@@ -59,6 +59,8 @@ impl Streams {
             let (kind, name) = subscription.key();
             dispatcher.accept(1, &Incoming::Subscribed { kind, name });
         }
+        // As the session does in each turn.
+        dispatcher.agenda();
         wanted.len()
     }
 

@@ -6,21 +6,21 @@
 
 use std::time::SystemTime;
 
-use crate::util::clock;
+use crate::util::{Few, Timestamp, clock};
 
 /// Which subscriptions of a broadcast channel are live on the current connection.
 #[derive(Debug)]
 pub(super) struct Confirmations {
     generation: u64,
     /// When the last push before this generation arrived.
-    since: SystemTime,
+    since: Timestamp,
     /// Since when a name has been off that was not confirmed when an earlier generation ended.
-    off_since: Option<SystemTime>,
+    off_since: Option<Timestamp>,
+    states: Few<NameState>,
+    /// How many names are pending.
+    unsettled: u32,
     /// Whether a name has been confirmed in this generation.
     live: bool,
-    states: Vec<NameState>,
-    /// How many names are pending.
-    unsettled: usize,
 }
 
 /// The state of one name.
@@ -30,7 +30,7 @@ enum NameState {
     Pending,
     Confirmed,
     /// Denied or ended by the server. No push has arrived through it since then.
-    Off(SystemTime),
+    Off(Timestamp),
 }
 
 /// What a confirmation means for the broadcast channel.
@@ -48,11 +48,11 @@ impl Confirmations {
     pub(super) fn new(count: usize) -> Self {
         Self {
             generation: 0,
-            since: clock::wall(),
+            since: clock::wall().into(),
             off_since: None,
+            states: std::iter::repeat_n(NameState::Pending, count).collect(),
+            unsettled: u32::try_from(count).expect("no list has 2^32 subscriptions"),
             live: false,
-            states: vec![NameState::Pending; count],
-            unsettled: count,
         }
     }
 
@@ -74,7 +74,7 @@ impl Confirmations {
         });
         *self = Self {
             generation,
-            since,
+            since: since.into(),
             off_since: off.chain(self.off_since).min(),
             ..Self::new(self.states.len())
         };
@@ -88,10 +88,10 @@ impl Confirmations {
                 .off_since
                 .take()
                 .map_or(self.since, |off| off.min(self.since));
-            return Confirmed::First(since);
+            return Confirmed::First(since.into());
         }
         match before {
-            NameState::Off(since) => Confirmed::Again(since),
+            NameState::Off(since) => Confirmed::Again(since.into()),
             NameState::Pending | NameState::Confirmed => Confirmed::More,
         }
     }
@@ -100,20 +100,21 @@ impl Confirmations {
     /// arrived through it since `since`.
     pub(super) fn turn_off(&mut self, index: usize, since: SystemTime) {
         if !matches!(self.states[index], NameState::Off(_)) {
-            self.set(index, NameState::Off(since));
+            self.set(index, NameState::Off(since.into()));
         }
     }
 
     /// Records that any name may have been off since then.
     pub(super) fn doubt(&mut self, since: SystemTime) {
-        for state in &mut self.states {
+        for state in &mut *self.states {
             if *state == NameState::Confirmed {
-                *state = NameState::Off(since);
+                *state = NameState::Off(since.into());
             }
         }
     }
 
     /// Returns whether every name is settled: confirmed, denied or ended.
+    #[inline]
     pub(super) fn are_settled(&self) -> bool {
         self.unsettled == 0
     }

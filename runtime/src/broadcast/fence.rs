@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use crate::util::clock;
+use crate::util::{Timestamp, clock};
 
 /// A time at which nothing was missing: everything that the server had published by then has
 /// arrived, or is part of a gap that is reported already.
@@ -24,13 +24,16 @@ impl Fence {
     ///
     /// It may move backwards, because the clock of the system may have been set back.
     pub(crate) fn set(&self, time: SystemTime) {
-        let since = time.duration_since(SystemTime::UNIX_EPOCH);
-        let nanos = u64::try_from(since.unwrap_or_default().as_nanos());
-        self.0.store(nanos.unwrap_or(u64::MAX), Relaxed);
+        self.0.store(Timestamp::from(time).as_nanos(), Relaxed);
     }
 
     pub(crate) fn time(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_nanos(self.0.load(Relaxed))
+        self.timestamp().into()
+    }
+
+    #[inline]
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        Timestamp::from_nanos(self.0.load(Relaxed))
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::fence::Fence;
 use crate::push::Batch;
-use crate::util::clock;
+use crate::util::{Timestamp, clock};
 
 /// The newest push of each channel, in the order in which the channels first appeared.
 ///
@@ -34,7 +34,7 @@ pub(super) struct LatestQueue {
 type Key = Arc<[u8]>;
 
 /// A key, and the fence when it was put.
-type Place = (Key, SystemTime);
+type Place = (Key, Timestamp);
 
 /// How many bytes of a key are the index of the subscription.
 const INDEX: usize = size_of::<u32>();
@@ -102,7 +102,7 @@ impl LatestQueue {
         self.opened.get_or_insert_with(clock::wall);
         let (key, payload) = (Key::from(&*self.key), payload.to_vec());
         let weight = weight(&key, &payload);
-        self.order.push_back((Arc::clone(&key), fence.time()));
+        self.order.push_back((Arc::clone(&key), fence.timestamp()));
         self.payloads.insert(key, payload);
         (weight, 0)
     }
@@ -205,7 +205,7 @@ impl LatestQueue {
 /// A push that has left the queue.
 struct Slot {
     key: Key,
-    fence: SystemTime,
+    fence: Timestamp,
     payload: Vec<u8>,
     weight: usize,
 }

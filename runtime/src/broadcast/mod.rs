@@ -25,8 +25,8 @@
 //! - A *batch* holds consecutive pushes in one buffer. Batches are numbered too. All but the last
 //!   one are sealed and do not change any more. The last one is the open *tail*, to which pushes
 //!   are appended. The tail is sealed when a reader receives it, when it is full, when a segment
-//!   begins, and when a push is dropped before it is stored, so that its number is skipped. (`x` is
-//!   push 12, which was dropped; its memory is released with its batch.)
+//!   begins, and when a push is dropped before it is stored, so that its number is skipped. The next
+//!   push opens another one. (`x` is push 12, which was dropped; its memory is released with its batch.)
 //! - A *position* is the batch and the push that a reader receives next. Dropping a push does not
 //!   touch the readers. What a reader has *missed* is found at its next read: the number of the
 //!   first push that is still here, minus the number at its position. Reader A has missed
@@ -52,6 +52,10 @@
 //!
 //! A channel may have many thousands of readers. Receiving, joining and leaving take the same time
 //! whatever their number: each batch and each segment counts the readers that have yet to pass it.
+//!
+//! There may be many thousands of channels too, most of them with one reader and nothing to read. So an
+//! idle channel has no batch, a list with one element is in place ([`Few`](crate::util::Few)), what is
+//! rare is boxed, and the channel of streams frees what it does not need when a reader waits.
 //!
 //! # Overflow
 //!
@@ -82,11 +86,13 @@
 //! | --- | --- |
 //! | `shared` | [`Shared`]: what the dispatcher does to a channel |
 //! | `receiver` | [`Receiver`]: what a reader does; [`BacklogMeter`] |
-//! | `state` | the state under the lock; its `next` finds what a reader receives, and computes a lag |
+//! | `state` | the state under the lock |
+//! | `state/receive` | what a reader receives next, with its gap |
+//! | `state/backlog` | what a reader has not received |
 //! | `readers` | the readers, how far each may fall behind ([`Pace`]), and the wakers of those that wait |
 //! | `segments` | the gaps between segments; its `gap` merges them with a lag |
 //! | `confirmations` | whether a gap is held back |
-//! | `queue`, `queue/read` | the batches, and what readers receive of them |
+//! | `queue`, `queue/tail`, `queue/read` | the batches: appended, opened and sealed, received |
 //! | `queue/readers` | which batches readers need, and the memory of those that they have received |
 //! | `queue/overflow`, `queue/shed` | what is dropped: for one channel's budget, and for all memory |
 //! | `latest` | the queue for [`Overflow::Latest`] |
@@ -95,8 +101,8 @@
 //! # In and out
 //!
 //! `dispatch` appends pushes, and reports confirmations, ended subscriptions and losses. The wire
-//! link asks for room. `delivery` receives a [`Received`] at a time, and gives each batch back when
-//! it is delivered. The statistics read a [`BacklogMeter`].
+//! link asks for room. `delivery` and `stream` receive a [`Received`] at a time. The [`Receiver`] has its
+//! batch in hand until it is asked for the next one. The statistics read a [`BacklogMeter`].
 //!
 //! # Invariants
 //!
@@ -128,7 +134,7 @@ pub(crate) use readers::Pace;
 pub(crate) use receiver::{BacklogMeter, Receiver};
 pub(crate) use segments::GapStart;
 pub(crate) use shared::Shared;
-pub(crate) use state::{Appended, Known, Received};
+pub(crate) use state::{Appended, Known, Received, Rest};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,13 +1,14 @@
 //! The batches of a broadcast channel.
 //!
-//! This file appends and releases batches. `read` has what readers receive, `readers` which batches they
-//! need, `overflow` what is dropped when the budget is exceeded, `shed` what is dropped when all channels
-//! together exceed the memory limit.
+//! This file appends and releases batches. `tail` opens and seals them, `read` has what readers receive,
+//! `readers` which batches they need, `overflow` what is dropped when the budget is exceeded, `shed` what
+//! is dropped when all channels together exceed the memory limit.
 
 mod overflow;
 mod read;
 mod readers;
 mod shed;
+mod tail;
 
 pub(super) use read::Position;
 
@@ -19,40 +20,45 @@ use super::budget::{Budget, Held, Overflow};
 use super::fence::Fence;
 use super::latest::LatestQueue;
 use crate::push::Batch;
+use crate::util::shrink;
 use readers::Lent;
 
 /// A batch is sealed when it holds this many bytes. Only its last push may exceed the limit.
 const MAX_BATCH_BYTES: usize = 32 * 1024;
 
 /// How much memory a batch takes besides its page, with its place in the list.
-const BATCH_BYTES: usize = Batch::SHELL_BYTES + 2 * size_of::<Arc<Batch>>();
-
-/// The capacity, in batches, of a list that is not worth shrinking.
-const SMALL_LIST: usize = 64;
+const BATCH_BYTES: usize = Batch::SHELL_BYTES + 2 * size_of::<Sealed>();
 
 /// A queue of batches: the sealed ones, and the open tail.
 ///
 /// Pushes are numbered from 0, including those that are dropped, so what a reader has missed is a
 /// difference of two numbers. The tail grows until a reader receives it or it is full.
+///
+/// Most queues are empty most of the time. So an empty one has no batch, and what is rare is boxed.
 #[derive(Debug)]
 pub(super) struct Queue {
     budget: Budget,
     /// How many pushes the budget allows if no reader's pace allows fewer.
     most_messages: usize,
     fence: Arc<Fence>,
-    sealed: VecDeque<Arc<Batch>>,
+    sealed: VecDeque<Sealed>,
     /// How much memory the sealed batches hold.
     sealed_memory: usize,
     /// The number of the first sealed batch. The number of the tail is this plus the number of
     /// sealed batches.
     base: u64,
-    tail: Arc<Batch>,
-    /// For each sealed batch, how many readers receive it next.
-    readers: VecDeque<u32>,
+    /// The open batch, if there is a push in it.
+    tail: Option<Arc<Batch>>,
     /// How many readers receive the tail next.
     tail_readers: u32,
+    /// The sequence number after the newest push that has one.
+    numbered: u64,
+    /// The segment of the pushes that are appended next.
+    segment: u64,
+    /// How many bytes the next batch is expected to need.
+    expected: usize,
     /// The batches that have left the queue while readers use them.
-    lent: Lent,
+    lent: Option<Box<Lent>>,
     /// With [`Overflow::Latest`], the pushes that become the tail when a reader asks.
     latest: Option<Box<LatestQueue>>,
     /// The sequence number of the oldest push that is still here, if there is one.
@@ -65,6 +71,14 @@ pub(super) struct Queue {
     spare: Option<Arc<Batch>>,
 }
 
+/// A batch that does not change any more.
+#[derive(Debug)]
+struct Sealed {
+    batch: Arc<Batch>,
+    /// How many readers receive it next.
+    readers: u32,
+}
+
 impl Queue {
     pub(super) fn new(budget: Budget) -> Self {
         Self {
@@ -74,10 +88,12 @@ impl Queue {
             sealed: VecDeque::new(),
             sealed_memory: 0,
             base: 0,
-            tail: Arc::new(Batch::new()),
-            readers: VecDeque::new(),
+            tail: None,
             tail_readers: 0,
-            lent: Lent::default(),
+            numbered: 0,
+            segment: 0,
+            expected: 0,
+            lent: None,
             latest: (budget.overflow == Overflow::Latest).then(Box::default),
             oldest: 0,
             held: 0,
@@ -124,22 +140,25 @@ impl Queue {
             self.drop_newest();
             return (None, 0);
         }
-        if self.tail.len() >= self.max_batch_len() || self.tail.bytes().len() >= MAX_BATCH_BYTES {
-            self.seal(self.tail.segment);
+        let most = self.max_batch_len();
+        if let Some(tail) = &self.tail
+            && (tail.len() >= most || tail.bytes().len() >= MAX_BATCH_BYTES)
+        {
+            self.seal_tail();
         }
-        let tail = Arc::get_mut(&mut self.tail).expect("open batch is not shared");
-        let (opens, before) = (tail.is_empty(), tail.capacity());
-        if opens {
-            tail.fence = self.fence.time();
-        }
-        self.held_bytes += tail.append(subscription, channel, payload);
-        self.held += 1;
+        let opens = self.tail.is_none();
+        let tail = self.open_tail();
+        let before = tail.capacity();
+        let weight = tail.append(subscription, channel, payload);
         let mut grown = tail.capacity() - before;
         let mut opened = None;
         if opens {
             opened = Some(tail.opened);
             grown += BATCH_BYTES;
         }
+        self.held_bytes += weight;
+        self.held += 1;
+        self.numbered += 1;
         self.keep_within_budget();
         (opened, grown)
     }
@@ -165,37 +184,40 @@ impl Queue {
     /// Returns how much memory the pushes hold, without those that readers have received.
     pub(super) fn held(&self) -> Held {
         let latest = self.latest.as_ref().and_then(|latest| latest.opened());
-        let opened = self.sealed.front().unwrap_or(&self.tail).opened;
+        let opened = self.front().map(|front| front.opened);
         Held {
             waiting: self.memory(),
             in_hand: 0,
             messages: self.held,
-            since: (self.held > 0).then(|| latest.unwrap_or(opened)),
+            since: latest.or(opened).filter(|_| self.held > 0),
         }
     }
 
     /// Begins a segment: pushes that are appended from now on belong to it.
     pub(super) fn begin_segment(&mut self, segment: u64) {
-        self.seal(segment);
+        self.seal();
+        self.segment = segment;
     }
 
     /// Returns the segment of the oldest push that is here, or the current one.
     pub(super) fn oldest_segment(&self) -> u64 {
-        self.sealed.front().unwrap_or(&self.tail).segment
+        self.front().map_or(self.segment, |front| front.segment)
     }
 
     /// Returns whether nothing has been appended in `segment`.
     pub(super) fn ends_before(&self, segment: u64) -> bool {
-        let last = match self.sealed.back() {
-            Some(last) if self.tail_is_empty() => last,
-            _ => &self.tail,
-        };
-        last.segment < segment || (self.sealed.is_empty() && self.tail_is_empty())
+        let last = self.sealed.back();
+        match last {
+            _ if self.has_open() => self.segment < segment,
+            Some(last) => last.batch.segment < segment,
+            None => true,
+        }
     }
 
     /// Returns the sequence number after the newest push.
+    #[inline]
     pub(super) fn end(&self) -> u64 {
-        self.tail.end() + self.latest.as_ref().map_or(0, |latest| latest.len() as u64)
+        self.numbered + self.latest.as_ref().map_or(0, |latest| latest.len() as u64)
     }
 
     /// Returns how many pushes have no number because they replaced an older one.
@@ -203,26 +225,25 @@ impl Queue {
         self.latest.as_ref().map_or(0, |latest| latest.superseded())
     }
 
-    /// Frees spare memory, unless it is small. An idle queue should not hold it.
+    /// Frees spare memory, unless it is small.
     pub(super) fn release_spare(&mut self) {
         self.spare
             .take_if(|spare| spare.capacity() > Batch::SMALL_CAPACITY);
     }
 
-    /// Returns how many bytes of memory the queue holds, used or not. The empty tail that every
-    /// queue has is not counted.
+    /// Returns how many bytes of memory the queue holds, used or not.
     pub(super) fn memory(&self) -> usize {
-        let spare = self.spare.as_ref().map_or(0, |spare| spare.memory());
+        let batches = [&self.tail, &self.spare].into_iter().flatten();
+        let open: usize = batches.map(|batch| batch.memory()).sum();
         let latest = self.latest.as_ref().map_or(0, |latest| latest.memory());
-        let list = self.sealed.capacity() * size_of::<Arc<Batch>>()
-            + self.readers.capacity() * size_of::<u32>();
-        self.sealed_memory + list + self.tail.capacity() + spare + latest
+        let list = self.sealed.capacity() * size_of::<Sealed>();
+        self.sealed_memory + list + open + latest
     }
 
     /// Counts the memory of the sealed batches again.
     #[cfg(test)]
     pub(super) fn recount(&self) -> (usize, usize) {
-        let batches = self.sealed.iter().map(|batch| batch.memory());
+        let batches = self.sealed.iter().map(|sealed| sealed.batch.memory());
         (self.sealed_memory, batches.sum())
     }
 
@@ -240,90 +261,28 @@ impl Queue {
 
     /// Releases the oldest sealed batch. Returns false if there is none.
     fn pop_front(&mut self) -> bool {
-        let Some(front) = self.sealed.pop_front() else {
+        let Some(Sealed { batch, readers }) = self.sealed.pop_front() else {
             return false;
         };
-        let rest = front.index_of(self.oldest)..front.len();
+        let rest = batch.index_of(self.oldest)..batch.len();
         self.held -= rest.len();
-        self.held_bytes -= front.weight_of(rest);
-        self.oldest = front.end();
+        self.held_bytes -= batch.weight_of(rest);
+        self.oldest = batch.end();
         self.base += 1;
-        self.sealed_memory -= front.memory();
-        self.recycle(front);
+        self.sealed_memory -= batch.memory();
+        self.recycle(batch);
         // Readers that have not received it receive the next one.
-        let readers = self.readers.pop_front().unwrap_or(0);
-        *self.readers.front_mut().unwrap_or(&mut self.tail_readers) += readers;
-        let capacity = self.sealed.capacity();
-        if capacity > SMALL_LIST && self.sealed.len() <= capacity / 8 {
-            self.sealed.shrink_to(2 * self.sealed.len());
-            self.readers.shrink_to(2 * self.sealed.len());
+        match self.sealed.front_mut() {
+            Some(next) => next.readers += readers,
+            None => self.tail_readers += readers,
         }
+        shrink(&mut self.sealed);
         true
     }
 
-    /// Seals the tail with everything that waits for it, and opens a new one in `segment`.
-    fn seal(&mut self, segment: u64) {
-        while self
-            .latest
-            .as_ref()
-            .is_some_and(|latest| !latest.is_empty())
-        {
-            // As with any other policy, a batch is full at some size.
-            if self.tail.bytes().len() >= MAX_BATCH_BYTES {
-                self.seal_tail(self.tail.segment);
-            }
-            self.move_latest_to_tail();
-        }
-        self.seal_tail(segment);
-    }
-
-    /// Moves the first push of the latest queue to the tail.
-    fn move_latest_to_tail(&mut self) {
-        if let Some(latest) = &mut self.latest {
-            let tail = Arc::get_mut(&mut self.tail).expect("open batch is not shared");
-            let (added, removed) = latest.move_first_into(tail);
-            self.held_bytes = self.held_bytes + added - removed;
-        }
-    }
-
-    /// Seals the tail, unless it is empty, and opens a new one in `segment`.
-    fn seal_tail(&mut self, segment: u64) {
-        let first = self.tail.end();
-        // One large push does not mean that the next one is large too.
-        let expected = self.tail.expects_next().min(2 * MAX_BATCH_BYTES);
-        if !self.tail.is_empty() {
-            self.sealed_memory += self.tail.memory();
-            let next = self.spare.take().unwrap_or_else(|| Arc::new(Batch::new()));
-            self.sealed
-                .push_back(std::mem::replace(&mut self.tail, next));
-            self.readers
-                .push_back(std::mem::take(&mut self.tail_readers));
-        }
-        Arc::get_mut(&mut self.tail)
-            .expect("empty batch is not shared")
-            .reopen(first, segment, expected);
-    }
-
-    pub(super) fn tail_number(&self) -> u64 {
-        self.base + self.sealed.len() as u64
-    }
-
-    /// Returns a batch by its number; the tail only if there is something to read in it.
-    fn batch(&self, number: u64) -> Option<&Arc<Batch>> {
-        let index = usize::try_from(number - self.base).expect("queue index fits in usize");
-        match self.sealed.get(index) {
-            Some(batch) => Some(batch),
-            None if index == self.sealed.len() && !self.tail_is_empty() => Some(&self.tail),
-            None => None,
-        }
-    }
-
-    fn tail_is_empty(&self) -> bool {
-        self.tail.is_empty() && self.latest.as_ref().is_none_or(|latest| latest.is_empty())
-    }
-
-    /// Returns how many pushes at the front of the tail were dropped.
-    fn dropped_of_tail(&self) -> u64 {
-        self.tail.index_of(self.oldest) as u64
+    /// Returns the oldest batch.
+    fn front(&self) -> Option<&Batch> {
+        let sealed = self.sealed.front().map(|sealed| &*sealed.batch);
+        sealed.or(self.tail.as_deref())
     }
 }

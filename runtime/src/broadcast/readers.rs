@@ -1,12 +1,10 @@
 //! The readers of a broadcast channel, and the wakers of those that wait.
 
 use std::task::Waker;
-use std::time::SystemTime;
-
-use slab::Slab;
 
 use super::queue::Position;
 use super::state::Backlog;
+use crate::util::{Few, Key, Slots, Timestamp};
 
 /// How far a reader may fall behind the end of the channel, in addition to the channel's budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,17 +12,18 @@ pub(crate) enum Pace {
     /// As far as the budget allows: what a handler's buffer holds is the budget of its channel.
     Budget,
     /// By this many pushes. What lies further behind is missed.
-    Within(u64),
+    Within(u32),
     /// The reader receives the newest push. Those before it are superseded.
     Latest,
 }
 
 impl Pace {
     /// By how many pushes a position may be behind the end.
+    #[inline]
     pub(super) fn limit(self) -> u64 {
         match self {
             Self::Budget => u64::MAX,
-            Self::Within(pushes) => pushes.max(1),
+            Self::Within(pushes) => pushes.max(1).into(),
             Self::Latest => 1,
         }
     }
@@ -35,42 +34,73 @@ impl Pace {
 pub(super) struct Reader {
     pub(super) pace: Pace,
     pub(super) position: Position,
-    /// The position at which it has joined.
+    /// The push at which it has joined.
     pub(super) joined: u64,
     /// How many pushes before its position were dropped before it could receive them.
     pub(super) missed: u64,
     /// How many pushes it has skipped for newer ones.
     pub(super) skipped: u64,
-    /// The last segment whose beginning was reported to this reader.
+    /// The last segment whose beginning was reported to this reader. Until its initial gap is reported,
+    /// the segment in which it has joined.
     pub(super) reported: u64,
-    /// The segment with which the reader begins, until its initial gap is reported: then 0.
-    pub(super) begins_with: u64,
+    pub(super) beginning: Beginning,
     /// The fence of the last batch that it received: everything that it has missed since then was
     /// published later.
-    pub(super) fence: SystemTime,
-    /// Where its waker is.
-    waits_at: Option<u32>,
+    pub(super) fence: Timestamp,
+    /// The place of its waker, if it waits.
+    waits_at: u32,
+    /// Whether a meter exists.
+    pub(super) is_metered: bool,
     /// Its backlog when the receiver was dropped. Such a reader keeps nothing in the channel, but
     /// its meter may still be read.
     pub(super) left: Option<Box<Backlog>>,
-    /// Whether a meter exists.
-    pub(super) is_metered: bool,
+}
+
+/// Where a reader begins: with an initial gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// In the segment in which it has joined.
+    Joined,
+    /// In the segment after that, because the channel was not live.
+    Next,
+    /// The initial gap is reported.
+    Reported,
 }
 
 impl Reader {
-    pub(super) fn new(pace: Pace, position: Position, fence: SystemTime) -> Self {
+    pub(super) fn new(pace: Pace, position: Position, segment: u64, fence: Timestamp) -> Self {
         Self {
             pace,
             position,
             joined: position.push,
             missed: 0,
             skipped: 0,
-            reported: 0,
-            begins_with: 0,
+            reported: segment,
+            beginning: Beginning::Next,
             fence,
-            waits_at: None,
-            left: None,
+            waits_at: 0,
             is_metered: false,
+            left: None,
+        }
+    }
+
+    /// Returns the segment with which the reader begins, until its initial gap is reported.
+    #[inline]
+    pub(super) fn begins_with(&self) -> Option<u64> {
+        match self.beginning {
+            Beginning::Joined => Some(self.reported),
+            Beginning::Next => Some(self.reported + 1),
+            Beginning::Reported => None,
+        }
+    }
+
+    /// Splits the pushes that it has passed without receiving them: into those that it has missed, and
+    /// those that it has skipped for newer ones.
+    #[inline]
+    pub(super) fn split(&self, passed: u64) -> (u64, u64) {
+        match self.pace {
+            Pace::Latest => (0, passed),
+            Pace::Budget | Pace::Within(_) => (passed, 0),
         }
     }
 }
@@ -78,51 +108,51 @@ impl Reader {
 /// The readers, and the wakers of those that wait.
 ///
 /// One channel may have many thousands of readers. So nothing here takes time in proportion to the
-/// readers, except waking those that wait.
+/// readers, except moving the wakers of those that wait.
 #[derive(Debug, Default)]
 pub(super) struct Readers {
-    all: Slab<Reader>,
+    all: Slots<Reader>,
+    waiting: Few<Waiting>,
+    /// The distinct limits of the readers that are here.
+    limits: Few<Limit>,
     /// How many readers have not left.
-    here: usize,
-    waiting: Vec<Waiting>,
-    /// How many of the readers that are here have the same limit.
-    limits: Vec<(u64, usize)>,
+    here: u32,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    reader: u32,
+    reader: Key,
     waker: Waker,
 }
 
+#[derive(Debug)]
+struct Limit {
+    pushes: u64,
+    /// How many readers have it.
+    readers: u32,
+}
+
 impl Readers {
-    /// Adds a reader, and returns its index.
-    pub(super) fn add(&mut self, reader: Reader) -> usize {
+    /// Adds a reader, and returns its key.
+    pub(super) fn add(&mut self, reader: Reader) -> Key {
         self.here += 1;
-        let limit = reader.pace.limit();
-        match self.limits.iter_mut().find(|(known, _)| *known == limit) {
-            Some((_, count)) => *count += 1,
-            None => {
-                self.limits.reserve_exact(1);
-                self.limits.push((limit, 1));
-            }
-        }
-        if self.all.len() == self.all.capacity() {
-            // Most channels have one reader and never get another. A quarter more is enough for the
-            // others.
-            self.all.reserve_exact(1 + self.all.len() / 4);
+        let pushes = reader.pace.limit();
+        match self.limits.iter_mut().find(|limit| limit.pushes == pushes) {
+            Some(limit) => limit.readers += 1,
+            None => self.limits.push(Limit { pushes, readers: 1 }),
         }
         self.all.insert(reader)
     }
 
     /// Removes a reader, or keeps its backlog if it has a meter.
-    pub(super) fn leave(&mut self, reader: usize, backlog: Backlog) {
+    pub(super) fn leave(&mut self, reader: Key, backlog: Backlog) {
         self.stop_waiting(reader);
         self.here -= 1;
-        let limit = self.all[reader].pace.limit();
-        if let Some(at) = self.limits.iter().position(|(known, _)| *known == limit) {
-            self.limits[at].1 -= 1;
-            if self.limits[at].1 == 0 {
+        self.waiting.shrink(self.here as usize);
+        let pushes = self.all[reader].pace.limit();
+        if let Some(at) = self.limits.iter().position(|limit| limit.pushes == pushes) {
+            self.limits[at].readers -= 1;
+            if self.limits[at].readers == 0 {
                 self.limits.swap_remove(at);
             }
         }
@@ -130,77 +160,87 @@ impl Readers {
             self.all[reader].left = Some(Box::new(backlog));
         } else {
             self.all.remove(reader);
-            if self.all.is_empty() {
-                self.all = Slab::new();
-            }
         }
     }
 
     /// Returns how far behind the end a reader may be, if there is one.
     pub(super) fn furthest(&self) -> Option<u64> {
-        self.limits.iter().map(|(limit, _)| *limit).max()
+        self.limits.iter().map(|limit| limit.pushes).max()
     }
 
     /// Returns whether every reader has left.
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.here == 0
     }
 
     /// Returns the readers that have not left.
     pub(super) fn here(&self) -> impl Iterator<Item = &Reader> {
-        let all = self.all.iter().map(|(_, reader)| reader);
-        all.filter(|reader| reader.left.is_none())
+        self.all.iter().filter(|reader| reader.left.is_none())
     }
 
     /// Records that a reader waits.
-    pub(super) fn wait(&mut self, reader: usize, waker: &Waker) {
-        if let Some(at) = self.all[reader].waits_at {
-            return self.waiting[at as usize].waker.clone_from(waker);
+    pub(super) fn wait(&mut self, reader: Key, waker: &Waker) {
+        if let Some(waiting) = self.waiting(reader) {
+            return waiting.waker.clone_from(waker);
         }
-        self.all[reader].waits_at = Some(index(self.waiting.len()));
-        if self.waiting.is_empty() {
-            self.waiting.reserve_exact(1);
-        }
+        self.all[reader].waits_at = place(self.waiting.len());
         self.waiting.push(Waiting {
-            reader: index(reader),
+            reader,
             waker: waker.clone(),
         });
     }
 
     /// Moves the wakers of all waiting readers to `wakers`.
+    ///
+    /// This does not touch the readers: whether one waits is seen by who is at its place.
     #[inline]
     pub(super) fn collect_wakers(&mut self, wakers: &mut Vec<Waker>) {
-        for Waiting { reader, waker } in self.waiting.drain(..) {
-            self.all[reader as usize].waits_at = None;
-            wakers.push(waker);
+        if !self.waiting.is_empty() {
+            self.move_wakers(wakers);
         }
     }
 
-    fn stop_waiting(&mut self, reader: usize) {
-        let Some(at) = self.all[reader].waits_at.take() else {
+    fn move_wakers(&mut self, wakers: &mut Vec<Waker>) {
+        wakers.reserve(self.waiting.len());
+        self.waiting.take_each(|waiting| wakers.push(waiting.waker));
+    }
+
+    fn stop_waiting(&mut self, reader: Key) {
+        if self.waiting(reader).is_none() {
             return;
-        };
+        }
+        let at = self.all[reader].waits_at;
         self.waiting.swap_remove(at as usize);
         if let Some(moved) = self.waiting.get(at as usize) {
-            self.all[moved.reader as usize].waits_at = Some(at);
+            self.all[moved.reader].waits_at = at;
         }
+    }
+
+    /// Returns the entry of a reader that waits.
+    fn waiting(&mut self, reader: Key) -> Option<&mut Waiting> {
+        let at = self.all[reader].waits_at;
+        let waiting = self.waiting.get_mut(at as usize);
+        waiting.filter(|waiting| waiting.reader == reader)
     }
 }
 
-impl std::ops::Index<usize> for Readers {
+impl std::ops::Index<Key> for Readers {
     type Output = Reader;
 
-    fn index(&self, reader: usize) -> &Reader {
+    #[inline]
+    fn index(&self, reader: Key) -> &Reader {
         &self.all[reader]
     }
 }
 
-impl std::ops::IndexMut<usize> for Readers {
-    fn index_mut(&mut self, reader: usize) -> &mut Reader {
+impl std::ops::IndexMut<Key> for Readers {
+    #[inline]
+    fn index_mut(&mut self, reader: Key) -> &mut Reader {
         &mut self.all[reader]
     }
 }
 
-fn index(index: usize) -> u32 {
+fn place(index: usize) -> u32 {
     u32::try_from(index).expect("a channel has fewer than 2^32 readers")
 }

@@ -5,36 +5,39 @@ use std::time::SystemTime;
 
 use super::readers::{Pace, Reader};
 use super::shared::Shared;
-use super::state::{Backlog, Known, Received};
+use super::state::{Backlog, ChannelState, Known, Received, Rest};
 use crate::push::Batch;
+use crate::util::{Key, Timestamp};
 
-/// The receiving half of a broadcast channel, one for each handler. Dropping it releases the
+/// The receiving half of a broadcast channel, one for each handler or stream. Dropping it releases the
 /// batches that no other reader needs.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     shared: Arc<Shared>,
-    /// The index of this reader in the shared state.
-    reader: usize,
-    /// A delivered batch, which is given back at the next receive.
-    done: Option<Arc<Batch>>,
     /// The batch that it has received last.
     in_hand: Option<Arc<Batch>>,
-    /// The batches before it that workers may still use.
-    in_use: Vec<Arc<Batch>>,
+    /// The batches before it that workers may still use. Boxed, because most readers have no workers.
+    in_use: Option<Box<InUse>>,
+    /// The key of this reader in the shared state.
+    reader: Key,
 }
 
+#[derive(Debug, Default)]
+struct InUse(Vec<Arc<Batch>>);
+
 impl Receiver {
-    pub(super) fn new(shared: Arc<Shared>, reader: usize) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, reader: Key) -> Self {
         Self {
             shared,
-            reader,
-            done: None,
             in_hand: None,
-            in_use: Vec::new(),
+            in_use: None,
+            reader,
         }
     }
 
     /// Waits for the next gap or batch. Returns `None` when the channel is closed and drained.
+    ///
+    /// Whoever has the last batch should let go of it before, so that its memory is reused.
     ///
     /// Cancel safe: if the future is dropped before it is ready, nothing is lost.
     pub(crate) async fn recv(&mut self) -> Option<Received> {
@@ -43,16 +46,38 @@ impl Receiver {
 
     /// Like [`recv`](Self::recv), for a caller that polls.
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
-        self.hand_back(|batch| Arc::strong_count(batch) > 1);
-        let polled = self.shared.poll(self.reader, &mut self.done, cx);
-        if let Poll::Ready(Some(Received {
-            batch: Some((batch, _)),
-            ..
-        })) = &polled
-        {
-            self.in_hand = Some(Arc::clone(batch));
+        let mut state = self.shared.lock();
+        if let Some(batch) = self.in_hand.take() {
+            state.queue.take_back(batch);
         }
-        polled
+        if let Some(in_use) = &mut self.in_use {
+            in_use.give_back(&mut state, |batch| Arc::strong_count(batch) == 1);
+        }
+        if let Some(received) = state.next(self.reader, &mut self.in_hand) {
+            let link = state.note_progress();
+            drop(state);
+            if let Some(link) = link {
+                link.wake();
+            }
+            return Poll::Ready(Some(received));
+        }
+        if state.closed {
+            return Poll::Ready(None);
+        }
+        match state.wait {
+            // The next message for a handler costs no allocation.
+            Some(_) => state.queue.release_spare(),
+            // Channels of streams are many, and most of them are idle.
+            None => state.queue.trim(),
+        }
+        state.readers.wait(self.reader, cx.waker());
+        Poll::Pending
+    }
+
+    /// Returns the batch of what was received last, if that has one.
+    #[inline]
+    pub(crate) fn batch(&self) -> Option<&Arc<Batch>> {
+        self.in_hand.as_ref()
     }
 
     /// Waits until the reader can begin, and returns true; or returns false if the channel is closed
@@ -69,39 +94,24 @@ impl Receiver {
         Poll::Pending
     }
 
-    /// Gives back what it has received, except batches that are still `in_use`.
-    fn hand_back(&mut self, in_use: impl Fn(&Arc<Batch>) -> bool) {
-        if let Some(batch) = self.in_hand.take() {
-            batch.hand_back();
-        }
-        if !self.in_use.is_empty() {
-            let given_back = self.in_use.extract_if(.., |batch| !in_use(batch));
-            given_back.for_each(|batch| batch.hand_back());
-        }
-    }
-
     /// Returns how many pushes it has received, and the fence of the oldest batch that is in use.
     pub(crate) fn position(&self) -> (u64, SystemTime) {
         let (received, fence) = self.shared.position(self.reader);
-        let fences = self.in_use.iter().map(|batch| batch.fence);
-        (received, fences.fold(fence, SystemTime::min))
+        let in_use = self.in_use.iter().flat_map(|in_use| &in_use.0);
+        let oldest = in_use.fold(fence, |oldest, batch| oldest.min(batch.fence));
+        (received, oldest.into())
     }
 
-    /// Keeps the fence of a batch until nobody else has it: workers still deliver its pushes.
-    pub(crate) fn in_use(&mut self, batch: Arc<Batch>) {
-        batch.hand_out();
-        self.in_use.push(batch);
+    /// Keeps the batch until nobody else has it: workers still deliver its pushes.
+    pub(crate) fn keep_in_use(&mut self) {
+        if let Some(batch) = self.in_hand.take() {
+            self.in_use.get_or_insert_default().0.push(batch);
+        }
     }
 
-    /// Gives back a batch that has been delivered, so that its memory is reused.
-    #[inline]
-    pub(crate) fn done(&mut self, batch: Arc<Batch>) {
-        self.done = Some(batch);
-    }
-
-    /// Returns how many pushes wait, and what became of those before.
-    pub(crate) fn backlog(&self) -> Backlog {
-        self.shared.backlog(self.reader)
+    /// Returns what the reader has not received.
+    pub(crate) fn rest(&self) -> Rest {
+        self.shared.lock().rest(self.reader)
     }
 
     /// Returns a view of the backlog that outlives the receiver.
@@ -116,8 +126,28 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.hand_back(|_| false);
-        self.shared.remove_reader(self.reader);
+        let mut state = self.shared.lock();
+        if let Some(batch) = self.in_hand.take() {
+            state.queue.take_back(batch);
+        }
+        if let Some(in_use) = &mut self.in_use {
+            in_use.give_back(&mut state, |_| true);
+        }
+        state.remove_reader(self.reader);
+        let link = state.note_progress();
+        drop(state);
+        if let Some(link) = link {
+            link.wake();
+        }
+    }
+}
+
+impl InUse {
+    /// Gives back the batches that are `done`.
+    fn give_back(&mut self, state: &mut ChannelState, done: impl Fn(&Arc<Batch>) -> bool) {
+        for batch in self.0.extract_if(.., |batch| done(batch)) {
+            state.queue.take_back(batch);
+        }
     }
 }
 
@@ -125,7 +155,7 @@ impl Drop for Receiver {
 #[derive(Clone, Debug)]
 pub(crate) struct BacklogMeter {
     shared: Arc<Shared>,
-    reader: usize,
+    reader: Key,
 }
 
 impl BacklogMeter {
@@ -159,37 +189,11 @@ impl Shared {
         Receiver::new(Arc::clone(self), reader)
     }
 
-    fn poll(
-        &self,
-        reader: usize,
-        done: &mut Option<Arc<Batch>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Received>> {
-        let mut state = self.lock();
-        if let Some(batch) = done.take() {
-            state.queue.take_back(batch);
-        }
-        if let Some(received) = state.next(reader) {
-            let link = state.note_progress();
-            drop(state);
-            if let Some(link) = link {
-                link.wake();
-            }
-            return Poll::Ready(Some(received));
-        }
-        if state.closed {
-            return Poll::Ready(None);
-        }
-        state.queue.release_spare();
-        state.readers.wait(reader, cx.waker());
-        Poll::Pending
-    }
-
-    fn backlog(&self, reader: usize) -> Backlog {
+    fn backlog(&self, reader: Key) -> Backlog {
         self.lock().backlog(reader)
     }
 
-    fn position(&self, reader: usize) -> (u64, SystemTime) {
+    fn position(&self, reader: Key) -> (u64, Timestamp) {
         let state = self.lock();
         let Reader {
             position,
@@ -200,15 +204,5 @@ impl Shared {
             ..
         } = state.readers[reader];
         (position.push - joined - missed - skipped, fence)
-    }
-
-    fn remove_reader(&self, reader: usize) {
-        let mut state = self.lock();
-        state.remove_reader(reader);
-        let link = state.note_progress();
-        drop(state);
-        if let Some(link) = link {
-            link.wake();
-        }
     }
 }

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::time::SystemTime;
 
 use crate::gap::{Gap, GapCause, Missed};
-use crate::util::clock;
+use crate::util::{Timestamp, clock};
 
 /// What is known about a gap when the segment after it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,13 +17,19 @@ pub(crate) struct GapStart {
 /// between two segments lies a gap.
 ///
 /// Segment 0 is the time before the first confirmation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Segments {
-    /// The segments whose beginning is not reported to every reader yet, and the current one.
-    log: VecDeque<Segment>,
     current: u64,
+    /// When the first subscription of the current segment was confirmed, and once all are settled, when
+    /// the last one was.
+    live: Timestamp,
+    /// How many readers know of the current segment.
+    up_to_date: u32,
     /// How many readers know of no segment in the log.
-    behind: usize,
+    behind: u32,
+    /// The segments whose beginning is not reported to every reader yet. The current one is the last. It
+    /// is empty, and takes no memory, when every reader knows of the current one.
+    log: VecDeque<Segment>,
 }
 
 #[derive(Debug)]
@@ -31,14 +37,26 @@ struct Segment {
     number: u64,
     /// The gap before it.
     before: GapStart,
-    /// When its first subscription was confirmed, and once all are settled, when the last one was.
-    live: SystemTime,
-    /// For how many readers it is the last segment that they know of.
-    readers: usize,
+    /// See [`Segments::live`].
+    live: Timestamp,
+    /// For how many readers it is the last segment that they know of. Those of the current segment are
+    /// not counted here.
+    readers: u32,
 }
 
 impl Segments {
+    pub(super) fn new() -> Self {
+        Self {
+            current: 0,
+            live: Timestamp::MIN,
+            up_to_date: 0,
+            behind: 0,
+            log: VecDeque::new(),
+        }
+    }
+
     /// Returns the number of the current segment.
+    #[inline]
     pub(super) fn current(&self) -> u64 {
         self.current
     }
@@ -48,34 +66,42 @@ impl Segments {
     /// If the current segment `is_unread`, the gap before it is merged with this one: a connection
     /// that flaps while a handler is busy is one gap.
     pub(super) fn begin(&mut self, mut before: GapStart, is_unread: bool) -> u64 {
-        if is_unread && let Some(last) = self.log.pop_back() {
-            before = merge(&last.before, &before);
+        let up_to_date = std::mem::take(&mut self.up_to_date);
+        match self.log.back_mut() {
+            Some(last) if is_unread => {
+                before = merge(&last.before, &before);
+                self.log.pop_back();
+            }
+            Some(last) => last.readers = up_to_date,
+            None => self.behind = up_to_date,
         }
         self.current += 1;
+        self.live = clock::wall().into();
         if self.log.is_empty() {
             self.log.reserve_exact(1);
         }
         self.log.push_back(Segment {
             number: self.current,
             before,
-            live: clock::wall(),
+            live: self.live,
             readers: 0,
         });
+        self.release();
         self.current
     }
 
-    /// Counts a reader that knows of the segments up to `reported`.
-    pub(super) fn enter(&mut self, reported: u64) {
-        *self.readers_at(reported) += 1;
+    /// Counts a reader that joins. It knows of the current segment.
+    pub(super) fn enter(&mut self) {
+        self.up_to_date += 1;
     }
 
-    /// Counts that reader no more.
+    /// Counts a reader no more that knows of the segments up to `reported`.
     pub(super) fn leave(&mut self, reported: u64) {
         *self.readers_at(reported) -= 1;
         self.release();
     }
 
-    /// Counts a reader that knows of more segments now.
+    /// Counts that reader as one that knows of more segments now.
     pub(super) fn advance(&mut self, from: u64, to: u64) {
         *self.readers_at(from) -= 1;
         *self.readers_at(to) += 1;
@@ -84,32 +110,39 @@ impl Segments {
 
     /// Returns whether some reader knows of the current segment.
     pub(super) fn is_current_known(&self) -> bool {
-        self.log.back().is_some_and(|last| last.readers > 0)
+        self.up_to_date > 0
     }
 
-    fn readers_at(&mut self, reported: u64) -> &mut usize {
-        let found = self
-            .log
-            .binary_search_by_key(&reported, |segment| segment.number);
-        match found {
+    fn readers_at(&mut self, reported: u64) -> &mut u32 {
+        if reported == self.current {
+            return &mut self.up_to_date;
+        }
+        match self.find(reported) {
             Ok(at) => &mut self.log[at].readers,
             Err(_) => &mut self.behind,
         }
     }
 
+    fn find(&self, number: u64) -> Result<usize, usize> {
+        self.log
+            .binary_search_by_key(&number, |segment| segment.number)
+    }
+
     /// Records that every subscription is settled in the current segment.
     pub(super) fn settle(&mut self) {
+        self.live = clock::wall().into();
         if let Some(last) = self.log.back_mut() {
-            last.live = clock::wall();
+            last.live = self.live;
         }
     }
 
     /// Returns when a segment was live, if that is still known.
     pub(super) fn live(&self, number: u64) -> Option<SystemTime> {
-        let found = self
-            .log
-            .binary_search_by_key(&number, |segment| segment.number);
-        found.ok().map(|at| self.log[at].live)
+        if number == self.current {
+            return Some(self.live.into());
+        }
+        let found = self.find(number).ok();
+        found.map(|at| self.log[at].live.into())
     }
 
     /// Returns the gap between the segments `reported` and `next`, and the `lag` of the reader in
@@ -127,7 +160,7 @@ impl Segments {
             cause: before.cause,
             missed: before.missed,
             since: before.since,
-            until: live,
+            until: live.into(),
         };
         let Some(lag) = lag else { return gap };
         Gap {
@@ -171,13 +204,12 @@ impl Segments {
     /// Releases the segments whose beginning is reported to every reader.
     fn release(&mut self) {
         while self.behind == 0
-            && self
-                .log
-                .front()
-                .is_some_and(|segment| segment.number < self.current)
             && let Some(known) = self.log.pop_front()
         {
             self.behind = known.readers;
+        }
+        if self.log.is_empty() {
+            self.log = VecDeque::new();
         }
     }
 }

@@ -10,7 +10,7 @@ use super::fence::Fence;
 use super::queue::Queue;
 use super::readers::Readers;
 use super::segments::{GapStart, Segments};
-use super::state::{Appended, ChannelState, Wait};
+use super::state::{Appended, ChannelState};
 use crate::gap::{GapCause, Missed};
 use crate::util::{Mutex, MutexGuard, clock};
 
@@ -29,11 +29,11 @@ impl Shared {
         Self {
             state: Mutex::new(ChannelState {
                 queue: Queue::new(budget),
-                segments: Segments::default(),
+                segments: Segments::new(),
                 confirmations: Confirmations::new(names),
                 readers: Readers::default(),
+                wait: Some(Box::default()),
                 closed: false,
-                wait: Wait::default(),
             }),
         }
     }
@@ -42,7 +42,7 @@ impl Shared {
     pub(crate) fn for_streams(names: usize, budget: Budget, generation: u64) -> Self {
         let shared = Self::new(names, budget);
         let mut state = shared.lock();
-        state.wait.is_never = true;
+        state.wait = None;
         state.confirmations.enter(generation, clock::wall());
         drop(state);
         shared
@@ -97,21 +97,25 @@ impl Shared {
     pub(crate) fn poll_room(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
         let has_room = state.queue.is_within(7) || state.closed;
-        state.wait.link = (!has_room).then(|| waker.clone());
+        match &mut state.wait {
+            Some(wait) => wait.link = (!has_room).then(|| waker.clone()),
+            None => return true,
+        }
         has_room
     }
 
     /// Stops the wait of the link. It does not wait for this channel again until half of the budget
     /// is free.
     pub(crate) fn stop_waiting(&self) {
-        let mut state = self.lock();
-        state.wait.is_abandoned = true;
-        state.wait.link = None;
+        if let Some(wait) = &mut self.lock().wait {
+            wait.is_abandoned = true;
+            wait.link = None;
+        }
     }
 
     /// Returns a number that grows with each batch that a reader receives: a sign of progress.
     pub(crate) fn taken(&self) -> u64 {
-        self.lock().wait.taken
+        self.lock().wait.as_ref().map_or(0, |wait| wait.taken)
     }
 
     /// Returns whether some reader has nothing to read.
@@ -205,7 +209,7 @@ impl Shared {
     pub(crate) fn close(&self, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
         state.closed = true;
-        wakers.extend(state.wait.link.take());
+        wakers.extend(state.wait.as_mut().and_then(|wait| wait.link.take()));
         state.readers.collect_wakers(wakers);
     }
 

@@ -54,24 +54,24 @@ async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
         };
         if let Some(gap) = gap {
             loop_state.known = known;
-            loop_state.push_gap(gap, executor.context());
+            loop_state.push_gap(*gap, executor.context());
             report_gaps(loop_state, &mut executor).await;
         }
-        if let Some((batch, skip)) = batch {
+        if let Some(skip) = batch
+            && let Some(batch) = loop_state.receiver.batch()
+        {
             add(&executor.context().counters.batches, 1);
             for index in skip..batch.len() {
                 // The gate is closed for a pause, for a resync or at the end.
-                while !executor.context().gate.is_open() || !executor.deliver(&batch, index).await {
+                while !executor.context().gate.is_open() || !executor.deliver(batch, index).await {
                     if !Box::pin(opened(loop_state, &mut executor)).await {
                         break 'deliveries;
                     }
                 }
                 tokio::task::consume_budget().await;
             }
-            if executor.context().workers.is_empty() {
-                loop_state.receiver.done(batch);
-            } else {
-                loop_state.receiver.in_use(batch);
+            if !executor.context().workers.is_empty() {
+                loop_state.receiver.keep_in_use();
             }
         }
     }
@@ -102,11 +102,11 @@ async fn receive(
 /// Waits while the handler is paused, and serves requests for a resync. Returns whether the loop should
 /// continue.
 #[inline]
-async fn may_continue(loop_state: &mut LoopState, executor: &mut impl Executor) -> bool {
+async fn may_continue(loop_state: &LoopState, executor: &mut impl Executor) -> bool {
     executor.context().gate.is_open() || Box::pin(opened(loop_state, executor)).await
 }
 
-async fn opened(loop_state: &mut LoopState, executor: &mut impl Executor) -> bool {
+async fn opened(loop_state: &LoopState, executor: &mut impl Executor) -> bool {
     loop {
         match executor.context().gate.turn().await {
             Turn::Deliver => return true,

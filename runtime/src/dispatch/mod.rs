@@ -50,6 +50,7 @@
 //! | `mod` | [`Dispatcher`]: its state, and what others ask it |
 //! | `route` | the path of a push: `accept`, `dispatch` and the `DispatchGuard` |
 //! | `table` | [`RoutingTable`]: from a name to its route |
+//! | `name` | the route of one name: who wants it, and its broadcast channels |
 //! | `placement` | a name on a node: its [`SubscriptionState`] |
 //! | `counts` | how many names are in each state |
 //! | `turns` | what the session sends next |
@@ -107,6 +108,7 @@ mod counts;
 mod generation;
 mod memory_limit;
 mod mounts;
+mod name;
 mod placement;
 mod pushes;
 mod route;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::util::Timestamp;
+
 /// The state of a subscription on the current connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SubscriptionState {
@@ -36,7 +38,7 @@ pub(super) struct Placement {
     term: u64,
     state: SubscriptionState,
     /// When the first command was sent that the server may not have confirmed yet.
-    asked: Option<SystemTime>,
+    asked: Option<Timestamp>,
     turn: Turn,
 }
 
@@ -95,18 +97,19 @@ impl Placement {
 
     /// Returns when the first command was sent that the server may not have confirmed yet.
     pub(super) fn asked_in(&self, term: u64) -> Option<SystemTime> {
-        self.asked.filter(|_| self.term == term)
+        let asked = self.asked.filter(|_| self.term == term);
+        asked.map(SystemTime::from)
     }
 
     /// Records that a subscribe command is sent. An earlier one may still be confirmed.
     pub(super) fn ask(&mut self, now: SystemTime) {
         self.turn = Turn::Sent;
-        self.asked.get_or_insert(now);
+        self.asked.get_or_insert(now.into());
     }
 
     /// Records that no command is without a confirmation. Returns when the first was sent.
     pub(super) fn take_asked(&mut self) -> Option<SystemTime> {
-        self.asked.take()
+        self.asked.take().map(SystemTime::from)
     }
 
     /// Enters a term: what an earlier one said does not hold any more.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::memory_limit::Holder;
+use super::name::Listener;
 use super::placement::SubscriptionState;
 use super::pushes::RawPushes;
 use super::table::RoutingTable;
@@ -170,30 +171,29 @@ impl DispatchState {
             }
             self.wakeups.is_urgent |= appended.is_filling;
         };
-        match &route.broadcasts[..] {
-            [(shared, index)] if may_wait => {
+        match &*route.listeners {
+            [Listener { shared, index, .. }] if may_wait => {
                 match shared.append_or_wait(*index, channel, payload, wakers) {
                     Some(appended) => note(appended),
                     None => return Err(Arc::clone(shared)),
                 }
             }
-            broadcasts => {
+            listeners => {
                 let bytes = channel.len() + payload.len();
-                let full =
-                    |(shared, _): &&(Arc<Shared>, u32)| may_wait && shared.should_wait_for(bytes);
-                if let Some((shared, _)) = broadcasts.iter().find(full) {
-                    return Err(Arc::clone(shared));
+                let is_full = |listener: &&Listener| listener.shared.should_wait_for(bytes);
+                if may_wait && let Some(full) = listeners.iter().find(is_full) {
+                    return Err(Arc::clone(&full.shared));
                 }
-                for (shared, index) in broadcasts {
+                for Listener { shared, index, .. } in listeners {
                     note(shared.append(*index, channel, payload, wakers));
                 }
             }
         }
         if self.memory.is_due(grown)
-            && let Some((newest, _)) = route.broadcasts.last()
+            && let Some(newest) = route.listeners.last()
         {
             let all = holders(&self.routes, self.pushes.as_ref());
-            self.memory.shed(all, &**newest);
+            self.memory.shed(all, &*newest.shared);
         }
         Ok(())
     }
@@ -209,8 +209,8 @@ impl DispatchState {
             missed: Missed::Exactly(1),
             since: self.routes.fence().time(),
         };
-        for (shared, _) in &route.broadcasts {
-            shared.interrupt(before, &mut self.wakeups.wakers);
+        for listener in &*route.listeners {
+            listener.shared.interrupt(before, &mut self.wakeups.wakers);
         }
     }
 

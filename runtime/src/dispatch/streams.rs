@@ -7,35 +7,38 @@ use std::task::{Context, Poll};
 use super::counts::WantedBy;
 use super::placement::SubscriptionState;
 use super::{DispatchState, Dispatcher};
-use crate::broadcast::{Budget, Overflow, Pace, Received, Receiver, Shared};
+use crate::broadcast::{Budget, Overflow, Pace, Received, Receiver, Rest, Shared};
+use crate::push::Batch;
 use crate::subscription::{Kind, Subscription};
-use crate::util::clock;
+use crate::util::{Key, clock};
 
 /// A reader of the messages of some names. Dropping it lets go of the names.
 pub(crate) struct StreamReader {
     receiver: Receiver,
     dispatcher: Arc<Dispatcher>,
     names: Names,
-    /// How many messages the reader was told to have missed, and to have skipped.
-    pub(crate) told: (u64, u64),
 }
 
-/// The names of a stream, by the keys of their routes.
+/// The names of a stream.
 enum Names {
     /// One name, whose channel it shares with the other streams of that name.
-    Shared {
-        route: usize,
-        /// How often the server had denied the name before.
-        denials: u32,
-    },
-    /// A channel of its own.
-    Own {
-        shared: Arc<Shared>,
-        channel: usize,
-        routes: Box<[(usize, u32)]>,
-    },
-    /// A channel of its own with the events of the connection.
-    Connection { channel: usize },
+    Shared(Name),
+    /// A channel of its own. Boxed, because it is less frequent.
+    Own(Box<OwnNames>),
+    /// A channel of its own with the events of the connection, by its key.
+    Connection(Key),
+}
+
+struct OwnNames {
+    shared: Arc<Shared>,
+    names: Box<[Name]>,
+}
+
+#[derive(Clone, Copy)]
+struct Name {
+    route: Key,
+    /// How often the server had denied the name before.
+    denials: u32,
 }
 
 /// Why a stream cannot begin.
@@ -59,14 +62,14 @@ pub(crate) enum Confirmed {
 
 impl Dispatcher {
     /// Adds a reader of some names. The subscribe commands are sent soon, for names that have no
-    /// subscription yet.
+    /// subscription yet. A list that the route of the name has too is replaced by that one.
     ///
     /// # Errors
     ///
     /// When the subscriber has ended, and when there are `most` streams already.
     pub(crate) fn subscribe(
         self: &Arc<Self>,
-        subscriptions: &[Subscription],
+        subscriptions: &mut Arc<[Subscription]>,
         pace: Pace,
         most: usize,
     ) -> Result<StreamReader, NoStream> {
@@ -78,11 +81,11 @@ impl Dispatcher {
             return Err(NoStream::TooMany);
         }
         state.streams += 1;
-        let (receiver, names) = match subscriptions {
+        let (receiver, names) = match &**subscriptions {
             [one] if one.kind() == Kind::Connection => state.read_connection(pace),
             // A glob stands for many channels, of which each has a newest message.
             [one] if pace != Pace::Latest || one.kind() != Kind::Pattern => {
-                state.read_shared(one, pace)
+                state.read_shared(subscriptions, pace)
             }
             several => state.read_own(several, pace),
         };
@@ -92,7 +95,6 @@ impl Dispatcher {
             receiver,
             dispatcher: Arc::clone(self),
             names,
-            told: (0, 0),
         })
     }
 
@@ -109,7 +111,7 @@ impl Dispatcher {
             let route = &routes.routes[*key];
             match routes.state(*key) {
                 SubscriptionState::Denied(reason) if route.wanted() == WantedBy::Streams => {
-                    Some((route.subscription.clone(), Arc::clone(reason)))
+                    Some((route.subscription().clone(), Arc::clone(reason)))
                 }
                 _ => None,
             }
@@ -121,21 +123,16 @@ impl Dispatcher {
         let mut state = self.lock();
         state.streams -= 1;
         let is_first = match names {
-            Names::Shared { route, .. } => state.let_go(*route),
-            Names::Own {
-                shared,
-                channel,
-                routes,
-            } => {
-                state.routes.remove_stream_channel(*channel);
+            Names::Shared(name) => state.let_go(name.route),
+            Names::Own(own) => {
                 let mut is_first = false;
-                for (route, _) in routes {
-                    state.routes.routes[*route].unlisten(shared);
-                    is_first |= state.let_go(*route);
+                for name in &own.names {
+                    state.routes.routes[name.route].unlisten(&own.shared);
+                    is_first |= state.let_go(name.route);
                 }
                 is_first
             }
-            Names::Connection { channel } => {
+            Names::Connection(channel) => {
                 state.routes.remove_connection_channel(*channel);
                 false
             }
@@ -149,25 +146,24 @@ impl Dispatcher {
 
 impl DispatchState {
     /// Adds a reader to the channel that the streams of one name share.
-    fn read_shared(&mut self, subscription: &Subscription, pace: Pace) -> (Receiver, Names) {
-        let key = self.routes.route_of(subscription);
-        if self.routes.routes[key].shared.is_none() {
-            let shared = Arc::new(Shared::for_streams(1, Budget::default(), self.generation));
-            let channel = self.routes.add_stream_channel(&shared);
-            let route = &mut self.routes.routes[key];
-            route.listen(&shared, 0);
-            route.shared = Some((Arc::clone(&shared), channel));
-            self.join(key, &shared, 0);
+    fn read_shared(&mut self, list: &mut Arc<[Subscription]>, pace: Pace) -> (Receiver, Names) {
+        let key = self.routes.route_of(&list[0], Some(list));
+        let route = &mut self.routes.routes[key];
+        if *list == route.subscriptions {
+            *list = Arc::clone(&route.subscriptions);
         }
-        let denials = self.want(key);
-        let is_live = self.routes.state(key).is_confirmed();
-        let (shared, _) = self.routes.routes[key].shared.as_ref().expect("just set");
-        let receiver = shared.subscribe_at(pace, is_live);
-        let names = Names::Shared {
-            route: key,
-            denials,
+        let shared = match &route.shared {
+            Some(shared) => Arc::clone(shared),
+            None => {
+                let shared = Arc::new(Shared::for_streams(1, Budget::default(), self.generation));
+                self.listen(key, &shared, 0);
+                self.routes.routes[key].shared = Some(Arc::clone(&shared));
+                shared
+            }
         };
-        (receiver, names)
+        let name = self.want(key);
+        let is_live = self.routes.state(key).is_confirmed();
+        (shared.subscribe_at(pace, is_live), Names::Shared(name))
     }
 
     /// Adds a channel for one reader of several names, or of the newest message of each channel.
@@ -182,21 +178,15 @@ impl DispatchState {
         };
         let names = subscriptions.len();
         let shared = Arc::new(Shared::for_streams(names, budget, self.generation));
-        let channel = self.routes.add_stream_channel(&shared);
         let receiver = shared.subscribe_at(pace, false);
-        let mut routes = Vec::with_capacity(names);
+        let mut names = Vec::with_capacity(names);
         for (index, subscription) in subscriptions.iter().enumerate() {
-            let key = self.routes.route_of(subscription);
-            self.routes.routes[key].listen(&shared, index);
-            self.join(key, &shared, index);
-            routes.push((key, self.want(key)));
+            let key = self.routes.route_of(subscription, None);
+            self.listen(key, &shared, index);
+            names.push(self.want(key));
         }
-        let names = Names::Own {
-            shared,
-            channel,
-            routes: routes.into(),
-        };
-        (receiver, names)
+        let names = names.into();
+        (receiver, Names::Own(Box::new(OwnNames { shared, names })))
     }
 
     /// Adds a channel for one reader of connection events.
@@ -206,11 +196,17 @@ impl DispatchState {
         let receiver = shared.subscribe_at(pace, false);
         // The events come from the session, not from the server, so they are live from the beginning.
         shared.confirm(0, 0, self.before, &mut Vec::new());
-        (receiver, Names::Connection { channel })
+        (receiver, Names::Connection(channel))
+    }
+
+    /// Adds a channel of streams to a route.
+    fn listen(&mut self, key: Key, shared: &Arc<Shared>, index: usize) {
+        self.routes.listen(key, shared, index);
+        self.join(key, shared, index);
     }
 
     /// Tells a new channel how its name stands. Returns how often the server has denied the name so far.
-    pub(super) fn join(&mut self, key: usize, shared: &Shared, index: usize) -> u32 {
+    pub(super) fn join(&mut self, key: Key, shared: &Shared, index: usize) -> u32 {
         let wakers = &mut self.wakeups.wakers;
         match self.routes.state(key) {
             SubscriptionState::Confirmed => {
@@ -223,8 +219,8 @@ impl DispatchState {
         self.routes.routes[key].denials
     }
 
-    /// Counts a reader of a name. Returns how often the server has denied the name so far.
-    fn want(&mut self, key: usize) -> u32 {
+    /// Counts a reader of a name.
+    fn want(&mut self, key: Key) -> Name {
         let denials = self.routes.update(key, |route| {
             route.readers += 1;
             route.denials
@@ -232,11 +228,14 @@ impl DispatchState {
         if let SubscriptionState::Denied(_) = self.routes.state(key) {
             self.routes.queue(key);
         }
-        denials
+        Name {
+            route: key,
+            denials,
+        }
     }
 
     /// Counts a reader of a name no more. Returns whether the session has to know.
-    fn let_go(&mut self, key: usize) -> bool {
+    fn let_go(&mut self, key: Key) -> bool {
         let is_last = self.routes.update(key, |route| {
             route.readers -= 1;
             route.readers == 0
@@ -246,21 +245,19 @@ impl DispatchState {
 
     /// Returns the first of the names that the server has denied since the reader has joined.
     fn denial(&self, names: &Names) -> Option<(Subscription, Arc<str>)> {
-        let denial = |key: usize, before: u32| {
-            let route = &self.routes.routes[key];
-            match self.routes.state(key) {
-                SubscriptionState::Denied(reason) if route.denials != before => {
-                    Some((route.subscription.clone(), Arc::clone(reason)))
+        let denial = |name: &Name| {
+            let route = &self.routes.routes[name.route];
+            match self.routes.state(name.route) {
+                SubscriptionState::Denied(reason) if route.denials != name.denials => {
+                    Some((route.subscription().clone(), Arc::clone(reason)))
                 }
                 _ => None,
             }
         };
         match names {
-            Names::Shared { route, denials } => denial(*route, *denials),
-            Names::Own { routes, .. } => routes
-                .iter()
-                .find_map(|(key, before)| denial(*key, *before)),
-            Names::Connection { .. } => None,
+            Names::Shared(name) => denial(name),
+            Names::Own(own) => own.names.iter().find_map(denial),
+            Names::Connection(_) => None,
         }
     }
 }
@@ -282,13 +279,19 @@ impl StreamReader {
         })
     }
 
-    pub(crate) fn receiver(&mut self) -> &mut Receiver {
-        &mut self.receiver
-    }
-
     /// Waits for the next gap or batch.
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         self.receiver.poll_recv(cx)
+    }
+
+    /// Returns the batch of what was received last, if that has one.
+    pub(crate) fn batch(&self) -> Option<&Arc<Batch>> {
+        self.receiver.batch()
+    }
+
+    /// Returns what the stream has not received.
+    pub(crate) fn rest(&self) -> Rest {
+        self.receiver.rest()
     }
 }
 

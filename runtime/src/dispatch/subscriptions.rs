@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::counts::WantedBy;
+use super::name::Listener;
 use super::placement::SubscriptionState;
 use super::{DispatchState, Dispatcher};
 use crate::subscription::{Kind, PingFence, Subscription, TrackingFence};
-use crate::util::clock;
+use crate::util::{Key, clock};
 
 impl Dispatcher {
     /// Records that the server has denied a subscription. Returns whether that is news for whoever
@@ -124,7 +125,7 @@ impl DispatchState {
             .update(key, |route| route.placement.take_asked());
         self.routes.set_state(key, SubscriptionState::Confirmed);
         self.live = true;
-        for (shared, index) in &self.routes.routes[key].broadcasts {
+        for Listener { shared, index, .. } in &*self.routes.routes[key].listeners {
             let before = self.ends.before(shared.entered(), self.before);
             shared.confirm(
                 *index as usize,
@@ -180,19 +181,19 @@ impl DispatchState {
     }
 
     /// Records that a subscription was denied or has ended.
-    fn turn_off(&mut self, key: usize, state: SubscriptionState) {
+    fn turn_off(&mut self, key: Key, state: SubscriptionState) {
         self.turn_off_channels(key);
         self.routes.set_state(key, state);
     }
 
     /// Records in the channels of a name that it is off.
-    pub(super) fn turn_off_channels(&mut self, key: usize) {
+    pub(super) fn turn_off_channels(&mut self, key: Key) {
         // No push has arrived through a name that was not live since the previous connection.
         let since = match self.routes.state(key) {
             SubscriptionState::Confirmed | SubscriptionState::Leaving => self.routes.fence().time(),
             _ => self.before.since,
         };
-        for (shared, index) in &self.routes.routes[key].broadcasts {
+        for Listener { shared, index, .. } in &*self.routes.routes[key].listeners {
             let before = self.ends.before(shared.entered(), self.before);
             shared.turn_off(
                 *index as usize,

@@ -10,10 +10,11 @@ use tokio::time::Instant;
 
 use super::Dispatcher;
 use super::counts::{NameCounts, WantedBy};
+use super::name::Route;
 use super::placement::{SubscriptionState, Turn};
-use super::table::{Route, RoutingTable};
+use super::table::RoutingTable;
 use crate::subscription::{Kind, Subscription};
-use crate::util::clock;
+use crate::util::{Key, clock, shrink};
 
 /// The names that have a turn, by the keys of their routes.
 ///
@@ -21,25 +22,25 @@ use crate::util::clock;
 /// decides.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    queue: VecDeque<usize>,
+    queue: VecDeque<Key>,
     /// The prefixes in the queue. They go out first, the shortest first.
-    prefixes: Vec<usize>,
+    prefixes: Vec<Key>,
     /// The names that were asked for, in that order, each with the time.
-    asked: VecDeque<(usize, Instant)>,
-    postponed: Vec<usize>,
-    pub(super) denied: BTreeSet<usize>,
+    asked: VecDeque<(Key, Instant)>,
+    postponed: Vec<Key>,
+    pub(super) denied: BTreeSet<Key>,
     /// The names whose last reader has left, in the order of their end.
     lingering: VecDeque<Lingering>,
     departures: u64,
     /// The next route of those that are asked for because a term has begun. `None` at the end.
-    sweep: Option<usize>,
+    sweep: Option<Key>,
 }
 
 /// A name that nobody wants, until its subscription is ended.
 #[derive(Debug)]
 struct Lingering {
     until: Instant,
-    key: usize,
+    key: Key,
     /// The departure of the reader. Another reader may have come since.
     departure: u64,
 }
@@ -81,13 +82,13 @@ impl Route {
 
 impl RoutingTable {
     /// Queues a name for the session, unless it is queued.
-    pub(super) fn queue(&mut self, key: usize) {
+    pub(super) fn queue(&mut self, key: Key) {
         let term = self.term;
         if self.routes[key].placement.turn(term) == Turn::Queued {
             return;
         }
         self.update(key, |route| route.placement.set_turn(Turn::Queued));
-        match self.routes[key].subscription.kind() {
+        match self.routes[key].subscription().kind() {
             Kind::Invalidation => self.turns.prefixes.push(key),
             _ => self.turns.queue.push_back(key),
         }
@@ -99,7 +100,8 @@ impl RoutingTable {
             return;
         };
         let mut key = from;
-        while key <= self.last_key && self.turns.queue.len() < most && key - from < 4 * most {
+        let until = from.saturating_add(Key::try_from(most).unwrap_or(Key::MAX).saturating_mul(4));
+        while key < self.routes.end().min(until) && self.turns.queue.len() < most {
             match self.routes.get(key) {
                 Some(route) if route.wanted() == WantedBy::Nobody => self.remove(key),
                 Some(route) if route.has_to_be_queued(self.term) => self.queue(key),
@@ -107,7 +109,7 @@ impl RoutingTable {
             }
             key += 1;
         }
-        self.turns.sweep = (key <= self.last_key).then_some(key);
+        self.turns.sweep = (key < self.routes.end()).then_some(key);
     }
 
     /// Takes the next names that have to be asked for, and records that they are.
@@ -115,14 +117,14 @@ impl RoutingTable {
         self.sweep(most);
         let mut keys = std::mem::take(&mut self.turns.prefixes);
         // Of overlapping prefixes the server accepts the first, so that must be the shortest.
-        keys.retain(|key| self.routes.contains(*key));
-        keys.sort_by_key(|key| self.routes[*key].subscription.name().len());
+        keys.retain(|key| self.routes.get(*key).is_some());
+        keys.sort_by_key(|key| self.routes[*key].subscription().name().len());
         let mut wanted = Vec::new();
         let mut keys = keys.into_iter();
         while wanted.len() < most
             && let Some(key) = keys.next().or_else(|| self.turns.queue.pop_front())
         {
-            let Some(route) = self.routes.get_mut(key) else {
+            let Some(route) = self.routes.get(key) else {
                 continue;
             };
             if route.placement.turn(self.term) != Turn::Queued {
@@ -133,17 +135,18 @@ impl RoutingTable {
                 self.remove(key);
                 continue;
             }
-            wanted.push(route.subscription.clone());
+            wanted.push(route.subscription().clone());
             self.turns.asked.push_back((key, clock::now()));
             self.ask(key, now);
         }
         self.turns.prefixes.extend(keys);
+        shrink(&mut self.turns.queue);
         wanted
     }
 
     /// Records that the last reader of a name has left. Returns whether the session has to know: it
     /// waits for no other name.
-    pub(super) fn linger(&mut self, key: usize, until: Instant) -> bool {
+    pub(super) fn linger(&mut self, key: Key, until: Instant) -> bool {
         self.turns.departures += 1;
         let departure = self.turns.departures;
         self.routes[key].departure = departure;
@@ -173,19 +176,20 @@ impl RoutingTable {
                 || route.placement.asked_in(self.term).is_some();
             // The server tracks the keys of a prefix until the connection ends, or until it is asked to
             // stop tracking all of them.
-            let is_tracked = route.subscription.kind() == Kind::Invalidation;
+            let is_tracked = route.subscription().kind() == Kind::Invalidation;
             if !is_asked || is_tracked || !can_leave {
                 self.remove(key);
                 continue;
             }
-            leaving.push(route.subscription.clone());
+            leaving.push(route.subscription().clone());
             self.set_state(key, SubscriptionState::Leaving);
         }
+        shrink(&mut self.turns.lingering);
         leaving
     }
 
     /// Records that a name is left: the server has ended the subscription, or does not do so.
-    pub(super) fn left(&mut self, key: usize) {
+    pub(super) fn left(&mut self, key: Key) {
         if self.routes[key].wanted() == WantedBy::Nobody {
             self.remove(key);
         } else {
@@ -196,7 +200,7 @@ impl RoutingTable {
 
     /// Asks for every name again on the same connection.
     pub(super) fn ask_all_again(&mut self) {
-        for key in 0..=self.last_key {
+        for key in 0..self.routes.end() {
             let Some(route) = self.routes.get(key) else {
                 continue;
             };
@@ -207,7 +211,7 @@ impl RoutingTable {
     }
 
     /// Postpones a name until the next retry.
-    pub(super) fn postpone(&mut self, key: usize) {
+    pub(super) fn postpone(&mut self, key: Key) {
         self.update(key, |route| route.placement.set_turn(Turn::Postponed));
         self.turns.postponed.push(key);
     }
@@ -219,6 +223,7 @@ impl RoutingTable {
         {
             self.turns.asked.pop_front();
         }
+        shrink(&mut self.turns.asked);
         let turns = &self.turns;
         Agenda {
             has_wanted: !turns.queue.is_empty()

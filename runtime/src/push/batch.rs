@@ -2,7 +2,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::SystemTime;
 
-use crate::util::clock;
+use crate::util::{Timestamp, clock};
 
 /// Consecutive pushes of one broadcast channel, in one buffer.
 ///
@@ -19,7 +19,7 @@ pub(crate) struct Batch {
     /// When the first push arrived.
     pub(crate) opened: SystemTime,
     /// A time before the first push was published: see [`Fence`](crate::broadcast).
-    pub(crate) fence: SystemTime,
+    pub(crate) fence: Timestamp,
     /// Whether pushes before the first one were dropped after the batch was opened.
     pub(crate) is_cut: bool,
     /// Channel names and payloads from the front; the entries of the pushes from the back, in
@@ -30,7 +30,8 @@ pub(crate) struct Batch {
     len: usize,
     /// How many bytes the batch is expected to need. The first push allocates that much.
     expected: usize,
-    /// How many readers have received the batch and not given it back.
+    /// How many readers have received the batch and not given it back. It changes under the lock of the
+    /// broadcast channel only.
     hands: AtomicU32,
 }
 
@@ -80,7 +81,7 @@ impl Batch {
             first: 0,
             segment: 0,
             opened: SystemTime::UNIX_EPOCH,
-            fence: SystemTime::UNIX_EPOCH,
+            fence: Timestamp::MIN,
             is_cut: false,
             page: Vec::new(),
             filled: 0,
@@ -90,16 +91,19 @@ impl Batch {
         }
     }
 
-    /// Counts a reader that has received the batch.
+    /// Counts a reader that has received the batch. The caller has locked the broadcast channel.
+    #[inline]
     pub(crate) fn hand_out(&self) {
-        self.hands.fetch_add(1, Relaxed);
+        self.hands.store(self.hands.load(Relaxed) + 1, Relaxed);
     }
 
-    /// Counts that reader no more: it does not need the batch any longer.
+    /// Counts that reader no more: it does not need the batch any longer. The caller has locked the
+    /// broadcast channel.
     ///
     /// Its user may have kept a payload, which keeps the batch in memory. That is the user's memory.
+    #[inline]
     pub(crate) fn hand_back(&self) {
-        self.hands.fetch_sub(1, Relaxed);
+        self.hands.store(self.hands.load(Relaxed) - 1, Relaxed);
     }
 
     /// Returns whether a reader has received the batch and not given it back.
@@ -141,12 +145,6 @@ impl Batch {
     /// Returns how many bytes of memory the batch holds.
     pub(crate) fn memory(&self) -> usize {
         self.capacity() + Self::SHELL_BYTES
-    }
-
-    /// Frees the page of an empty batch.
-    pub(crate) fn release(&mut self) {
-        debug_assert!(self.is_empty(), "the page of pushes is in use");
-        self.page = Vec::new();
     }
 
     /// Returns a copy that begins with the push at `index`, in a page of `room` bytes or as many as

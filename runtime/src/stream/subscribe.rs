@@ -19,7 +19,7 @@ use crate::session::Status;
 use crate::util::clock;
 
 /// By how many messages a stream may fall behind, if nothing else is said.
-const BUFFER: u64 = 256;
+const BUFFER: u32 = 256;
 
 /// A stream that is about to begin: what [`Handle::subscribe`](crate::Handle::subscribe) returns.
 ///
@@ -86,7 +86,7 @@ impl<T> Subscribe<T> {
     /// This takes no memory of its own: all streams of a name read the same messages, which are kept
     /// for the slowest of them.
     pub fn buffer(self, messages: usize) -> Self {
-        let pace = Pace::Within(messages.try_into().unwrap_or(u64::MAX));
+        let pace = Pace::Within(messages.try_into().unwrap_or(u32::MAX));
         Self { pace, ..self }
     }
 
@@ -141,20 +141,23 @@ impl<T> Subscribe<T> {
     ///
     /// As those of the future, except that no server is asked.
     pub fn now(self) -> Result<EventStream<T>> {
-        let source = self.source?;
+        let Source {
+            mut subscriptions,
+            label,
+        } = self.source?;
         let most = self.context.max_streams;
         let reader = self
             .context
             .dispatcher
-            .subscribe(&source.subscriptions, self.pace, most)
+            .subscribe(&mut subscriptions, self.pace, most)
             .map_err(|error| match error {
                 NoStream::Ended => ended(),
                 NoStream::TooMany => Error::limit(format!(
                     "there are {most} streams already; the limit is `Subscriber::max_streams`"
                 )),
             })?;
-        let counters = self.context.registry.counters(&source.label);
-        Ok(EventStream::new(reader, source.subscriptions, counters))
+        let counters = self.context.registry.counters(&label);
+        Ok(EventStream::new(reader, subscriptions, counters))
     }
 }
 

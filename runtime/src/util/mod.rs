@@ -6,9 +6,13 @@
 //! | `catch_unwind` | [`attempt`] and others: calls of user code that may panic or take too long |
 //! | [`clock`] | the three clocks, and when to read which |
 //! | `escaped` | [`Escaped`]: a name from the network, made safe to print |
+//! | `few` | [`Few`]: a list that most often has one element |
 //! | `rate_limit` | [`RateLimit`]: at most one log line a second, and a count of the others |
+//! | `shrink` | [`shrink`](shrink()): frees the memory of a queue that was long |
 //! | `short_name` | the name of a type without its path |
+//! | `slots` | [`Slots`]: values by small numbers |
 //! | `sync` | [`Mutex`]: a lock without poisoning, and atomics, which a model checker can replace |
+//! | `timestamp` | [`Timestamp`]: a time of day in eight bytes |
 //! | `model` | runs a test under a model checker; only with `--cfg shuttle` |
 //!
 //! In: every other module may call these. Out: nothing, the tools have no state of their own.
@@ -26,11 +30,15 @@ mod backoff;
 mod catch_unwind;
 pub(crate) mod clock;
 mod escaped;
+mod few;
 #[cfg(all(test, shuttle))]
 pub(crate) mod model;
 mod rate_limit;
 mod short_name;
+mod shrink;
+mod slots;
 mod sync;
+mod timestamp;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use catch_unwind::{
@@ -38,6 +46,10 @@ pub(crate) use catch_unwind::{
     drop_caught, runs_without_panic,
 };
 pub(crate) use escaped::{Escaped, TextOrBytes};
+pub(crate) use few::Few;
 pub(crate) use rate_limit::RateLimit;
 pub(crate) use short_name::short_name;
+pub(crate) use shrink::shrink;
+pub(crate) use slots::{Key, Slots};
 pub(crate) use sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard};
+pub(crate) use timestamp::Timestamp;

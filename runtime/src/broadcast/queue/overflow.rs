@@ -1,7 +1,5 @@
 //! What a queue drops when its budget is exceeded.
 
-use std::sync::Arc;
-
 use super::Queue;
 
 impl Queue {
@@ -15,19 +13,23 @@ impl Queue {
     }
 
     pub(super) fn drop_oldest(&mut self) {
-        let front = self.sealed.front().unwrap_or(&self.tail);
         self.held -= 1;
-        if front.is_empty() {
+        let Some(front) = self.front() else {
             // The oldest push is still in the latest queue and has no number yet.
             let weight = self.latest.as_mut().map_or(0, |latest| latest.drop_first());
             self.held_bytes -= weight;
             self.leave_out_number();
             return;
-        }
+        };
         let index = front.index_of(self.oldest);
-        self.held_bytes -= front.weight_of(index..index + 1);
-        self.oldest = front.first + index as u64 + 1;
-        if self.oldest == front.end() {
+        let (weight, oldest) = (
+            front.weight_of(index..index + 1),
+            front.first + index as u64 + 1,
+        );
+        let is_last = oldest == front.end();
+        self.held_bytes -= weight;
+        self.oldest = oldest;
+        if is_last {
             self.pop_front();
         }
     }
@@ -35,14 +37,14 @@ impl Queue {
     /// Drops the push that would be appended next. Every reader that has yet to pass its number has
     /// missed it.
     pub(super) fn drop_newest(&mut self) {
-        self.seal(self.tail.segment);
+        self.seal();
         self.leave_out_number();
     }
 
-    /// Makes the empty tail begin one number later.
+    /// Gives the next number to no push that can be read. The pushes of a batch follow without a hole,
+    /// so no batch is open.
     pub(super) fn leave_out_number(&mut self) {
-        let tail = Arc::get_mut(&mut self.tail).expect("open batch is not shared");
-        debug_assert!(tail.is_empty(), "only an empty batch can begin later");
-        tail.first += 1;
+        debug_assert!(self.tail.is_none(), "a batch is open");
+        self.numbered += 1;
     }
 }

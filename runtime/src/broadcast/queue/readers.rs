@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
-use super::{MAX_BATCH_BYTES, Position, Queue};
+use super::{MAX_BATCH_BYTES, Position, Queue, Sealed};
 use crate::push::Batch;
 
 impl Queue {
     /// Returns the position of a reader that receives everything from now on. A batch begins there.
     pub(in crate::broadcast) fn end_position(&mut self) -> Position {
-        self.seal_tail(self.tail.segment);
+        self.seal_tail();
         Position {
             batch: self.tail_number(),
             push: self.end(),
@@ -31,9 +31,13 @@ impl Queue {
     #[inline]
     pub(in crate::broadcast) fn advance(&mut self, from: Position, to: Position) {
         if from.batch.max(self.base) != to.batch.max(self.base) {
-            *self.readers_at(from) -= 1;
+            let left = self.readers_at(from);
+            *left -= 1;
+            let is_last = *left == 0;
             *self.readers_at(to) += 1;
-            self.release();
+            if is_last {
+                self.release();
+            }
         }
     }
 
@@ -46,36 +50,40 @@ impl Queue {
             return position;
         }
         let push = end - limit;
-        let sealed = self.sealed.partition_point(|batch| batch.end() <= push);
+        let passed = |sealed: &Sealed| sealed.batch.end() <= push;
         Position {
-            batch: self.base + sealed as u64,
+            batch: self.base + self.sealed.partition_point(passed) as u64,
             push,
         }
     }
 
     /// Takes back a batch that a reader has received, to reuse its memory.
     pub(in crate::broadcast) fn take_back(&mut self, batch: Arc<Batch>) {
-        if !self.is_released(batch.first) {
+        batch.hand_back();
+        let first = self.front().map_or(self.numbered, |front| front.first);
+        if batch.first >= first {
             // The other readers have yet to receive it.
             return;
         }
-        // Workers may use it, or a user may have kept a payload.
+        // Other readers or workers may use it, or a user may have kept a payload.
         if Arc::strong_count(&batch) == 1 {
-            self.lent.remove(batch.first);
+            if let Some(lent) = &mut self.lent {
+                lent.remove(batch.first);
+            }
             self.recycle(batch);
         }
     }
 
     /// Returns how much memory the batches hold that readers have received and still use.
     pub(in crate::broadcast) fn lent_memory(&self) -> usize {
-        self.lent.memory()
+        self.lent.as_ref().map_or(0, |lent| lent.memory())
     }
 
     /// Keeps the memory of a released batch, or counts it while readers use it.
     pub(super) fn recycle(&mut self, mut batch: Arc<Batch>) {
         if Arc::get_mut(&mut batch).is_none() {
             if batch.is_handed_out() {
-                self.lent.add(&batch);
+                self.lent.get_or_insert_default().add(&batch);
             }
         } else if batch.capacity() <= 4 * MAX_BATCH_BYTES {
             self.spare = Some(batch);
@@ -83,24 +91,25 @@ impl Queue {
     }
 
     /// Releases the batches that every reader has received.
-    #[inline]
     fn release(&mut self) {
-        while self.readers.front() == Some(&0) && self.pop_front() {}
+        while self
+            .sealed
+            .front()
+            .is_some_and(|sealed| sealed.readers == 0)
+        {
+            self.pop_front();
+        }
     }
 
     /// Returns the number of readers whose next batch is that of a position.
+    #[inline]
     fn readers_at(&mut self, position: Position) -> &mut u32 {
         let index = position.batch.saturating_sub(self.base);
         let index = usize::try_from(index).expect("queue index fits in usize");
-        self.readers
-            .get_mut(index)
-            .unwrap_or(&mut self.tail_readers)
-    }
-
-    /// Returns whether the batch that begins with push `first` is not in the queue any more. A reader
-    /// may still have it.
-    fn is_released(&self, first: u64) -> bool {
-        first < self.sealed.front().unwrap_or(&self.tail).first
+        match self.sealed.get_mut(index) {
+            Some(sealed) => &mut sealed.readers,
+            None => &mut self.tail_readers,
+        }
     }
 }
 
@@ -134,9 +143,7 @@ impl Lent {
     const FEW: usize = 16;
 
     fn add(&mut self, batch: &Arc<Batch>) {
-        while self.batches.front().is_some_and(|first| !first.is_used()) {
-            self.batches.pop_front();
-        }
+        self.end_unused();
         if self.batches.len() >= self.sweep_at {
             self.batches.retain(LentBatch::is_used);
             self.sweep_at = Self::FEW.max(2 * self.batches.len());
@@ -146,6 +153,14 @@ impl Lent {
             memory: batch.memory(),
             batch: Arc::downgrade(batch),
         });
+    }
+
+    /// Forgets the first batches, as far as nobody uses them any more. Returns whether none is left.
+    pub(super) fn end_unused(&mut self) -> bool {
+        while self.batches.front().is_some_and(|first| !first.is_used()) {
+            self.batches.pop_front();
+        }
+        self.batches.is_empty()
     }
 
     fn remove(&mut self, first: u64) {

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Queue;
-use crate::push::Batch;
 
 impl Queue {
     /// Releases memory until `bytes` are released or nothing but one push is left: first what is not
@@ -16,7 +15,7 @@ impl Queue {
         let goal = self.memory().saturating_sub(bytes);
         self.trim();
         while self.memory() > goal {
-            let front = self.sealed.front();
+            let front = self.sealed.front().map(|sealed| &sealed.batch);
             let in_front = front.map(|batch| batch.len() - batch.index_of(self.oldest));
             match in_front {
                 Some(in_front) if in_front < self.held => {
@@ -24,7 +23,7 @@ impl Queue {
                     self.spare = None;
                 }
                 // All pushes are still in the latest queue.
-                None if self.tail.is_empty() => {
+                None if self.tail.is_none() => {
                     if self.held <= 1 {
                         return;
                     }
@@ -38,30 +37,24 @@ impl Queue {
     /// Drops every push, and releases the memory of all of them.
     pub(in crate::broadcast) fn empty(&mut self) {
         while self.pop_front() {}
-        let first = self.end();
+        self.numbered = self.end();
         if let Some(latest) = &mut self.latest {
             latest.clear();
         }
-        let segment = self.tail.segment;
-        let mut tail = Batch::new();
-        tail.reopen(first, segment, 0);
-        self.tail = Arc::new(tail);
-        self.oldest = first;
+        self.tail = None;
+        self.oldest = self.numbered;
+        self.expected = 0;
         self.held = 0;
         self.held_bytes = 0;
         self.trim();
     }
 
     /// Releases memory that is not in use.
-    fn trim(&mut self) {
+    pub(in crate::broadcast) fn trim(&mut self) {
         self.spare = None;
+        self.lent.take_if(|lent| lent.end_unused());
         if self.sealed.is_empty() {
             self.sealed = VecDeque::new();
-            self.readers = VecDeque::new();
-        }
-        if self.tail.is_empty() {
-            let tail = Arc::get_mut(&mut self.tail);
-            tail.expect("open batch is not shared").release();
         }
         if let Some(latest) = &mut self.latest {
             latest.trim();
@@ -71,10 +64,13 @@ impl Queue {
     /// Drops the oldest pushes of the only batch until the queue can hold the rest in `goal` bytes
     /// or one push is left, and replaces the batch by a copy without them.
     fn shrink_last_batch(&mut self, goal: usize) {
+        let memory = self.memory();
         let is_sealed = !self.sealed.is_empty();
-        let others = self.memory() - self.sealed.front().unwrap_or(&self.tail).capacity();
-        let room = goal.saturating_sub(others);
-        let batch = self.sealed.front_mut().unwrap_or(&mut self.tail);
+        let sealed = self.sealed.front_mut().map(|sealed| &mut sealed.batch);
+        let Some(batch) = sealed.or(self.tail.as_mut()) else {
+            return;
+        };
+        let room = goal.saturating_sub(memory - batch.capacity());
         // A batch that a reader has received too would not be released.
         let Some(batch) = Arc::get_mut(batch) else {
             return;

@@ -2,8 +2,9 @@
 //!
 //! This file tests single cases. The others compare the channel with a plain model over random
 //! schedules: `oracle` for the policies that drop, `latest` for [`Overflow::Latest`]. `memory`
-//! measures how much memory a channel holds, `readers` compares readers that come and go with a plain list. With `--cfg shuttle`, `model` runs the channel under a
-//! model checker (`util::model`), which also needs the reader of `model_reader`.
+//! measures how much memory a channel holds, `readers` compares readers that come and go with a plain
+//! list. With `--cfg shuttle`, `model` runs the channel under a model checker (`util::model`), which also
+//! needs the reader of `model_reader`.
 
 mod latest;
 mod memory;
@@ -37,8 +38,8 @@ fn since(cause: GapCause) -> GapStart {
 
 fn take(receiver: &mut Receiver) -> Option<Arc<Batch>> {
     let mut context = Context::from_waker(Waker::noop());
-    match pin!(receiver.recv()).poll(&mut context) {
-        Poll::Ready(Some(Received { batch, .. })) => batch.map(|(batch, _)| batch),
+    match receiver.poll_recv(&mut context) {
+        Poll::Ready(Some(_)) => receiver.batch().cloned(),
         _ => None,
     }
 }
@@ -57,7 +58,8 @@ fn a_burst_goes_out_in_one_batch_and_one_wake_up() {
         panic!("expected a batch");
     };
     assert_eq!(received.gap.unwrap().cause, GapCause::Initial);
-    assert_eq!(received.batch.unwrap().0.len(), 100);
+    assert_eq!(received.batch, Some(0));
+    assert_eq!(receiver.batch().unwrap().len(), 100);
 }
 
 #[test]
@@ -134,8 +136,8 @@ fn one_push_is_accepted_however_large_it_is() {
         panic!("expected a batch");
     };
     assert_eq!(received.missed, 1);
-    let (batch, skip) = received.batch.unwrap();
-    assert_eq!(batch.payload(skip).len(), 1_000);
+    let skip = received.batch.unwrap();
+    assert_eq!(receiver.batch().unwrap().payload(skip).len(), 1_000);
 }
 
 #[test]
@@ -189,8 +191,7 @@ impl Losing {
         let second = first + Duration::from_secs(1);
         fence.set(first);
         shared.append(0, b"", b"", &mut wakers);
-        let batch = take(&mut receiver).expect("a batch");
-        receiver.done(batch);
+        take(&mut receiver).expect("a batch");
         for _ in 0..pushes {
             shared.append(0, b"", b"", &mut wakers);
         }
@@ -214,7 +215,7 @@ impl Losing {
         let mut context = Context::from_waker(Waker::noop());
         loop {
             match pin!(self.receiver.recv()).poll(&mut context) {
-                Poll::Ready(Some(Received { gap: Some(gap), .. })) => return gap,
+                Poll::Ready(Some(Received { gap: Some(gap), .. })) => return *gap,
                 Poll::Ready(Some(_)) => {}
                 other => panic!("expected a gap, got {other:?}"),
             }
@@ -266,14 +267,12 @@ fn a_push_that_is_dropped_last_is_reported_without_a_message_after_it() {
         shared.append(0, b"", payload, &mut wakers);
     }
     let mut context = Context::from_waker(Waker::noop());
-    let mut next = || match pin!(receiver.recv()).poll(&mut context) {
-        Poll::Ready(Some(received)) => received,
+    let mut next = || match receiver.poll_recv(&mut context) {
+        Poll::Ready(Some(received)) => (received, receiver.batch().map(|batch| batch.len())),
         other => panic!("expected a gap or a batch, got {other:?}"),
     };
-    assert_eq!(next().batch.unwrap().0.len(), 1);
-    let Received {
-        gap, missed, batch, ..
-    } = next();
+    assert_eq!(next().1, Some(1));
+    let (Received { gap, missed, .. }, batch) = next();
     assert_eq!(gap.unwrap().missed, Missed::Exactly(2));
     assert_eq!(missed, 2);
     assert!(batch.is_none());

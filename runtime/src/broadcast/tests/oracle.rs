@@ -195,7 +195,8 @@ impl Model {
         }
         reader.reported = next;
         reader.has_batch = batch.is_some();
-        if let Some((batch, skip)) = batch {
+        if let Some(skip) = batch {
+            let batch = reader.receiver.batch().expect("just received");
             for index in skip..batch.len() {
                 let number = u32::from_be_bytes(
                     batch.bytes()[batch.payload(index)][..4].try_into().unwrap(),
@@ -204,7 +205,6 @@ impl Model {
                 assert_eq!(self.messages[reader.position].segment, batch.segment);
                 reader.position += 1;
             }
-            reader.receiver.done(batch);
         }
         Some(())
     }

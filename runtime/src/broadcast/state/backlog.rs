@@ -1,0 +1,71 @@
+//! What a reader has not received.
+
+use super::ChannelState;
+use super::receive::Known;
+use crate::util::Key;
+
+/// The backlog of one reader, for the statistics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    /// How many pushes have a number and were appended since the reader has joined.
+    pub(crate) end: u64,
+    /// How many pushes were replaced by newer ones before they had a number.
+    pub(crate) superseded: u64,
+    /// How many pushes with a number were skipped for newer ones, including those that the reader has
+    /// not reached yet.
+    pub(crate) skipped: u64,
+    /// How many pushes were dropped before the reader could receive them, including those that it
+    /// has not reached yet.
+    pub(crate) missed: u64,
+}
+
+/// What a reader has not received when it leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rest {
+    /// How many pushes were dropped, and were not reported to it.
+    pub(crate) missed: u64,
+    /// How many pushes were replaced or skipped for newer ones, and were not reported to it.
+    pub(crate) superseded: u64,
+    /// How many pushes it could have received.
+    pub(crate) waiting: u64,
+}
+
+impl ChannelState {
+    /// Returns the backlog of a reader; after its receiver was dropped, the backlog at that time.
+    pub(in crate::broadcast) fn backlog(&self, reader: Key) -> Backlog {
+        let reader = &self.readers[reader];
+        if let Some(left) = &reader.left {
+            return **left;
+        }
+        let position = self.queue.caught_up(reader.position, reader.pace.limit());
+        let (missed, skipped) = reader.split(position.push - reader.position.push);
+        Backlog {
+            end: self.queue.end() - reader.joined,
+            superseded: self.queue.superseded(),
+            skipped: reader.skipped + skipped,
+            missed: reader.missed + missed + self.queue.missing(position),
+        }
+    }
+
+    /// Returns what a reader has not received.
+    pub(in crate::broadcast) fn rest(&self, key: Key) -> Rest {
+        let reader = &self.readers[key];
+        let backlog = self.backlog(key);
+        let missed = backlog.missed - reader.missed;
+        let skipped = backlog.skipped - reader.skipped;
+        let passed = reader.position.push - reader.joined;
+        Rest {
+            missed,
+            superseded: skipped + backlog.superseded,
+            waiting: backlog.end - passed - missed - skipped,
+        }
+    }
+
+    /// Returns which losses there are for a reader to know of.
+    pub(in crate::broadcast) fn losses(&self, reader: Key) -> Known {
+        Known {
+            segment: self.segments.current(),
+            missed: self.backlog(reader).missed,
+        }
+    }
+}

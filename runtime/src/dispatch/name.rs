@@ -1,0 +1,92 @@
+//! The route of one name: who wants it, and its broadcast channels.
+
+use std::sync::Arc;
+
+use super::counts::{Counted, WantedBy};
+use super::placement::Placement;
+use crate::broadcast::Shared;
+use crate::subscription::Subscription;
+use crate::util::Few;
+
+/// The route of one subscribed name.
+#[derive(Debug)]
+pub(crate) struct Route {
+    /// The subscription. Streams of the name have the same list.
+    pub(super) subscriptions: Arc<[Subscription]>,
+    pub(super) placement: Placement,
+    /// The broadcast channels.
+    pub(crate) listeners: Few<Listener>,
+    /// The channel that the streams of this name alone share. It is one of the listeners.
+    pub(super) shared: Option<Arc<Shared>>,
+    /// How many of the listeners are those of handlers.
+    pub(super) handlers: u32,
+    /// How many streams want the name.
+    pub(super) readers: u32,
+    /// Which of the departures of its last reader counts.
+    pub(super) departure: u64,
+    /// How often the server has denied the name.
+    pub(super) denials: u32,
+}
+
+/// A broadcast channel of a route.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) shared: Arc<Shared>,
+    /// The index of the name in the channel's list of subscriptions.
+    pub(crate) index: u32,
+    /// Whether it is the channel of streams.
+    pub(super) is_of_streams: bool,
+}
+
+impl Route {
+    /// Creates the route of the only subscription in a list.
+    pub(super) fn new(subscriptions: Arc<[Subscription]>, term: u64) -> Self {
+        Self {
+            subscriptions,
+            placement: Placement::new(term),
+            listeners: Few::new(),
+            shared: None,
+            handlers: 0,
+            readers: 0,
+            departure: 0,
+            denials: 0,
+        }
+    }
+
+    pub(super) fn subscription(&self) -> &Subscription {
+        &self.subscriptions[0]
+    }
+
+    pub(super) fn wanted(&self) -> WantedBy {
+        match (self.handlers, self.readers) {
+            (0, 0) => WantedBy::Nobody,
+            (0, _) => WantedBy::Streams,
+            _ => WantedBy::Handlers,
+        }
+    }
+
+    pub(super) fn counted(&self, term: u64) -> Counted<'_> {
+        Counted {
+            wanted: self.wanted(),
+            kind: self.subscription().kind(),
+            state: self.placement.state(term),
+            is_in_flight: self.placement.is_in_flight(term),
+        }
+    }
+
+    /// Adds a broadcast channel, in whose list the name has this index.
+    pub(super) fn listen(&mut self, shared: &Arc<Shared>, index: usize, is_of_streams: bool) {
+        self.listeners.push(Listener {
+            shared: Arc::clone(shared),
+            index: u32::try_from(index).expect("no list has 2^32 subscriptions"),
+            is_of_streams,
+        });
+    }
+
+    /// Removes a broadcast channel. Returns whether it was here.
+    pub(super) fn unlisten(&mut self, shared: &Arc<Shared>) -> bool {
+        let is_it = |listener: &Listener| Arc::ptr_eq(&listener.shared, shared);
+        let at = self.listeners.iter().position(is_it);
+        at.inspect(|at| self.listeners.swap_remove(*at)).is_some()
+    }
+}
