@@ -21,12 +21,14 @@
 //! Wakeups: the wakers of waiting readers, gathered under the lock
 //!   │
 //!   ▼
-//! unlock, then wake: after `dispatch` at once, after `accept` a moment later (`wakeups`)
+//! unlock, then wake: after `dispatch` at once, after `accept` a moment later, and a crowd of readers
+//!                    a part at a time (`wakeups`)
 //! ```
 //!
 //! "A moment later" means: as soon as the link has no more pushes at hand, and in any case after a few
 //! milliseconds or 16,384 pushes. If no handler was woken just before, or if a buffer fills up, the
-//! handlers are woken at once.
+//! handlers are woken at once. If more than 64 readers are to be woken, which may be streams of one name,
+//! a task wakes them, so that the link can go on.
 //!
 //! Every push of the open generation is counted, and copied to the receivers of
 //! [`Dispatcher::pushes`] if there are any. A push that is not a message takes another path:
@@ -58,7 +60,7 @@
 //! | `streams` | the readers of streams: how they join and leave |
 //! | `generation` | the beginning, the end and the losses of a connection |
 //! | `subscriptions` | the state of each subscription |
-//! | `wakeups` | when handlers are woken |
+//! | `wakeups` | when readers are woken, and by whom |
 //! | `memory_limit` | what is dropped if too much waits |
 //! | `pushes` | [`Pushes`]: copies of every push |
 //!

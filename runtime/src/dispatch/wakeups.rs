@@ -1,4 +1,5 @@
-//! When the dispatcher wakes handlers: at once, or a moment later for several pushes together.
+//! When the dispatcher wakes readers: at once, or a moment later for several pushes together; and many
+//! readers a part at a time.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -26,6 +27,13 @@ const MAX_PAUSES: usize = 3;
 /// With this many messages for each waiting handler, a wake-up is worth its cost.
 const MESSAGES_PER_WAKEUP: usize = 4;
 
+/// How many readers are woken in one go. More than that are a crowd: to wake all of it would hold up
+/// the link. Under the model checker, two are one.
+const MAX_AT_ONCE: usize = if cfg!(all(test, shuttle)) { 1 } else { 64 };
+
+/// The capacity of a list of wakers that is kept for the next ones.
+const MAX_KEPT: usize = 1024;
+
 /// The wakers of handlers for which pushes were appended.
 ///
 /// Functions that append to a broadcast channel pass the wakers of waiting readers up to here,
@@ -34,8 +42,12 @@ const MESSAGES_PER_WAKEUP: usize = 4;
 pub(super) struct Wakeups {
     /// Kept from push to push, so that waking costs no allocation.
     pub(super) wakers: Vec<Waker>,
+    /// The wakers of a crowd, which the task is waking.
+    crowd: Vec<Waker>,
     /// Whether a buffer fills up. Then waking is not delayed.
     pub(super) is_urgent: bool,
+    /// Whether there are so many wakers that the task has to wake them. Then it gathers no more.
+    is_crowd: bool,
     /// How many pushes were accepted, one by one, since the first of these wakers was gathered.
     delayed_for: u32,
     /// Whether the task runs that wakes handlers a moment later.
@@ -48,7 +60,9 @@ impl Wakeups {
     pub(super) fn new(now: SystemTime) -> Self {
         Self {
             wakers: Vec::new(),
+            crowd: Vec::new(),
             is_urgent: false,
+            is_crowd: false,
             delayed_for: 0,
             has_task: false,
             last: now,
@@ -61,9 +75,33 @@ impl Wakeups {
         now.duration_since(before).is_ok_and(|pause| pause > QUIET)
     }
 
-    /// Returns whether there are enough messages for each waiting handler.
+    /// Returns whether a crowd waits, or there are enough messages for each waiting handler.
     fn is_worth_waking(&self) -> bool {
-        self.delayed_for as usize >= MESSAGES_PER_WAKEUP * self.wakers.len()
+        self.is_crowd || self.delayed_for as usize >= MESSAGES_PER_WAKEUP * self.wakers.len()
+    }
+
+    /// Takes the wakers of a crowd to be woken part by part. Returns false if there is no crowd.
+    ///
+    /// Those of readers that wait again meanwhile are in the next crowd, so everybody gets a turn.
+    fn begin_crowd(&mut self) -> bool {
+        debug_assert!(self.crowd.is_empty(), "the last crowd is awake");
+        let is_crowd = std::mem::take(&mut self.is_crowd);
+        if is_crowd {
+            std::mem::swap(&mut self.crowd, &mut self.wakers);
+            self.delayed_for = 0;
+            self.is_urgent = false;
+        }
+        is_crowd
+    }
+
+    /// Moves the next wakers of the crowd to `part`. Returns false if there are none.
+    fn take_part(&mut self, part: &mut Vec<Waker>) -> bool {
+        let rest = self.crowd.len().saturating_sub(MAX_AT_ONCE);
+        part.extend(self.crowd.drain(rest..));
+        if self.crowd.is_empty() && self.crowd.capacity() > MAX_KEPT {
+            self.crowd = Vec::new();
+        }
+        !part.is_empty()
     }
 }
 
@@ -73,14 +111,31 @@ impl Dispatcher {
     /// A wake-up costs about as much as a message, so one should serve many messages. On a
     /// [quiet](QUIET) link a handler is woken at once. If pushes arrive close together, handlers
     /// are woken when the link has no more of them; if the pushes do not stop, after a few
-    /// milliseconds, and at the latest after [`MAX_DELAYED`] pushes. While this task is not
-    /// running, handlers are woken at once.
+    /// milliseconds, and at the latest after [`MAX_DELAYED`] pushes.
+    ///
+    /// A crowd is always woken here, a part at a time: one name may have many thousands of streams. While
+    /// this task is not running, everybody is woken at once.
     pub(crate) async fn keep_waking(self: Arc<Self>) {
         let _alive = Waking::begin(&self);
         loop {
             self.wake_later.notified().await;
-            self.gather().await;
-            self.wake(self.lock());
+            if !self.lock().wakeups.is_crowd {
+                self.gather().await;
+                self.wake(self.lock());
+            }
+            self.wake_crowd().await;
+        }
+    }
+
+    /// Wakes the readers of a crowd, if there is one, and lets other tasks run in between.
+    async fn wake_crowd(&self) {
+        if !self.lock().wakeups.begin_crowd() {
+            return;
+        }
+        let mut part = Vec::with_capacity(MAX_AT_ONCE);
+        while self.lock().wakeups.take_part(&mut part) {
+            part.drain(..).for_each(Waker::wake);
+            tokio::task::yield_now().await;
         }
     }
 
@@ -127,7 +182,7 @@ impl Dispatcher {
         }
     }
 
-    /// Unlocks, and wakes the readers that wait for the appended pushes.
+    /// Unlocks, and wakes the readers that wait for the appended pushes. A crowd is left to the task.
     pub(super) fn wake(&self, mut state: MutexGuard<'_, DispatchState>) {
         let wakeups = &mut state.wakeups;
         wakeups.delayed_for = 0;
@@ -135,11 +190,16 @@ impl Dispatcher {
         if wakeups.wakers.is_empty() {
             return;
         }
+        if wakeups.has_task && wakeups.wakers.len() > MAX_AT_ONCE {
+            wakeups.is_crowd = true;
+            drop(state);
+            return self.wake_later.notify_one();
+        }
         let mut wakers = std::mem::take(&mut wakeups.wakers);
         drop(state);
         wakers.drain(..).for_each(Waker::wake);
         let wakeups = &mut self.lock().wakeups;
-        if wakeups.wakers.is_empty() {
+        if wakeups.wakers.is_empty() && wakers.capacity() <= MAX_KEPT {
             // Reuse the memory.
             wakeups.wakers = wakers;
         }
@@ -159,7 +219,10 @@ impl<'d> Waking<'d> {
 impl Drop for Waking<'_> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
-        state.wakeups.has_task = false;
+        let wakeups = &mut state.wakeups;
+        wakeups.has_task = false;
+        wakeups.is_crowd = false;
+        wakeups.wakers.append(&mut wakeups.crowd);
         self.0.wake(state);
     }
 }

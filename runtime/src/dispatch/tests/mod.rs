@@ -4,3 +4,5 @@
 mod losses;
 #[cfg(shuttle)]
 mod model;
+#[cfg(not(shuttle))]
+mod wakeups;

@@ -1,0 +1,158 @@
+//! Many readers of one name, and who wakes them.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Poll, Wake, Waker};
+
+use crate::broadcast::Pace;
+use crate::config::Settings;
+use crate::dispatch::{Dispatcher, RoutingTable, StreamReader};
+use crate::push::Incoming;
+use crate::subscription::{Kind, Subscription};
+
+const NAME: &str = "everybody";
+const READERS: usize = 10_000;
+
+/// By how many wake-ups more than these somebody else could be held up.
+const BOUND: usize = 64;
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Counter(AtomicUsize);
+
+impl Wake for Counter {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+/// Readers of one name that wait for its next message, and the task that wakes a moment later.
+struct Crowd {
+    dispatcher: Arc<Dispatcher>,
+    readers: Vec<(StreamReader, Arc<Counter>)>,
+    task: Option<Pin<Box<dyn Future<Output = ()>>>>,
+}
+
+impl Crowd {
+    fn new() -> Self {
+        let dispatcher = Arc::new(Dispatcher::new(
+            RoutingTable::default(),
+            &Settings::default(),
+        ));
+        dispatcher.open(1);
+        let subscribe = |_| {
+            let mut list: Arc<[_]> = [Subscription::channel(NAME)].into();
+            let reader = dispatcher.subscribe(&mut list, Pace::Within(16), READERS);
+            (reader.expect("there is room"), Arc::default())
+        };
+        let readers = (0..READERS).map(subscribe).collect();
+        dispatcher.accept(
+            1,
+            &Incoming::Subscribed {
+                kind: Kind::Channel,
+                name: NAME.as_bytes(),
+            },
+        );
+        let task = Box::pin(Arc::clone(&dispatcher).keep_waking());
+        let mut crowd = Self {
+            dispatcher,
+            readers,
+            task: Some(task),
+        };
+        crowd.read();
+        crowd.run_task();
+        crowd
+    }
+
+    fn publish(&self) {
+        let channel = NAME.as_bytes();
+        self.dispatcher.accept(
+            1,
+            &Incoming::Message {
+                kind: Kind::Channel,
+                name: channel,
+                channel,
+                payload: b"hello",
+            },
+        );
+    }
+
+    /// Reads with every reader until it waits. Returns how many messages they have received.
+    fn read(&mut self) -> usize {
+        let mut messages = 0;
+        for (reader, counter) in &mut self.readers {
+            let waker = Waker::from(Arc::clone(counter));
+            while let Poll::Ready(Some(_)) = reader.poll_recv(&mut Context::from_waker(&waker)) {
+                messages += reader.batch().map_or(0, |batch| batch.len());
+            }
+        }
+        messages
+    }
+
+    /// Polls the task once, as the scheduler does.
+    fn run_task(&mut self) {
+        let task = self.task.as_mut().expect("it runs");
+        let polled = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+    }
+
+    /// Returns how often readers were woken, all together.
+    fn woken(&self) -> usize {
+        let each = self.readers.iter();
+        each.map(|(_, counter)| counter.0.load(SeqCst)).sum()
+    }
+
+    fn everybody_was_woken_once(&self) {
+        let mut each = self.readers.iter();
+        assert!(each.all(|(_, counter)| counter.0.load(SeqCst) == 1));
+    }
+}
+
+#[tokio::test]
+async fn a_message_for_a_crowd_wakes_a_bounded_number_at_a_time_and_then_everybody() {
+    let mut crowd = Crowd::new();
+    crowd.publish();
+    let mut before = crowd.woken();
+    assert!(before <= BOUND, "{before} by whoever passes the message");
+    while before < READERS {
+        crowd.run_task();
+        let now = crowd.woken();
+        let more = before + 1..=before + BOUND;
+        assert!(more.contains(&now), "{before}, then {now}");
+        before = now;
+    }
+    crowd.everybody_was_woken_once();
+    assert_eq!(crowd.read(), READERS);
+}
+
+#[tokio::test]
+async fn a_crowd_that_waits_again_while_it_is_woken_is_woken_again() {
+    let mut crowd = Crowd::new();
+    crowd.publish();
+    crowd.run_task();
+    let part = crowd.woken();
+    assert!(part < READERS);
+    // Also those that are still to be woken for the first one.
+    assert_eq!(crowd.read(), READERS);
+    crowd.publish();
+    for _ in 0..2 * (READERS / BOUND + 2) {
+        crowd.run_task();
+    }
+    assert_eq!(crowd.woken(), 2 * READERS);
+    assert_eq!(crowd.read(), READERS);
+}
+
+#[tokio::test]
+async fn nobody_of_a_crowd_sleeps_when_the_task_ends() {
+    let mut crowd = Crowd::new();
+    crowd.publish();
+    crowd.run_task();
+    assert!(crowd.woken() < READERS);
+    crowd.task = None;
+    crowd.everybody_was_woken_once();
+    // While there is no task, whoever passes the message wakes.
+    assert_eq!(crowd.read(), READERS);
+    crowd.publish();
+    assert_eq!(crowd.woken(), 2 * READERS);
+}
