@@ -173,11 +173,16 @@ impl DispatchState {
             return;
         };
         if *self.routes.state(key) == SubscriptionState::Leaving {
-            self.turn_off_channels(key);
-            self.routes.left(key);
+            self.left(key);
         } else {
             self.turn_off(key, SubscriptionState::Ended);
         }
+    }
+
+    /// Records that a name is left. Readers that have come since wait until it is confirmed again.
+    pub(super) fn left(&mut self, key: Key) {
+        self.turn_off_channels(key);
+        self.routes.left(key);
     }
 
     /// Records that a subscription was denied or has ended.
@@ -187,7 +192,7 @@ impl DispatchState {
     }
 
     /// Records in the channels of a name that it is off.
-    pub(super) fn turn_off_channels(&mut self, key: Key) {
+    fn turn_off_channels(&mut self, key: Key) {
         // No push has arrived through a name that was not live since the previous connection.
         let since = match self.routes.state(key) {
             SubscriptionState::Confirmed | SubscriptionState::Leaving => self.routes.fence().time(),

@@ -293,16 +293,15 @@ impl Dispatcher {
         self.lock().routes.next_leaving(most, now, can_leave)
     }
 
-    /// Records that the server does not end a subscription. What still arrives through it is discarded.
+    /// Records that the server does not end a subscription. What still arrives through it is discarded,
+    /// unless somebody wants the name again: then it is asked for again.
     pub(crate) fn not_left(&self, subscription: &Subscription) {
         let mut state = self.lock();
         let (kind, name) = subscription.key();
         if let Some(key) = state.routes.key(kind, name)
             && *state.routes.state(key) == SubscriptionState::Leaving
         {
-            // Whoever has come meanwhile begins with the next confirmation.
-            state.turn_off_channels(key);
-            state.routes.left(key);
+            state.left(key);
             self.wake(state);
         }
     }

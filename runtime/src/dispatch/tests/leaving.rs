@@ -1,0 +1,62 @@
+//! Names that are wanted again while they are left.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use crate::broadcast::Pace;
+use crate::config::Settings;
+use crate::dispatch::{Confirmed, Dispatcher, RoutingTable, StreamReader};
+use crate::push::Incoming;
+use crate::subscription::{Kind, Subscription};
+use crate::util::clock;
+
+const KIND: Kind = Kind::Channel;
+const NAME: &[u8] = b"a";
+
+fn subscribe(dispatcher: &Arc<Dispatcher>) -> StreamReader {
+    let mut list: Arc<[_]> = [Subscription::channel("a")].into();
+    let reader = dispatcher.subscribe(&mut list, Pace::Latest, usize::MAX);
+    reader.expect("there is no limit")
+}
+
+/// Confirms what is wanted. Returns how many names that are.
+fn confirm(dispatcher: &Dispatcher) -> usize {
+    let wanted = dispatcher.next_wanted(10, clock::wall()).len();
+    if wanted > 0 {
+        let kind = KIND;
+        dispatcher.accept(1, &Incoming::Subscribed { kind, name: NAME });
+    }
+    wanted
+}
+
+/// Subscribes while the name is left, which ends as `ends` says.
+fn comes_back(ends: impl FnOnce(&Dispatcher, &Subscription)) {
+    let settings = Settings::default();
+    let dispatcher = Arc::new(Dispatcher::new(RoutingTable::default(), &settings));
+    dispatcher.open(1);
+    let first = subscribe(&dispatcher);
+    assert_eq!(confirm(&dispatcher), 1);
+    drop(first);
+    let leaving = dispatcher.next_leaving(10, clock::now() + settings.linger, true);
+    let mut second = subscribe(&dispatcher);
+    assert_eq!(confirm(&dispatcher), 0, "the answer comes first");
+    ends(&dispatcher, &leaving[0]);
+    assert_eq!(confirm(&dispatcher), 1, "it is asked for again");
+    let mut context = Context::from_waker(Waker::noop());
+    let confirmed = second.poll_confirmed(&mut context);
+    assert_eq!(confirmed, Poll::Ready(Confirmed::Yes));
+}
+
+#[test]
+fn a_name_that_is_wanted_while_it_is_left_is_confirmed_again() {
+    comes_back(|dispatcher, _| {
+        let left = None;
+        let (kind, name) = (KIND, NAME);
+        dispatcher.accept(1, &Incoming::Unsubscribed { kind, name, left });
+    });
+}
+
+#[test]
+fn a_name_that_is_wanted_while_the_server_refuses_to_end_it_is_confirmed_again() {
+    comes_back(Dispatcher::not_left);
+}
