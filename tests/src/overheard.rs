@@ -28,7 +28,13 @@ pub fn listen() {
         let print = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             note(panic.to_string());
-            print(panic);
+            // Handlers panic there, thousands of times and on purpose. While their backtraces are
+            // resolved, every other panic waits.
+            if std::thread::current().name() == Some("tokio-rt-worker") {
+                eprintln!("{panic}");
+            } else {
+                print(panic);
+            }
         }));
     });
 }

@@ -236,9 +236,11 @@ impl RealServer {
         let address = redis::ConnectionAddr::Tcp(self.addr.ip().to_string(), self.addr.port());
         let info =
             redis::IntoConnectionInfo::into_connection_info(address)?.set_redis_settings(redis);
-        // redis-rs waits half a second for a reply, and a large payload may take that long on a
-        // busy machine. The callers have their own bounds.
-        let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+        // redis-rs waits a second for the connection and half a second for a reply, and both may take
+        // that long on a busy machine. The callers have their own bounds.
+        let config = redis::AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
         let mut connection = redis::Client::open(info)?
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
