@@ -6,5 +6,7 @@ mod leaving;
 mod losses;
 #[cfg(shuttle)]
 mod model;
+#[cfg(shuttle)]
+mod names_model;
 #[cfg(not(shuttle))]
 mod wakeups;
