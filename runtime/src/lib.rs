@@ -31,7 +31,8 @@
 //! - A **handler** is an async function with [`#[push_handler]`](macro@push_handler). It stays an
 //!   ordinary function. [`handlers!`] lists the handlers to mount.
 //! - Its **arguments** are extracted from the push ([`FromPush`]). At most one is the message: a
-//!   [`PushMessage`], [`Json`], [`Text`], [`Bytes`], `&str` or `&[u8]`. The others are [`State`],
+//!   [`PushMessage`], [`Json`], [`Text`], [`Bytes`], `&str` or `&[u8]`, or an `Arc` of one, which is
+//!   decoded once for all handlers of its name. The others are [`State`],
 //!   [`ChannelName`], [`MatchedPattern`], or types of your own. Arguments may borrow from the push:
 //!   nothing is copied on the way to the function's body.
 //!   [`Param`] extracts a param of the channel's name, [`KeyEvent`] the event of a key,

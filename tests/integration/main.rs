@@ -37,6 +37,7 @@ mod rights;
 mod routing;
 mod secrets;
 mod settings;
+mod sharing;
 mod signals;
 mod starting;
 mod stopping;
@@ -75,6 +76,7 @@ use rights::*;
 use routing::*;
 use secrets::*;
 use settings::*;
+use sharing::*;
 use signals::*;
 use starting::*;
 use stopping::*;
@@ -146,6 +148,8 @@ fn on_each_link(suite: Suite) -> Suite {
             a_gap_handler_of_a_late_mount_keeps_the_subscriber_from_being_ready,
             a_stream_begins_with_a_gap_and_hears_what_follows,
             a_typed_stream_listens_to_an_address,
+            handlers_of_a_name_share_each_message,
+            streams_of_a_name_share_each_message,
             a_stream_hears_a_gap_after_each_lost_connection,
             a_stream_that_begins_during_an_outage_waits_for_its_end,
             a_stream_without_a_server_is_an_error_with_the_reason,

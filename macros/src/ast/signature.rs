@@ -8,8 +8,8 @@ use syn::{Attribute, FnArg, GenericParam, Pat, PatType, ReturnType, Signature, T
 
 use super::attributes::{conditions, silenced_lints};
 use super::types::{
-    impl_trait_span, inner_of_param, is_option, is_primitive, is_unit, with_lifetime,
-    write_lifetimes,
+    borrows_within_arc, impl_trait_span, inner_of_param, is_option, is_primitive, is_unit,
+    with_lifetime, write_lifetimes,
 };
 use crate::errors::Errors;
 use crate::spans::ends;
@@ -182,6 +182,13 @@ impl Function {
         }
         if let Some(span) = impl_trait_span(&argument.ty) {
             errors.at(span, self.cannot("be generic", NO_TYPE));
+        }
+        if let Some(span) = borrows_within_arc(&argument.ty) {
+            errors.at(
+                span,
+                "a message that is shared in an `Arc` outlives the push, so it cannot borrow from it: \
+                 take it without the `Arc`, or give its type fields that own their data",
+            );
         }
     }
 

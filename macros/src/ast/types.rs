@@ -188,6 +188,44 @@ pub(crate) fn inner_of_param(ty: &Type) -> Option<&Type> {
     }
 }
 
+/// Returns where the type within an `Arc` borrows, if it is written so.
+pub(crate) fn borrows_within_arc(ty: &Type) -> Option<Span> {
+    let Some(GenericArgument::Type(inner)) = first_argument(ty) else {
+        return None;
+    };
+    if last_segment(ty)?.ident != "Arc" {
+        return None;
+    }
+    let mut found = FindBorrow(None);
+    found.visit_type_mut(&mut inner.clone());
+    found.0
+}
+
+struct FindBorrow(Option<Span>);
+
+impl VisitMut for FindBorrow {
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident != "static" {
+            self.0.get_or_insert(lifetime.ident.span());
+        }
+    }
+
+    fn visit_type_reference_mut(&mut self, reference: &mut syn::TypeReference) {
+        if reference.lifetime.is_none() {
+            self.0.get_or_insert(reference.and_token.span);
+        }
+        visit_mut::visit_type_reference_mut(self, reference);
+    }
+
+    // The lifetimes in `fn(&T)` and `Fn(&T)` are bound by those types themselves.
+    fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
+    fn visit_parenthesized_generic_arguments_mut(
+        &mut self,
+        _: &mut syn::ParenthesizedGenericArguments,
+    ) {
+    }
+}
+
 /// Types that are mistaken for extractors: those of web frameworks, a gap and references.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Namesake {

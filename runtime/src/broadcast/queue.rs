@@ -19,7 +19,7 @@ use std::time::SystemTime;
 use super::budget::{Budget, Held, Overflow};
 use super::fence::Fence;
 use super::latest::LatestQueue;
-use crate::push::Batch;
+use crate::push::{Batch, Decoded};
 use crate::util::shrink;
 use readers::Lent;
 
@@ -69,6 +69,8 @@ pub(super) struct Queue {
     held_bytes: usize,
     /// A released batch whose memory is reused for the next tail.
     spare: Option<Arc<Batch>>,
+    /// What readers had decoded from batches that are released. A reader drops it without the lock.
+    discarded: Vec<Decoded>,
 }
 
 /// A batch that does not change any more.
@@ -99,6 +101,7 @@ impl Queue {
             held: 0,
             held_bytes: 0,
             spare: None,
+            discarded: Vec::new(),
         }
     }
 

@@ -174,6 +174,12 @@ impl Readers {
         self.here == 0
     }
 
+    /// Returns whether there is more than one.
+    #[inline]
+    pub(super) fn are_several(&self) -> bool {
+        self.here > 1
+    }
+
     /// Returns the readers that have not left.
     pub(super) fn here(&self) -> impl Iterator<Item = &Reader> {
         self.all.iter().filter(|reader| reader.left.is_none())

@@ -46,6 +46,8 @@ impl Receiver {
 
     /// Like [`recv`](Self::recv), for a caller that polls.
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
+        // Dropped after the lock.
+        let _discarded;
         let mut state = self.shared.lock();
         if let Some(batch) = self.in_hand.take() {
             state.queue.take_back(batch);
@@ -53,7 +55,9 @@ impl Receiver {
         if let Some(in_use) = &mut self.in_use {
             in_use.give_back(&mut state, |batch| Arc::strong_count(batch) == 1);
         }
-        if let Some(received) = state.next(self.reader, &mut self.in_hand) {
+        let received = state.next(self.reader, &mut self.in_hand);
+        _discarded = state.queue.discarded();
+        if let Some(received) = received {
             let link = state.note_progress();
             drop(state);
             if let Some(link) = link {
@@ -135,7 +139,9 @@ impl Drop for Receiver {
         }
         state.remove_reader(self.reader);
         let link = state.note_progress();
+        let discarded = state.queue.discarded();
         drop(state);
+        drop(discarded);
         if let Some(link) = link {
             link.wake();
         }

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 /// Any error, as handlers and extractors return it.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
@@ -9,11 +10,12 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 ///
 /// Its text does not quote the payload. Its [source](Error::source) may, and so may its `Debug`: a
 /// decoder's error shows the value that it did not expect.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rejection {
     unmatched: bool,
     reason: Cow<'static, str>,
-    source: Option<BoxError>,
+    /// Shared, because a message that readers share may be rejected for all of them.
+    source: Option<Arc<dyn Error + Send + Sync + 'static>>,
 }
 
 impl Rejection {
@@ -30,7 +32,7 @@ impl Rejection {
     /// Creates a rejection from a reason and the error that caused it.
     pub fn caused_by(reason: impl Into<Cow<'static, str>>, source: impl Into<BoxError>) -> Self {
         Self {
-            source: Some(source.into()),
+            source: Some(source.into().into()),
             ..Self::new(reason)
         }
     }

@@ -12,6 +12,7 @@
 //! | [`ChannelName`], [`MatchedPattern`], [`Param`] | the name of the channel |
 //! | [`OwnedPush`](crate::OwnedPush) | a copy of the push |
 //! | [`State`], [`Publisher`](crate::Publisher) | the subscriber |
+//! | `Arc<T>` | another extractor, whose value all readers of the message share |
 //! | `Option<T>`, `Result<T, Rejection>` | another extractor, whose rejection the handler accepts |
 //!
 //! Types with `#[derive(PushMessage)]` implement [`FromPush`] through the functions in
@@ -47,6 +48,7 @@ mod optional;
 mod owned_push;
 mod param;
 mod publisher;
+mod shared;
 mod state;
 mod text;
 mod text_error;

@@ -1,7 +1,8 @@
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::SystemTime;
 
+use super::decoded::Decoded;
 use crate::util::{Timestamp, clock};
 
 /// Consecutive pushes of one broadcast channel, in one buffer.
@@ -33,6 +34,10 @@ pub(crate) struct Batch {
     /// How many readers have received the batch and not given it back. It changes under the lock of the
     /// broadcast channel only.
     hands: AtomicU32,
+    /// Whether several readers receive the batch.
+    is_shared: AtomicBool,
+    /// What one reader has decoded for the others.
+    decoded: Decoded,
 }
 
 /// The place of a push in the page. It starts where the previous push ends.
@@ -88,6 +93,8 @@ impl Batch {
             len: 0,
             expected: 0,
             hands: AtomicU32::new(0),
+            is_shared: AtomicBool::new(false),
+            decoded: Decoded::default(),
         }
     }
 
@@ -106,6 +113,23 @@ impl Batch {
         self.hands.store(self.hands.load(Relaxed) - 1, Relaxed);
     }
 
+    /// Records that several readers receive the batch, so that they decode its pushes once.
+    #[inline]
+    pub(crate) fn share(&self) {
+        self.is_shared.store(true, Relaxed);
+    }
+
+    /// Returns what readers have decoded for each other, if there are several.
+    #[inline]
+    pub(crate) fn decoded(&self) -> Option<&Decoded> {
+        self.is_shared.load(Relaxed).then_some(&self.decoded)
+    }
+
+    /// Takes what readers have decoded, if they have decoded anything. To be dropped without a lock.
+    pub(crate) fn take_decoded(&mut self) -> Option<Decoded> {
+        self.decoded.take()
+    }
+
     /// Returns whether a reader has received the batch and not given it back.
     pub(crate) fn is_handed_out(&self) -> bool {
         self.hands.load(Relaxed) > 0
@@ -120,6 +144,8 @@ impl Batch {
         self.first = first;
         self.segment = segment;
         self.is_cut = false;
+        *self.is_shared.get_mut() = false;
+        debug_assert!(self.decoded.take().is_none(), "values of other pushes");
         self.filled = 0;
         self.len = 0;
         self.expected = expected;

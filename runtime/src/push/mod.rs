@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`Incoming`] | borrowed from the read buffer: what the link passes to `dispatch` |
 //! | [`Batch`] | many, copied into a shared buffer: what `broadcast` stores and `delivery` reads |
+//! | [`Decoded`] | values of the pushes in a batch, which its readers share |
 //! | [`Push`] | a view of one push in a batch: what extractors and handlers see |
 //! | [`OwnedPush`] | a push with a batch of its own: for tests, failures and keeping |
 //! | [`RawPush`] | an owned copy of any kind of push: what `Handle::pushes` yields |
@@ -24,11 +25,13 @@
 
 mod batch;
 mod connection_event;
+mod decoded;
 mod extensions;
 mod raw;
 
 pub(crate) use batch::Batch;
 pub use connection_event::ConnectionEvent;
+pub(crate) use decoded::Decoded;
 pub(crate) use extensions::Extensions;
 pub(crate) use raw::Incoming;
 pub use raw::RawPush;
@@ -162,6 +165,22 @@ impl<'p> Push<'p> {
     fn fits(self, template: &Template) -> bool {
         let channel = std::str::from_utf8(self.channel());
         channel.is_ok_and(|channel| template.capture(channel, []).is_some())
+    }
+
+    /// Returns a value that is decoded once for all readers of the batch. The push that is decoded has no
+    /// extensions, because those are a handler's own.
+    pub(crate) fn decode_once<T: Send + Sync + 'static>(
+        self,
+        decode: impl FnOnce(Self) -> Result<T, Rejection>,
+    ) -> Result<Arc<T>, Rejection> {
+        let push = Self::new(self.batch, self.index, self.subscriptions);
+        match self.batch.decoded() {
+            Some(decoded) => {
+                let (index, len) = (self.index, self.batch.len());
+                decoded.get(self.subscription(), index, len, || decode(push))
+            }
+            None => decode(push).map(Arc::new),
+        }
     }
 
     /// Returns the subscription through which the message arrived: that of the handler, with its

@@ -54,7 +54,8 @@ use crate::util::call;
 ///
 /// A stream has no task and no connection. While it is idle, it takes less than 1 KiB of memory with a name
 /// of its own, and less than 300 bytes beside another stream of its name. A message is in memory once,
-/// however many streams read it. It is decoded by each of them.
+/// however many streams read it. It is decoded by each of them, or once with
+/// [`shared`](crate::Subscribe::shared).
 ///
 /// # End
 ///

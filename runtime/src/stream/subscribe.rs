@@ -131,6 +131,42 @@ impl<T> Subscribe<T> {
         }
     }
 
+    /// Shares each decoded message with the other streams of the name that do so: it is decoded once, and
+    /// the messages of this stream are `Arc<T>`.
+    ///
+    /// See [the extractor](crate::FromPush#impl-FromPush%3C'p,+S%3E-for-Arc%3CT%3E). This pays off when
+    /// many streams read one name, such as a page that many people watch.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use redis_push::{Event, Json, Subscriber, Subscription, testing::Broker};
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = Broker::start().await?;
+    /// # let handle = Subscriber::new(server.url()).start().await?;
+    /// let scores = || Subscription::channel("scores");
+    /// let mut first = handle.subscribe(scores()).decode::<Json<Vec<u32>>>().shared().await?;
+    /// let mut second = handle.subscribe(scores()).decode::<Json<Vec<u32>>>().shared().await?;
+    /// server.publish("scores", "[1, 2]");
+    /// # first.next().await;
+    /// # second.next().await;
+    /// let (Some(Event::Message(one)), Some(Event::Message(other))) =
+    ///     (first.next().await, second.next().await)
+    /// # else { panic!() };
+    /// # /*
+    /// else { return Ok(()) };
+    /// # */
+    /// assert!(Arc::ptr_eq(&one, &other));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn shared(self) -> Subscribe<Arc<T>>
+    where
+        T: for<'p> FromPush<'p, ()> + Send + Sync + 'static,
+    {
+        self.decode()
+    }
+
     /// Begins the stream without waiting for the server. Its first item, the initial gap, comes when the
     /// server has confirmed.
     ///

@@ -73,6 +73,7 @@ pub(crate) struct Cell {
     pub(crate) channels: usize,
     pub(crate) payload_bytes: usize,
     pub(crate) borrowed: bool,
+    pub(crate) shared: bool,
     pub(crate) peer: Peer,
     pub(crate) rounds: usize,
     /// Messages times the handlers that receive each.
@@ -153,6 +154,7 @@ impl Cell {
             channels: setting.channels,
             payload_bytes: setting.payload,
             borrowed: setting.borrowed,
+            shared: setting.shared,
             peer: own.peer,
             rounds: outcomes.len(),
             deliveries: setting.deliveries(),

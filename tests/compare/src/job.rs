@@ -59,6 +59,8 @@ pub(crate) struct Job {
     pub(crate) payload: usize,
     /// Whether the decoded message borrows from the received bytes, if the peer supports that.
     pub(crate) borrowed: bool,
+    /// Whether the handlers of a channel share each decoded message, if the peer supports that.
+    pub(crate) shared: bool,
     /// Whether handlers decode at all. If not, the cost of everything else is left.
     pub(crate) decodes: bool,
     pub(crate) work: Work,
@@ -99,11 +101,12 @@ impl Job {
     /// The job in words, for progress messages.
     pub(crate) fn label(&self) -> String {
         format!(
-            "{:?} {:?} {} handlers{}",
+            "{:?} {:?} {} handlers{}{}",
             self.workload,
             self.source,
             self.handlers,
-            if self.borrowed { ", borrowed" } else { "" }
+            if self.borrowed { ", borrowed" } else { "" },
+            if self.shared { ", shared" } else { "" }
         )
     }
 }

@@ -34,6 +34,7 @@ pub(crate) struct Lane {
 struct Shared {
     work: Work,
     borrowed: bool,
+    shared: bool,
     decodes: bool,
     warmup: u64,
     first: OnceLock<Mark>,
@@ -78,6 +79,7 @@ impl Lanes {
         let shared = Arc::new(Shared {
             work: job.work,
             borrowed: job.borrowed,
+            shared: job.shared,
             decodes: job.decodes,
             warmup: expected / 10,
             first: OnceLock::new(),
@@ -158,6 +160,11 @@ impl Lane {
     /// Whether the messages of this run are decoded without copying.
     pub(crate) fn borrows(&self) -> bool {
         self.shared.borrowed
+    }
+
+    /// Whether the handlers of this run share each decoded message.
+    pub(crate) fn shares(&self) -> bool {
+        self.shared.shared
     }
 
     /// Whether the messages of this run are decoded at all.

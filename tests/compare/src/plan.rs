@@ -19,11 +19,16 @@ pub(crate) fn settings(workload: Workload, options: &Options) -> Vec<Job> {
     {
         for handlers in handlers(workload, options) {
             settings.push(setting(workload, source, handlers, options.quick));
+            let plain = settings[settings.len() - 1].clone();
             if workload == Workload::W7 {
-                let owned = settings[settings.len() - 1].clone();
                 settings.push(Job {
                     borrowed: true,
-                    ..owned
+                    ..plain
+                });
+            } else if workload == Workload::W2 && handlers > 1 {
+                settings.push(Job {
+                    shared: true,
+                    ..plain
                 });
             }
         }
@@ -90,6 +95,7 @@ pub(crate) fn setting(workload: Workload, source: Source, handlers: usize, quick
             SMALL
         },
         borrowed: false,
+        shared: false,
         decodes: true,
         work: match workload {
             Workload::W3 => Work::Clock,

@@ -158,7 +158,8 @@ fn source(source: Source) -> &'static str {
 
 fn handlers(cell: &Cell) -> String {
     let borrowed = if cell.borrowed { ", borrowed" } else { "" };
-    format!("{}{borrowed}", cell.handlers)
+    let shared = if cell.shared { ", shared" } else { "" };
+    format!("{}{borrowed}{shared}", cell.handlers)
 }
 
 fn number(value: Option<f64>, digits: usize) -> String {

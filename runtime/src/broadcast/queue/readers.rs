@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
 use super::{MAX_BATCH_BYTES, Position, Queue, Sealed};
-use crate::push::Batch;
+use crate::push::{Batch, Decoded};
 
 impl Queue {
     /// Returns the position of a reader that receives everything from now on. A batch begins there.
@@ -61,16 +61,15 @@ impl Queue {
     pub(in crate::broadcast) fn take_back(&mut self, batch: Arc<Batch>) {
         batch.hand_back();
         let first = self.front().map_or(self.numbered, |front| front.first);
-        if batch.first >= first {
-            // The other readers have yet to receive it.
-            return;
-        }
-        // Other readers or workers may use it, or a user may have kept a payload.
-        if Arc::strong_count(&batch) == 1 {
+        // Otherwise the other readers have yet to receive it.
+        if batch.first < first && Arc::strong_count(&batch) == 1 {
             if let Some(lent) = &mut self.lent {
                 lent.remove(batch.first);
             }
             self.recycle(batch);
+        } else {
+            // Other readers or workers may use it, or a user may have kept a payload.
+            self.let_go(batch);
         }
     }
 
@@ -81,13 +80,31 @@ impl Queue {
 
     /// Keeps the memory of a released batch, or counts it while readers use it.
     pub(super) fn recycle(&mut self, mut batch: Arc<Batch>) {
-        if Arc::get_mut(&mut batch).is_none() {
+        let Some(unshared) = Arc::get_mut(&mut batch) else {
             if batch.is_handed_out() {
                 self.lent.get_or_insert_default().add(&batch);
             }
-        } else if batch.capacity() <= 4 * MAX_BATCH_BYTES {
+            return self.let_go(batch);
+        };
+        self.discarded.extend(unshared.take_decoded());
+        if batch.capacity() <= 4 * MAX_BATCH_BYTES {
             self.spare = Some(batch);
         }
+    }
+
+    /// Lets go of a batch that others have too. If they have let go of it just now, its values are kept
+    /// for [`discarded`](Self::discarded).
+    fn let_go(&mut self, batch: Arc<Batch>) {
+        if let Some(mut batch) = Arc::into_inner(batch) {
+            self.discarded.extend(batch.take_decoded());
+        }
+    }
+
+    /// Returns the values of released batches. Their destructors are user code, so the caller drops them
+    /// when the channel is unlocked.
+    #[inline]
+    pub(in crate::broadcast) fn discarded(&mut self) -> Vec<Decoded> {
+        std::mem::take(&mut self.discarded)
     }
 
     /// Releases the batches that every reader has received.

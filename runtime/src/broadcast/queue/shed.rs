@@ -88,7 +88,9 @@ impl Queue {
         let room = if is_sealed { 0 } else { room };
         // One large push is not copied for nothing.
         if room.max(batch.weight_of(first..end)) < batch.capacity() {
-            *batch = batch.shrunk(first, room);
+            let smaller = batch.shrunk(first, room);
+            self.discarded.extend(batch.take_decoded());
+            *batch = smaller;
         }
         if is_sealed {
             self.sealed_memory = self.sealed_memory + batch.memory() - before;

@@ -88,6 +88,7 @@ impl ChannelState {
             self.queue.skip_to_end(&mut position);
         }
         self.move_reader(key, position, segment);
+        let has_others = self.readers.are_several();
         let reader = &mut self.readers[key];
         reader.missed += missed;
         reader.skipped += skipped;
@@ -97,6 +98,9 @@ impl ChannelState {
         };
         let batch = batch.map(|(batch, skip)| {
             reader.fence = batch.fence;
+            if has_others {
+                batch.share();
+            }
             *in_hand = Some(batch);
             skip
         });

@@ -3,7 +3,7 @@
 //! This file tests single cases. The others compare the channel with a plain model over random
 //! schedules: `oracle` for the policies that drop, `latest` for [`Overflow::Latest`]. `memory`
 //! measures how much memory a channel holds, `readers` compares readers that come and go with a plain
-//! list. With `--cfg shuttle`, `model` runs the channel under a model checker (`util::model`), which also
+//! list, `sharing` decodes once for all readers. With `--cfg shuttle`, `model` runs the channel under a model checker (`util::model`), which also
 //! needs the reader of `model_reader`.
 
 mod latest;
@@ -14,6 +14,7 @@ mod model;
 pub(crate) mod model_reader;
 mod oracle;
 mod readers;
+mod sharing;
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -36,7 +36,10 @@ fn take(lane: &Lane, push: Push<'_>) -> Result<Option<Duration>, Rejection> {
     if !lane.decodes() {
         return Ok(lane.take(push.payload()));
     }
-    let at = if lane.borrows() {
+    let at = if lane.shares() {
+        let quote: Arc<Json<Quote>> = Arc::from_push(push, &())?;
+        black_box(&quote).0.at
+    } else if lane.borrows() {
         let Json(quote): Json<QuoteRef<'_>> = Json::from_push(push, &())?;
         black_box(&quote).at
     } else {
