@@ -19,14 +19,9 @@ async fn text(order: Arc<Json<&str>>) {
     println!("{}", order.0);
 }
 
-#[push_handler]
-async fn elided(order: Arc<Order>) {
-    println!("{}", order.id);
-}
-
 async fn stream() {
     let handle = Subscriber::new("redis://127.0.0.1/").spawn().unwrap();
-    let orders = handle.subscribe(Order::at()).shared().await;
+    let _orders = handle.subscribe(Order::at()).shared().await;
 }
 
 fn main() {}
