@@ -278,6 +278,36 @@ pub(crate) async fn a_slow_stream_is_told_how_much_it_has_missed_and_holds_up_no
     assert_eq!(stats.cancelled, 2, "{stats:?}");
 }
 
+pub(crate) async fn what_waits_for_streams_is_counted(server: Server) {
+    let handle = streaming(subscriber(server.url())).await;
+    let mut one = open(&handle, "a").await;
+    let other = open(&handle, "b").await;
+    for number in 0..10 {
+        server.publish("a", &number.to_string()).await;
+        server.publish("b", &number.to_string()).await;
+    }
+    let counts = || {
+        let stats = &handle.stats().streams[0];
+        assert_eq!(stats.received, stats.accounted(), "{stats}");
+        (stats.received, stats.taken, stats.queued, stats.cancelled)
+    };
+    eventually("the messages", async || counts().0 == 20).await;
+    assert_eq!(counts(), (20, 0, 20, 0));
+    for number in 0..10 {
+        assert_eq!(message(&mut one).await, number.to_string());
+    }
+    // What it has read is counted when it has nothing to read.
+    let nothing = Duration::from_millis(1);
+    assert!(tokio::time::timeout(nothing, one.next()).await.is_err());
+    assert_eq!(counts(), (20, 10, 10, 0));
+    drop(other);
+    assert_eq!(counts(), (20, 10, 0, 10));
+    server.publish("a", "last").await;
+    assert_eq!(message(&mut one).await, "last");
+    drop(one);
+    assert_eq!(counts(), (21, 11, 0, 10));
+}
+
 pub(crate) async fn a_stream_may_listen_to_a_template_and_to_the_newest_of_each_channel(
     server: Server,
 ) {

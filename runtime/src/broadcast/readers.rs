@@ -49,6 +49,8 @@ pub(super) struct Reader {
     pub(super) fence: Timestamp,
     /// The place of its waker, if it waits.
     waits_at: u32,
+    /// What its pushes are counted under.
+    pub(super) label: u16,
     /// Whether a meter exists.
     pub(super) is_metered: bool,
     /// Its backlog when the receiver was dropped. Such a reader keeps nothing in the channel, but
@@ -68,6 +70,8 @@ pub(super) enum Beginning {
 }
 
 impl Reader {
+    const NO_LABEL: u16 = u16::MAX;
+
     pub(super) fn new(pace: Pace, position: Position, segment: u64, fence: Timestamp) -> Self {
         Self {
             pace,
@@ -79,6 +83,7 @@ impl Reader {
             beginning: Beginning::Next,
             fence,
             waits_at: 0,
+            label: Self::NO_LABEL,
             is_metered: false,
             left: None,
         }

@@ -113,6 +113,11 @@ impl Receiver {
         }
     }
 
+    /// Sets what the pushes of this reader are counted under: see [`Shared::add_entered`].
+    pub(crate) fn set_label(&self, label: u16) {
+        self.shared.lock().readers[self.reader].label = label;
+    }
+
     /// Returns what the reader has not received.
     pub(crate) fn rest(&self) -> Rest {
         self.shared.lock().rest(self.reader)

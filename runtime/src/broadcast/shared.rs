@@ -125,6 +125,11 @@ impl Shared {
         here.any(|reader| state.queue.peek(reader.position).is_none())
     }
 
+    /// Adds for each reader with a label how many pushes have entered since it has joined.
+    pub(crate) fn add_entered(&self, by_label: &mut [u64]) {
+        self.lock().add_entered(by_label);
+    }
+
     /// Returns how much memory the pushes hold, with the batches that readers have received.
     pub(crate) fn held(&self) -> Held {
         self.lock().held()

@@ -103,6 +103,33 @@ impl Dispatcher {
         self.lock().streams
     }
 
+    /// Returns how many pushes have entered the channels of open streams, for each stream since it has
+    /// begun, by the labels of their readers.
+    pub(crate) fn entered_for_streams(&self, labels: usize) -> Vec<u64> {
+        const PART: Key = 1_000;
+        let mut by_label = vec![0; labels];
+        let mut from = 0;
+        // A part at a time, so that no push has to wait for all of them.
+        loop {
+            let state = self.lock();
+            let until = state.routes.routes.end().min(from + PART);
+            let channels = state.routes.stream_channels_of(from..until);
+            let mut channels: Vec<_> = channels.cloned().collect();
+            let is_last = until == state.routes.routes.end();
+            if is_last {
+                channels.extend(state.routes.connection().cloned());
+            }
+            drop(state);
+            for shared in channels {
+                shared.add_entered(&mut by_label);
+            }
+            if is_last {
+                return by_label;
+            }
+            from = until;
+        }
+    }
+
     /// Returns the first denied names that only streams want, with the server's reasons.
     pub(crate) fn denied_to_streams(&self, most: usize) -> Vec<(Subscription, Arc<str>)> {
         let state = self.lock();
@@ -287,6 +314,11 @@ impl StreamReader {
     /// Returns the batch of what was received last, if that has one.
     pub(crate) fn batch(&self) -> Option<&Arc<Batch>> {
         self.receiver.batch()
+    }
+
+    /// Sets what the pushes of the stream are counted under.
+    pub(crate) fn set_label(&self, label: u16) {
+        self.receiver.set_label(label);
     }
 
     /// Returns what the stream has not received.

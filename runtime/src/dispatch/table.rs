@@ -1,5 +1,6 @@
 //! From a name to its route.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -209,19 +210,22 @@ impl RoutingTable {
 
     /// Returns all broadcast channels with subscriptions on the server.
     pub(crate) fn all_broadcasts(&self) -> impl Iterator<Item = &Arc<Shared>> {
-        self.listeners().map(|listener| &listener.shared)
+        channels(self.routes.iter().map(|route| &**route)).map(|listener| &listener.shared)
     }
 
     /// Returns the broadcast channels of streams with subscriptions on the server.
     pub(super) fn stream_channels(&self) -> impl Iterator<Item = &Arc<Shared>> {
-        let of_streams = self.listeners().filter(|listener| listener.is_of_streams);
-        of_streams.map(|listener| &listener.shared)
+        self.stream_channels_of(0..self.routes.end())
     }
 
-    /// Returns the channels of all routes. One with several names is at the route of its first name.
-    fn listeners(&self) -> impl Iterator<Item = &Listener> {
-        let all = self.routes.iter().flat_map(|route| route.listeners.iter());
-        all.filter(|listener| listener.index == 0)
+    /// Returns those of some of the routes.
+    pub(super) fn stream_channels_of(
+        &self,
+        keys: Range<Key>,
+    ) -> impl Iterator<Item = &Arc<Shared>> {
+        let routes = keys.filter_map(|key| self.routes.get(key));
+        let of_streams = channels(routes.map(|route| &**route)).filter(|one| one.is_of_streams);
+        of_streams.map(|listener| &listener.shared)
     }
 
     /// Returns the broadcast channels of connection events.
@@ -291,4 +295,10 @@ impl RoutingTable {
     fn invalidations(&self) -> &ByName {
         &self.names[Kind::Invalidation as usize]
     }
+}
+
+/// Returns the channels of routes. One with several names is at the route of its first name.
+fn channels<'r>(routes: impl Iterator<Item = &'r Route>) -> impl Iterator<Item = &'r Listener> {
+    let all = routes.flat_map(|route| route.listeners.iter());
+    all.filter(|listener| listener.index == 0)
 }

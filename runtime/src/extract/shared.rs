@@ -12,7 +12,7 @@ use crate::push::Push;
 /// one, so two that come at the same moment may both decode. The value is dropped when the last reader has
 /// passed the message and no `Arc` of it is left. It does not count for the
 /// [`memory_limit`](crate::Subscriber::memory_limit). Handlers share with each other if they have the same
-/// list of names and the same [`Buffer`](crate::Buffer), and so do the streams of one name. A message with
+/// list of names and the same options of the buffer, and so do the streams of one name. A message with
 /// only one reader is not stored.
 ///
 /// The type may not borrow from the push, and it is decoded without the subscriber's state.

@@ -20,22 +20,36 @@ impl StreamRegistry {
         if let Some(counters) = by_label.get(label) {
             return Arc::clone(counters);
         }
-        let counters = Arc::default();
+        let counters = Arc::new(StreamCounters {
+            // Labels are templates of the program, so there are never that many.
+            number: u16::try_from(by_label.len()).unwrap_or(u16::MAX),
+            ..StreamCounters::default()
+        });
         by_label.insert(label.to_owned(), Arc::clone(&counters));
         counters
     }
 
-    /// Reads the counters.
-    pub(crate) fn stats(&self) -> Vec<StreamStats> {
-        let by_label = self.by_label.lock();
+    /// Reads the counters. `entered` returns how many pushes have entered the channels of the streams that
+    /// have not ended, by the numbers of their counters, of which there are as many as its argument.
+    pub(crate) fn stats(&self, entered: impl FnOnce(usize) -> Vec<u64>) -> Vec<StreamStats> {
+        let by_label = self.by_label.lock().clone();
         let each = by_label.iter();
-        each.map(|(label, counters)| counters.read(label)).collect()
+        let mut stats: Vec<_> = each.map(|(label, each)| each.read(label)).collect();
+        // What has become of the messages is read first, so it is never more than what has entered.
+        let entered = entered(by_label.len());
+        for (stats, counters) in stats.iter_mut().zip(by_label.values()) {
+            let open = entered.get(usize::from(counters.number));
+            stats.received = open.unwrap_or(&0) + counters.entered.load(Relaxed);
+            stats.queued = stats.received.saturating_sub(stats.accounted());
+        }
+        stats
     }
 }
 
 /// The counters of the streams that listen to the same.
 #[derive(Debug, Default)]
 pub(super) struct StreamCounters {
+    number: u16,
     begun: AtomicU64,
     ended: AtomicU64,
     taken: AtomicU64,
@@ -45,6 +59,8 @@ pub(super) struct StreamCounters {
     superseded: AtomicU64,
     cancelled: AtomicU64,
     gaps: AtomicU64,
+    /// How many pushes had entered the channels of the streams that have ended.
+    entered: AtomicU64,
 }
 
 /// What one stream has counted and not added to the counters.
@@ -90,8 +106,15 @@ impl StreamCounters {
         }
     }
 
-    /// Counts the end of a stream, with the messages that it has not taken.
-    pub(super) fn end(&self, cancelled: u64) {
+    /// What the readers of these streams are labelled with.
+    pub(super) fn label(&self) -> u16 {
+        self.number
+    }
+
+    /// Counts the end of a stream, with the messages that have entered its channel and those that it has
+    /// not taken.
+    pub(super) fn end(&self, entered: u64, cancelled: u64) {
+        self.entered.fetch_add(entered, Relaxed);
         self.cancelled.fetch_add(cancelled, Relaxed);
         self.ended.fetch_add(1, Relaxed);
     }
@@ -99,7 +122,7 @@ impl StreamCounters {
     fn read(&self, label: &str) -> StreamStats {
         let load = |counter: &AtomicU64| counter.load(Relaxed);
         let ended = load(&self.ended);
-        let mut stats = StreamStats {
+        StreamStats {
             listens_to: label.to_owned(),
             taken: load(&self.taken),
             rejected: load(&self.rejected),
@@ -110,8 +133,6 @@ impl StreamCounters {
             gaps: load(&self.gaps),
             open: load(&self.begun) - ended,
             ..StreamStats::default()
-        };
-        stats.received = stats.accounted();
-        stats
+        }
     }
 }

@@ -85,6 +85,7 @@ impl<T> EventStream<T> {
         counters: Arc<StreamCounters>,
     ) -> Self {
         counters.begin();
+        reader.set_label(counters.label());
         Self {
             reader: Some(reader),
             subscriptions,
@@ -122,11 +123,12 @@ impl<T> EventStream<T> {
             missed,
             superseded,
             waiting,
+            entered,
         } = reader.rest();
         let in_batch = reader.batch().map_or(0, |batch| batch.len());
         let unread = in_batch.saturating_sub(self.next as usize) as u64;
         self.counters.add_losses(missed, superseded);
-        self.counters.end(waiting + unread);
+        self.counters.end(entered, waiting + unread);
     }
 }
 

@@ -66,7 +66,10 @@ impl Running {
         Stats {
             handlers: handlers.iter().map(|handler| handler.stats()).collect(),
             unmounted: self.handlers.unmounted(),
-            streams: self.streams.registry.stats(),
+            streams: self
+                .streams
+                .registry
+                .stats(|labels| self.dispatcher.entered_for_streams(labels)),
             feed: self.dispatcher.stats(),
             failures: self.failures.stats(),
             restarts: self.tasks.restarts(),

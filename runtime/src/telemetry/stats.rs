@@ -96,7 +96,9 @@ pub struct StreamStats {
     pub listens_to: String,
     /// The streams that have not ended.
     pub open: u64,
-    /// The sum of the others, except `gaps`.
+    /// Messages that have entered the buffers of the streams since they have begun: for each stream, each
+    /// message. They are equal to [`accounted`](Self::accounted) when nothing is under way, and otherwise
+    /// equal or greater.
     pub received: u64,
     /// Messages that were decoded and returned.
     pub taken: u64,
@@ -111,6 +113,9 @@ pub struct StreamStats {
     pub superseded: u64,
     /// Messages that waited when the stream was dropped.
     pub cancelled: u64,
+    /// Messages that wait to be read, with those that a stream has read since it last ran out of them.
+    #[serde(default)]
+    pub queued: u64,
     /// Gaps that were reported, without the initial ones.
     pub gaps: u64,
 }
@@ -125,6 +130,7 @@ impl StreamStats {
             + self.dropped
             + self.superseded
             + self.cancelled
+            + self.queued
     }
 }
 

@@ -82,6 +82,7 @@ impl fmt::Display for StreamStats {
             (self.dropped, "dropped"),
             (self.superseded, "superseded"),
             (self.cancelled, "cancelled"),
+            (self.queued, "queued"),
             (self.gaps, "gaps"),
         ] {
             if count > 0 {

@@ -237,9 +237,28 @@ async fn finish(
     );
     context.record(figure.must_be(0).detail(json!({ "names": wanted.len() })));
     readers.clear();
+    account(context, handle, sums);
     let left = self::differing(server, &BTreeSet::new()).await;
     let figure = Figure::new("P14", "names subscribed after the last stream", left);
     context.record(figure.must_be(0));
+}
+
+/// Checks that every message of a stream has become something, and those that it has returned `taken`.
+fn account(context: &Context, handle: &Handle, sums: &Sums) {
+    let streams = handle.stats().streams;
+    let missing = streams.iter().map(|stats| {
+        let become_something = stats.accounted() - stats.queued;
+        stats.received.abs_diff(become_something)
+    });
+    let rooms: u64 = streams.iter().map(|stats| stats.taken).sum();
+    let miscounted = rooms.abs_diff(sums.messages.load(Relaxed));
+    let figure = Figure::new(
+        "P14",
+        "messages of streams that are not accounted for",
+        missing.sum::<u64>() + miscounted,
+    );
+    let received: u64 = streams.iter().map(|stats| stats.received).sum();
+    context.record(figure.must_be(0).detail(json!({ "received": received })));
 }
 
 /// Waits until the server's subscriptions are the wanted names. Returns by how many they differ, if they

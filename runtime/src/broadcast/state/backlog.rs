@@ -28,6 +28,8 @@ pub(crate) struct Rest {
     pub(crate) superseded: u64,
     /// How many pushes it could have received.
     pub(crate) waiting: u64,
+    /// How many pushes have entered the channel since it has joined.
+    pub(crate) entered: u64,
 }
 
 impl ChannelState {
@@ -58,6 +60,17 @@ impl ChannelState {
             missed,
             superseded: skipped + backlog.superseded,
             waiting: backlog.end - passed - missed - skipped,
+            entered: backlog.end + backlog.superseded,
+        }
+    }
+
+    /// Adds for each reader with a label how many pushes have entered the channel since it has joined.
+    pub(in crate::broadcast) fn add_entered(&self, by_label: &mut [u64]) {
+        let end = self.queue.end() + self.queue.superseded();
+        for reader in self.readers.here() {
+            if let Some(entered) = by_label.get_mut(usize::from(reader.label)) {
+                *entered += end - reader.joined;
+            }
         }
     }
 
