@@ -6,7 +6,6 @@ use std::time::SystemTime;
 
 use redis::aio::{ConnectionManager, MultiplexedConnection};
 use redis::{Pipeline, RedisError, RedisResult, Value};
-use tokio::task::JoinHandle;
 
 use super::awaited::Awaited;
 use super::exchange::{Replies, is_passing};
@@ -37,8 +36,12 @@ impl Connection {
         Self::over(Sender::Manager(manager))
     }
 
-    pub(crate) fn driven(connection: MultiplexedConnection, driver: JoinHandle<()>) -> Self {
-        Self::over(Sender::Driven(connection, Arc::new(Driver(driver))))
+    /// Spawns the task that runs a connection.
+    pub(crate) fn driven(
+        connection: MultiplexedConnection,
+        driver: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        Self::over(Sender::Driven(connection, Arc::new(Driver::spawn(driver))))
     }
 
     /// Sets what the wire link passes to redis-rs as replies.
@@ -93,7 +96,7 @@ impl Connection {
     pub(super) fn is_up(&self) -> bool {
         match &self.sender {
             Sender::Manager(_) => true,
-            Sender::Driven(_, driver) => !driver.0.is_finished(),
+            Sender::Driven(_, driver) => !driver.has_ended(),
         }
     }
 

@@ -242,7 +242,7 @@ async fn connect(server: &Server) -> Result<Connection, Error> {
     let (connection, driver) = MultiplexedConnection::new_with_config(&greeting, stream, config)
         .await
         .map_err(|error| server.refused(Some(&greeting), error))?;
-    Ok(Connection::driven(connection, tokio::spawn(driver)))
+    Ok(Connection::driven(connection, driver))
 }
 
 /// A command that has been sent. If it is dropped without an answer, because its caller has stopped

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinHandle;
 
 use super::Attempt;
 use crate::connection::Connection;
@@ -34,20 +33,20 @@ pub(super) async fn greet(
     Ok(Connection::driven(connection, driver))
 }
 
-/// Spawns a task that runs the driver, and notifies the dispatcher when the task ends.
+/// Runs the driver, and notifies the dispatcher when the task ends.
 fn drive(
     driver: impl Future<Output = ()> + Send + 'static,
     dispatcher: Arc<Dispatcher>,
     generation: u64,
-) -> JoinHandle<()> {
+) -> impl Future<Output = ()> + Send + 'static {
     let guard = DisconnectGuard {
         dispatcher,
         generation,
     };
-    tokio::spawn(async move {
+    async move {
         let _guard = guard;
         driver.await;
-    })
+    }
 }
 
 /// Notifies the dispatcher of the end of the connection when it is dropped: the driver may return,
@@ -65,6 +64,8 @@ impl Drop for DisconnectGuard {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinHandle;
+
     use super::*;
     use crate::config::Settings;
     use crate::dispatch::RoutingTable;
@@ -78,7 +79,7 @@ mod tests {
             &Settings::default(),
         ));
         dispatcher.open(1);
-        let driver = drive(driver, Arc::clone(&dispatcher), 1);
+        let driver = tokio::spawn(drive(driver, Arc::clone(&dispatcher), 1));
         assert!(dispatcher.is_open());
         (dispatcher, driver)
     }
