@@ -83,6 +83,13 @@ impl ServerError {
     }
 }
 
+/// Returns the replies, if none of them is an error.
+pub(crate) fn accepted(replies: Vec<Value>) -> Result<Vec<Value>, CommandError> {
+    let replies = replies.into_iter().map(Value::extract_error);
+    let replies: Result<_, _> = replies.collect();
+    replies.map_err(|error| CommandError::Refused(ServerError::of(&error)))
+}
+
 /// The first and the longest pause before another attempt: only so long that a caller which keeps
 /// trying does not flood the server, or the provider of the credentials.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
@@ -108,8 +115,19 @@ impl LazyConnection {
         }
     }
 
-    /// Sends commands in one write, skips `skipped` replies, and returns the `count` after them.
+    /// Sends commands in one write, skips `skipped` replies, and returns the `count` after them, if none
+    /// of them is an error.
     pub(crate) async fn send(
+        &self,
+        commands: &Pipeline,
+        replies: (usize, usize),
+        within: Duration,
+    ) -> Result<Vec<Value>, CommandError> {
+        accepted(self.replies(commands, replies, within).await?)
+    }
+
+    /// Like [`send`](Self::send), but the replies may be errors.
+    pub(super) async fn replies(
         &self,
         commands: &Pipeline,
         (skipped, count): (usize, usize),
@@ -138,11 +156,7 @@ impl LazyConnection {
         };
         timeout(within, sending)
             .await
-            .unwrap_or_else(|_| Err(self.too_late(within, is_sent)))?
-            .into_iter()
-            .map(Value::extract_error)
-            .collect::<Result<_, _>>()
-            .map_err(|error| CommandError::Refused(ServerError::of(&error)))
+            .unwrap_or_else(|_| Err(self.too_late(within, is_sent)))
     }
 
     fn too_late(&self, within: Duration, was_sent: bool) -> CommandError {

@@ -16,10 +16,11 @@
 //! | `awaited` | [`Awaited`]: the confirmations that redis-rs waits for |
 //! | `tracking` | the commands for invalidations |
 //! | `lazy` | [`LazyConnection`]: the commands of publishers and failure sinks |
+//! | `command_connection` | [`CommandConnection`]: that, or the connection of an attached manager |
 //!
 //! In: `subscriber`, `publish` and `failure` pass an [`Endpoint`]. `link` makes the session's
-//! connections from its [`Server`]. Out: `link` and `session` get a [`Connection`], `publish` and
-//! `failure` a [`LazyConnection`].
+//! connections from its [`Server`]. Out: `link` and `session` get a [`Connection`], `failure` a
+//! [`LazyConnection`], `publish` a [`CommandConnection`].
 //!
 //! # What is sent
 //!
@@ -54,6 +55,7 @@
 
 mod attached;
 mod awaited;
+mod command_connection;
 mod commands;
 mod connect_error;
 mod credentials;
@@ -71,9 +73,10 @@ pub(crate) mod tls;
 mod tracking;
 
 pub(crate) use awaited::Awaited;
+pub(crate) use command_connection::{CommandConnection, one_each};
 pub(crate) use commands::{Connection, Reply, Setting};
 pub use credentials::Credentials;
 pub use endpoint::Endpoint;
-pub(crate) use lazy::{CommandError, LazyConnection, ServerError};
+pub(crate) use lazy::{CommandError, LazyConnection, ServerError, accepted};
 pub(crate) use server::Server;
 pub use tls::Tls;

@@ -45,7 +45,7 @@ impl Attached {
         }
     }
 
-    /// Returns the user's manager, for the commands of a publisher.
+    /// Returns the user's manager, for commands that are not about subscriptions.
     pub(crate) fn manager(&self) -> ConnectionManager {
         self.manager.clone()
     }

@@ -13,7 +13,7 @@
 //! channel's template, before anything is awaited. A [`Publishing`] owns the encoded bytes and nothing
 //! of the value.
 //!
-//! Out: a pipeline of commands, either over a `LazyConnection` of `connection`, which is separate from
+//! Out: a pipeline of commands, either over a `CommandConnection`, which is separate from
 //! the link, or over a connection that the user passed in. `subscriber` gives each handler a publisher
 //! as an extension of its pushes, and `delivery` sends a handler's answer through it.
 //!

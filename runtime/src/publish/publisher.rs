@@ -5,12 +5,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use redis::Pipeline;
-use redis::aio::{ConnectionLike, ConnectionManager};
+use redis::aio::ConnectionLike;
 
 use super::command::{Outgoing, Publishable};
 use super::into_channel::IntoChannel;
 use super::transport::Transport;
-use crate::connection::{Connection, Endpoint, LazyConnection};
+use crate::connection::{CommandConnection, Endpoint};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
@@ -86,7 +86,8 @@ impl Publisher {
     ///
     /// [`Error::is_config`]: crate::Error::is_config
     pub fn new(server: impl Into<Endpoint>) -> Result<Self> {
-        Ok(Self::own(server.into().into_lazy()?))
+        let connection = CommandConnection::Own(server.into().into_lazy()?);
+        Ok(Self::of(Arc::new(connection)))
     }
 
     /// Creates a publisher over your own connection: a `ConnectionManager`, a
@@ -112,12 +113,9 @@ impl Publisher {
         Self::with(Transport::Given(Box::new(connection)))
     }
 
-    pub(crate) fn attached(manager: ConnectionManager) -> Self {
-        Self::with(Transport::Attached(Connection::own(manager)))
-    }
-
-    pub(crate) fn own(lazy: LazyConnection) -> Self {
-        Self::with(Transport::Own(lazy))
+    /// Creates a publisher over the connection of a subscriber for commands.
+    pub(crate) fn of(connection: Arc<CommandConnection>) -> Self {
+        Self::with(Transport::Server(connection))
     }
 
     fn with(over: Transport) -> Self {
@@ -311,8 +309,7 @@ impl fmt::Debug for Publisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The address may contain a password.
         let over = match &*self.over {
-            Transport::Own(_) => "a connection of its own",
-            Transport::Attached(_) => "the connection of an attached manager",
+            Transport::Server(connection) => connection.in_words(),
             Transport::Given(_) => "a connection that was given to it",
         };
         f.debug_struct("Publisher")

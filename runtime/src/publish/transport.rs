@@ -1,68 +1,33 @@
 //! How publish commands are sent, and what the replies say.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::ConnectionLike;
 use redis::{FromRedisValue, Pipeline, RedisError, Value};
 use tokio::time::timeout;
 
-use crate::connection::{CommandError, Connection, LazyConnection, ServerError};
+use crate::connection::{CommandConnection, CommandError, ServerError, accepted, one_each};
 use crate::error::{Error, Result};
 
 /// The connection of a publisher.
 pub(super) enum Transport {
-    /// The publisher's own connection.
-    Own(LazyConnection),
+    /// The connection for commands, of the publisher itself or of a subscriber.
+    Server(Arc<CommandConnection>),
     /// A connection that the user passed in.
     Given(Box<dyn Lend>),
-    /// The connection of an attached manager, which has subscriptions too.
-    Attached(Connection),
 }
 
 impl Transport {
     /// Sends publish commands in one write, and returns the numbers of receivers.
     pub(super) async fn send(&self, commands: &Pipeline, within: Duration) -> Result<Vec<u64>> {
-        let timed_out = |_| {
-            let text = format!("the server did not answer within {within:?}");
-            unknown(Error::timeout(text))
-        };
         let replies = match self {
-            Self::Own(lazy) => lazy
-                .send(commands, (0, commands.len()), within)
-                .await
-                .map_err(not_done)?,
-            Self::Attached(connection) => {
-                let mut connection = connection.clone();
-                let sending = connection.send_in_step(commands);
-                let replies = timeout(within, sending).await.map_err(timed_out)?;
-                all(replies.map_err(unknown)?)?
-            }
-            Self::Given(connection) => {
-                let mut connection = connection.lend();
-                let sending = connection.req_packed_commands(commands, 0, commands.len());
-                let replies = timeout(within, sending).await.map_err(timed_out)?;
-                all(replies.map_err(|error| failed(&error))?)?
-            }
+            Self::Server(connection) => connection.send(commands, within).await,
+            Self::Given(connection) => send_over(&**connection, commands, within).await,
         };
-        Self::counts(replies, commands)
-    }
-
-    /// Reads the numbers of receivers.
-    fn counts(replies: Vec<Value>, commands: &Pipeline) -> Result<Vec<u64>> {
-        if replies.len() != commands.len() {
-            let (answers, commands) = (replies.len(), commands.len());
-            let text = format!("the server gave {answers} answers to {commands} commands");
-            return Err(unknown(Error::connection(text)));
-        }
+        let replies = replies.and_then(accepted).map_err(not_done)?;
         replies.into_iter().map(count).collect()
     }
-}
-
-/// Returns the replies, if none of them is an error.
-fn all(replies: Vec<Value>) -> Result<Vec<Value>> {
-    let replies = replies.into_iter().map(Value::extract_error);
-    let replies: Result<_, _> = replies.collect();
-    replies.map_err(|error| failed(&error))
 }
 
 fn count(reply: Value) -> Result<u64> {
@@ -81,13 +46,6 @@ fn not_done(error: CommandError) -> Error {
     }
 }
 
-fn failed(error: &RedisError) -> Error {
-    match error.code() {
-        Some(_) => refused(&ServerError::of(error)),
-        None => unknown(Error::connection(error.to_string())),
-    }
-}
-
 fn refused(refusal: &ServerError) -> Error {
     let text = &refusal.text;
     Error::denied(format!("not published: the server refused it: {text}"))
@@ -95,6 +53,28 @@ fn refused(refusal: &ServerError) -> Error {
 
 fn unknown(error: Error) -> Error {
     error.in_words(|text| format!("not known to be published: {text}"))
+}
+
+/// Sends commands over a connection that the user passed in, and returns the replies.
+async fn send_over(
+    connection: &dyn Lend,
+    commands: &Pipeline,
+    within: Duration,
+) -> Result<Vec<Value>, CommandError> {
+    let mut connection = connection.lend();
+    let sending = connection.req_packed_commands(commands, 0, commands.len());
+    let replies = timeout(within, sending).await.map_err(|_| {
+        let text = format!("the server did not answer within {within:?}");
+        CommandError::Unknown(Error::timeout(text))
+    })?;
+    one_each(replies.map_err(|error| failed(&error))?, commands)
+}
+
+fn failed(error: &RedisError) -> CommandError {
+    match error.code() {
+        Some(_) => CommandError::Refused(ServerError::of(error)),
+        None => CommandError::Unknown(Error::connection(error.to_string())),
+    }
 }
 
 /// A connection that the user passed in, of any type.

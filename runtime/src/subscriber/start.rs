@@ -14,7 +14,7 @@ use super::running::Running;
 use super::{Origin, Subscriber};
 use crate::broadcast::{Budget, Overflow, Shared};
 use crate::config::Settings;
-use crate::connection::LazyConnection;
+use crate::connection::{CommandConnection, LazyConnection};
 use crate::delivery::Handlers;
 use crate::dispatch::{Dispatcher, RoutingTable};
 use crate::error::{Error, Result};
@@ -47,8 +47,10 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             return Err(Error::config(mistake));
         }
         check(&mounts, &[])?;
-        let (link, publisher) = config.origin.into_link(&config.settings)?;
-        let extensions = Extensions::default().with(config.publisher.unwrap_or(publisher));
+        let (link, commands) = config.origin.into_link(&config.settings)?;
+        let publisher = config.publisher;
+        let publisher = publisher.unwrap_or_else(|| Publisher::of(commands));
+        let extensions = Extensions::default().with(publisher);
         let mut settings = config.settings;
         let failures = match &config.on_failure {
             Some(_) => {
@@ -163,25 +165,25 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
 }
 
 impl Origin {
-    /// Returns the link, and the handlers' default publisher: over a second connection, or over the
-    /// attached manager.
-    fn into_link(self, settings: &Settings) -> Result<(Link, Publisher)> {
+    /// Returns the link, and the connection for other commands: a second one, or that of the attached
+    /// manager.
+    fn into_link(self, settings: &Settings) -> Result<(Link, Arc<CommandConnection>)> {
         match self {
             Self::Attached(_) if settings.wire => Err(Error::config(not_with_attach("wire"))),
             Self::Attached(attached) => {
-                let publisher = Publisher::attached(attached.manager());
-                Ok((Link::Attached(attached), publisher))
+                let commands = CommandConnection::attached(attached.manager());
+                Ok((Link::Attached(attached), Arc::new(commands)))
             }
             Self::Endpoint(endpoint) => {
                 let server = Arc::new(endpoint.into_server(settings.wire)?);
-                let publisher = Publisher::own(LazyConnection::new(Arc::clone(&server)));
+                let commands = CommandConnection::Own(LazyConnection::new(Arc::clone(&server)));
                 let transport = if settings.wire {
                     let wait = settings.wire_wait;
                     Transport::Wire { wait }
                 } else {
                     Transport::Manager
                 };
-                Ok((Link::Own { server, transport }, publisher))
+                Ok((Link::Own { server, transport }, Arc::new(commands)))
             }
         }
     }

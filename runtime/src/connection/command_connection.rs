@@ -1,0 +1,70 @@
+use std::time::Duration;
+
+use redis::aio::ConnectionManager;
+use redis::{Pipeline, Value};
+use tokio::time::timeout;
+
+use super::commands::Connection;
+use super::lazy::{CommandError, LazyConnection};
+use crate::error::Error;
+
+/// The connection of a subscriber for commands that are not about subscriptions: what publishers
+/// write.
+pub(crate) enum CommandConnection {
+    /// A connection of its own, separate from the link.
+    Own(LazyConnection),
+    /// The connection of an attached manager, which has subscriptions too.
+    Attached(Connection),
+}
+
+impl CommandConnection {
+    pub(crate) fn attached(manager: ConnectionManager) -> Self {
+        Self::Attached(Connection::own(manager))
+    }
+
+    /// Says what it is, for people to read.
+    pub(crate) fn in_words(&self) -> &'static str {
+        match self {
+            Self::Own(_) => "a connection of its own",
+            Self::Attached(_) => "the connection of an attached manager",
+        }
+    }
+
+    /// Sends commands in one write, and returns the reply to each, which may be an error.
+    pub(crate) async fn send(
+        &self,
+        commands: &Pipeline,
+        within: Duration,
+    ) -> Result<Vec<Value>, CommandError> {
+        let replies = match self {
+            Self::Own(lazy) => {
+                let all = (0, commands.len());
+                lazy.replies(commands, all, within).await?
+            }
+            Self::Attached(connection) => {
+                let mut connection = connection.clone();
+                match timeout(within, connection.send_in_step(commands)).await {
+                    Ok(replies) => replies.map_err(CommandError::Unknown)?,
+                    Err(_) => {
+                        let text = format!("the server did not answer within {within:?}");
+                        return Err(CommandError::Unknown(Error::timeout(text)));
+                    }
+                }
+            }
+        };
+        one_each(replies, commands)
+    }
+}
+
+/// Returns the replies, if there is one to each command.
+pub(crate) fn one_each(
+    replies: Vec<Value>,
+    commands: &Pipeline,
+) -> Result<Vec<Value>, CommandError> {
+    if replies.len() == commands.len() {
+        return Ok(replies);
+    }
+    let (answers, commands) = (replies.len(), commands.len());
+    let text = format!("the server gave {answers} answers to {commands} commands");
+    Err(CommandError::Unknown(Error::connection(text)))
+}
