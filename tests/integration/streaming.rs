@@ -92,6 +92,7 @@ pub(crate) async fn a_stream_hears_a_gap_after_each_lost_connection(server: Serv
             let gap = gap(stream).await;
             assert_eq!(gap.cause, GapCause::ConnectionLost, "{gap}");
             assert_eq!(gap.missed, Missed::Unknown);
+            assert!(stream.is_live());
         }
         server.publish("a", &round.to_string()).await;
         server.publish("b", &round.to_string()).await;
@@ -104,8 +105,10 @@ pub(crate) async fn a_stream_hears_a_gap_after_each_lost_connection(server: Serv
 pub(crate) async fn a_stream_that_begins_during_an_outage_waits_for_its_end(server: Server) {
     let handle = streaming(subscriber(server.url())).await;
     let mut kept = open(&handle, "a").await;
+    assert!(kept.is_live());
     server.stop().await;
     eventually("the outage", async || !handle.is_ready()).await;
+    assert!(!kept.is_live());
     let mut at_once = handle.subscribe(Subscription::channel("a")).now().unwrap();
     let mut new = handle.subscribe(Subscription::channel("b")).now().unwrap();
     let waiting = handle.subscribe(Subscription::channel("c")).into_future();
@@ -115,6 +118,7 @@ pub(crate) async fn a_stream_that_begins_during_an_outage_waits_for_its_end(serv
     for stream in [&mut at_once, &mut new, &mut waited] {
         begins(stream).await;
     }
+    assert!(kept.is_live(), "its gap is there");
     assert_eq!(gap(&mut kept).await.cause, GapCause::ConnectionLost);
     for channel in ["a", "b", "c"] {
         server.publish(channel, channel).await;
@@ -399,7 +403,9 @@ pub(crate) async fn streams_end_with_the_subscriber(server: Server) {
     server.publish("fence", "x").await;
     message(&mut fence).await;
     assert_eq!(stream.ended(), None);
+    assert!(stream.is_live());
     within("the end", handle.shutdown(Duration::from_secs(5))).await;
+    assert!(!stream.is_live(), "nothing more arrives");
     assert_eq!(message(&mut stream).await, "1");
     assert!(within("the end", stream.next()).await.is_none());
     assert!(

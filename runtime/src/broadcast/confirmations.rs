@@ -119,6 +119,12 @@ impl Confirmations {
         self.unsettled == 0
     }
 
+    /// Returns whether every name is confirmed in a generation.
+    pub(super) fn are_confirmed_in(&self, generation: u64) -> bool {
+        let confirmed = |state: &NameState| *state == NameState::Confirmed;
+        self.generation == generation && self.states.iter().all(confirmed)
+    }
+
     /// Sets the state of a name, and returns the previous one.
     fn set(&mut self, index: usize, state: NameState) -> NameState {
         let before = std::mem::replace(&mut self.states[index], state);

@@ -98,6 +98,12 @@ impl Receiver {
         Poll::Pending
     }
 
+    /// Returns whether every name is confirmed in a generation, and the channel is not closed.
+    pub(crate) fn is_confirmed_in(&self, generation: u64) -> bool {
+        let state = self.shared.lock();
+        !state.closed && state.confirmations.are_confirmed_in(generation)
+    }
+
     /// Returns how many pushes it has received, and the fence of the oldest batch that is in use.
     pub(crate) fn position(&self) -> (u64, SystemTime) {
         let (received, fence) = self.shared.position(self.reader);

@@ -16,6 +16,7 @@ impl Dispatcher {
         state.open = !state.closed;
         state.live = false;
         state.routes.begin_term();
+        self.publish_open(&state);
     }
 
     /// Ends the generation: pushes that still arrive from it are discarded. The time between the
@@ -23,6 +24,7 @@ impl Dispatcher {
     pub(crate) fn end(&self, missed: Missed) {
         let mut state = self.lock();
         state.open = false;
+        self.publish_open(&state);
         state.routes.begin_term();
         // A generation without a confirmation was never live: the gap before it goes on.
         if std::mem::take(&mut state.live) {
@@ -48,6 +50,7 @@ impl Dispatcher {
     pub(crate) fn disconnected(&self, generation: u64) {
         let mut state = self.lock();
         if state.generation == generation && std::mem::take(&mut state.open) {
+            self.publish_open(&state);
             drop(state);
             self.notify_changed();
         }
@@ -120,6 +123,7 @@ impl Dispatcher {
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.open = false;
+        self.publish_open(&state);
         state.closed = true;
         state.has_ended_streams = true;
         let pushes = state.pushes.take();

@@ -126,7 +126,10 @@ pub(crate) use streams::{Confirmed, NoStream, StreamReader};
 pub(crate) use table::RoutingTable;
 pub(crate) use turns::Agenda;
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, watch};
@@ -135,7 +138,7 @@ use crate::broadcast::GapStart;
 use crate::config::Settings;
 use crate::gap::{GapCause, Missed};
 use crate::telemetry::FeedStats;
-use crate::util::{Mutex, MutexGuard, clock};
+use crate::util::{AtomicU64, Mutex, MutexGuard, clock};
 
 use generation::GenerationEnds;
 use memory_limit::MemoryLimit;
@@ -155,6 +158,8 @@ pub(crate) struct Dispatcher {
     is_waiting: AtomicBool,
     /// Notifies the task that wakes handlers a moment later.
     wake_later: Notify,
+    /// The number of the open generation, or 0: for streams, which ask often and take no lock for it.
+    open: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -222,6 +227,7 @@ impl Dispatcher {
             changed: watch::Sender::new(()),
             is_waiting: AtomicBool::new(false),
             wake_later: Notify::new(),
+            open: AtomicU64::new(0),
         }
     }
 
@@ -266,6 +272,17 @@ impl Dispatcher {
             return RawPushes::default().subscribe();
         }
         state.pushes.get_or_insert_default().subscribe()
+    }
+
+    /// Returns the number of the open generation, or 0.
+    fn open_generation(&self) -> u64 {
+        self.open.load(Acquire)
+    }
+
+    /// Publishes whether a generation is open, after a change of it.
+    fn publish_open(&self, state: &DispatchState) {
+        let open = if state.open { state.generation } else { 0 };
+        self.open.store(open, Release);
     }
 
     fn notify_changed(&self) {

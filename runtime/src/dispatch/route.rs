@@ -50,6 +50,9 @@ impl Dispatcher {
         };
         run(&mut guard);
         let has_changed = guard.has_changed;
+        if has_changed {
+            self.publish_open(&state);
+        }
         (state, has_changed)
     }
 }

@@ -306,6 +306,15 @@ impl StreamReader {
         })
     }
 
+    /// Returns whether every name is confirmed on the current connection. If it is, everything that was
+    /// lost before the confirmation is reported by a gap that can be received now.
+    pub(crate) fn is_live(&self) -> bool {
+        match self.dispatcher.open_generation() {
+            0 => false,
+            generation => self.receiver.is_confirmed_in(generation),
+        }
+    }
+
     /// Waits for the next gap or batch.
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         self.receiver.poll_recv(cx)

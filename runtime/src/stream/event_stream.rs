@@ -100,6 +100,15 @@ impl<T> EventStream<T> {
         self.reader.as_mut()
     }
 
+    /// Returns whether the server has confirmed every name on the current connection.
+    ///
+    /// It is false from the moment at which an outage is noticed until its end. If it is true, whatever
+    /// was missed until then is reported by a gap that [`next`](Self::next) returns without a wait.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.reader.as_ref().is_some_and(StreamReader::is_live)
+    }
+
     /// Returns why the stream is over, or `None` if it is not.
     #[must_use]
     pub fn ended(&self) -> Option<StreamEnd> {
