@@ -49,6 +49,7 @@
 //!   not keep it alive.
 //! - A **stream** ([`Handle::subscribe`], [`EventStream`]) is a subscription that the program reads itself,
 //!   and that comes and goes while it runs: of one browser, one user, one room.
+//! - A `NearCache` (feature `cache`) has the values of keys in this process, and removes those that change.
 //! - A [`Gap`] reports that messages may be missing. A function with
 //!   [`#[gap_handler]`](macro@gap_handler), named by `on_gap`, receives it in order with the
 //!   handler's messages. [`Handle::resync`] and [`Fault::resync`] request a run of it.
@@ -107,6 +108,8 @@
 #![doc = include_str!("../docs/features.md")]
 
 mod broadcast;
+#[cfg(feature = "cache")]
+mod cache;
 mod config;
 mod connection;
 mod delivery;
@@ -152,6 +155,8 @@ pub use redis;
 pub use redis_push_macros::{PushMessage, gap_handler, handlers, push_handler};
 
 pub use broadcast::Overflow;
+#[cfg(feature = "cache")]
+pub use cache::{NearCache, NearCacheBuilder};
 pub use connection::{Credentials, Endpoint, Tls};
 pub use dispatch::{Pushes, PushesError};
 pub use error::{BoxError, Error, Fault, Rejection, Result};
@@ -176,4 +181,4 @@ pub use stream::{
 };
 pub use subscriber::{Handle, MountGuard, ShutdownReport, Subscriber, WeakHandle};
 pub use subscription::{Kind, Subscription, TemplateError};
-pub use telemetry::{FailureStats, FeedStats, HandlerStats, Stats, StreamStats};
+pub use telemetry::{CacheStats, FailureStats, FeedStats, HandlerStats, Stats, StreamStats};

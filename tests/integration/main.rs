@@ -12,6 +12,7 @@ use tests::tests;
 
 mod addressing;
 mod attaching;
+mod caching;
 mod connection_events;
 mod credentials;
 mod delivery;
@@ -53,6 +54,7 @@ mod wiring;
 
 use addressing::*;
 use attaching::*;
+use caching::*;
 use connection_events::*;
 use credentials::*;
 use delivery::*;
@@ -109,6 +111,7 @@ fn main() -> ExitCode {
             a_closed_push_channel_is_never_ready,
             options_of_the_connection_are_rejected_with_attach,
             answers_of_an_attached_handler_go_over_the_services_manager,
+            a_cache_reads_over_the_services_manager,
             a_publish_over_the_services_manager_does_not_return_the_count_of_another,
             an_attached_manager_tracks_in_addition_to_the_service,
             tracking_by_key_in_the_service_is_reported_as_a_conflict,
@@ -166,6 +169,16 @@ fn on_each_link(suite: Suite) -> Suite {
             a_stream_may_be_dropped_outside_of_a_runtime,
             there_are_no_more_streams_than_allowed,
             ten_thousand_names_are_subscribed_and_left,
+            a_key_is_read_once_until_another_client_changes_it,
+            values_are_decoded_and_what_does_not_decode_is_an_error,
+            many_keys_are_read_together_and_kept_one_by_one,
+            a_hundred_callers_share_one_read,
+            a_cache_is_right_through_lost_connections_while_values_change,
+            calls_bypass_the_cache_while_the_server_is_away,
+            a_cache_may_begin_before_its_server,
+            a_read_of_a_silent_server_times_out,
+            caches_with_overlapping_prefixes_are_each_right,
+            a_cache_outlives_its_subscriber_and_holds_nothing_then,
             a_handler_sees_only_the_frames_of_its_own_subscription,
             a_channel_that_only_the_glob_matches_is_unmatched_for_any_handler,
             the_first_channel_that_no_template_matches_is_logged_with_a_hint,
@@ -327,6 +340,9 @@ fn on_each_link(suite: Suite) -> Suite {
         ])
         .on_real_servers(tests![
             a_name_that_cannot_be_left_is_let_go,
+            a_key_of_another_type_is_an_error_and_not_absent,
+            a_cache_needs_only_the_rights_in_the_docs,
+            a_cache_whose_invalidations_are_denied_says_so_or_is_bypassed,
             a_hundred_handlers_at_line_rate_lose_nothing_and_wake_only_for_their_own_messages,
             a_missing_database_is_reported_at_once,
             a_busy_server_is_waited_for,

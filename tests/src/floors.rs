@@ -19,8 +19,8 @@ const RUNTIME: &[&[&str]] = &[
     &["testing", "macro_support"],
     &["subscriber"],
     &["router", "health"],
-    // Both are planned, and not there yet.
-    &["stream", "cache"],
+    &["cache"],
+    &["stream"],
     &["delivery"],
     // `recovery` is planned, and not there yet.
     &["failure", "recovery"],

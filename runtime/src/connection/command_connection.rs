@@ -5,11 +5,13 @@ use redis::{Pipeline, Value};
 use tokio::time::timeout;
 
 use super::commands::Connection;
+#[cfg(feature = "cache")]
+use super::lazy::ServerError;
 use super::lazy::{CommandError, LazyConnection};
 use crate::error::Error;
 
-/// The connection of a subscriber for commands that are not about subscriptions: what publishers
-/// write.
+/// The connection of a subscriber for commands that are not about subscriptions: what publishers write
+/// and what caches read.
 pub(crate) enum CommandConnection {
     /// A connection of its own, separate from the link.
     Own(LazyConnection),
@@ -53,6 +55,35 @@ impl CommandConnection {
             }
         };
         one_each(replies, commands)
+    }
+
+    /// Reads keys with one `GET` each, in one write: no slot of a cluster has to have all of them, and
+    /// a key of another type does not look as if it were absent. Returns for each the bytes, or none if
+    /// the key is absent, or why the server has refused it.
+    #[cfg(feature = "cache")]
+    pub(crate) async fn get(
+        &self,
+        keys: &[String],
+        within: Duration,
+    ) -> Result<Vec<Result<Option<Vec<u8>>, ServerError>>, CommandError> {
+        let mut commands = Pipeline::with_capacity(keys.len());
+        for key in keys {
+            commands.cmd("GET").arg(key);
+        }
+        let replies = self.send(&commands, within).await?;
+        let bytes = |reply| {
+            redis::from_redis_value(reply).map_err(|error: redis::ParsingError| {
+                let text = format!("the server's answer to `GET` is not a string: {error}");
+                CommandError::Unknown(Error::connection(text))
+            })
+        };
+        replies
+            .into_iter()
+            .map(|reply| match reply.extract_error() {
+                Ok(reply) => bytes(reply).map(Ok),
+                Err(error) => Ok(Err(ServerError::of(&error))),
+            })
+            .collect()
     }
 }
 

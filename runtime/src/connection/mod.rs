@@ -15,12 +15,12 @@
 //! | `exchange` | how commands are sent, and how replies are known to belong to them |
 //! | `awaited` | [`Awaited`]: the confirmations that redis-rs waits for |
 //! | `tracking` | the commands for invalidations |
-//! | `lazy` | [`LazyConnection`]: the commands of publishers and failure sinks |
+//! | `lazy` | [`LazyConnection`]: the commands of publishers, caches and failure sinks |
 //! | `command_connection` | [`CommandConnection`]: that, or the connection of an attached manager |
 //!
 //! In: `subscriber`, `publish` and `failure` pass an [`Endpoint`]. `link` makes the session's
 //! connections from its [`Server`]. Out: `link` and `session` get a [`Connection`], `failure` a
-//! [`LazyConnection`], `publish` a [`CommandConnection`].
+//! [`LazyConnection`], `publish` and `cache` a [`CommandConnection`].
 //!
 //! # What is sent
 //!
@@ -34,7 +34,7 @@
 //! | attached, before subscribing | `HELLO`, `CLIENT ID`; after a `RESET` of the owner `HELLO 3` |
 //! | before subscribing to key events | `CONFIG GET notify-keyspace-events`, and `CONFIG SET` if users want that |
 //! | after the commands of each exchange | `PING` with a nonce |
-//! | on a [`LazyConnection`] | what publishers and sinks write |
+//! | on a [`LazyConnection`] | what publishers and sinks write; `GET` for caches |
 //!
 //! # Invariants, and the facts behind them
 //!

@@ -43,7 +43,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error {
     kind: Kind,
     text: String,
-    source: Contained<BoxError>,
+    source: Contained<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ enum Kind {
     Timeout,
     Encode,
     Limit,
+    #[cfg(feature = "cache")]
+    Load,
 }
 
 impl Error {
@@ -91,16 +93,24 @@ impl Error {
         Self::new(Kind::Limit, text)
     }
 
+    #[cfg(feature = "cache")]
+    pub(crate) fn load(text: impl Into<String>) -> Self {
+        Self::new(Kind::Load, text)
+    }
+
     pub(crate) fn caused_by(self, source: impl Into<BoxError>) -> Self {
         Self {
-            source: Contained::new(Some(source.into())),
+            source: Contained::new(Some(source.into().into())),
             ..self
         }
     }
 
-    /// Copies the error, without its source, for another caller.
+    /// Copies the error for another caller. Both have the same source.
     pub(crate) fn again(&self) -> Self {
-        Self::new(self.kind, self.text.clone())
+        Self {
+            source: Contained::new(self.source.get().cloned()),
+            ..Self::new(self.kind, self.text.clone())
+        }
     }
 
     /// Replaces the text of the error.
@@ -150,21 +160,22 @@ impl Error {
         self.kind == Kind::Tls
     }
 
-    /// Returns whether the server refused a subscription, or a message to publish.
+    /// Returns whether the server refused a subscription, a message to publish, or to read a key.
     #[must_use]
     pub fn is_denied(&self) -> bool {
         self.kind == Kind::Denied
     }
 
-    /// Returns whether the deadline of a call passed: of `start`, or of a publish. A connection
-    /// that was not made in time is [a connection error](Self::is_connection) instead.
+    /// Returns whether the deadline of a call passed: of `start`, of a publish, or of the read of a key. A
+    /// connection that was not made in time is [a connection error](Self::is_connection) instead.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.kind == Kind::Timeout
     }
 
     /// Returns whether a message could not be encoded: its payload, or the name of its channel. The
-    /// name of a channel is also that of an [`Address`](crate::Address).
+    /// name of a channel is also that of an [`Address`](crate::Address). Also whether a value cannot be
+    /// part of the name of a key.
     #[must_use]
     pub fn is_encode(&self) -> bool {
         self.kind == Kind::Encode
@@ -177,6 +188,15 @@ impl Error {
     #[must_use]
     pub fn is_limit(&self) -> bool {
         self.kind == Kind::Limit
+    }
+
+    /// Returns whether a value for a [`NearCache`](crate::NearCache) could not be loaded: its loader has
+    /// returned an error, which is the [source](std::error::Error::source) of this one, or has
+    /// panicked, or the value of the key does not decode.
+    #[cfg(feature = "cache")]
+    #[must_use]
+    pub fn is_load(&self) -> bool {
+        self.kind == Kind::Load
     }
 }
 

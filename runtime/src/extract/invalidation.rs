@@ -49,9 +49,10 @@ use crate::util::TextOrBytes;
 ///   serve stale values should bypass the cache while [`Handle::is_ready`](crate::Handle::is_ready)
 ///   is false;
 /// - it does not store a value after an invalidation that was read before it;
-///   `examples/near_cache.rs` shows how;
 /// - the handler does not fail: a delivery that returns an error, panics or times out is passed to
 ///   the failure hook, but not to the handler again.
+///
+/// `NearCache` (feature `cache`) does all of this.
 ///
 /// Keys are complete: they include the prefix of a [`Router`](crate::Router), if there is one. A
 /// handler with overlapping prefixes receives a key once for each of them. With `workers`,

@@ -3,6 +3,8 @@ use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+#[cfg(feature = "cache")]
+use std::task::Waker;
 use std::task::{Context, Poll};
 
 use futures_core::{FusedStream, Stream};
@@ -148,6 +150,18 @@ impl<T: for<'p> FromPush<'p, ()>> EventStream<T> {
     /// Cancel safe: if the future is dropped before it is ready, nothing is lost.
     pub async fn next(&mut self) -> Option<Event<T>> {
         poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    /// Returns the next event if there is one, for a caller that does not wait and must not miss what is
+    /// there. Returns `None` also when the stream is over.
+    #[cfg(feature = "cache")]
+    pub(crate) fn take_ready(&mut self) -> Option<Event<T>> {
+        // Without the budget of its task, which would make it look as if there was nothing.
+        let next = tokio::task::unconstrained(poll_fn(|cx| self.poll_event(cx)));
+        match pin!(next).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(event) => event,
+            Poll::Pending => None,
+        }
     }
 
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event<T>>> {

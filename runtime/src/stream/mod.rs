@@ -23,8 +23,9 @@
 //!
 //! # In and out
 //!
-//! `subscriber` calls [`Subscribe::new`]. `dispatch` gives a reader of the broadcast channel, and takes it
-//! back. Messages are decoded by the extractors of `extract`. `telemetry` has the counts as plain data.
+//! `subscriber` and `cache` call [`Subscribe::new`]. `dispatch` gives a reader of the broadcast channel, and
+//! takes it back. Messages are decoded by the extractors of `extract`. `telemetry` has the counts as plain
+//! data.
 //!
 //! # Invariants
 //!

@@ -15,6 +15,7 @@
 //! | `lifespan` | `Handle::run` and `run_until`, and the futures that resolve at its end |
 //! | `streams` | `Handle::subscribe` |
 //! | `mount` | `Handle::mount` and [`MountGuard`]; what each handler is given |
+//! | `caches` | `NearCache::new` |
 //! | `shutdown`, `report` | `Handle::shutdown` and the [`ShutdownReport`] that it returns |
 //! | `callers` | calls of `shutdown` from inside a handler |
 //! | `signals` | Ctrl-C, SIGTERM and SIGHUP, for `run` |
@@ -35,6 +36,8 @@
 //!   order: the session, the handlers, the failure hook, the others.
 //! - No task holds a handle, or what the handles share.
 
+#[cfg(feature = "cache")]
+mod caches;
 mod callers;
 mod confirm;
 mod handle;

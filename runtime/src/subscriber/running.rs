@@ -7,6 +7,8 @@ use tokio_util::sync::CancellationToken;
 use super::callers::Callers;
 use super::mount::MountKit;
 use super::report::ShutdownReport;
+#[cfg(feature = "cache")]
+use crate::cache::CacheContext;
 use crate::delivery::Handlers;
 use crate::dispatch::Dispatcher;
 use crate::failure::Failures;
@@ -41,6 +43,9 @@ pub(super) struct Running {
     pub(super) _deaf_watch: Option<DeafWatch>,
     /// What streams need.
     pub(super) streams: SubscribeContext,
+    /// What caches need.
+    #[cfg(feature = "cache")]
+    pub(super) caches: CacheContext,
     /// How long `run` and `run_until` let handlers finish.
     pub(super) drain_deadline: Duration,
     /// The tasks that wait for a shutdown.
@@ -70,6 +75,10 @@ impl Running {
                 .streams
                 .registry
                 .stats(|labels| self.dispatcher.entered_for_streams(labels)),
+            #[cfg(feature = "cache")]
+            caches: self.caches.registry.stats(),
+            #[cfg(not(feature = "cache"))]
+            caches: Vec::new(),
             feed: self.dispatcher.stats(),
             failures: self.failures.stats(),
             restarts: self.tasks.restarts(),

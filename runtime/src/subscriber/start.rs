@@ -13,6 +13,8 @@ use super::options::not_with_attach;
 use super::running::Running;
 use super::{Origin, Subscriber};
 use crate::broadcast::{Budget, Overflow, Shared};
+#[cfg(feature = "cache")]
+use crate::cache::CacheContext;
 use crate::config::Settings;
 use crate::connection::{CommandConnection, LazyConnection};
 use crate::delivery::Handlers;
@@ -49,7 +51,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         check(&mounts, &[])?;
         let (link, commands) = config.origin.into_link(&config.settings)?;
         let publisher = config.publisher;
-        let publisher = publisher.unwrap_or_else(|| Publisher::of(commands));
+        let publisher = publisher.unwrap_or_else(|| Publisher::of(Arc::clone(&commands)));
         let extensions = Extensions::default().with(publisher);
         let mut settings = config.settings;
         let failures = match &config.on_failure {
@@ -142,9 +144,17 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             deadline: settings.start_deadline,
             max_streams: settings.max_streams,
         };
+        #[cfg(feature = "cache")]
+        let caches = CacheContext {
+            streams: streams.clone(),
+            commands,
+            registry: Arc::default(),
+        };
         Ok(Running {
             dispatcher,
             streams,
+            #[cfg(feature = "cache")]
+            caches,
             handlers: mounted,
             kit,
             session,

@@ -21,4 +21,4 @@
 mod stats;
 mod table;
 
-pub use stats::{FailureStats, FeedStats, HandlerStats, Stats, StreamStats};
+pub use stats::{CacheStats, FailureStats, FeedStats, HandlerStats, Stats, StreamStats};

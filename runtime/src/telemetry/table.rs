@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::stats::{FailureStats, FeedStats, HandlerStats, Stats, StreamStats};
+use super::stats::{CacheStats, FailureStats, FeedStats, HandlerStats, Stats, StreamStats};
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,6 +59,9 @@ impl fmt::Display for Stats {
         if self.failures != FailureStats::default() {
             write!(f, "\n{}", self.failures)?;
         }
+        for cache in &self.caches {
+            write!(f, "\n{cache}")?;
+        }
         Ok(())
     }
 }
@@ -90,6 +93,27 @@ impl fmt::Display for StreamStats {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for CacheStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            keys,
+            hits,
+            misses,
+            bypasses,
+            loads,
+            invalidations,
+            clears,
+            evictions,
+            entries,
+        } = self;
+        write!(
+            f,
+            "cache of `{keys}`: {entries} entries; hits {hits}, misses {misses}, bypasses {bypasses}; \
+             loads {loads}, invalidations {invalidations}, clears {clears}, evictions {evictions}"
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs a test under many interleavings of its threads, chosen by a model checker.
 //!
 //! ```sh
-//! RUSTFLAGS='--cfg shuttle' cargo test -p redis-push --lib model::
+//! RUSTFLAGS='--cfg shuttle' cargo test -p redis-push --features cache --lib model::
 //! ```
 //!
 //! Threads are coroutines here. At each lock and atomic of `crate::util::sync` the checker decides which thread
