@@ -5,14 +5,17 @@
 //! line on the standard input and prints `ends`. The end of the input ends the process, so that it
 //! does not outlive the test that has started it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis_push::{Fault, Gap, Handler, Mount, Push, Spec, Subscriber, Subscription};
-use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::{Mutex, Notify};
 
 struct Waits {
     lines: Mutex<UnboundedReceiver<String>>,
+    /// Notified when `run` listens for signals. Until then they end the process.
+    is_listening: Arc<Notify>,
 }
 
 impl Handler<()> for Waits {
@@ -28,6 +31,7 @@ impl Handler<()> for Waits {
     }
 
     async fn handle_gap(&self, _gap: &Gap, _state: &()) -> Result<(), Fault> {
+        self.is_listening.notified().await;
         println!("ready");
         Ok(())
     }
@@ -46,6 +50,8 @@ async fn main() -> redis_push::Result<()> {
         std::process::exit(2);
     });
     let lines = Mutex::new(lines);
+    let is_listening = Arc::new(Notify::new());
+    let listening = Arc::clone(&is_listening);
     let subscriber = Subscriber::new(url);
     let subscriber = match &*link {
         "wire" => subscriber.wire(),
@@ -53,10 +59,18 @@ async fn main() -> redis_push::Result<()> {
     };
     // Longer than a test waits: what ends before has not been waited for.
     let subscriber = subscriber
-        .handlers([Mount::new(Waits { lines })])
+        .handlers([Mount::new(Waits {
+            lines,
+            is_listening,
+        })])
         .drain_deadline(Duration::from_secs(120));
-    match &*caller {
-        "handle" => subscriber.spawn()?.run().await.map(drop),
-        _ => subscriber.run().await,
-    }
+    let run = async {
+        match &*caller {
+            "handle" => subscriber.spawn()?.run().await.map(drop),
+            _ => subscriber.run().await,
+        }
+    };
+    // `run` is polled first, and listens before it waits for anything.
+    let (ended, ()) = tokio::join!(biased; run, async { listening.notify_one() });
+    ended
 }
