@@ -61,6 +61,7 @@
 //! | `generation` | the beginning, the end and the losses of a connection |
 //! | `subscriptions` | the state of each subscription |
 //! | `wakeups` | when readers are woken, and by whom |
+//! | `holders` | which names hold messages |
 //! | `memory_limit` | what is dropped if too much waits |
 //! | `pushes` | [`Pushes`]: copies of every push |
 //!
@@ -108,6 +109,7 @@
 
 mod counts;
 mod generation;
+mod holders;
 mod memory_limit;
 mod mounts;
 mod name;

@@ -26,6 +26,8 @@ pub(crate) struct Route {
     pub(super) departure: u64,
     /// How often the server has denied the name.
     pub(super) denials: u32,
+    /// Whether it is among the [`Holders`](super::holders::Holders).
+    pub(super) is_holder: bool,
 }
 
 /// A broadcast channel of a route.
@@ -50,6 +52,7 @@ impl Route {
             readers: 0,
             departure: 0,
             denials: 0,
+            is_holder: false,
         }
     }
 

@@ -6,7 +6,6 @@ use super::memory_limit::Holder;
 use super::name::Listener;
 use super::placement::SubscriptionState;
 use super::pushes::RawPushes;
-use super::table::RoutingTable;
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::{Appended, GapStart, Shared};
 use crate::gap::{GapCause, Missed};
@@ -152,10 +151,11 @@ impl DispatchState {
         payload: &[u8],
         may_wait: bool,
     ) -> Result<(), Arc<Shared>> {
-        let Some(route) = self.routes.get(kind, name) else {
+        let Some(key) = self.routes.key(kind, name) else {
             self.counts.unrouted += 1;
             return Ok(());
         };
+        let route = &*self.routes.routes[key];
         if payload.len() > self.max_payload {
             self.drop_oversized(kind, name);
             return Ok(());
@@ -167,10 +167,12 @@ impl DispatchState {
         };
         let wakers = &mut self.wakeups.wakers;
         let mut grown = 0;
+        let mut has_opened = false;
         let mut note = |appended: Appended| {
             grown += appended.grown;
             if let Some(now) = appended.opened {
                 self.last_heard = now;
+                has_opened = true;
             }
             self.wakeups.is_urgent |= appended.is_filling;
         };
@@ -192,11 +194,16 @@ impl DispatchState {
                 }
             }
         }
+        if has_opened {
+            self.routes.add_holder(key);
+        }
         if self.memory.is_due(grown)
-            && let Some(newest) = route.listeners.last()
+            && let Some(newest) = self.routes.routes[key].listeners.last()
         {
-            let all = holders(&self.routes, self.pushes.as_ref());
-            self.memory.shed(all, &*newest.shared);
+            let newest = Arc::clone(&newest.shared);
+            let all = self.routes.holders();
+            self.memory
+                .shed(holders(&all, self.pushes.as_ref()), &*newest);
         }
         Ok(())
     }
@@ -275,8 +282,8 @@ impl DispatchState {
         if let Some(pushes) = &self.pushes {
             let grown = pushes.send(push.to_raw(), &mut self.wakeups.wakers);
             if self.memory.is_due(grown) {
-                self.memory
-                    .shed(holders(&self.routes, Some(pushes)), pushes);
+                let all = self.routes.holders();
+                self.memory.shed(holders(&all, Some(pushes)), pushes);
             }
         }
     }
@@ -284,10 +291,9 @@ impl DispatchState {
 
 /// Returns everything in which messages wait for user code.
 fn holders<'h>(
-    routes: &'h RoutingTable,
+    channels: &'h [Arc<Shared>],
     pushes: Option<&'h RawPushes>,
 ) -> impl Iterator<Item = &'h dyn Holder> {
-    let channels = routes.all_broadcasts().chain(routes.connection());
-    let channels = channels.map(|shared| &**shared as &dyn Holder);
+    let channels = channels.iter().map(|shared| &**shared as &dyn Holder);
     channels.chain(pushes.into_iter().map(|pushes| pushes as &dyn Holder))
 }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use rustc_hash::FxHashMap;
 
 use super::counts::{Counts, WantedBy};
+use super::holders::Holders;
 use super::name::{Listener, Route};
 use super::placement::{SubscriptionState, Turn};
 use super::turns::Turns;
@@ -38,6 +39,7 @@ pub(crate) struct RoutingTable {
     /// The broadcast channels of connection handlers and streams, which have no subscription on the
     /// server.
     connection: Slots<Arc<Shared>>,
+    pub(super) holders: Holders,
     /// What all broadcast channels follow.
     fence: Arc<Fence>,
 }

@@ -60,6 +60,10 @@ impl<T> Slots<T> {
         self.slots.get(key as usize)?.as_ref()
     }
 
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        self.slots.get_mut(key as usize)?.as_mut()
+    }
+
     /// Returns the number after the largest key.
     pub(crate) fn end(&self) -> Key {
         Key::try_from(self.slots.len()).expect("fewer than 2^32 values")
