@@ -1,8 +1,6 @@
 //! The near cache.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
 use redis_push::{BoxError, Bytes, Codec, Handle, NearCache};
 use serde::{Deserialize, Serialize};
@@ -11,19 +9,19 @@ use tests::{RawClient, RealServer, Server, eventually, within};
 use crate::attaching::{attach, service};
 use crate::support::subscriber;
 
-async fn start(server: &Server) -> Handle {
+pub(crate) async fn start(server: &Server) -> Handle {
     let starting = subscriber(server.url()).start();
     within("the start", starting).await.unwrap()
 }
 
 /// Begins a cache of text.
-async fn texts(handle: &Handle, keys: &str) -> NearCache<String, String> {
+pub(crate) async fn texts(handle: &Handle, keys: &str) -> NearCache<String, String> {
     let beginning = NearCache::new(handle, keys).text().into_future();
     within("the beginning", beginning).await.unwrap()
 }
 
 /// Gets a text.
-async fn get(cache: &NearCache<String, String>, key: &str) -> Option<String> {
+pub(crate) async fn get(cache: &NearCache<String, String>, key: &str) -> Option<String> {
     let value = within("the value", cache.get(key)).await.unwrap();
     value.map(|value| (*value).clone())
 }
@@ -37,11 +35,11 @@ async fn becomes(cache: &NearCache<String, String>, key: &str, value: Option<&st
 }
 
 /// Waits until the cache serves what it holds.
-async fn synced<K, V>(cache: &NearCache<K, V>) {
+pub(crate) async fn synced<K, V>(cache: &NearCache<K, V>) {
     eventually("the cache to be synced", async || cache.is_synced()).await;
 }
 
-async fn set(writer: &mut RawClient, key: &str, value: &str) {
+pub(crate) async fn set(writer: &mut RawClient, key: &str, value: &str) {
     writer.expect(&format!("SET {key} {value}"), &["+OK"]).await;
 }
 
@@ -74,6 +72,33 @@ pub(crate) async fn a_key_is_read_once_until_another_client_changes_it(server: S
     assert_eq!(handle.stats().caches, [stats]);
     drop(users);
     assert_eq!(handle.stats().caches[0].entries, 0);
+}
+
+pub(crate) async fn a_key_is_not_served_after_its_end_even_if_the_server_has_not_removed_it(
+    server: RealServer,
+) {
+    // While writes are paused, no key is removed, and so none is reported.
+    server
+        .command(&["SET", "user:7", "short", "PX", "300"])
+        .await;
+    server
+        .command(&["SET", "user:8", "long", "PX", "100000"])
+        .await;
+    server.command(&["SET", "user:9", "lasting"]).await;
+    server.command(&["CLIENT", "PAUSE", "60000", "WRITE"]).await;
+    let server = Server::Real(server);
+    let handle = start(&server).await;
+    let users = texts(&handle, "user:{id}").await;
+    let keys = ["7", "8", "9"].map(str::to_owned);
+    within("the values", users.get_many(&keys)).await.unwrap();
+    becomes(&users, "7", None).await;
+    assert_eq!(users.peek("7"), Some(None), "that is kept");
+    for (key, value) in [("8", "long"), ("9", "lasting")] {
+        let known = users.peek(key).expect("it is kept");
+        assert_eq!(known.as_deref().map(String::as_str), Some(value));
+    }
+    let stats = users.stats();
+    assert_eq!((stats.invalidations, stats.entries), (0, 3));
 }
 
 /// JSON after one byte.
@@ -215,156 +240,6 @@ pub(crate) async fn a_hundred_callers_share_one_read(server: Server) {
     assert_eq!(users.stats().loads, 1);
 }
 
-pub(crate) async fn a_cache_is_right_through_lost_connections_while_values_change(server: Server) {
-    const KEYS: u64 = 20;
-    const KILLS: u64 = 8;
-    let handle = start(&server).await;
-    let beginning = NearCache::<u64, u64>::new(&handle, "item:{id}").capacity(15);
-    let items = within("the beginning", beginning.into_future());
-    let items = items.await.unwrap();
-    let is_over = Arc::new(AtomicBool::new(false));
-    // Each reader checks that no value ever goes back: the values of the server only grow.
-    let readers: Vec<_> = (0..4)
-        .map(|_| {
-            let (items, is_over) = (items.clone(), Arc::clone(&is_over));
-            tokio::spawn(async move {
-                let mut seen = [0; KEYS as usize];
-                while !is_over.load(Relaxed) {
-                    let key = fastrand::u64(..KEYS);
-                    let value = match items.get(&key).await {
-                        Ok(value) => value.map_or(0, |value| *value),
-                        Err(error) if error.is_connection() => {
-                            tokio::time::sleep(Duration::from_millis(1)).await;
-                            continue;
-                        }
-                        Err(error) => panic!("{error}"),
-                    };
-                    let seen = &mut seen[usize::try_from(key).unwrap()];
-                    assert!(value >= *seen, "item {key}: {value} after {seen}");
-                    *seen = value;
-                    tokio::task::yield_now().await;
-                }
-            })
-        })
-        .collect();
-    let mut written = [0; KEYS as usize];
-    let mut value = 0;
-    for kill in 0..=KILLS {
-        let mut writer = server.raw().await;
-        for change in 0..200 {
-            value += 1;
-            let key = fastrand::usize(..written.len());
-            set(&mut writer, &format!("item:{key}"), &value.to_string()).await;
-            written[key] = value;
-            if change == 100 && kill < KILLS {
-                server.kill_connections().await;
-                writer = server.raw().await;
-            }
-        }
-        synced(&items).await;
-    }
-    is_over.store(true, Relaxed);
-    for reader in readers {
-        within("the reader", reader).await.unwrap();
-    }
-    // The last change is reported after all others.
-    let mut writer = server.raw().await;
-    let reported = items.stats().invalidations;
-    set(&mut writer, "item:last", "0").await;
-    eventually("the last report", async || {
-        items.peek(&0);
-        items.stats().invalidations > reported
-    })
-    .await;
-    let mut held = 0;
-    for (key, expected) in written.iter().enumerate() {
-        if let Some(value) = items.peek(&(key as u64)) {
-            assert_eq!(value.map_or(0, |value| *value), *expected, "item {key}");
-            held += 1;
-        }
-    }
-    let stats = items.stats();
-    assert!(held > 0 && stats.hits > 0, "{stats:?}");
-    assert!(stats.clears >= KILLS, "{stats:?}");
-    assert!(stats.entries <= 15 && stats.evictions > 0, "{stats:?}");
-}
-
-/// Begins a cache of the number of times that a value was loaded.
-async fn counted(handle: &Handle) -> NearCache<u64, u64> {
-    let loads = AtomicU64::new(0);
-    let loader = move |_| {
-        let load = loads.fetch_add(1, Relaxed);
-        async move { Ok::<_, BoxError>(Some(load)) }
-    };
-    let beginning = NearCache::new(handle, "user:{id}").load_with(loader);
-    within("the beginning", beginning.into_future())
-        .await
-        .unwrap()
-}
-
-async fn number(cache: &NearCache<u64, u64>) -> u64 {
-    let value = within("the value", cache.get(&7)).await.unwrap();
-    *value.expect("the loader has one")
-}
-
-pub(crate) async fn calls_bypass_the_cache_while_the_server_is_away(server: Server) {
-    let handle = start(&server).await;
-    let users = counted(&handle).await;
-    let texts = texts(&handle, "text:{id}").await;
-    assert_eq!(number(&users).await, 0);
-    assert_eq!(number(&users).await, 0);
-    assert_eq!(get(&texts, "7").await, None);
-    server.stop().await;
-    eventually("the outage", async || !users.is_synced()).await;
-    assert_eq!(users.peek(&7), None);
-    for load in 1..4 {
-        assert_eq!(number(&users).await, load);
-    }
-    let error = within("the error", texts.get("7")).await.unwrap_err();
-    assert!(error.is_connection(), "{error}");
-    assert_eq!(users.stats().bypasses, 3);
-    server.start_again().await;
-    synced(&users).await;
-    assert_eq!(users.peek(&7), None, "it may have changed");
-    assert_eq!(number(&users).await, 4);
-    assert_eq!(number(&users).await, 4);
-    eventually("a read", async || texts.get("7").await.is_ok()).await;
-    assert_eq!(users.stats().clears, 1);
-}
-
-pub(crate) async fn a_cache_may_begin_before_its_server(server: Server) {
-    server.stop().await;
-    let handle = subscriber(server.url()).spawn().unwrap();
-    let loads = AtomicU64::new(0);
-    let loader = move |_| {
-        let load = loads.fetch_add(1, Relaxed);
-        async move { Ok::<_, BoxError>(Some(load)) }
-    };
-    let builder = NearCache::<u64, u64>::new(&handle, "user:{id}").load_with(loader);
-    let users = builder.now().unwrap();
-    for load in 0..3 {
-        assert_eq!(number(&users).await, load);
-    }
-    server.start_again().await;
-    synced(&users).await;
-    assert_eq!(number(&users).await, 3);
-    assert_eq!(number(&users).await, 3);
-}
-
-pub(crate) async fn a_read_of_a_silent_server_times_out(server: Server) {
-    let handle = start(&server).await;
-    let timeout = Duration::from_millis(100);
-    let builder = NearCache::<u64, u64>::new(&handle, "user:{id}").timeout(timeout);
-    let users = within("the beginning", builder.into_future());
-    let users = users.await.unwrap();
-    within("the value", users.get(&7)).await.unwrap();
-    server.freeze(true);
-    let error = within("the error", users.get(&8)).await.unwrap_err();
-    assert!(error.is_timeout(), "{error}");
-    server.freeze(false);
-    eventually("a read", async || users.get(&8).await.is_ok()).await;
-}
-
 pub(crate) async fn caches_with_overlapping_prefixes_are_each_right(server: Server) {
     let mut writer = server.raw().await;
     let handle = start(&server).await;
@@ -398,60 +273,10 @@ pub(crate) async fn caches_with_overlapping_prefixes_are_each_right(server: Serv
     becomes(&all, "user:7:name", Some("Grace")).await;
 }
 
-pub(crate) async fn a_cache_outlives_its_subscriber_and_holds_nothing_then(server: Server) {
-    for is_dropped in [false, true] {
-        let handle = start(&server).await;
-        let users = counted(&handle).await;
-        assert_eq!(number(&users).await, 0);
-        if is_dropped {
-            // A cache does not keep its subscriber alive.
-            drop(handle);
-        } else {
-            within("the end", handle.shutdown(Duration::from_secs(5))).await;
-            let again = NearCache::<u64, u64>::new(&handle, "user:{id}").now();
-            let error = again.unwrap_err();
-            assert!(error.to_string().contains("has ended"), "{error}");
-        }
-        assert!(!users.is_synced());
-        assert_eq!(users.stats().entries, 0);
-        assert_eq!(number(&users).await, 1);
-        assert_eq!(number(&users).await, 2);
-    }
-}
-
-pub(crate) async fn a_cache_whose_invalidations_are_denied_says_so_or_is_bypassed(
-    server: RealServer,
-) {
-    server
-        .command(&["ACL", "SETUSER", "default", "-client"])
-        .await;
-    server.command(&["SET", "user:7", "Ada"]).await;
-    let handle = within("the start", subscriber(server.url()).start());
-    let handle = handle.await.unwrap();
-    let build = || NearCache::<String, String>::new(&handle, "user:{id}").text();
-    let error = within("the denial", build().into_future()).await;
-    let error = error.unwrap_err();
-    assert!(error.is_denied(), "{error}");
-    let users = build().now().unwrap();
-    for _ in 0..3 {
-        assert_eq!(get(&users, "7").await.as_deref(), Some("Ada"));
-    }
-    assert_eq!(users.stats().bypasses, 3);
-    assert!(handle.is_ready());
-    assert_eq!(handle.health().streams.denied, 1);
-    server
-        .command(&["ACL", "SETUSER", "default", "+client"])
-        .await;
-    synced(&users).await;
-    get(&users, "7").await;
-    get(&users, "7").await;
-    assert_eq!(users.stats().hits, 1);
-}
-
 pub(crate) async fn a_cache_needs_only_the_rights_in_the_docs(server: RealServer) {
     server.command(&["SET", "user:7", "Ada"]).await;
     let user = ["ACL", "SETUSER", "reader", "reset", "on", ">first"];
-    let rights = ["resetchannels", "~user:*", "-@all", "+get"];
+    let rights = ["resetchannels", "~user:*", "-@all", "+get", "+pttl"];
     let commands = ["+unsubscribe", "+ping", "+client|tracking"];
     server
         .command(&[&user[..], &rights, &commands].concat())

@@ -13,6 +13,7 @@ use tests::tests;
 mod addressing;
 mod attaching;
 mod caching;
+mod caching_outages;
 mod connection_events;
 mod credentials;
 mod delivery;
@@ -55,6 +56,7 @@ mod wiring;
 use addressing::*;
 use attaching::*;
 use caching::*;
+use caching_outages::*;
 use connection_events::*;
 use credentials::*;
 use delivery::*;
@@ -341,6 +343,7 @@ fn on_each_link(suite: Suite) -> Suite {
         .on_real_servers(tests![
             a_name_that_cannot_be_left_is_let_go,
             a_key_of_another_type_is_an_error_and_not_absent,
+            a_key_is_not_served_after_its_end_even_if_the_server_has_not_removed_it,
             a_cache_needs_only_the_rights_in_the_docs,
             a_cache_whose_invalidations_are_denied_says_so_or_is_bypassed,
             a_hundred_handlers_at_line_rate_lose_nothing_and_wake_only_for_their_own_messages,

@@ -151,11 +151,15 @@ impl<K, V> NearCacheBuilder<K, V> {
     /// # }
     /// ```
     ///
+    /// An `async` closure is enough if it captures nothing: `.load_with(async |id| load(id).await)`.
+    /// Otherwise write a closure that clones what its future needs, as above.
+    ///
     /// Two things have to be right for the cache to be right:
     ///
     /// - The function reads what is at least as new as the key: the server that the subscriber is
     ///   connected to, and not a replica, or the database that is written before the key.
-    /// - Whatever changes a value writes or deletes its key too.
+    /// - Whatever changes a value writes or deletes its key too. The end of a key's time to live is such a
+    ///   change only when the server removes the key, which may be later.
     ///
     /// A panic of the function is an error of the call. It has no timeout of its own.
     pub fn load_with<F, R, E>(self, load: F) -> NearCacheBuilder<K, V, Chosen<K, V>>

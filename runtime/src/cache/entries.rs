@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use quick_cache::unsync::Cache;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
+use tokio::time::Instant;
 
-use crate::util::drop_caught;
+use crate::util::{clock, drop_caught};
 
 /// How many entries a cache holds if nothing else is said.
 const ENTRIES: usize = 10_000;
@@ -80,11 +81,23 @@ pub(super) struct Entries<V> {
 pub(super) struct Entry<V> {
     value: Option<Arc<V>>,
     weight: u64,
+    /// The end of the key's time to live. The server may remove the key, and report that, only later.
+    until: Option<Instant>,
 }
 
 impl<V> Entry<V> {
-    pub(super) fn new(value: Option<Arc<V>>, weight: u64) -> Self {
-        Self { value, weight }
+    pub(super) fn new(value: Option<Arc<V>>, weight: u64, until: Option<Instant>) -> Self {
+        Self {
+            value,
+            weight,
+            until,
+        }
+    }
+
+    /// Returns the value, or that there is none. Returns `None` if the time to live is over.
+    pub(super) fn known(&self) -> Option<Option<Arc<V>>> {
+        let is_over = self.until.is_some_and(|until| until <= clock::now());
+        (!is_over).then(|| self.value.clone())
     }
 }
 
@@ -117,13 +130,13 @@ impl<V> Entries<V> {
         std::mem::replace(self, empty)
     }
 
-    pub(super) fn get(&self, param: &str) -> Option<Option<Arc<V>>> {
-        Some(self.by_param.get(param)?.value.clone())
+    pub(super) fn get(&self, param: &str) -> Option<&Entry<V>> {
+        self.by_param.get(param)
     }
 
     /// Like [`get`](Self::get), but does not count as a use.
-    pub(super) fn peek(&self, param: &str) -> Option<Option<Arc<V>>> {
-        Some(self.by_param.peek(param)?.value.clone())
+    pub(super) fn peek(&self, param: &str) -> Option<&Entry<V>> {
+        self.by_param.peek(param)
     }
 
     /// Adds an entry. Returns those that were removed for it, which may be the entry itself if it is

@@ -46,6 +46,8 @@
 //! - Entries are served, and loads registered, only while the store is synced. It asks for that before
 //!   it reads the changes. Otherwise a connection that was lost could be confirmed again in between, and
 //!   entries from before the loss would be served: the gap was not there when the changes were read.
+//! - An entry knows the end of its key's time to live, counted from before the server was asked, because
+//!   the server may remove the key much later. What changes that time is reported like any change.
 //! - No user code runs under the lock: loaders, codecs and weights run before it is taken, and values are
 //!   dropped after it is released.
 //!

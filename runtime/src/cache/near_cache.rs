@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::concurrent::all;
 use super::flight::Outcome;
-use super::source::Source;
+use super::source::{Loaded, Source};
 use super::store::Store;
 use super::ticket::{Found, Ticket};
 use crate::error::Result;
@@ -77,9 +77,12 @@ const AT_ONCE: usize = 500;
 ///   dropped, one of the others loads it. An error goes to all who wait, and is not kept.
 ///
 /// It does not wait for changes: a program that has just written a key may still get the previous value.
-/// [`invalidate`](Self::invalidate) after the write prevents that, for this cache. A key with a time to
-/// live is reported when the server removes it, which may be later than its end. No server reports
+/// [`invalidate`](Self::invalidate) after the write prevents that, for this cache. No server reports
 /// `SWAPDB`.
+///
+/// A value that is read from the server is not served any longer than its key lives. The server reports
+/// the end of a key only when it removes it, which may be much later, so the time to live is read with the
+/// value. A [loader](crate::NearCacheBuilder::load_with) cannot do that.
 ///
 /// # Capacity
 ///
@@ -228,11 +231,11 @@ impl<K, V> Inner<K, V> {
                 Some(outcome) => outcome,
                 None => ticket.end(self.load(key, param).await),
             },
-            Found::NotSynced => Ok(self.load(key, param).await?.map(Arc::new)),
+            Found::NotSynced => Ok(self.load(key, param).await?.value.map(Arc::new)),
         }
     }
 
-    async fn load<Q>(&self, key: &Q, param: &str) -> Result<Option<V>>
+    async fn load<Q>(&self, key: &Q, param: &str) -> Result<Loaded<V>>
     where
         Q: ToOwned<Owned = K> + ?Sized,
     {
@@ -270,11 +273,12 @@ impl<K, V> Inner<K, V> {
         }
         let others = found.iter_mut().zip(keys).zip(&params);
         let others = others.filter(|((found, _), _)| !found.is_known());
-        all(others.map(|((found, key), param)| async move {
+        let others = others.map(|((found, key), param)| async move {
             let outcome = self.outcome(found.take(), *key, param).await;
             *found = Found::Known(outcome);
-        }))
-        .await;
+        });
+        // Collected, because a future that holds the closures across an `.await` is not `Send`.
+        all(others.collect::<Vec<_>>()).await;
         let outcomes = found.into_iter().map(|found| match found {
             Found::Known(outcome) => outcome,
             Found::Loading(_) | Found::NotSynced => unreachable!("each is known by now"),

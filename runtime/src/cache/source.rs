@@ -4,15 +4,32 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::decode::Decode;
-use crate::connection::{CommandConnection, CommandError, ServerError};
+use crate::connection::{CommandConnection, CommandError, KeyRead, ServerError};
 use crate::error::{BoxError, Error, Result};
+use crate::util::clock::{self, LONGEST};
 use crate::util::{Ended, Shown, attempt, call};
 
 /// What loads the values.
 pub(super) enum Source<K, V> {
     Get(Get<V>),
     Loader(Loader<K, V>),
+}
+
+/// What a load has brought.
+pub(super) struct Loaded<V> {
+    /// `None` if the key is absent.
+    pub(super) value: Option<V>,
+    /// The end of the key's time to live, if it is known to have one.
+    pub(super) until: Option<Instant>,
+}
+
+impl<V> Loaded<V> {
+    fn lasting(value: Option<V>) -> Self {
+        Self { value, until: None }
+    }
 }
 
 /// The user's function that loads a value.
@@ -28,9 +45,9 @@ impl<K, V> Loader<K, V> {
     /// # Errors
     ///
     /// Returns an error if the user's function does, and if it panics.
-    pub(super) async fn load(&self, key: K, name: &str) -> Result<Option<V>> {
+    pub(super) async fn load(&self, key: K, name: &str) -> Result<Loaded<V>> {
         match attempt(pin!(None), || self.0(key)).await {
-            Ended::Returned(Ok(value)) => Ok(value),
+            Ended::Returned(Ok(value)) => Ok(Loaded::lasting(value)),
             Ended::Returned(Err(error)) => {
                 let text = format!("the loader of `{name}` has failed: {}", Shown(&error));
                 Err(Error::load(text).caused_by(error))
@@ -53,17 +70,20 @@ pub(super) struct Get<V> {
 }
 
 impl<V> Get<V> {
-    pub(super) async fn read_one(&self, name: String) -> Result<Option<V>> {
+    pub(super) async fn read_one(&self, name: String) -> Result<Loaded<V>> {
         let mut read = self.read(&[name]).await;
         read.pop().expect("one for each key")
     }
 
     /// Reads keys in one round trip. Returns what that has brought for each of them.
-    pub(super) async fn read(&self, names: &[String]) -> Vec<Result<Option<V>>> {
+    pub(super) async fn read(&self, names: &[String]) -> Vec<Result<Loaded<V>>> {
+        // Before the server is asked, so that no entry lasts longer than its key.
+        let asked = clock::now();
         match self.commands.get(names, self.timeout).await {
             Ok(replies) => {
                 let both = names.iter().zip(replies);
-                both.map(|(name, reply)| self.value(name, reply)).collect()
+                both.map(|(name, reply)| self.loaded(name, reply, asked))
+                    .collect()
             }
             Err(error) => {
                 let error = match error {
@@ -75,15 +95,22 @@ impl<V> Get<V> {
         }
     }
 
-    fn value(
+    fn loaded(
         &self,
         name: &str,
-        reply: std::result::Result<Option<Vec<u8>>, ServerError>,
-    ) -> Result<Option<V>> {
-        let bytes = reply.map_err(|refusal| refused(&format!("`{name}`"), &refusal))?;
-        let Some(bytes) = bytes else { return Ok(None) };
+        reply: std::result::Result<KeyRead, ServerError>,
+        asked: Instant,
+    ) -> Result<Loaded<V>> {
+        let read = reply.map_err(|refusal| refused(&format!("`{name}`"), &refusal))?;
+        let Some(bytes) = read.value else {
+            return Ok(Loaded::lasting(None));
+        };
+        let until = read.time_to_live.map(|time| asked + time.min(LONGEST));
         match call(|| (self.decode)(bytes)) {
-            Ok(Ok(value)) => Ok(Some(value)),
+            Ok(Ok(value)) => Ok(Loaded {
+                value: Some(value),
+                until,
+            }),
             Ok(Err(rejection)) => {
                 let text = format!("the value of `{name}` is not usable: {rejection}");
                 Err(Error::load(text).caused_by(rejection))

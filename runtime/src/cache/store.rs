@@ -85,7 +85,7 @@ impl<V> Store<V> {
     pub(super) fn peek(&self, param: &str) -> Option<Option<Arc<V>>> {
         self.with(|contents, is_synced| {
             let entries = is_synced.then_some(&contents.entries)?;
-            entries.peek(param)
+            entries.peek(param)?.known()
         })
     }
 
@@ -206,8 +206,11 @@ impl<V> Contents<V> {
         if !is_synced {
             return Found::NotSynced;
         }
-        if let Some(value) = self.entries.get(param) {
-            return Found::Known(Ok(value));
+        if let Some(entry) = self.entries.get(param) {
+            match entry.known() {
+                Some(value) => return Found::Known(Ok(value)),
+                None => self.forget(param),
+            }
         }
         let flight = match self.flights.get(param) {
             Some(flight) => Arc::clone(flight),

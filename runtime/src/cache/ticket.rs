@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::entries::Entry;
 use super::flight::{Flight, Outcome, again};
+use super::source::Loaded;
 use super::store::Store;
 use crate::error::{Error, Result};
 use crate::util::call;
@@ -38,10 +39,10 @@ impl<V> Found<Ticket<'_, V>, V> {
     }
 
     /// Ends the load with what it has brought.
-    pub(super) fn end(&mut self, loaded: Result<Option<V>>) {
+    pub(super) fn end(&mut self, loaded: Result<Loaded<V>>) {
         *self = Self::Known(match self.take() {
             Self::Loading(ticket) => ticket.end(loaded),
-            Self::Known(_) | Self::NotSynced => loaded.map(|value| value.map(Arc::new)),
+            Self::Known(_) | Self::NotSynced => loaded.map(|loaded| loaded.value.map(Arc::new)),
         });
     }
 }
@@ -81,20 +82,20 @@ impl<'s, V> Ticket<'s, V> {
 
     /// Ends the load with what it has brought, for all who take part. It is kept for later callers
     /// unless it may be out of date.
-    pub(super) fn end(self, loaded: Result<Option<V>>) -> Outcome<V> {
+    pub(super) fn end(self, loaded: Result<Loaded<V>>) -> Outcome<V> {
         let Self { store, param, .. } = &self;
-        let weighed = loaded.and_then(|value| {
+        let weighed = loaded.and_then(|Loaded { value, until }| {
             let weight = call(|| store.capacity.weight(param, value.as_ref()));
             let weight = weight.map_err(|panic| {
                 let key = store.keys.key(param);
                 Error::load(format!("the weight of `{key}` is not known: {panic}"))
             })?;
-            Ok((value.map(Arc::new), weight))
+            Ok((value.map(Arc::new), weight, until))
         });
         let entry = weighed.as_ref().ok();
-        let entry = entry.map(|(value, weight)| Entry::new(value.clone(), *weight));
+        let entry = entry.map(|(value, weight, until)| Entry::new(value.clone(), *weight, *until));
         store.land(param, &self.flight, entry);
-        let outcome = weighed.map(|(value, _)| value);
+        let outcome = weighed.map(|(value, ..)| value);
         self.flight.end(again(&outcome));
         outcome
     }

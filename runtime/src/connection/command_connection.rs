@@ -57,33 +57,55 @@ impl CommandConnection {
         one_each(replies, commands)
     }
 
-    /// Reads keys with one `GET` each, in one write: no slot of a cluster has to have all of them, and
-    /// a key of another type does not look as if it were absent. Returns for each the bytes, or none if
-    /// the key is absent, or why the server has refused it.
+    /// Reads keys, in one write. Returns for each what is there, or why the server has refused it.
+    ///
+    /// A key is read with `GET`: no slot of a cluster has to have all keys, and a key of another type does
+    /// not look as if it were absent. `PTTL` goes before it, so that the value is never older than the
+    /// time to live.
     #[cfg(feature = "cache")]
     pub(crate) async fn get(
         &self,
         keys: &[String],
         within: Duration,
-    ) -> Result<Vec<Result<Option<Vec<u8>>, ServerError>>, CommandError> {
-        let mut commands = Pipeline::with_capacity(keys.len());
+    ) -> Result<Vec<Result<KeyRead, ServerError>>, CommandError> {
+        let mut commands = Pipeline::with_capacity(2 * keys.len());
         for key in keys {
-            commands.cmd("GET").arg(key);
+            commands.cmd("PTTL").arg(key).cmd("GET").arg(key);
         }
-        let replies = self.send(&commands, within).await?;
-        let bytes = |reply| {
-            redis::from_redis_value(reply).map_err(|error: redis::ParsingError| {
-                let text = format!("the server's answer to `GET` is not a string: {error}");
-                CommandError::Unknown(Error::connection(text))
-            })
+        let mut replies = self.send(&commands, within).await?.into_iter();
+        let mut reads = Vec::with_capacity(keys.len());
+        while let (Some(time), Some(value)) = (replies.next(), replies.next()) {
+            reads.push(match (time.extract_error(), value.extract_error()) {
+                (Ok(time), Ok(value)) => Ok(KeyRead::of(time, value)?),
+                (Err(error), _) | (_, Err(error)) => Err(ServerError::of(&error)),
+            });
+        }
+        Ok(reads)
+    }
+}
+
+/// What the server has said about a key.
+#[cfg(feature = "cache")]
+pub(crate) struct KeyRead {
+    /// `None` if the key is absent.
+    pub(crate) value: Option<Vec<u8>>,
+    /// How long the key stays, from the moment at which the server was asked.
+    pub(crate) time_to_live: Option<Duration>,
+}
+
+#[cfg(feature = "cache")]
+impl KeyRead {
+    fn of(time: Value, value: Value) -> Result<Self, CommandError> {
+        let unusable = |command, error: redis::ParsingError| {
+            let text = format!("the server's answer to `{command}` is not usable: {error}");
+            CommandError::Unknown(Error::connection(text))
         };
-        replies
-            .into_iter()
-            .map(|reply| match reply.extract_error() {
-                Ok(reply) => bytes(reply).map(Ok),
-                Err(error) => Ok(Err(ServerError::of(&error))),
-            })
-            .collect()
+        let time: i64 = redis::from_redis_value(time).map_err(|error| unusable("PTTL", error))?;
+        Ok(Self {
+            value: redis::from_redis_value(value).map_err(|error| unusable("GET", error))?,
+            // Negative: the key is absent, or it has no time to live.
+            time_to_live: u64::try_from(time).ok().map(Duration::from_millis),
+        })
     }
 }
 

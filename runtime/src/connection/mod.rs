@@ -34,7 +34,7 @@
 //! | attached, before subscribing | `HELLO`, `CLIENT ID`; after a `RESET` of the owner `HELLO 3` |
 //! | before subscribing to key events | `CONFIG GET notify-keyspace-events`, and `CONFIG SET` if users want that |
 //! | after the commands of each exchange | `PING` with a nonce |
-//! | on a [`LazyConnection`] | what publishers and sinks write; `GET` for caches |
+//! | on a [`LazyConnection`] | what publishers and sinks write; `PTTL` and `GET` for caches |
 //!
 //! # Invariants, and the facts behind them
 //!
@@ -73,6 +73,8 @@ pub(crate) mod tls;
 mod tracking;
 
 pub(crate) use awaited::Awaited;
+#[cfg(feature = "cache")]
+pub(crate) use command_connection::KeyRead;
 pub(crate) use command_connection::{CommandConnection, one_each};
 pub(crate) use commands::{Connection, Reply, Setting};
 pub use credentials::Credentials;

@@ -131,6 +131,16 @@ fn a_loader_that_panics_is_an_error_of_the_call() {
 }
 
 #[test]
+fn calls_can_be_spawned() {
+    fn sent_to_another_thread(_: impl Send) {}
+    let (feed, cache, _loads) = connected();
+    sent_to_another_thread(cache.get(&7));
+    sent_to_another_thread(cache.get_many(&[7, 8]));
+    sent_to_another_thread(feed.builder::<String>().into_future());
+    sent_to_another_thread(cache);
+}
+
+#[test]
 fn many_keys_are_loaded_together_but_each_once() {
     let (_feed, cache, loads) = connected();
     fill(&cache, &loads, 1, "one");
