@@ -24,24 +24,38 @@ impl RoutingTable {
         }
     }
 
-    /// Returns the channels that hold memory.
-    pub(super) fn holders(&mut self) -> Vec<Arc<Shared>> {
-        let mut holders = Vec::new();
+    /// Returns how much memory the channels hold. One with several names may be counted for each of them,
+    /// so it may be less.
+    pub(super) fn held_at_most(&mut self) -> usize {
         let mut keys = std::mem::take(&mut self.holders.0);
         keys.sort_unstable();
         keys.dedup();
+        let mut total = 0;
         keys.retain(|key| {
             let Some(route) = self.routes.get_mut(*key) else {
                 return false;
             };
-            let before = holders.len();
-            let shared = route.listeners.iter().map(|listener| &listener.shared);
-            holders.extend(shared.filter(|shared| shared.held().memory() > 0).cloned());
-            route.is_holder = holders.len() > before;
+            let each = route.listeners.iter();
+            let held: usize = each.map(|one| one.shared.held().memory()).sum();
+            total += held;
+            route.is_holder = held > 0;
             route.is_holder
         });
         keys.shrink_to(2 * keys.len());
         self.holders.0 = keys;
+        let connection = self.connection().map(|shared| shared.held().memory());
+        total + connection.sum::<usize>()
+    }
+
+    /// Returns the channels that may hold memory.
+    pub(super) fn holders(&self) -> Vec<Arc<Shared>> {
+        let routes = self
+            .holders
+            .0
+            .iter()
+            .filter_map(|key| self.routes.get(*key));
+        let listeners = routes.flat_map(|route| route.listeners.iter());
+        let mut holders: Vec<_> = listeners.map(|one| Arc::clone(&one.shared)).collect();
         // One with several names may be here by each of them.
         holders.sort_unstable_by_key(Arc::as_ptr);
         holders.dedup_by(|one, other| Arc::ptr_eq(one, other));
@@ -74,7 +88,13 @@ mod tests {
             let kind = Kind::Channel;
             dispatcher.accept(1, &Incoming::Subscribed { kind, name });
         }
-        let holders = || dispatcher.lock().routes.holders();
+        let holders = || {
+            let routes = &mut dispatcher.lock().routes;
+            let held = routes.held_at_most();
+            let holders = routes.holders();
+            assert_eq!(held > 0, !holders.is_empty());
+            holders
+        };
         assert!(holders().is_empty());
         for name in [b"a", b"b"] {
             let message = Incoming::Message {

@@ -58,6 +58,14 @@ impl MemoryLimit {
         self.allowance == 0
     }
 
+    /// Returns whether memory has to be released if this much is held. The next check is due when it has
+    /// grown by a part of the limit.
+    pub(super) fn is_exceeded_by(&mut self, held: usize) -> bool {
+        let part = Self::part(self.limit);
+        self.allowance = part;
+        held > self.limit.saturating_sub(part)
+    }
+
     /// Releases memory and drops messages, until there is room for all that may arrive before the
     /// next check.
     ///
@@ -66,12 +74,11 @@ impl MemoryLimit {
     /// arrived. So a message that is larger than the limit is delivered, and buffers of stuck
     /// handlers do not keep messages from the others.
     pub(super) fn shed<'h>(
-        &mut self,
+        &self,
         holders: impl Iterator<Item = &'h dyn Holder>,
         newest: &dyn Holder,
     ) {
         let part = Self::part(self.limit);
-        self.allowance = part;
         let mut check = Check::new(holders, self.limit.saturating_sub(part));
         if check.excess > 0 {
             check.drop_oldest();

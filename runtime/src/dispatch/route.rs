@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::memory_limit::Holder;
 use super::name::Listener;
 use super::placement::SubscriptionState;
-use super::pushes::RawPushes;
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::{Appended, GapStart, Shared};
 use crate::gap::{GapCause, Missed};
@@ -201,9 +200,7 @@ impl DispatchState {
             && let Some(newest) = self.routes.routes[key].listeners.last()
         {
             let newest = Arc::clone(&newest.shared);
-            let all = self.routes.holders();
-            self.memory
-                .shed(holders(&all, self.pushes.as_ref()), &*newest);
+            self.keep_within_memory(Some(&newest));
         }
         Ok(())
     }
@@ -282,18 +279,26 @@ impl DispatchState {
         if let Some(pushes) = &self.pushes {
             let grown = pushes.send(push.to_raw(), &mut self.wakeups.wakers);
             if self.memory.is_due(grown) {
-                let all = self.routes.holders();
-                self.memory.shed(holders(&all, Some(pushes)), pushes);
+                self.keep_within_memory(None);
             }
         }
     }
-}
 
-/// Returns everything in which messages wait for user code.
-fn holders<'h>(
-    channels: &'h [Arc<Shared>],
-    pushes: Option<&'h RawPushes>,
-) -> impl Iterator<Item = &'h dyn Holder> {
-    let channels = channels.iter().map(|shared| &**shared as &dyn Holder);
-    channels.chain(pushes.into_iter().map(|pushes| pushes as &dyn Holder))
+    /// Checks how much waits, and drops messages if it is too much, but not the last one of the channel
+    /// `newest` or, without one, of the raw pushes.
+    #[cold]
+    fn keep_within_memory(&mut self, newest: Option<&Shared>) {
+        let pushes = self.pushes.as_ref();
+        let of_pushes = pushes.map_or(0, |pushes| pushes.held().memory());
+        let held = self.routes.held_at_most() + of_pushes;
+        if !self.memory.is_exceeded_by(held) {
+            return;
+        }
+        let channels = self.routes.holders();
+        let channels = channels.iter().map(|shared| &**shared as &dyn Holder);
+        let pushes = pushes.map(|pushes| pushes as &dyn Holder);
+        if let Some(newest) = newest.map(|shared| shared as &dyn Holder).or(pushes) {
+            self.memory.shed(channels.chain(pushes), newest);
+        }
+    }
 }
