@@ -1,0 +1,22 @@
+//! What the web applications have in common.
+//!
+//! | file | contents |
+//! | --- | --- |
+//! | `site` | [`Site`]: the server, the subscriber and the listener of an application, and its end |
+//! | `live` | the route `/live`: whether the service hears its server |
+//! | `page` | [`page`]: a response with one HTML file |
+//! | `failed` | [`Failed`]: an error as a response |
+//!
+//! The applications are in `src/bin`, each with its page.
+
+mod failed;
+mod live;
+mod page;
+#[allow(dead_code, reason = "the pages have their own end: `Handle::run`")]
+#[path = "../../server/mod.rs"]
+mod server;
+mod site;
+
+pub use failed::Failed;
+pub use page::page;
+pub use site::{Result, Site};

@@ -1,0 +1,101 @@
+use std::error::Error;
+use std::io::{ErrorKind, Write as _};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use axum::Router;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis_push::{Handle, Subscriber};
+use tokio::net::TcpListener;
+
+use crate::{live, server};
+
+/// The result of an application.
+pub type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
+
+/// Where an application listens if nothing else is said.
+const PORT: u16 = 8080;
+
+/// The server, the port and the end of an application.
+pub struct Site {
+    server: server::Server,
+    listener: TcpListener,
+}
+
+impl Site {
+    /// Finds or starts a server, as the other examples do, and binds the port of `--port`.
+    ///
+    /// Without `--port` it binds 8080, or any free port if that is taken.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the arguments are not understood, if the server that it starts does not
+    /// run, and if the port is not free.
+    pub async fn open() -> Result<Self> {
+        tracing_subscriber::fmt().without_time().init();
+        let listener = match port(std::env::args().skip(1))? {
+            Some(port) => listen(port).await?,
+            None => match listen(PORT).await {
+                Err(taken) if taken.kind() == ErrorKind::AddrInUse => listen(0).await?,
+                other => other?,
+            },
+        };
+        let server = server::find().await?;
+        println!("using {}", server.why);
+        Ok(Self { server, listener })
+    }
+
+    /// Returns a subscriber of the server.
+    pub fn subscriber(&self) -> Subscriber {
+        Subscriber::new(&self.server.url)
+    }
+
+    /// Returns a connection for commands, which is made with the first of them and made again after it
+    /// was lost.
+    ///
+    /// A command fails soon during an outage, so that a browser learns of it, and succeeds soon after.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the URL of the server is not valid.
+    pub fn redis(&self) -> Result<ConnectionManager> {
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(1)
+            .set_response_timeout(Some(Duration::from_secs(2)));
+        Ok(redis::Client::open(&*self.server.url)?.get_connection_manager_lazy(config)?)
+    }
+
+    /// Serves the pages until Ctrl-C or SIGTERM, then lets the subscriber and the web server finish.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system does not let it listen for signals or for connections.
+    pub async fn serve(self, handle: Handle, router: Router, path: &str) -> Result {
+        let router = router.merge(live::route(handle.clone()));
+        println!("open http://{}{path}", self.listener.local_addr()?);
+        std::io::stdout().flush()?;
+        let serving = axum::serve(self.listener, router)
+            .with_graceful_shutdown(handle.stopping())
+            .into_future();
+        // The subscriber stops first. That ends the streams, so that the responses end too.
+        let (report, served) = tokio::join!(handle.run(), serving);
+        report?;
+        Ok(served?)
+    }
+}
+
+async fn listen(port: u16) -> std::io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
+}
+
+fn port(mut arguments: impl Iterator<Item = String>) -> Result<Option<u16>> {
+    match (
+        arguments.next().as_deref(),
+        arguments.next(),
+        arguments.next(),
+    ) {
+        (None, ..) => Ok(None),
+        (Some("--port"), Some(port), None) => Ok(Some(port.parse()?)),
+        _ => Err("usage: [--port N]".into()),
+    }
+}
