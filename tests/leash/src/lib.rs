@@ -6,7 +6,7 @@
 
 use std::ffi::OsStr;
 use std::io::{Error, Result, Write};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 /// A child process that is killed on drop, and when this process ends without dropping it.
 ///
@@ -75,6 +75,11 @@ impl Leashed {
     /// The process id of the program.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The program's output, if `set` has made it a pipe and nobody has taken it before.
+    pub fn stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
     }
 
     /// Whether the program has ended.

@@ -1,0 +1,18 @@
+//! The web applications in a real browser: headless Chromium, driven over WebDriver.
+//!
+//! | file | contents |
+//! | --- | --- |
+//! | `stage` | a test's server, applications and driver |
+//! | `page` | one page in one browser |
+//! | `pictures` | screenshots of a page, for a developer |
+//! | one file for each application | its tests |
+//!
+//! Without Chromium and its driver the tests are skipped, unless `REQUIRE_CHROMIUM` is 1. On Debian they
+//! are the packages `chromium` and `chromium-driver`.
+//!
+//! With `SCREENSHOTS=folder` the tests write pictures of the pages to this folder.
+
+mod notifications;
+mod page;
+mod pictures;
+mod stage;

@@ -1,0 +1,188 @@
+//! A test's server, applications and driver. All of them end with the test, however it ends.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use leash::Leashed;
+use redis_push::testing::Broker;
+use tests::{RealServer, Server, ServerBinary, eventually_in};
+use thirtyfour::{ChromiumLikeCapabilities as _, DesiredCapabilities, WebDriver};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::page::Page;
+
+/// How long something may take that has to happen. A browser on a busy machine is slow.
+pub(crate) const BOUND: Duration = Duration::from_secs(30);
+
+/// Browsers take much memory and time, so one test runs at a time.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// Fields are dropped in this order: browsers before their driver, applications before their server.
+pub(crate) struct Stage {
+    _driver: Leashed,
+    driver_url: String,
+    /// The server of the applications. A restart keeps its data.
+    pub(crate) server: Server,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Stage {
+    /// Starts a server and a driver. Returns `None` if there is no browser, and says so.
+    pub(crate) async fn set() -> Option<Self> {
+        let Some(chromedriver) = on_path("chromedriver") else {
+            let missing =
+                "no chromedriver on PATH (on Debian, install chromium and chromium-driver)";
+            assert!(
+                !is_required("REQUIRE_CHROMIUM"),
+                "REQUIRE_CHROMIUM=1: {missing}"
+            );
+            eprintln!("skipped: {missing}");
+            return None;
+        };
+        let turn = TURN.lock().await;
+        let mut driver = Leashed::spawn(chromedriver, |driver| {
+            driver.arg("--port=0").stdout(Stdio::piped())
+        })
+        .unwrap();
+        let port = line(&mut driver, |line| {
+            let port = line.strip_prefix("ChromeDriver was started successfully on port ")?;
+            Some(port.trim_end_matches('.').to_owned())
+        });
+        Some(Self {
+            _driver: driver,
+            driver_url: format!("http://127.0.0.1:{port}"),
+            server: server().await,
+            _turn: turn,
+        })
+    }
+
+    /// Starts an application on a free port, and returns it when it listens.
+    pub(crate) fn run(&self, program: &str) -> Application {
+        Application::start(program, "0", &self.server.url())
+    }
+
+    /// Opens a page in a browser of its own.
+    pub(crate) async fn open(&self, url: &str) -> Page {
+        let mut chromium = DesiredCapabilities::chrome();
+        if let Some(path) = on_path("chromium") {
+            chromium.set_binary(path.to_str().unwrap()).unwrap();
+        }
+        for argument in [
+            "--headless=new",
+            // A sandbox needs rights that a container does not have.
+            "--no-sandbox",
+            "--disable-dev-shm-usage",
+            // The browser ends with its driver, even if that is killed.
+            "--remote-debugging-pipe",
+        ] {
+            chromium.add_arg(argument).unwrap();
+        }
+        let driver = WebDriver::builder(&self.driver_url, chromium).request_timeout(BOUND);
+        Page::open(driver.await.expect("a browser"), url).await
+    }
+}
+
+/// A running application.
+pub(crate) struct Application {
+    program: String,
+    server: String,
+    process: Leashed,
+    /// The address of its pages, such as `http://127.0.0.1:4711`.
+    pub(crate) url: String,
+}
+
+impl Application {
+    fn start(program: &str, port: &str, server: &str) -> Self {
+        let mut process = Leashed::spawn(program, |application| {
+            let application = application.args(["--port", port]).env("REDIS_URL", server);
+            application.stdout(Stdio::piped())
+        })
+        .unwrap();
+        let url = line(&mut process, |line| {
+            let (_, address) = line.split_once("http://")?;
+            Some(format!("http://{}", address.split('/').next()?))
+        });
+        Self {
+            program: program.to_owned(),
+            server: server.to_owned(),
+            process,
+            url,
+        }
+    }
+
+    /// Kills the application.
+    pub(crate) fn kill(self) -> Killed {
+        let (_, port) = self.url.rsplit_once(':').unwrap();
+        Killed {
+            port: port.to_owned(),
+            program: self.program,
+            server: self.server,
+        }
+    }
+
+    /// Asks the application to end, and returns whether it ended well.
+    pub(crate) async fn terminate(mut self) -> bool {
+        let id = self.process.id().to_string();
+        let kill = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(kill.unwrap().success());
+        let ends = async || self.process.has_ended();
+        eventually_in(BOUND, "the end of the application", ends).await;
+        self.process.wait().unwrap().success()
+    }
+}
+
+/// An application that was killed.
+pub(crate) struct Killed {
+    program: String,
+    server: String,
+    port: String,
+}
+
+impl Killed {
+    /// Starts the application on the same port again.
+    pub(crate) fn start_again(self) -> Application {
+        Application::start(&self.program, &self.port, &self.server)
+    }
+}
+
+/// Reads the output of a process up to a line, for at most [`BOUND`], and throws the rest away.
+fn line(process: &mut Leashed, find: fn(&str) -> Option<String>) -> String {
+    let lines = BufReader::new(process.stdout().expect("a pipe")).lines();
+    let (sender, found) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            if let Some(text) = find(&line) {
+                let _ = sender.send(text);
+            }
+        }
+    });
+    found
+        .recv_timeout(BOUND)
+        .expect("a line of output within the bound")
+}
+
+/// The first real server that is found, with its data on disk, else the embedded broker.
+async fn server() -> Server {
+    let Some(binary) = ServerBinary::found().unwrap().into_iter().next() else {
+        assert!(
+            !is_required("REQUIRE_REAL_REDIS"),
+            "REQUIRE_REAL_REDIS=1: no real server found"
+        );
+        return Server::Broker(Broker::start().await.unwrap());
+    };
+    let keeps_data = ["--appendonly", "yes", "--appendfsync", "always"];
+    Server::Real(RealServer::start_with(&binary, &keeps_data).await)
+}
+
+fn is_required(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| value == "1")
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+}
