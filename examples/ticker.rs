@@ -3,17 +3,21 @@
 //! ```sh
 //! cargo run --example ticker
 //! cargo run --example ticker -- --seconds 60
+//! cargo run --example ticker -- --web
 //! ```
 //!
 //! Each handler has its own receiver, so a slow handler does not affect the others. The program
 //! stops after ten seconds or the given time, prints the counts, and fails if a quote was lost.
+//!
+//! With `--web` it shows live charts in the browser: it runs `cargo run -p web --bin ticker`, which is in
+//! a package of its own because it needs a web server.
 
 mod screen;
 mod server;
 
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -79,6 +83,9 @@ async fn alert(quote: Quote, State(app): State<App>) {
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    if std::env::args().nth(1).as_deref() == Some("--web") {
+        return run_web();
+    }
     let seconds = seconds_to_run()?;
     let server = server::find().await?;
     println!("using {}", server.why);
@@ -148,6 +155,26 @@ fn seconds_to_run() -> Result<u64, Box<dyn Error>> {
     match (arguments.next().as_deref(), arguments.next()) {
         (None, _) => Ok(10),
         (Some("--seconds"), Some(seconds)) => Ok(seconds.parse()?),
-        _ => Err("usage: ticker [--seconds N]".into()),
+        _ => Err("usage: ticker [--seconds N], or ticker --web [--port N]".into()),
     }
+}
+
+/// Runs the ticker of the package `web` in place of this one.
+fn run_web() -> Result<ExitCode, Box<dyn Error>> {
+    const COMMAND: [&str; 5] = ["run", "--package", "web", "--bin", "ticker"];
+    println!("running cargo {}", COMMAND.join(" "));
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(COMMAND)
+        .arg("--")
+        .args(std::env::args().skip(2));
+    // In place of this process it is the one that Ctrl-C reaches.
+    #[cfg(unix)]
+    return Err(std::os::unix::process::CommandExt::exec(&mut cargo).into());
+    #[cfg(not(unix))]
+    Ok(match cargo.status()?.success() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }

@@ -16,3 +16,4 @@ mod notifications;
 mod page;
 mod pictures;
 mod stage;
+mod ticker;

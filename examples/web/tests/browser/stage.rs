@@ -1,6 +1,6 @@
 //! A test's server, applications and driver. All of them end with the test, however it ends.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -39,7 +39,8 @@ impl Stage {
                 !is_required("REQUIRE_CHROMIUM"),
                 "REQUIRE_CHROMIUM=1: {missing}"
             );
-            eprintln!("skipped: {missing}");
+            // The macros would print it only if the test failed.
+            writeln!(std::io::stderr(), "skipped: {missing}").unwrap();
             return None;
         };
         let turn = TURN.lock().await;
