@@ -5,6 +5,7 @@
 //! | `site` | [`Site`]: the server, the subscriber and the listener of an application, and its end |
 //! | `live` | the route `/live`: whether the service hears its server |
 //! | `page` | [`page`]: a response with one HTML file |
+//! | `processes` | several processes of an application, started by one command |
 //! | `failed` | [`Failed`]: an error as a response |
 //!
 //! The applications are in `src/bin`, each with its page.
@@ -12,7 +13,7 @@
 mod failed;
 mod live;
 mod page;
-#[allow(dead_code, reason = "the pages have their own end: `Handle::run`")]
+pub mod processes;
 #[path = "../../server/mod.rs"]
 mod server;
 mod site;

@@ -8,6 +8,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis_push::{Handle, Subscriber};
 use tokio::net::TcpListener;
 
+use crate::processes::{self, ATTACHED};
 use crate::{live, server};
 
 /// The result of an application.
@@ -20,6 +21,8 @@ const PORT: u16 = 8080;
 pub struct Site {
     server: server::Server,
     listener: TcpListener,
+    /// Whether the application ends with the process that has started it.
+    is_attached: bool,
 }
 
 impl Site {
@@ -33,7 +36,8 @@ impl Site {
     /// run, and if the port is not free.
     pub async fn open() -> Result<Self> {
         tracing_subscriber::fmt().without_time().init();
-        let listener = match port(std::env::args().skip(1))? {
+        let (port, is_attached) = arguments()?;
+        let listener = match port {
             Some(port) => listen(port).await?,
             None => match listen(PORT).await {
                 Err(taken) if taken.kind() == ErrorKind::AddrInUse => listen(0).await?,
@@ -41,8 +45,14 @@ impl Site {
             },
         };
         let server = server::find().await?;
-        println!("using {}", server.why);
-        Ok(Self { server, listener })
+        if !is_attached {
+            println!("using {}", server.why);
+        }
+        Ok(Self {
+            server,
+            listener,
+            is_attached,
+        })
     }
 
     /// Returns a subscriber of the server.
@@ -77,9 +87,16 @@ impl Site {
         let serving = axum::serve(self.listener, router)
             .with_graceful_shutdown(handle.stopping())
             .into_future();
+        let running = async {
+            if self.is_attached {
+                handle.run_until(processes::parent_ended()).await;
+                return Ok(());
+            }
+            handle.run().await.map(|_| ())
+        };
         // The subscriber stops first. That ends the streams, so that the responses end too.
-        let (report, served) = tokio::join!(handle.run(), serving);
-        report?;
+        let (stopped, served) = tokio::join!(running, serving);
+        stopped?;
         Ok(served?)
     }
 }
@@ -88,14 +105,14 @@ async fn listen(port: u16) -> std::io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
 }
 
-fn port(mut arguments: impl Iterator<Item = String>) -> Result<Option<u16>> {
-    match (
-        arguments.next().as_deref(),
-        arguments.next(),
-        arguments.next(),
-    ) {
-        (None, ..) => Ok(None),
-        (Some("--port"), Some(port), None) => Ok(Some(port.parse()?)),
+/// The port, and whether the application ends with the process that has started it.
+fn arguments() -> Result<(Option<u16>, bool)> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match *arguments {
+        [] => Ok((None, false)),
+        ["--port", port] => Ok((Some(port.parse()?), false)),
+        ["--port", port, ATTACHED] => Ok((Some(port.parse()?), true)),
         _ => Err("usage: [--port N]".into()),
     }
 }

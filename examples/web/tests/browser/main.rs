@@ -12,6 +12,7 @@
 //!
 //! With `SCREENSHOTS=folder` the tests write pictures of the pages to this folder.
 
+mod chat;
 mod notifications;
 mod page;
 mod pictures;

@@ -15,8 +15,8 @@ async fn a_notification_reaches_every_page_of_its_user_and_nobody_else() {
         return;
     };
     let application = stage.run(PROGRAM);
-    let ann = stage.open(&format!("{}/ann", application.url)).await;
-    let bob = stage.open(&format!("{}/bob", application.url)).await;
+    let ann = stage.open(&application.page("/ann")).await;
+    let bob = stage.open(&application.page("/bob")).await;
     for page in [&ann, &bob] {
         page.shows("#status", "Live").await;
     }
@@ -36,8 +36,8 @@ async fn a_page_of_notifications_is_right_again_after_an_outage_without_a_reload
         return;
     };
     let application = stage.run(PROGRAM);
-    let ann = stage.open(&format!("{}/ann", application.url)).await;
-    let bob = stage.open(&format!("{}/bob", application.url)).await;
+    let ann = stage.open(&application.page("/ann")).await;
+    let bob = stage.open(&application.page("/bob")).await;
     for page in [&ann, &bob] {
         page.shows("#status", "Live").await;
     }
@@ -74,7 +74,7 @@ async fn a_page_connects_again_to_a_service_that_was_killed_and_started_again() 
         return;
     };
     let application = stage.run(PROGRAM);
-    let ann = stage.open(&format!("{}/ann", application.url)).await;
+    let ann = stage.open(&application.page("/ann")).await;
     ann.shows("#status", "Live").await;
     let killed = application.kill();
     ann.shows("#status", "Connection lost").await;
@@ -91,7 +91,7 @@ async fn a_service_ends_while_pages_are_open() {
         return;
     };
     let application = stage.run(PROGRAM);
-    let ann = stage.open(&format!("{}/ann", application.url)).await;
+    let ann = stage.open(&application.page("/ann")).await;
     ann.shows("#status", "Live").await;
     assert!(application.terminate().await);
     ann.shows("#status", "Connection lost").await;

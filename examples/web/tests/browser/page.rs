@@ -15,12 +15,20 @@ pub(crate) struct Page {
 impl Page {
     pub(crate) async fn open(driver: WebDriver, url: &str) -> Self {
         driver.goto(url).await.unwrap();
-        // A page that is loaded again does not have this mark.
-        driver
-            .execute("window.loadedOnce = true", vec![])
-            .await
-            .unwrap();
-        Self { driver }
+        let page = Self { driver };
+        page.mark().await;
+        page
+    }
+
+    /// Sets `window.loadedOnce`, which a page that is loaded again does not have.
+    pub(crate) async fn mark(&self) {
+        let mark = self.driver.execute("window.loadedOnce = true", vec![]);
+        mark.await.unwrap();
+    }
+
+    /// Closes the browser.
+    pub(crate) async fn close(self) {
+        self.driver.quit().await.unwrap();
     }
 
     pub(crate) async fn find(&self, css: &str) -> WebElement {

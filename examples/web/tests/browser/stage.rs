@@ -39,8 +39,9 @@ impl Stage {
                 !is_required("REQUIRE_CHROMIUM"),
                 "REQUIRE_CHROMIUM=1: {missing}"
             );
-            // The macros would print it only if the test failed.
-            writeln!(std::io::stderr(), "skipped: {missing}").unwrap();
+            // What `eprintln!` prints is shown only if the test fails.
+            let skipped = format!("skipped: {missing}\n");
+            std::io::stderr().write_all(skipped.as_bytes()).unwrap();
             return None;
         };
         let turn = TURN.lock().await;
@@ -48,13 +49,13 @@ impl Stage {
             driver.arg("--port=0").stdout(Stdio::piped())
         })
         .unwrap();
-        let port = line(&mut driver, |line| {
+        let port = output(&mut driver, 1, |line| {
             let port = line.strip_prefix("ChromeDriver was started successfully on port ")?;
             Some(port.trim_end_matches('.').to_owned())
         });
         Some(Self {
             _driver: driver,
-            driver_url: format!("http://127.0.0.1:{port}"),
+            driver_url: format!("http://127.0.0.1:{}", port[0]),
             server: server().await,
             _turn: turn,
         })
@@ -62,7 +63,17 @@ impl Stage {
 
     /// Starts an application on a free port, and returns it when it listens.
     pub(crate) fn run(&self, program: &str) -> Application {
-        Application::start(program, "0", &self.server.url())
+        self.run_with(program, &["--port", "0"], 1)
+    }
+
+    /// Starts an application by this command, and returns it when all of its processes listen.
+    pub(crate) fn run_with(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        processes: usize,
+    ) -> Application {
+        Application::start(program, arguments, &self.server.url(), processes)
     }
 
     /// Opens a page in a browser of its own.
@@ -91,18 +102,18 @@ pub(crate) struct Application {
     program: String,
     server: String,
     process: Leashed,
-    /// The address of its pages, such as `http://127.0.0.1:4711`.
-    pub(crate) url: String,
+    /// The addresses of its pages, such as `http://127.0.0.1:4711`, one for each of its processes.
+    pub(crate) urls: Vec<String>,
 }
 
 impl Application {
-    fn start(program: &str, port: &str, server: &str) -> Self {
+    fn start(program: &str, arguments: &[&str], server: &str, processes: usize) -> Self {
         let mut process = Leashed::spawn(program, |application| {
-            let application = application.args(["--port", port]).env("REDIS_URL", server);
+            let application = application.args(arguments).env("REDIS_URL", server);
             application.stdout(Stdio::piped())
         })
         .unwrap();
-        let url = line(&mut process, |line| {
+        let urls = output(&mut process, processes, |line| {
             let (_, address) = line.split_once("http://")?;
             Some(format!("http://{}", address.split('/').next()?))
         });
@@ -110,13 +121,18 @@ impl Application {
             program: program.to_owned(),
             server: server.to_owned(),
             process,
-            url,
+            urls,
         }
+    }
+
+    /// The address of a page.
+    pub(crate) fn page(&self, path: &str) -> String {
+        format!("{}{path}", self.urls[0])
     }
 
     /// Kills the application.
     pub(crate) fn kill(self) -> Killed {
-        let (_, port) = self.url.rsplit_once(':').unwrap();
+        let (_, port) = self.urls[0].rsplit_once(':').unwrap();
         Killed {
             port: port.to_owned(),
             program: self.program,
@@ -145,24 +161,23 @@ pub(crate) struct Killed {
 impl Killed {
     /// Starts the application on the same port again.
     pub(crate) fn start_again(self) -> Application {
-        Application::start(&self.program, &self.port, &self.server)
+        Application::start(&self.program, &["--port", &self.port], &self.server, 1)
     }
 }
 
-/// Reads the output of a process up to a line, for at most [`BOUND`], and throws the rest away.
-fn line(process: &mut Leashed, find: fn(&str) -> Option<String>) -> String {
-    let lines = BufReader::new(process.stdout().expect("a pipe")).lines();
+/// Finds something in this many lines of a process's output, within [`BOUND`].
+fn output(process: &mut Leashed, lines: usize, find: fn(&str) -> Option<String>) -> Vec<String> {
+    let output = BufReader::new(process.stdout().expect("a pipe")).lines();
     let (sender, found) = mpsc::channel();
+    // It reads to the end, because a process cannot write to a pipe that nobody reads.
     std::thread::spawn(move || {
-        for line in lines.map_while(Result::ok) {
-            if let Some(text) = find(&line) {
-                let _ = sender.send(text);
-            }
+        for text in output.map_while(Result::ok).filter_map(|line| find(&line)) {
+            let _ = sender.send(text);
         }
     });
-    found
-        .recv_timeout(BOUND)
-        .expect("a line of output within the bound")
+    let each = (0..lines).map(|_| found.recv_timeout(BOUND));
+    each.collect::<Result<_, _>>()
+        .expect("an address in the output")
 }
 
 /// The first real server that is found, with its data on disk, else the embedded broker.

@@ -12,8 +12,8 @@ async fn each_page_draws_the_live_quotes_of_its_symbol() {
         return;
     };
     let application = stage.run(PROGRAM);
-    let euro = stage.open(&format!("{}/EURUSD", application.url)).await;
-    let yen = stage.open(&format!("{}/USDJPY", application.url)).await;
+    let euro = stage.open(&application.page("/EURUSD")).await;
+    let yen = stage.open(&application.page("/USDJPY")).await;
     euro.shows("#status", "Live").await;
     euro.has(&format!("{POINTS} > 20"), true).await;
     yen.has(&format!("{POINTS} > 20"), true).await;
@@ -41,7 +41,7 @@ async fn a_chart_goes_on_after_an_outage_without_a_reload() {
         return;
     };
     let application = stage.run(PROGRAM);
-    let page = stage.open(&format!("{}/EURUSD", application.url)).await;
+    let page = stage.open(&application.page("/EURUSD")).await;
     page.has(&format!("{POINTS} > 5"), true).await;
     stage.server.stop().await;
     page.shows("#status", "The server is away").await;
