@@ -60,6 +60,15 @@ impl Site {
         Subscriber::new(&self.server.url)
     }
 
+    /// Returns a client of the server, for connections of one's own.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the URL of the server is not valid.
+    pub fn client(&self) -> Result<redis::Client> {
+        Ok(redis::Client::open(&*self.server.url)?)
+    }
+
     /// Returns a connection for commands, which is made with the first of them and made again after it
     /// was lost.
     ///
@@ -72,7 +81,7 @@ impl Site {
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
             .set_response_timeout(Some(Duration::from_secs(2)));
-        Ok(redis::Client::open(&*self.server.url)?.get_connection_manager_lazy(config)?)
+        Ok(self.client()?.get_connection_manager_lazy(config)?)
     }
 
     /// Serves the pages until Ctrl-C or SIGTERM, then lets the subscriber and the web server finish.

@@ -17,4 +17,5 @@ mod notifications;
 mod page;
 mod pictures;
 mod stage;
+mod sync;
 mod ticker;
