@@ -103,6 +103,9 @@
 //!
 #![doc = include_str!("../docs/handlers-or-streams.md")]
 //!
+// Its code needs axum. The package `web` compiles it: `cargo test -p web --doc`.
+#![cfg_attr(not(doctest), doc = include_str!("../docs/in-a-web-service.md"))]
+//!
 #![doc = include_str!("../docs/server-rights.md")]
 //!
 #![doc = include_str!("../docs/features.md")]

@@ -21,3 +21,39 @@ mod site;
 pub use failed::Failed;
 pub use page::page;
 pub use site::{Result, Site};
+
+/// Compiles the code of the page "In a web service" of the docs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../runtime/docs/in-a-web-service.md")]
+struct InAWebService;
+
+#[cfg(test)]
+mod tests {
+    /// Returns the code of a file from a line on, without what it needs only as a module.
+    fn code(file: &str, from: &str, to: &str) -> String {
+        let start = file.find(from).expect("the first line");
+        let length = file[start..].find(to).expect("the last line") + to.len();
+        file[start..start + length]
+            .replace("pub(crate) ", "")
+            .replace("#[derive(Debug)]\npub ", "")
+    }
+
+    #[test]
+    fn the_docs_have_the_code_of_the_applications() {
+        const PAGE: &str = include_str!("../../../runtime/docs/in-a-web-service.md");
+        let notifications = include_str!("bin/notifications/user.rs");
+        let live = include_str!("live.rs");
+        let failed = include_str!("failed.rs");
+        for code in [
+            code(
+                notifications,
+                "#[derive(PushMessage",
+                "KeepAlive::default()))\n}\n",
+            ),
+            code(live, "/// Sends `true`", "\n}\n"),
+            code(failed, "/// An error", "into_response()\n    }\n}\n"),
+        ] {
+            assert!(PAGE.contains(&code), "the page has no such code:\n{code}");
+        }
+    }
+}

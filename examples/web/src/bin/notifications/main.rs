@@ -9,24 +9,37 @@
 //! to the channel of a user while that user has a page open. There is no login: whoever knows the name
 //! reads the notifications.
 
-mod app;
+mod user;
 
+use axum::Router;
 use axum::response::Redirect;
-use axum::routing::get;
-use redis_push::Publisher;
+use axum::routing::{get, post};
+use redis::aio::ConnectionManager;
+use redis_push::{Handle, Publisher};
 use web::{Site, page};
+
+#[derive(Clone)]
+struct App {
+    handle: Handle,
+    publisher: Publisher,
+    /// For commands, apart from the subscriber.
+    redis: ConnectionManager,
+}
 
 #[tokio::main]
 async fn main() -> web::Result {
     let site = Site::open().await?;
     let handle = site.subscriber().spawn()?;
     let redis = site.redis()?;
-    let app = app::App {
+    let app = App {
         handle: handle.clone(),
         publisher: Publisher::over(redis.clone()),
         redis,
     };
-    let router = app::routes(app)
+    let router = Router::new()
+        .route("/{user}/notifications", post(user::notify))
+        .route("/{user}/events", get(user::events))
+        .with_state(app)
         .route("/", get(async || Redirect::to("/ann")))
         .route("/{user}", get(async || page(include_str!("page.html"))));
     site.serve(handle, router, "/ann").await
