@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ static TURN: Mutex<()> = Mutex::const_new(());
 /// Fields are dropped in this order: browsers before their driver, applications before their server.
 pub(crate) struct Stage {
     _driver: Leashed,
+    _folder: Folder,
     driver_url: String,
     /// The server of the applications. A restart keeps its data.
     pub(crate) server: Server,
@@ -45,8 +47,10 @@ impl Stage {
             return None;
         };
         let turn = TURN.lock().await;
+        let folder = Folder::create();
         let mut driver = Leashed::spawn(chromedriver, |driver| {
-            driver.arg("--port=0").stdout(Stdio::piped())
+            let driver = driver.arg("--port=0").env("TMPDIR", &folder.0);
+            driver.stdout(Stdio::piped())
         })
         .unwrap();
         let port = output(&mut driver, 1, |line| {
@@ -55,6 +59,7 @@ impl Stage {
         });
         Some(Self {
             _driver: driver,
+            _folder: folder,
             driver_url: format!("http://127.0.0.1:{}", port[0]),
             server: server().await,
             _turn: turn,
@@ -94,6 +99,26 @@ impl Stage {
         }
         let driver = WebDriver::builder(&self.driver_url, chromium).request_timeout(BOUND);
         Page::open(driver.await.expect("a browser"), url).await
+    }
+}
+
+/// The temporary files of the browsers, which they leave behind.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn create() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("redis-push-browsers-{}-{count}", std::process::id());
+        let folder = Self(std::env::temp_dir().join(name));
+        std::fs::create_dir_all(&folder.0).unwrap();
+        folder
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

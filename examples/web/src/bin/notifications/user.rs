@@ -1,3 +1,5 @@
+//! The notifications of one user: anybody sends them, and every open page of the user shows them.
+
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
