@@ -88,7 +88,7 @@ impl Outage {
 /// The result of one outage.
 struct Ran {
     outage: Outage,
-    /// How long each lane took to receive something. `None` for a deaf lane.
+    /// How long each handler and stream took to receive something. `None` for a deaf one.
     heard_after: Vec<Option<Duration>>,
     unreported: u64,
 }
@@ -117,7 +117,9 @@ pub(crate) async fn run(context: Context) {
     for (name, part) in [("p50", 0.5), ("max", 1.0)] {
         let what = format!("from a healthy server to the first message, {name}");
         let figure = Figure::new("P5", what, quantile(&times, part)).unit("ms");
-        context.record(figure.detail(json!({"lanes": times.len(), "deaf_runs": deaf.len()})));
+        context.record(
+            figure.detail(json!({"handlers_and_streams": times.len(), "deaf_runs": deaf.len()})),
+        );
     }
     let unreported = runs.iter().map(|run| run.unreported).sum::<u64>();
     let figure = Figure::new("P5", "unreported losses over these outages", unreported);
@@ -129,7 +131,8 @@ async fn one(context: &Context, outage: Outage) -> Ran {
     let server = context.server().await;
     let proxy = Proxy::start(server.addr(), context.seed).await;
     let lanes = Lane::eight();
-    let listener = Setting::of(context, &lanes).start(&proxy.url()).await;
+    let setting = Setting::of(context, &lanes).with_streams();
+    let listener = setting.start(&proxy.url()).await;
     let mut publisher = Publisher::connect(server.addr()).await;
     for number in 0..BEFORE {
         publish(&mut publisher, &lanes, number).await;

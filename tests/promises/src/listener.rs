@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use redis_push::{Handle, Mount};
+use redis_push::{Bytes, EventStream, Handle, Mount};
 use tests::within;
+use tokio::task::JoinSet;
 
 use crate::context::Context;
 use crate::controls::Control;
@@ -11,10 +12,13 @@ use crate::stream::{Lane, Stream, recorder};
 use crate::subject::Subject;
 
 pub(crate) struct Listener {
+    /// What the handlers received, by lane, and then what the library's streams received, by lane.
     pub(crate) streams: Vec<Stream>,
     /// The library's handle. A control has none.
     pub(crate) handle: Option<Handle>,
     _control: Option<Control>,
+    /// The owners of the library's streams.
+    _readers: JoinSet<()>,
 }
 
 /// The settings of a listener.
@@ -23,6 +27,7 @@ pub(crate) struct Setting<'a> {
     lanes: &'a [Lane],
     more: Vec<Mount<()>>,
     commands_every: Option<Duration>,
+    has_streams: bool,
 }
 
 impl<'a> Setting<'a> {
@@ -32,7 +37,14 @@ impl<'a> Setting<'a> {
             lanes,
             more: Vec::new(),
             commands_every: None,
+            has_streams: false,
         }
+    }
+
+    /// Adds a stream beside each handler, if the subject is the library.
+    pub(crate) fn with_streams(mut self) -> Self {
+        self.has_streams = true;
+        self
     }
 
     /// Adds a handler, if the subject is the library.
@@ -62,17 +74,28 @@ impl<'a> Setting<'a> {
 
     async fn library(self, url: &str) -> Listener {
         let recorders = self.lanes.iter().map(|lane| recorder(lane.spec()));
-        let (mut mounts, streams): (Vec<_>, _) = recorders.unzip();
+        let (mut mounts, mut streams): (Vec<_>, Vec<_>) = recorders.unzip();
         mounts.extend(self.more);
         let mut subscriber = self.context.subscriber(url).handlers(mounts);
         if let Some(pause) = self.commands_every {
             subscriber = subscriber.ping(pause, Duration::from_secs(5));
         }
         let handle = within("the start", subscriber.start()).await;
+        let handle = handle.expect("a start");
+        let mut readers = JoinSet::new();
+        for lane in self.lanes.iter().filter(|_| self.has_streams) {
+            // As much as a handler's buffer, so that only a lost connection makes a gap.
+            let subscribe = handle.subscribe(lane.subscription.clone()).buffer(65_536);
+            let events = within("a stream", subscribe.into_future()).await;
+            let stream = Stream::new();
+            readers.spawn(record(events.expect("a stream"), stream.clone()));
+            streams.push(stream);
+        }
         Listener {
             streams,
-            handle: Some(handle.expect("a start")),
+            handle: Some(handle),
             _control: None,
+            _readers: readers,
         }
     }
 
@@ -87,20 +110,33 @@ impl<'a> Setting<'a> {
             streams,
             handle: None,
             _control: Some(control),
+            _readers: JoinSet::new(),
         }
     }
 }
 
 impl Listener {
-    /// Waits until each stream has its last published message. Returns whether all have it in time.
+    /// Waits until each stream has its last published message, given for each lane. Returns whether
+    /// all have it in time.
     pub(crate) async fn catches_up(&self, published: &[u64], bound: Duration) -> bool {
         let end = tokio::time::Instant::now() + bound;
-        for (stream, count) in self.streams.iter().zip(published) {
+        for (stream, count) in self.streams.iter().zip(published.iter().cycle()) {
             let left = end.saturating_duration_since(tokio::time::Instant::now());
             if *count > 0 && !stream.reaches(count - 1, left).await {
                 return false;
             }
         }
         true
+    }
+}
+
+/// Records what a stream returns.
+async fn record(mut events: EventStream<Bytes>, stream: Stream) {
+    while let Some(event) = events.next().await {
+        match event {
+            redis_push::Event::Gap(gap) => stream.add_gap(gap),
+            redis_push::Event::Message(payload) => stream.add_message(&payload),
+            _ => unreachable!("every payload is bytes"),
+        }
     }
 }

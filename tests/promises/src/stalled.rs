@@ -12,7 +12,7 @@ use crate::figure::Figure;
 use crate::ledger::Ledger;
 use crate::listener::{Listener, Setting};
 use crate::publisher::{Publisher, payload};
-use crate::stream::{Event, Lane};
+use crate::stream::{Event, Lane, Stream};
 
 /// How much a subscriber may leave unread.
 const LIMIT: &str = "pubsub 1mb 0 0";
@@ -29,7 +29,8 @@ pub(crate) async fn run(context: Context) {
         .await;
     let proxy = Proxy::start(server.addr(), context.seed).await;
     let lanes = [Lane::channel("ballast")];
-    let listener = Setting::of(&context, &lanes).start(&proxy.url()).await;
+    let setting = Setting::of(&context, &lanes).with_streams();
+    let listener = setting.start(&proxy.url()).await;
     let mut publisher = Publisher::connect(server.addr()).await;
     let mut published = 0;
     for _ in 0..rounds {
@@ -39,16 +40,18 @@ pub(crate) async fn run(context: Context) {
         publish(&mut publisher, &mut published, 10).await;
         listener.catches_up(&[published], tests::BOUND).await;
     }
-    let events = listener.streams[0].events();
-    let ledger = Ledger::of(&events, published);
+    let events: Vec<_> = listener.streams.iter().map(Stream::events).collect();
+    let ledgers = events.iter().map(|events| Ledger::of(events, published));
+    let ledger = ledgers.fold(Ledger::default(), Ledger::plus);
     let lost =
         |event: &&Event| matches!(event, Event::Gap(gap) if gap.cause == GapCause::ConnectionLost);
-    let gaps = events.iter().filter(lost).count();
+    let gaps = events.iter().flatten().filter(lost).count();
     let what = "unreported losses where the server drops its queue";
     let figure = Figure::new("P2", what, ledger.unreported).must_be(0);
     context.record(figure.detail(json!({
         "overflows": rounds,
         "gaps": gaps,
+        "handlers_and_streams": events.len(),
         "reported": ledger.reported,
         "delivered": ledger.delivered,
         "limit": LIMIT,

@@ -1,4 +1,4 @@
-//! A record of what one handler received, in order.
+//! A record of what one handler or stream received, in order.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(crate) enum Event {
     Disconnected,
 }
 
-/// The entries of one handler so far. Clones share them.
+/// The entries of one handler or stream so far. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Stream {
     events: Arc<Mutex<Vec<Event>>>,
@@ -50,6 +50,13 @@ impl Stream {
     pub(crate) fn add_message(&self, payload: &[u8]) {
         if let Some(number) = number(payload) {
             self.add(Event::Message(number));
+        }
+    }
+
+    /// Adds a gap, unless it stands for the start.
+    pub(crate) fn add_gap(&self, gap: Gap) {
+        if gap.cause != GapCause::Initial {
+            self.add(Event::Gap(gap));
         }
     }
 
@@ -133,9 +140,7 @@ impl Handler<()> for Recorder {
     }
 
     async fn handle_gap(&self, gap: &Gap, _state: &()) -> Result<(), Fault> {
-        if gap.cause != GapCause::Initial {
-            self.stream.add(Event::Gap(gap.clone()));
-        }
+        self.stream.add_gap(gap.clone());
         Ok(())
     }
 }
