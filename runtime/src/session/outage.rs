@@ -49,7 +49,7 @@ impl Outage {
         let what = if some_denied {
             "connected; some subscriptions are denied"
         } else {
-            "all subscriptions are confirmed"
+            "connected; all subscriptions are confirmed"
         };
         match self.end(clock::now()) {
             Some(Report { length, failures }) => {

@@ -24,7 +24,15 @@ const BUFFER: u32 = 256;
 /// A stream that is about to begin: what [`Handle::subscribe`](crate::Handle::subscribe) returns.
 ///
 /// Awaiting it sends the subscribe command, unless the name is subscribed already, and returns when the
-/// server has confirmed.
+/// server has confirmed. While there is no server it waits, for up to
+/// [`start_deadline`](crate::Subscriber::start_deadline). [`now`](Self::now) does not wait.
+///
+/// For a request of a browser, choose by what it should get during an outage:
+///
+/// | | during an outage | a denied name |
+/// | --- | --- | --- |
+/// | `.await` | waits, then an error: answer it with a status | an error |
+/// | [`.now()`](Self::now) | a stream at once, whose initial gap comes when the server is back | a stream that waits |
 ///
 /// ```
 /// # use redis_push::{Subscriber, Subscription, testing::Broker};

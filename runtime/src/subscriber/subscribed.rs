@@ -38,6 +38,10 @@ impl Running {
 }
 
 fn log(dispatcher: &Dispatcher, handlers: usize) {
+    // A subscriber whose readers come later has nothing to list.
+    if handlers == 0 {
+        return;
+    }
     let mut confirmed = dispatcher.subscriptions(SubscriptionState::is_confirmed);
     confirmed.retain(|subscription| subscription.kind() != Kind::Connection);
     tracing::info!(

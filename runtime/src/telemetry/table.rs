@@ -22,7 +22,9 @@ impl fmt::Display for Stats {
             .map(|h| h.handler.clone())
             .chain(unmounted);
         let (names, width) = column(std::iter::once("handler".to_owned()).chain(names));
-        for (row, name) in names.iter().enumerate() {
+        // Without handlers the heading would stand alone.
+        let rows = if names.len() > 1 { names.len() } else { 0 };
+        for (row, name) in names.iter().take(rows).enumerate() {
             write!(f, "{name:<width$}")?;
             for (cells, width) in &columns {
                 write!(f, "  {:>width$}", cells[row])?;
