@@ -184,4 +184,7 @@ pub use stream::{
 };
 pub use subscriber::{Handle, MountGuard, ShutdownReport, Subscriber, WeakHandle};
 pub use subscription::{Kind, Subscription, TemplateError};
-pub use telemetry::{CacheStats, FailureStats, FeedStats, HandlerStats, Stats, StreamStats};
+pub use telemetry::{
+    CacheStats, FailureStats, FeedStats, GapCounts, HandlerStats, NameStats, StateStats, Stats,
+    StreamStats,
+};

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::counters::Counters;
+use super::counters::{Counters, LoopCounters};
 use super::pause::PauseGate;
 use super::sync_state::{SyncState, Unhandled};
 use crate::broadcast::Known;
@@ -20,6 +20,7 @@ pub(crate) struct HandlerContext {
     pub(crate) spec: Spec,
     /// The counters of the loop.
     pub(crate) counters: Counters,
+    pub(crate) loop_counters: LoopCounters,
     /// The counters of each worker task. Empty if the loop calls the handler directly.
     pub(crate) workers: Box<[Counters]>,
     /// The worker tasks of the current run of the loop.
@@ -58,6 +59,7 @@ impl HandlerContext {
         Self {
             spec,
             counters: Counters::default(),
+            loop_counters: LoopCounters::default(),
             workers: (0..worker_tasks).map(|_| Counters::default()).collect(),
             worker_tasks: Mutex::default(),
             gate: PauseGate::default(),

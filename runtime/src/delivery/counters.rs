@@ -1,6 +1,10 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release};
+use std::time::SystemTime;
 
+use crate::gap::GapCause;
 use crate::handler::Outcome;
+use crate::telemetry::GapCounts;
+use crate::util::Timestamp;
 
 /// The counters of a handler's loop, or of one of its workers. One task writes them; any thread may
 /// read them.
@@ -17,7 +21,6 @@ pub(crate) struct Counters {
     pub(crate) telling: AtomicU64,
     /// Pushes that were lost in a restart of the loop. The broadcast channel counts its own.
     pub(crate) dropped: AtomicU64,
-    pub(crate) gaps: AtomicU64,
     pub(crate) gap_failures: AtomicU64,
     pub(crate) batches: AtomicU64,
     pub(crate) handled: AtomicU64,
@@ -29,6 +32,64 @@ pub(crate) struct Counters {
     pub(crate) cancelled: AtomicU64,
     /// Written by the watchdog.
     pub(crate) stalls: AtomicU64,
+}
+
+/// What only the loop of a handler counts.
+#[derive(Debug, Default)]
+pub(crate) struct LoopCounters {
+    /// When the batch in hand was opened.
+    opened: AtomicU64,
+    /// The gaps of each cause, in the order of [`CAUSES`].
+    gaps: [AtomicU64; CAUSES.len()],
+}
+
+/// The causes of the gaps that are counted: all but the initial one.
+const CAUSES: [GapCause; 6] = [
+    GapCause::ConnectionLost,
+    GapCause::Resubscribed,
+    GapCause::Lagged,
+    GapCause::Oversized,
+    GapCause::Restarted,
+    GapCause::Requested,
+];
+
+impl LoopCounters {
+    #[inline]
+    pub(crate) fn begin_batch(&self, opened: SystemTime) {
+        let opened = Timestamp::from(opened).as_nanos();
+        self.opened.store(opened, Relaxed);
+    }
+
+    /// Returns when the batch that was last received was opened.
+    pub(crate) fn opened(&self) -> SystemTime {
+        Timestamp::from_nanos(self.opened.load(Relaxed)).into()
+    }
+
+    /// Counts a gap, unless it is the initial one.
+    pub(crate) fn record_gap(&self, cause: GapCause) {
+        if let Some(index) = CAUSES.iter().position(|one| *one == cause) {
+            add(&self.gaps[index], 1);
+        }
+    }
+
+    pub(crate) fn gaps(&self) -> GapCounts {
+        let [
+            connection_lost,
+            resubscribed,
+            lagged,
+            oversized,
+            restarted,
+            requested,
+        ] = self.gaps.each_ref().map(|count| count.load(Relaxed));
+        GapCounts {
+            connection_lost,
+            resubscribed,
+            lagged,
+            oversized,
+            restarted,
+            requested,
+        }
+    }
 }
 
 /// Adds to a counter that has no other writer.

@@ -36,13 +36,16 @@ pub(crate) struct Handlers {
     state: Mutex<State>,
 }
 
+/// The name of a handler, and what it listens to.
+type Label = (String, String);
+
 #[derive(Default)]
 struct State {
     running: HandlerList,
     /// Handlers that were unmounted, whose loops may not have ended yet.
     ending: Vec<Arc<Mounted>>,
-    /// The counts of those that have ended, by their names.
-    ended: BTreeMap<String, HandlerStats>,
+    /// The counts of those that have ended.
+    ended: BTreeMap<Label, HandlerStats>,
 }
 
 impl Handlers {
@@ -71,7 +74,7 @@ impl Handlers {
         state.settle();
     }
 
-    /// Returns the counts of the handlers that were unmounted, by their names.
+    /// Returns the counts of the handlers that were unmounted, by their names and what they listened to.
     pub(crate) fn unmounted(&self) -> Vec<HandlerStats> {
         let mut state = self.state.lock();
         state.settle();
@@ -97,9 +100,10 @@ impl State {
     }
 }
 
-fn add(all: &mut BTreeMap<String, HandlerStats>, stats: HandlerStats) {
-    match all.get_mut(&stats.handler) {
+fn add(all: &mut BTreeMap<Label, HandlerStats>, stats: HandlerStats) {
+    let label = (stats.handler.clone(), stats.listens_to.clone());
+    match all.get_mut(&label) {
         Some(sum) => sum.add(&stats),
-        None => _ = all.insert(stats.handler.clone(), stats),
+        None => _ = all.insert(label, stats),
     }
 }

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Acquire};
 use super::{Counters, HandlerContext};
 use crate::broadcast::BacklogMeter;
 use crate::telemetry::HandlerStats;
+use crate::util::clock;
 
 impl HandlerStats {
     /// Reads the counters of a handler. Counters of ended deliveries are read before those of begun
@@ -29,9 +30,20 @@ impl HandlerStats {
         let running = sum(|counters| &counters.running);
         let position = sum(|counters| &counters.position);
         let backlog = meter.backlog();
+        let gaps = context.loop_counters.gaps();
+        // The broadcast channel counts the pushes that it drops. If the loop counted them, they
+        // would seem queued until the loop reaches them.
+        let queued = backlog.end.saturating_sub(position + backlog.missed);
+        let oldest = match queued {
+            0 => None,
+            // The rest are in the hands of the loop.
+            _ if queued > backlog.waiting => Some(context.loop_counters.opened()),
+            _ => backlog.oldest,
+        };
         Self {
             handler: context.spec.name.clone().into_owned(),
             subscriptions,
+            listens_to: context.spec.listens_to(),
             received: backlog.end + backlog.superseded,
             handled,
             failed,
@@ -41,11 +53,12 @@ impl HandlerStats {
             unmatched,
             dropped: dropped + backlog.missed,
             superseded: backlog.superseded,
-            // The broadcast channel counts the pushes that it drops. If the loop counted them, they
-            // would seem queued until the loop reaches them.
-            queued: backlog.end.saturating_sub(position + backlog.missed),
+            queued,
+            queue_age: oldest
+                .map(|opened| clock::wall().duration_since(opened).unwrap_or_default()),
             running,
-            gaps: sum(|counters| &counters.gaps),
+            gaps: gaps.total(),
+            gap_causes: gaps,
             gap_failures: sum(|counters| &counters.gap_failures),
             batches: sum(|counters| &counters.batches),
             is_paused: context.gate.is_paused(),

@@ -2,6 +2,7 @@
 
 use super::placement::SubscriptionState;
 use crate::subscription::Kind;
+use crate::telemetry::NameStats;
 
 /// Who wants a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,21 @@ impl NameCounts {
     /// Returns how many names the server has to be asked for.
     pub(crate) fn pending(&self) -> u64 {
         self.all - self.confirmed - self.denied
+    }
+}
+
+impl From<NameCounts> for NameStats {
+    fn from(counts: NameCounts) -> Self {
+        let NameCounts {
+            all: desired,
+            confirmed,
+            denied,
+        } = counts;
+        Self {
+            desired,
+            confirmed,
+            denied,
+        }
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Spec {
     pub(crate) needs: Needs,
     pub(crate) on_gap: Option<Cow<'static, str>>,
     pub(crate) subscriptions: Vec<Subscription>,
+    /// Whether names were given where the handler was mounted. They may come from the users of a service.
+    pub(crate) has_given_names: bool,
     index: Index,
     pub(crate) budget: Budget,
     pub(crate) timeout: Option<Duration>,
@@ -78,6 +80,7 @@ impl Spec {
             needs: Needs::default(),
             on_gap: None,
             subscriptions: Vec::new(),
+            has_given_names: false,
             index: Index::default(),
             budget: Budget::default(),
             timeout: None,
@@ -151,6 +154,28 @@ impl Spec {
             Some((file, line)) => format!("`{}` ({file}:{line})", self.name),
             None => format!("`{}`", self.name),
         }
+    }
+
+    /// Returns the templates that the handler listens to, or the names that the program has written. There
+    /// are never more than the program has, so they can be the label of a metric.
+    pub(crate) fn listens_to(&self) -> String {
+        const MOST: usize = 4;
+        let mut labels = Vec::new();
+        for subscription in &self.subscriptions {
+            let label = match subscription.params() {
+                Some(template) => template.to_string(),
+                None if self.has_given_names => format!("{} by name", subscription.kind()),
+                None => subscription.name().to_owned(),
+            };
+            if !labels.contains(&label) {
+                labels.push(label);
+            }
+            if labels.len() > MOST {
+                labels[MOST] = "…".to_owned();
+                break;
+            }
+        }
+        labels.join(", ")
     }
 
     /// Adds a subscription. Does nothing if there is one with the same kind and name.

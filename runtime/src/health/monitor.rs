@@ -8,9 +8,10 @@ use super::changes::HealthChanges;
 use super::watchdog::Watch;
 use super::{Health, HealthReason, NotConfirmed, NotSynced, Stall, StreamHealth};
 use crate::delivery::{Handlers, Mounted, Unhandled};
-use crate::dispatch::{Dispatcher, SubscriptionState};
+use crate::dispatch::{Agenda, Dispatcher, SubscriptionState};
 use crate::session::{Heartbeat, LastSeen, Phase, Status};
 use crate::tasks::{TaskName, Tasks};
+use crate::telemetry::StateStats;
 use crate::util::{Mutex, clock};
 
 /// The health that was last published, and whether the subscriber has ended.
@@ -118,6 +119,28 @@ impl HealthMonitor {
             .extend(required_stalls.cloned().map(HealthReason::Stalled));
         health.stalled = stalled;
         health
+    }
+
+    /// Returns how the connection and the subscriptions are, without the reasons.
+    pub(crate) fn state(&self) -> StateStats {
+        let Health {
+            not_live,
+            not_ready,
+            ping_rtt,
+            since_ping,
+            ..
+        } = self.health();
+        let Agenda {
+            handlers, streams, ..
+        } = self.sources.dispatcher.agenda();
+        StateStats {
+            is_live: not_live.is_empty(),
+            is_ready: not_ready.is_empty(),
+            handler_names: handlers.into(),
+            stream_names: streams.into(),
+            ping_rtt,
+            since_ping,
+        }
     }
 
     fn add_tasks(&self, health: &mut Health) {

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{Ordering::Acquire, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Acquire;
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, sleep_until};
@@ -57,12 +57,13 @@ struct Mark {
 }
 
 impl Mark {
-    fn of(counters: &Counters) -> Option<Self> {
+    /// `gaps` is how many gaps the handler has had.
+    fn of(counters: &Counters, gaps: u64) -> Option<Self> {
         let is_gap = counters.telling.load(Acquire) > 0;
         let runs = is_gap || counters.running.load(Acquire) > 0;
         runs.then(|| Self {
             position: counters.position.load(Acquire),
-            gaps: counters.gaps.load(Relaxed),
+            gaps: if is_gap { gaps } else { 0 },
             is_gap,
         })
     }
@@ -75,8 +76,9 @@ impl Watch {
         let mut stalled = Vec::new();
         for (handler, seen) in self.handlers.iter().zip(&mut self.seen) {
             let context = &handler.context;
+            let gaps = context.loop_counters.gaps().total();
             for (counters, seen) in context.all_counters().zip(seen) {
-                let mark = Mark::of(counters);
+                let mark = Mark::of(counters, gaps);
                 if mark != seen.mark || mark.is_none() {
                     if seen.is_reported {
                         context.log_recovery(now - seen.since);

@@ -61,6 +61,7 @@ impl<S: Send + Sync + 'static> Mount<S> {
         if !std::mem::replace(&mut self.has_own_subscriptions, true) {
             self.spec = self.spec.with_subscriptions(Vec::new());
         }
+        self.spec.has_given_names = true;
         let place = Location::caller();
         let Subscribed {
             subscriptions,

@@ -82,6 +82,7 @@ impl Running {
             feed: self.dispatcher.stats(),
             failures: self.failures.stats(),
             restarts: self.tasks.restarts(),
+            now: self.monitor.state(),
         }
     }
 }

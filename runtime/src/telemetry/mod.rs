@@ -2,7 +2,7 @@
 //!
 //! [`Stats`] is a snapshot of everything that is counted: one [`HandlerStats`] for each handler,
 //! the [`FeedStats`] of the connection, and the [`FailureStats`] of the failure hook. It can be
-//! serialized, compared, and printed as a table (`table`).
+//! serialized, compared, printed as a table (`table`), and exported as metrics (`export`).
 //!
 //! # In and out
 //!
@@ -18,7 +18,11 @@
 //! - The counts only grow, except `queued` and `running`, which describe the moment.
 //! - The names of the fields are part of the serialized form.
 
+mod export;
 mod stats;
 mod table;
 
-pub use stats::{CacheStats, FailureStats, FeedStats, HandlerStats, Stats, StreamStats};
+pub use stats::{
+    CacheStats, FailureStats, FeedStats, GapCounts, HandlerStats, NameStats, StateStats, Stats,
+    StreamStats,
+};

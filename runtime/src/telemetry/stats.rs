@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// The counts of a subscriber since its start.
@@ -13,7 +15,8 @@ use serde::{Deserialize, Serialize};
 pub struct Stats {
     /// One entry for each mounted handler, in the order of mounting.
     pub handlers: Vec<HandlerStats>,
-    /// The counts of handlers that were [unmounted](crate::MountGuard), by their names.
+    /// The counts of handlers that were [unmounted](crate::MountGuard), by their names and what they
+    /// listened to.
     #[serde(default)]
     pub unmounted: Vec<HandlerStats>,
     /// One entry for each template or kind of name that streams have listened to, in alphabetical
@@ -30,6 +33,40 @@ pub struct Stats {
     pub failures: FailureStats,
     /// Restarts of internal tasks that exited unexpectedly.
     pub restarts: u64,
+    /// The connection and the subscriptions at this moment.
+    #[serde(default)]
+    pub now: StateStats,
+}
+
+/// How the connection and the subscriptions of a subscriber are at one moment.
+/// [`Health`](crate::Health) has the reasons.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StateStats {
+    /// Whether the internal tasks run: see [`Health::is_live`](crate::Health::is_live).
+    pub is_live: bool,
+    /// Whether every subscription is confirmed: see [`Health::is_ready`](crate::Health::is_ready).
+    pub is_ready: bool,
+    /// The names that handlers listen to.
+    pub handler_names: NameStats,
+    /// The names that only streams listen to.
+    pub stream_names: NameStats,
+    /// How long the last answer to a `PING` took.
+    pub ping_rtt: Option<Duration>,
+    /// How long ago a `PING`, or the greeting of a connection, was last answered.
+    pub since_ping: Option<Duration>,
+}
+
+/// How many names are subscribed, and how many should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct NameStats {
+    /// Names that handlers or streams listen to.
+    pub desired: u64,
+    /// Those that the server has confirmed on this connection.
+    pub confirmed: u64,
+    /// Those that the server has denied.
+    pub denied: u64,
 }
 
 /// How many subscriptions the counts of unmounted handlers of one name list.
@@ -47,6 +84,11 @@ pub struct HandlerStats {
     pub handler: String,
     /// The subscriptions of the handler.
     pub subscriptions: Vec<String>,
+    /// The templates of these subscriptions, or, for those without params, their names. Names that were
+    /// given with [`Mount::on`](crate::Mount::on) are not listed one by one, because they may come from the
+    /// users of a service.
+    #[serde(default)]
+    pub listens_to: String,
     /// Pushes that have entered the handler's buffer since it was mounted.
     pub received: u64,
     /// Deliveries that succeeded.
@@ -72,11 +114,18 @@ pub struct HandlerStats {
     pub cancelled: u64,
     /// Pushes that are waiting for the handler.
     pub queued: u64,
+    /// How long the oldest of them has waited, at most; `None` if none waits. This is since the first push
+    /// of its batch arrived.
+    #[serde(default)]
+    pub queue_age: Option<Duration>,
     /// Deliveries under way.
     pub running: u64,
     /// Gaps that were reported to the handler, with those of requested
     /// [resyncs](crate::Handle::resync) and without the initial one.
     pub gaps: u64,
+    /// The same gaps by their causes.
+    #[serde(default)]
+    pub gap_causes: GapCounts,
     /// Runs of the gap handler that failed. Each was retried.
     pub gap_failures: u64,
     /// How often the handler exceeded its stall limit.
@@ -87,6 +136,61 @@ pub struct HandlerStats {
     /// Whether the handler is [paused](crate::Handle::pause).
     #[serde(default)]
     pub is_paused: bool,
+}
+
+/// Gaps by their [causes](crate::GapCause), without the initial ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct GapCounts {
+    /// Gaps of [lost connections](crate::GapCause::ConnectionLost).
+    pub connection_lost: u64,
+    /// Gaps of subscriptions that the server had [ended or denied](crate::GapCause::Resubscribed).
+    pub resubscribed: u64,
+    /// Gaps of handlers that were [too slow](crate::GapCause::Lagged).
+    pub lagged: u64,
+    /// Gaps of payloads that were [too large](crate::GapCause::Oversized).
+    pub oversized: u64,
+    /// Gaps of [restarts](crate::GapCause::Restarted) of handlers' loops.
+    pub restarted: u64,
+    /// Gaps of [requested](crate::GapCause::Requested) resyncs.
+    pub requested: u64,
+}
+
+impl GapCounts {
+    /// Returns the number of all these gaps.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.by_cause().iter().map(|(_, count)| count).sum()
+    }
+
+    /// Returns the names of the causes with the counts.
+    pub(crate) fn by_cause(&self) -> [(&'static str, u64); 6] {
+        let Self {
+            connection_lost,
+            resubscribed,
+            lagged,
+            oversized,
+            restarted,
+            requested,
+        } = *self;
+        [
+            ("connection_lost", connection_lost),
+            ("resubscribed", resubscribed),
+            ("lagged", lagged),
+            ("oversized", oversized),
+            ("restarted", restarted),
+            ("requested", requested),
+        ]
+    }
+
+    fn add(&mut self, other: Self) {
+        self.connection_lost += other.connection_lost;
+        self.resubscribed += other.resubscribed;
+        self.lagged += other.lagged;
+        self.oversized += other.oversized;
+        self.restarted += other.restarted;
+        self.requested += other.requested;
+    }
 }
 
 /// The counts of the streams that listen to the same template, or to the same kind of name.
@@ -260,6 +364,7 @@ impl HandlerStats {
         let Self {
             handler: _,
             subscriptions,
+            listens_to: _,
             received,
             handled,
             failed,
@@ -271,8 +376,10 @@ impl HandlerStats {
             superseded,
             cancelled,
             queued,
+            queue_age,
             running,
             gaps,
+            gap_causes,
             gap_failures,
             stalls,
             batches,
@@ -297,6 +404,8 @@ impl HandlerStats {
         *superseded += other.superseded;
         *cancelled += other.cancelled;
         *queued += other.queued;
+        *queue_age = (*queue_age).max(other.queue_age);
+        gap_causes.add(other.gap_causes);
         *running += other.running;
         *gaps += other.gaps;
         *gap_failures += other.gap_failures;
@@ -310,5 +419,6 @@ impl HandlerStats {
         let running = self.running.min(running);
         self.cancelled += std::mem::take(&mut self.queued) + self.running - running;
         self.running = running;
+        self.queue_age = None;
     }
 }

@@ -47,6 +47,12 @@ impl Queue {
         is_complete.then_some(batch.opened)
     }
 
+    /// Returns when the oldest batch that a reader has not received was opened.
+    pub(in crate::broadcast) fn oldest(&self, position: Position) -> Option<SystemTime> {
+        let opened = self.batch(position).map(|batch| batch.opened);
+        opened.or_else(|| self.latest.as_ref()?.opened())
+    }
+
     /// Hands out the next batch, with how many pushes at its front were dropped, and advances the
     /// position.
     #[inline]

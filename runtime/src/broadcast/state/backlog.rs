@@ -1,5 +1,7 @@
 //! What a reader has not received.
 
+use std::time::SystemTime;
+
 use super::ChannelState;
 use super::receive::Known;
 use crate::util::Key;
@@ -17,6 +19,10 @@ pub(crate) struct Backlog {
     /// How many pushes were dropped before the reader could receive them, including those that it
     /// has not reached yet.
     pub(crate) missed: u64,
+    /// How many pushes wait to be received.
+    pub(crate) waiting: u64,
+    /// When the batch of the oldest of them was opened.
+    pub(crate) oldest: Option<SystemTime>,
 }
 
 /// What a reader has not received when it leaves.
@@ -41,11 +47,17 @@ impl ChannelState {
         }
         let position = self.queue.caught_up(reader.position, reader.pace.limit());
         let (missed, skipped) = reader.split(position.push - reader.position.push);
+        let missed = missed + self.queue.missing(position);
+        let end = self.queue.end() - reader.joined;
+        let passed = reader.position.push - reader.joined;
+        let waiting = end - passed - missed - skipped;
         Backlog {
-            end: self.queue.end() - reader.joined,
+            end,
             superseded: self.queue.superseded(),
             skipped: reader.skipped + skipped,
-            missed: reader.missed + missed + self.queue.missing(position),
+            missed: reader.missed + missed,
+            waiting,
+            oldest: (waiting > 0).then(|| self.queue.oldest(position)).flatten(),
         }
     }
 
@@ -55,11 +67,10 @@ impl ChannelState {
         let backlog = self.backlog(key);
         let missed = backlog.missed - reader.missed;
         let skipped = backlog.skipped - reader.skipped;
-        let passed = reader.position.push - reader.joined;
         Rest {
             missed,
             superseded: skipped + backlog.superseded,
-            waiting: backlog.end - passed - missed - skipped,
+            waiting: backlog.waiting,
             entered: backlog.end + backlog.superseded,
         }
     }
