@@ -24,6 +24,7 @@ mod health;
 mod invalidating;
 mod key_events;
 mod logs;
+mod measuring;
 mod memory;
 mod mounting;
 mod network;
@@ -65,6 +66,7 @@ use handles::*;
 use health::*;
 use invalidating::*;
 use key_events::*;
+use measuring::*;
 use memory::*;
 use mounting::*;
 use network::*;
@@ -140,6 +142,11 @@ fn on_each_link(suite: Suite) -> Suite {
         ])
         .since(ANY)
         .on_every_server(tests![
+            every_series_is_there_from_the_start_and_names_no_channel,
+            the_age_of_the_oldest_message_grows_while_the_handler_is_stuck,
+            gaps_are_counted_by_their_causes,
+            no_counter_falls_when_handlers_come_and_go,
+            the_checker_of_prometheus_accepts_the_metrics,
             a_message_reaches_every_handler_of_its_channel,
             a_handler_is_mounted_and_unmounted_while_the_subscriber_runs,
             a_handler_that_is_mounted_later_hears_only_what_follows,

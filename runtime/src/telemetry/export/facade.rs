@@ -86,3 +86,75 @@ impl Sink for Facade<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use std::sync::{Arc, Mutex};
+
+    use ::metrics::{Counter, Gauge, Histogram, SharedString};
+
+    use super::*;
+    use crate::telemetry::HandlerStats;
+
+    /// Keeps the value of each series.
+    #[derive(Default)]
+    struct Kept(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
+
+    impl Kept {
+        fn cell(&self, key: &Key) -> Arc<AtomicU64> {
+            let labels = key
+                .labels()
+                .map(|label| format!("{}={}", label.key(), label.value()));
+            let labels: Vec<_> = labels.collect();
+            let name = format!("{}{{{}}}", key.name(), labels.join(","));
+            Arc::clone(self.0.lock().unwrap().entry(name).or_default())
+        }
+
+        fn value(&self, name: &str) -> Option<u64> {
+            Some(self.0.lock().unwrap().get(name)?.load(Relaxed))
+        }
+    }
+
+    impl Recorder for Kept {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            Counter::from_arc(self.cell(key))
+        }
+
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::from_arc(self.cell(key))
+        }
+
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    #[test]
+    fn the_recorder_has_the_counts_and_follows_them() {
+        let mut stats = Stats {
+            handlers: vec![HandlerStats {
+                handler: "on_quote".to_owned(),
+                listens_to: "quotes.{symbol}".to_owned(),
+                ..HandlerStats::default()
+            }],
+            ..Stats::default()
+        };
+        let kept = Kept::default();
+        let received = "redis_push_received{handler=on_quote,\
+                        messaging_destination_template=quotes.{symbol}}";
+        for count in [0, 3, 7] {
+            stats.handlers[0].received = count;
+            stats.now.is_ready = count > 3;
+            ::metrics::with_local_recorder(&kept, || stats.record());
+            assert_eq!(kept.value(received), Some(count));
+        }
+        // A gauge keeps the bits of a float.
+        assert_eq!(kept.value("redis_push_ready{}"), Some(1.0_f64.to_bits()));
+    }
+}
