@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `site` | [`Site`]: the server, the subscriber and the listener of an application, and its end |
 //! | `live` | the route `/live`: whether the service hears its server |
+//! | `probes` | the routes `/metrics`, `/health/ready` and `/health/live` |
 //! | `page` | [`page`]: a response with one HTML file |
 //! | `processes` | several processes of an application, started by one command |
 //! | `failed` | [`Failed`]: an error as a response |
@@ -13,6 +14,7 @@
 mod failed;
 mod live;
 mod page;
+pub mod probes;
 pub mod processes;
 #[path = "../../server/mod.rs"]
 mod server;

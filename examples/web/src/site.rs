@@ -9,7 +9,7 @@ use redis_push::{Handle, Subscriber};
 use tokio::net::TcpListener;
 
 use crate::processes::{self, ATTACHED};
-use crate::{live, server};
+use crate::{live, probes, server};
 
 /// The result of an application.
 pub type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
@@ -90,7 +90,9 @@ impl Site {
     ///
     /// Returns an error if the system does not let it listen for signals or for connections.
     pub async fn serve(self, handle: Handle, router: Router, path: &str) -> Result {
-        let router = router.merge(live::route(handle.clone()));
+        let router = router
+            .merge(live::route(handle.clone()))
+            .merge(probes::route(handle.clone()));
         println!("open http://{}{path}", self.listener.local_addr()?);
         std::io::stdout().flush()?;
         let serving = axum::serve(self.listener, router)

@@ -5,6 +5,7 @@
 //! | `stage` | a test's server, applications and driver |
 //! | `page` | one page in one browser |
 //! | `pictures` | screenshots of a page, for a developer |
+//! | `prometheus` | the metrics of an application, as Prometheus sees them |
 //! | one file for each application | its tests |
 //!
 //! Without Chromium and its driver the tests are skipped, unless `REQUIRE_CHROMIUM` is 1. On Debian they
@@ -16,6 +17,7 @@ mod chat;
 mod notifications;
 mod page;
 mod pictures;
+mod prometheus;
 mod stage;
 mod sync;
 mod ticker;

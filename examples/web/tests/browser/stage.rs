@@ -102,14 +102,14 @@ impl Stage {
     }
 }
 
-/// The temporary files of the browsers, which they leave behind.
-struct Folder(PathBuf);
+/// A folder for temporary files, such as those that browsers leave behind.
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn create() -> Self {
+    pub(crate) fn create() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("redis-push-browsers-{}-{count}", std::process::id());
+        let name = format!("redis-push-tests-{}-{count}", std::process::id());
         let folder = Self(std::env::temp_dir().join(name));
         std::fs::create_dir_all(&folder.0).unwrap();
         folder
@@ -132,7 +132,7 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    fn start(program: &str, arguments: &[&str], server: &str, processes: usize) -> Self {
+    pub(crate) fn start(program: &str, arguments: &[&str], server: &str, processes: usize) -> Self {
         let mut process = Leashed::spawn(program, |application| {
             let application = application.args(arguments).env("REDIS_URL", server);
             application.stdout(Stdio::piped())
@@ -206,7 +206,7 @@ fn output(process: &mut Leashed, lines: usize, find: fn(&str) -> Option<String>)
 }
 
 /// The first real server that is found, with its data on disk, else the embedded broker.
-async fn server() -> Server {
+pub(crate) async fn server() -> Server {
     let Some(binary) = ServerBinary::found().unwrap().into_iter().next() else {
         assert!(
             !is_required("REQUIRE_REAL_REDIS"),
@@ -218,11 +218,11 @@ async fn server() -> Server {
     Server::Real(RealServer::start_with(&binary, &keeps_data).await)
 }
 
-fn is_required(variable: &str) -> bool {
+pub(crate) fn is_required(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| value == "1")
 }
 
-fn on_path(name: &str) -> Option<PathBuf> {
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())
