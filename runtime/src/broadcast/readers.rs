@@ -149,9 +149,11 @@ impl Readers {
         self.all.insert(reader)
     }
 
-    /// Removes a reader, or keeps its backlog if it has a meter.
-    pub(super) fn leave(&mut self, reader: Key, backlog: Backlog) {
-        self.stop_waiting(reader);
+    /// Removes a reader, or keeps its backlog if it has a meter. Returns its waker, which the caller drops
+    /// without the lock.
+    #[must_use]
+    pub(super) fn leave(&mut self, reader: Key, backlog: Backlog) -> Option<Waker> {
+        let waker = self.stop_waiting(reader);
         self.here -= 1;
         self.waiting.shrink(self.here as usize);
         let pushes = self.all[reader].pace.limit();
@@ -166,6 +168,7 @@ impl Readers {
         } else {
             self.all.remove(reader);
         }
+        waker
     }
 
     /// Returns how far behind the end a reader may be, if there is one.
@@ -190,16 +193,20 @@ impl Readers {
         self.all.iter().filter(|reader| reader.left.is_none())
     }
 
-    /// Records that a reader waits.
-    pub(super) fn wait(&mut self, reader: Key, waker: &Waker) {
+    /// Records that a reader waits. Returns the waker that is replaced: dropping it may run any code, so
+    /// the caller does so without the lock.
+    #[must_use]
+    pub(super) fn wait(&mut self, reader: Key, waker: &Waker) -> Option<Waker> {
         if let Some(waiting) = self.waiting(reader) {
-            return waiting.waker.clone_from(waker);
+            let is_other = !waiting.waker.will_wake(waker);
+            return is_other.then(|| std::mem::replace(&mut waiting.waker, waker.clone()));
         }
         self.all[reader].waits_at = place(self.waiting.len());
         self.waiting.push(Waiting {
             reader,
             waker: waker.clone(),
         });
+        None
     }
 
     /// Moves the wakers of all waiting readers to `wakers`.
@@ -217,15 +224,14 @@ impl Readers {
         self.waiting.take_each(|waiting| wakers.push(waiting.waker));
     }
 
-    fn stop_waiting(&mut self, reader: Key) {
-        if self.waiting(reader).is_none() {
-            return;
-        }
+    fn stop_waiting(&mut self, reader: Key) -> Option<Waker> {
+        self.waiting(reader)?;
         let at = self.all[reader].waits_at;
-        self.waiting.swap_remove(at as usize);
+        let Waiting { waker, .. } = self.waiting.swap_remove(at as usize);
         if let Some(moved) = self.waiting.get(at as usize) {
             self.all[moved.reader].waits_at = at;
         }
+        Some(waker)
     }
 
     /// Returns the entry of a reader that waits.

@@ -47,7 +47,7 @@ impl Receiver {
     /// Like [`recv`](Self::recv), for a caller that polls.
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         // Dropped after the lock.
-        let _discarded;
+        let (_discarded, _replaced);
         let mut state = self.shared.lock();
         if let Some(batch) = self.in_hand.take() {
             state.queue.take_back(batch);
@@ -74,7 +74,7 @@ impl Receiver {
             // Channels of streams are many, and most of them are idle.
             None => state.queue.trim(),
         }
-        state.readers.wait(self.reader, cx.waker());
+        _replaced = state.readers.wait(self.reader, cx.waker());
         Poll::Pending
     }
 
@@ -87,6 +87,8 @@ impl Receiver {
     /// Waits until the reader can begin, and returns true; or returns false if the channel is closed
     /// before.
     pub(crate) fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        // Dropped after the lock.
+        let _replaced;
         let mut state = self.shared.lock();
         if state.has_begun(self.reader) {
             return Poll::Ready(true);
@@ -94,7 +96,7 @@ impl Receiver {
         if state.closed {
             return Poll::Ready(false);
         }
-        state.readers.wait(self.reader, cx.waker());
+        _replaced = state.readers.wait(self.reader, cx.waker());
         Poll::Pending
     }
 
@@ -148,11 +150,11 @@ impl Drop for Receiver {
         if let Some(in_use) = &mut self.in_use {
             in_use.give_back(&mut state, |_| true);
         }
-        state.remove_reader(self.reader);
+        let waker = state.remove_reader(self.reader);
         let link = state.note_progress();
         let discarded = state.queue.discarded();
         drop(state);
-        drop(discarded);
+        drop((discarded, waker));
         if let Some(link) = link {
             link.wake();
         }

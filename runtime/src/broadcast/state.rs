@@ -101,19 +101,21 @@ impl ChannelState {
         reader
     }
 
-    /// Removes a reader.
-    pub(super) fn remove_reader(&mut self, reader: Key) {
+    /// Removes a reader. Returns its waker, which the caller drops without the lock.
+    #[must_use]
+    pub(super) fn remove_reader(&mut self, reader: Key) -> Option<Waker> {
         let backlog = self.backlog(reader);
         let Reader {
             position, reported, ..
         } = self.readers[reader];
-        self.readers.leave(reader, backlog);
+        let waker = self.readers.leave(reader, backlog);
         self.queue.leave(position);
         self.segments.leave(reported);
         self.follow_paces();
         if self.readers.is_empty() {
             self.empty();
         }
+        waker
     }
 
     /// Keeps as many pushes as the slowest pace of a reader allows.

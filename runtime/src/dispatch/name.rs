@@ -90,6 +90,6 @@ impl Route {
     pub(super) fn unlisten(&mut self, shared: &Arc<Shared>) -> bool {
         let is_it = |listener: &Listener| Arc::ptr_eq(&listener.shared, shared);
         let at = self.listeners.iter().position(is_it);
-        at.inspect(|at| self.listeners.swap_remove(*at)).is_some()
+        at.map(|at| self.listeners.swap_remove(at)).is_some()
     }
 }

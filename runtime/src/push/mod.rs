@@ -53,7 +53,9 @@ use crate::util::Escaped;
 #[derive(Clone, Copy)]
 pub struct Push<'p> {
     batch: &'p Arc<Batch>,
-    index: usize,
+    index: u32,
+    /// Whether the value that is decoded from it is kept in the batch.
+    is_kept: bool,
     subscriptions: &'p [Subscription],
     /// The extensions of the handler.
     handler: Option<&'p Extensions>,
@@ -70,7 +72,9 @@ impl<'p> Push<'p> {
     ) -> Self {
         Self {
             batch,
-            index,
+            // A batch has at most about a thousand pushes.
+            index: index as u32,
+            is_kept: false,
             subscriptions,
             handler: None,
             delivery: None,
@@ -99,17 +103,24 @@ impl<'p> Push<'p> {
     #[must_use]
     #[inline]
     pub fn payload(self) -> &'p [u8] {
-        &self.batch.bytes()[self.batch.payload(self.index)]
+        &self.batch.bytes()[self.batch.payload(self.index())]
+    }
+
+    #[inline]
+    fn index(self) -> usize {
+        self.index as usize
     }
 
     /// Returns the payload as `Bytes` that may outlive the delivery.
     ///
     /// It shares the buffer of the batch. A payload that is smaller than a quarter of that buffer
-    /// is copied instead, so that keeping one small value does not keep a large buffer.
+    /// is copied instead, so that keeping one small value does not keep a large buffer. So is the payload
+    /// of a message that is [shared](crate::Subscribe::shared): once for all of its readers.
     #[must_use]
     pub fn payload_bytes(self) -> Bytes {
-        let range = self.batch.payload(self.index);
-        if range.len() < self.batch.capacity() / 4 {
+        let range = self.batch.payload(self.index());
+        // A value in the batch that keeps the batch would never be dropped.
+        if self.is_kept || range.len() < self.batch.capacity() / 4 {
             return Bytes::copy_from_slice(self.payload());
         }
         Bytes::from_owner(SharedBuffer(Arc::clone(self.batch))).slice(range)
@@ -124,7 +135,7 @@ impl<'p> Push<'p> {
     #[inline]
     pub fn channel(self) -> &'p [u8] {
         match self.subscription().kind() {
-            Kind::Pattern | Kind::Invalidation => self.batch.channel(self.index),
+            Kind::Pattern | Kind::Invalidation => self.batch.channel(self.index()),
             Kind::Channel | Kind::Shard | Kind::Connection => self.subscription().name().as_bytes(),
         }
     }
@@ -173,10 +184,15 @@ impl<'p> Push<'p> {
         self,
         decode: impl FnOnce(Self) -> Result<T, Rejection>,
     ) -> Result<Arc<T>, Rejection> {
-        let push = Self::new(self.batch, self.index, self.subscriptions);
+        let mut push = Self {
+            handler: None,
+            delivery: None,
+            ..self
+        };
         match self.batch.decoded() {
             Some(decoded) => {
-                let (index, len) = (self.index, self.batch.len());
+                push.is_kept = true;
+                let (index, len) = (self.index(), self.batch.len());
                 decoded.get(self.subscription(), index, len, || decode(push))
             }
             None => decode(push).map(Arc::new),
@@ -188,7 +204,7 @@ impl<'p> Push<'p> {
     #[must_use]
     #[inline]
     pub fn subscription(self) -> &'p Subscription {
-        &self.subscriptions[self.batch.subscription(self.index)]
+        &self.subscriptions[self.batch.subscription(self.index())]
     }
 
     /// Returns a value from the extensions of the delivery, or else from those of the handler.

@@ -40,13 +40,14 @@ impl<T> Few<T> {
     }
 
     /// Removes the element at `index`. The last one takes its place.
-    pub(crate) fn swap_remove(&mut self, index: usize) {
+    pub(crate) fn swap_remove(&mut self, index: usize) -> T {
         assert!(index < self.len(), "the index is in the list");
-        match self {
-            Self::One(_) => *self = Self::new(),
-            Self::Many(all) => {
-                all.swap_remove(index);
-            }
+        if let Self::Many(all) = self {
+            return all.swap_remove(index);
+        }
+        match std::mem::take(self) {
+            Self::One(one) => one,
+            Self::Many(_) => unreachable!("there is one"),
         }
     }
 

@@ -15,6 +15,7 @@ pub(crate) mod model_reader;
 mod oracle;
 mod readers;
 mod sharing;
+mod wakers;
 
 use std::pin::pin;
 use std::sync::Arc;

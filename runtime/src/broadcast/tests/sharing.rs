@@ -193,3 +193,27 @@ fn values_of_dropped_messages_are_dropped_without_a_lock() {
     drop(readers);
     assert_eq!(dropped.load(SeqCst), 100);
 }
+
+#[test]
+fn a_shared_value_that_keeps_the_payload_does_not_keep_its_batch() {
+    let (shared, mut readers) = channel_with(Budget::default(), 2);
+    let payload = "x".repeat(100_000);
+    append(&shared, &payload);
+    let list = [Subscription::channel("a")];
+    let mut released = None;
+    for reader in &mut readers {
+        let batch = take(reader).expect("a batch");
+        let push = Push::new(&batch, 0, &list);
+        let bytes = push.decode_once(|push| Ok(push.payload_bytes())).unwrap();
+        assert_eq!(*bytes, payload);
+        released = Some(Arc::downgrade(&batch));
+    }
+    // The readers ask for the next one.
+    append(&shared, "next");
+    for reader in &mut readers {
+        take(reader).expect("a batch");
+    }
+    drop(readers);
+    drop(shared);
+    assert_eq!(released.unwrap().strong_count(), 0);
+}

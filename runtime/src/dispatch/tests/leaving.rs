@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 use crate::broadcast::Pace;
 use crate::config::Settings;
 use crate::dispatch::{Confirmed, Dispatcher, RoutingTable, StreamReader};
+use crate::gap::GapCause;
 use crate::push::Incoming;
 use crate::subscription::{Kind, Subscription};
 use crate::util::clock;
@@ -59,4 +60,48 @@ fn a_name_that_is_wanted_while_it_is_left_is_confirmed_again() {
 #[test]
 fn a_name_that_is_wanted_while_the_server_refuses_to_end_it_is_confirmed_again() {
     comes_back(Dispatcher::not_left);
+}
+
+/// A message that arrives before the end of the subscription belongs to nobody. For a reader that has come
+/// since, it would be followed by messages that are missing without a gap.
+#[test]
+fn a_message_that_arrives_while_the_name_is_left_reaches_nobody() {
+    let settings = Settings::default();
+    let dispatcher = Arc::new(Dispatcher::new(RoutingTable::default(), &settings));
+    dispatcher.open(1);
+    let publish = |payload: &'static [u8]| {
+        let (kind, name) = (KIND, NAME);
+        let message = Incoming::Message {
+            kind,
+            name,
+            channel: name,
+            payload,
+        };
+        dispatcher.accept(1, &message);
+    };
+    let subscribe = || {
+        let mut list: Arc<[_]> = [Subscription::channel("a")].into();
+        let reader = dispatcher.subscribe(&mut list, Pace::Within(256), usize::MAX);
+        reader.expect("there is no limit")
+    };
+    let first = subscribe();
+    assert_eq!(confirm(&dispatcher), 1);
+    drop(first);
+    dispatcher.next_leaving(10, clock::now() + settings.linger, true);
+    let mut second = subscribe();
+    publish(b"too early");
+    let (kind, name, left) = (KIND, NAME, None);
+    dispatcher.accept(1, &Incoming::Unsubscribed { kind, name, left });
+    assert_eq!(confirm(&dispatcher), 1);
+    publish(b"in time");
+    let mut context = Context::from_waker(Waker::noop());
+    let mut heard = Vec::new();
+    while let Poll::Ready(Some(received)) = second.poll_recv(&mut context) {
+        heard.extend(received.gap.map(|gap| gap.cause.to_string()));
+        let batch = received.batch.and_then(|_| second.batch());
+        heard.extend(batch.map(|batch| String::from_utf8_lossy(batch.bytes()).into_owned()));
+    }
+    assert_eq!(heard.len(), 2, "{heard:?}");
+    assert_eq!(heard[0], GapCause::Initial.to_string());
+    assert!(heard[1].starts_with("in time"), "{heard:?}");
 }
