@@ -125,6 +125,8 @@ mod handler;
 mod health;
 mod link;
 mod message;
+#[cfg(feature = "testing")]
+mod probe;
 mod publish;
 mod push;
 mod router;

@@ -33,6 +33,7 @@ const RUNTIME: &[&[&str]] = &[
     &["publish"],
     &["connection", "tasks"],
     &["message"],
+    &["probe"],
     &["push"],
     &["config", "gap", "subscription"],
     &["telemetry", "error"],

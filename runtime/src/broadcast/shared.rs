@@ -146,6 +146,21 @@ impl Shared {
         self.lock().empty();
     }
 
+    /// Appends pushes and drops them before a reader can receive one, as if the buffer had overflowed.
+    /// Returns whether they are lost: a channel that keeps the latest push loses none.
+    #[cfg(feature = "testing")]
+    pub(crate) fn lose(&self, pushes: u64, wakers: &mut Vec<Waker>) -> bool {
+        let mut state = self.lock();
+        if state.queue.keeps_latest() {
+            return false;
+        }
+        for _ in 0..pushes {
+            state.append(0, &[], &[], wakers);
+        }
+        state.empty();
+        true
+    }
+
     /// Records that the server has confirmed the subscription at `index`. The first confirmation of
     /// a generation begins a segment after the gap `before`.
     pub(crate) fn confirm(

@@ -32,6 +32,15 @@ impl CommandConnection {
         }
     }
 
+    /// Returns the probe of the test kit that the connection belongs to.
+    #[cfg(feature = "testing")]
+    pub(crate) fn probe(&self) -> Option<crate::probe::SharedProbe> {
+        match self {
+            Self::Own(lazy) => lazy.probe(),
+            Self::Attached(_) => None,
+        }
+    }
+
     /// Sends commands in one write, and returns the reply to each, which may be an error.
     pub(crate) async fn send(
         &self,

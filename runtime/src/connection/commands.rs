@@ -13,6 +13,8 @@ use super::requests::{Request, subscribe, unsubscribe, unsubscribe_name};
 use super::sender::{Driver, Sender};
 use super::tracking;
 use crate::error::Error;
+#[cfg(feature = "testing")]
+use crate::subscription::KitFence;
 use crate::subscription::{Kind, PingFence, Subscription, TrackingFence};
 
 /// A live connection, for the commands of the session.
@@ -224,6 +226,26 @@ impl Connection {
                 "the connection does not speak RESP3 any more; its owner may have sent `RESET`, which \
                  ends every subscription",
             )),
+        }
+    }
+
+    /// Sends a fence of the test kit. The dispatcher sees its confirmation after all pushes that the server
+    /// has sent before.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is lost, or if the server refuses the command.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn send_fence(&mut self, fence: KitFence) -> Result<(), Error> {
+        let request = unsubscribe_name(Kind::Channel, fence.name());
+        match self.exchange(vec![request]).await?.values.first() {
+            Some(Value::ServerError(error)) => Err(Error::denied(format!(
+                "the server refuses `UNSUBSCRIBE`, with which the test kit finds out what has arrived: \
+                 {} {}",
+                error.code(),
+                error.details().unwrap_or_default()
+            ))),
+            _ => Ok(()),
         }
     }
 

@@ -70,6 +70,24 @@ impl Endpoint {
         self
     }
 
+    /// Returns the endpoint at another URL, whose credentials apply. The name stays, and so does TLS if
+    /// the URL asks for it.
+    #[cfg(feature = "testing")]
+    pub(crate) fn moved_to(self, url: &str) -> Self {
+        let Options {
+            tls, client_name, ..
+        } = self.options;
+        let options = Options {
+            tls: tls.filter(|_| url.starts_with("rediss:")),
+            client_name,
+            credentials: None,
+        };
+        Self {
+            target: Target::Url(url.to_owned()),
+            options,
+        }
+    }
+
     /// Returns the server, for a link. With `reads_socket`, this crate must do the TLS.
     pub(crate) fn into_server(self, reads_socket: bool) -> Result<Server> {
         self.target.into_server(self.options, reads_socket)

@@ -203,18 +203,38 @@ impl LazyConnection {
         }
     }
 
+    /// Returns the server to connect to.
+    #[cfg(feature = "testing")]
+    fn server(&self) -> Result<Arc<Server>, Error> {
+        super::redirect::server(&self.server)
+    }
+
+    #[cfg(not(feature = "testing"))]
+    fn server(&self) -> Result<Arc<Server>, Error> {
+        Ok(Arc::clone(&self.server))
+    }
+
+    /// Returns the probe of the test kit that the connection belongs to.
+    #[cfg(feature = "testing")]
+    pub(super) fn probe(&self) -> Option<crate::probe::SharedProbe> {
+        super::redirect::probe(&self.server)
+    }
+
     /// Spawns a task that connects, after a pause.
     fn attempt(&self, pause_until: Option<Instant>) -> Attempt {
-        let (server, state) = (Arc::clone(&self.server), Arc::clone(&self.state));
+        let (server, state) = (self.server(), Arc::clone(&self.state));
         let (end, ended) = watch::channel(None);
         let task = tokio::spawn(async move {
             if let Some(until) = pause_until {
                 sleep_until(until).await;
             }
-            let connected = caught(|| server.within(ATTEMPT, connect(&server)))
-                .await
-                .unwrap_or_else(|| Err(Error::connection("the attempt to connect panicked")))
-                .map_err(Arc::new);
+            let connected = match server {
+                Ok(server) => caught(|| server.within(ATTEMPT, connect(&server)))
+                    .await
+                    .unwrap_or_else(|| Err(Error::connection("the attempt to connect panicked"))),
+                Err(error) => Err(error),
+            };
+            let connected = connected.map_err(Arc::new);
             let mut state = state.lock();
             state.attempt = None;
             match &connected {

@@ -16,6 +16,7 @@
 //! | `awaited` | [`Awaited`]: the confirmations that redis-rs waits for |
 //! | `tracking` | the commands for invalidations |
 //! | `lazy` | [`LazyConnection`]: the commands of publishers, caches and failure sinks |
+//! | `redirect` | where those of [`LazyConnection`] go in a test, with the feature `testing` |
 //! | `command_connection` | [`CommandConnection`]: that, or the connection of an attached manager |
 //!
 //! In: `subscriber`, `publish` and `failure` pass an [`Endpoint`]. `link` makes the session's
@@ -65,6 +66,8 @@ mod exchange;
 mod lazy;
 mod options;
 mod reason;
+#[cfg(feature = "testing")]
+mod redirect;
 mod requests;
 mod sender;
 mod server;
@@ -80,5 +83,7 @@ pub(crate) use commands::{Connection, Reply, Setting};
 pub use credentials::Credentials;
 pub use endpoint::Endpoint;
 pub(crate) use lazy::{CommandError, LazyConnection, ServerError, accepted};
+#[cfg(feature = "testing")]
+pub(crate) use redirect::Redirect;
 pub(crate) use server::Server;
 pub use tls::Tls;

@@ -10,6 +10,8 @@ use crate::broadcast::Known;
 use crate::error::Fault;
 use crate::failure::{Failures, ReportLimits, UNMATCHED};
 use crate::handler::Spec;
+#[cfg(feature = "testing")]
+use crate::probe::SharedProbe;
 use crate::push::Extensions;
 use crate::util::{Mutex, RateLimit};
 
@@ -38,6 +40,9 @@ pub(crate) struct HandlerContext {
     pub(crate) unmatched: RateLimit,
     /// Values that accompany each push to the handler.
     pub(crate) extensions: Extensions,
+    /// What the test kit observes the handler with.
+    #[cfg(feature = "testing")]
+    pub(crate) probe: Option<SharedProbe>,
 }
 
 impl HandlerContext {
@@ -69,6 +74,8 @@ impl HandlerContext {
             lags,
             unmatched,
             extensions,
+            #[cfg(feature = "testing")]
+            probe: None,
         }
     }
 

@@ -143,5 +143,7 @@ async fn report_gaps(loop_state: &mut LoopState, executor: &mut impl Executor) {
         }
         loop_state.pop_gap();
     }
-    executor.context().sync.handled(loop_state.known);
+    let context = executor.context();
+    context.sync.handled(loop_state.known);
+    context.notify_probe();
 }

@@ -36,6 +36,7 @@
 //! | `handlers` | [`Handlers`]: those that are mounted at present, and the counts of those that were |
 //! | `context`, `counters`, `snapshot` | what the loop shares with others; the counts and their sum |
 //! | `sync_state` | which losses the gap handler has handled |
+//! | `probed` | what the test kit is told |
 //! | `pause` | [`PauseGate`]: pauses, requests for a resync, and the end |
 //!
 //! # In and out
@@ -95,6 +96,7 @@ mod key;
 mod partitioner;
 mod pause;
 mod pool;
+mod probed;
 mod resume;
 mod snapshot;
 mod sync_state;
@@ -105,5 +107,7 @@ pub(crate) use counters::{Counters, add};
 pub(crate) use handler_loop::run;
 pub(crate) use handlers::{HandlerList, Handlers, Mounted};
 pub(crate) use pause::PauseGate;
+#[cfg(feature = "testing")]
+pub(crate) use probed::ending;
 pub(crate) use resume::{LoopState, SharedLoopState};
 pub(crate) use sync_state::Unhandled;

@@ -186,6 +186,7 @@ async fn work<S: Send + Sync + 'static, H: Handler<S>>(
             worker.record_panic();
         }
         drop(running);
+        context.notify_probe();
         tokio::task::consume_budget().await;
     }
 }

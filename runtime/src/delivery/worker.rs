@@ -63,15 +63,17 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         let push = Push::new(batch, index, &spec.subscriptions).to_handler(&context.extensions);
         add(&counters.position, 1);
         if !push.is_of_template() {
+            context.observe(push, Outcome::Unmatched, None, &PanicMessage::default());
             counters.record(Outcome::Unmatched);
             return context.log_unmatched(push);
         }
         counters.running.store(1, Release);
         let slot = pin!(None);
         let make = || handler.handle(push, state);
-        let ended = match spec.timeout {
-            None => attempt(slot, make).await,
-            Some(limit) => attempt_within(limit, timer, slot, make).await,
+        let ended = match (context.injected(push), spec.timeout) {
+            (Some(fault), _) => Ended::Returned(Err(fault)),
+            (None, None) => attempt(slot, make).await,
+            (None, Some(limit)) => attempt_within(limit, timer, slot, make).await,
         };
         let outcome = match &ended {
             Ended::Returned(result) => Outcome::of(result),
@@ -79,6 +81,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
             Ended::TimedOut => Outcome::TimedOut,
         };
         if matches!(outcome, Outcome::Handled | Outcome::Unmatched) {
+            context.observe(push, outcome, None, &PanicMessage::default());
             return counters.end(outcome);
         }
         let (fault, panic) = match ended {
@@ -88,6 +91,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         };
         // Before the delivery counts as ended: what it requests is then due.
         let fault = fault.map(|fault| context.resync_for(fault));
+        context.observe(push, outcome, fault.as_ref(), &panic);
         counters.end(outcome);
         context.report_failure(push, outcome, fault, panic);
     }
@@ -124,6 +128,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
             let make = || self.handler.handle_gap(gap, &self.state);
             let problem = match attempt(pin!(None), make).await {
                 Ended::Returned(Ok(())) => {
+                    self.context.observe_gap(gap, None);
                     self.context.sync.succeeded();
                     self.context.serve(requests);
                     return counters.telling.store(0, Release);
@@ -142,6 +147,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
                 Ended::TimedOut => unreachable!("a gap handler has no timeout"),
             };
             add(&counters.gap_failures, 1);
+            self.context.observe_gap(gap, Some(&problem));
             self.context.sync.failed(problem.clone());
             let delay = backoff.next();
             runs_without_panic(|| {
@@ -196,11 +202,13 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Executor for Worker<S, H> {
     #[inline]
     async fn deliver(&mut self, batch: &Arc<Batch>, index: usize) -> bool {
         self.handle(batch, index).await;
+        self.context.notify_probe();
         true
     }
 
     async fn report(&mut self, gap: &Gap) {
         self.report_gap(gap).await;
+        self.context.notify_probe();
     }
 
     async fn wait_until_idle(&mut self) -> bool {

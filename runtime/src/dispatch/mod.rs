@@ -139,6 +139,8 @@ use tokio::sync::{Notify, watch};
 use crate::broadcast::GapStart;
 use crate::config::Settings;
 use crate::gap::{GapCause, Missed};
+#[cfg(feature = "testing")]
+use crate::subscription::KitFence;
 use crate::telemetry::FeedStats;
 use crate::util::{AtomicU64, Mutex, MutexGuard, clock};
 
@@ -192,6 +194,9 @@ struct DispatchState {
     /// How long a name stays subscribed after its last reader has left.
     linger: Duration,
     wakeups: Wakeups,
+    /// The last fence of the test kit that has passed.
+    #[cfg(feature = "testing")]
+    kit_fence: u64,
 }
 
 impl Dispatcher {
@@ -225,6 +230,8 @@ impl Dispatcher {
                 has_ended_streams: false,
                 linger: settings.linger,
                 wakeups: Wakeups::new(now),
+                #[cfg(feature = "testing")]
+                kit_fence: 0,
             }),
             changed: watch::Sender::new(()),
             is_waiting: AtomicBool::new(false),
@@ -274,6 +281,16 @@ impl Dispatcher {
             return RawPushes::default().subscribe();
         }
         state.pushes.get_or_insert_default().subscribe()
+    }
+
+    /// Waits until a fence of the test kit has passed: all pushes that the server has sent before it are
+    /// appended.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn passed(&self, KitFence(number): KitFence) {
+        let mut changed = self.changed();
+        while self.lock().kit_fence < number {
+            let _ = changed.changed().await;
+        }
     }
 
     /// Returns the number of the open generation, or 0.

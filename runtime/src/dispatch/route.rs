@@ -9,6 +9,8 @@ use super::{DispatchState, Dispatcher};
 use crate::broadcast::{Appended, GapStart, Shared};
 use crate::gap::{GapCause, Missed};
 use crate::push::Incoming;
+#[cfg(feature = "testing")]
+use crate::subscription::KitFence;
 use crate::subscription::{Kind, PingFence};
 use crate::util::MutexGuard;
 
@@ -98,6 +100,14 @@ impl DispatchGuard<'_> {
             // The subscriptions have ended without a push about it, so the connection is as good as
             // lost, and the gap begins at the last fence.
             return self.push(&Incoming::Disconnected);
+        }
+        #[cfg(feature = "testing")]
+        if let Incoming::Unsubscribed { name, .. } = *push
+            && let Some(KitFence(number)) = KitFence::of(name)
+        {
+            state.kit_fence = number;
+            self.has_changed = true;
+            return;
         }
         state.counts.pushes += 1;
         state.copy_to_raw(push);

@@ -78,6 +78,21 @@ impl Outgoing {
         })
     }
 
+    #[cfg(feature = "testing")]
+    pub(super) fn channel(&self) -> &[u8] {
+        &self.channel
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn is_shard(&self) -> bool {
+        self.command == "SPUBLISH"
+    }
+
     pub(super) fn command(&self) -> Cmd {
         let mut command = redis::cmd(self.command);
         command.arg(&self.channel[..]).arg(&self.payload[..]);

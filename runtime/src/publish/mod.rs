@@ -27,6 +27,8 @@
 mod answer;
 mod command;
 mod into_channel;
+#[cfg(feature = "testing")]
+mod probed;
 mod publisher;
 mod push;
 mod transport;

@@ -68,8 +68,11 @@ use crate::util::clock::LONGEST;
 /// retries.)
 #[derive(Clone)]
 pub struct Publisher {
-    over: Arc<Transport>,
+    pub(super) over: Arc<Transport>,
     timeout: Duration,
+    /// Whether the test kit does not see its messages.
+    #[cfg(feature = "testing")]
+    pub(super) is_unobserved: bool,
 }
 
 /// The number of messages of a [`Publisher::publish_all`] in one write.
@@ -122,6 +125,8 @@ impl Publisher {
         Self {
             over: Arc::new(over),
             timeout: Duration::from_secs(5),
+            #[cfg(feature = "testing")]
+            is_unobserved: false,
         }
     }
 
@@ -260,7 +265,12 @@ impl Publisher {
                 for message in chunk {
                     pipeline.add_command(message.command());
                 }
-                receivers.extend(publisher.over.send(&pipeline, publisher.timeout).await?);
+                #[cfg(feature = "testing")]
+                let observed = publisher.observe();
+                let sent = publisher.over.send(&pipeline, publisher.timeout).await;
+                #[cfg(feature = "testing")]
+                observed.ended(chunk, &sent);
+                receivers.extend(sent?);
             }
             Ok(receivers)
         }))
@@ -274,8 +284,12 @@ impl Publisher {
     pub(super) async fn send(&self, message: Outgoing) -> Result<u64> {
         let mut pipeline = Pipeline::with_capacity(1);
         pipeline.add_command(message.command());
-        let receivers = self.over.send(&pipeline, self.timeout).await?;
-        Ok(receivers.into_iter().sum())
+        #[cfg(feature = "testing")]
+        let observed = self.observe();
+        let sent = self.over.send(&pipeline, self.timeout).await;
+        #[cfg(feature = "testing")]
+        observed.ended(std::slice::from_ref(&message), &sent);
+        Ok(sent?.into_iter().sum())
     }
 }
 

@@ -56,6 +56,7 @@
 //! | `drain` | the end of a connection, seen or brought about |
 //! | `status`, `heartbeat` | what `start` and `health` read |
 //! | `outage` | what is logged about an outage |
+//! | `fences` | the fences of the test kit, with the feature `testing` |
 //!
 //! # Segments and gaps
 //!
@@ -89,6 +90,8 @@
 //!   the next one.
 
 mod drain;
+#[cfg(feature = "testing")]
+mod fences;
 mod heartbeat;
 mod keepalive;
 mod key_events;
@@ -97,6 +100,8 @@ mod reconnect;
 mod status;
 mod subscribe;
 
+#[cfg(feature = "testing")]
+pub(crate) use fences::Fences;
 pub(crate) use heartbeat::{Heartbeat, LastSeen};
 pub(crate) use outage::Outage;
 pub(crate) use status::{Phase, Status};
@@ -130,6 +135,9 @@ pub(crate) struct Session {
     pub(crate) outage: Outage,
     /// Whether a warning about the server's settings is logged.
     pub(crate) has_warned: AtomicBool,
+    /// What the test kit requests.
+    #[cfg(feature = "testing")]
+    pub(crate) fences: Fences,
 }
 
 /// The number of commands that are sent together, before their replies are awaited.

@@ -71,7 +71,14 @@ impl Session {
             error = self.disconnected() => Some(error),
             error = self.keep_subscribed(connection.clone()) => Some(error),
             error = self.keep_alive(connection.clone()) => Some(error),
+            error = self.keep_fencing(connection.clone()) => Some(error),
         }
+    }
+
+    /// Nobody requests fences without the test kit.
+    #[cfg(not(feature = "testing"))]
+    async fn keep_fencing(&self, _connection: crate::connection::Connection) -> Error {
+        std::future::pending().await
     }
 
     /// Publishes the end of the connection, with the reason, if there was one.

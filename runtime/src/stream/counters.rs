@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+#[cfg(feature = "testing")]
+use crate::probe::{SharedProbe, Streamed};
 use crate::telemetry::StreamStats;
 use crate::util::Mutex;
 
@@ -11,9 +13,21 @@ use crate::util::Mutex;
 #[derive(Debug, Default)]
 pub(crate) struct StreamRegistry {
     by_label: Mutex<BTreeMap<String, Arc<StreamCounters>>>,
+    /// What the test kit observes the streams with.
+    #[cfg(feature = "testing")]
+    probe: Option<SharedProbe>,
 }
 
 impl StreamRegistry {
+    /// Creates counters whose streams report what they return.
+    #[cfg(feature = "testing")]
+    pub(crate) fn probed(probe: Option<SharedProbe>) -> Self {
+        Self {
+            probe,
+            ..Self::default()
+        }
+    }
+
     /// Returns the counters for a label.
     pub(super) fn counters(&self, label: &str) -> Arc<StreamCounters> {
         let mut by_label = self.by_label.lock();
@@ -23,6 +37,8 @@ impl StreamRegistry {
         let counters = Arc::new(StreamCounters {
             // Labels are templates of the program, so there are never that many.
             number: u16::try_from(by_label.len()).unwrap_or(u16::MAX),
+            #[cfg(feature = "testing")]
+            probe: self.probe.clone().map(|probe| (label.to_owned(), probe)),
             ..StreamCounters::default()
         });
         by_label.insert(label.to_owned(), Arc::clone(&counters));
@@ -61,6 +77,9 @@ pub(super) struct StreamCounters {
     gaps: AtomicU64,
     /// How many pushes had entered the channels of the streams that have ended.
     entered: AtomicU64,
+    /// What the test kit calls the streams, and observes them with.
+    #[cfg(feature = "testing")]
+    probe: Option<(String, SharedProbe)>,
 }
 
 /// What one stream has counted and not added to the counters.
@@ -73,6 +92,15 @@ pub(super) struct Tally {
 }
 
 impl StreamCounters {
+    /// Reports what a stream returns to its reader.
+    #[cfg(feature = "testing")]
+    #[inline]
+    pub(super) fn observe(&self, item: Streamed<'_>) {
+        if let Some((label, probe)) = &self.probe {
+            probe.streamed(label, item);
+        }
+    }
+
     pub(super) fn begin(&self) {
         self.begun.fetch_add(1, Relaxed);
     }

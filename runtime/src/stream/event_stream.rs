@@ -17,6 +17,8 @@ use crate::dispatch::StreamReader;
 use crate::error::Rejection;
 use crate::extract::FromPush;
 use crate::gap::{Gap, GapCause};
+#[cfg(feature = "testing")]
+use crate::probe::Streamed;
 use crate::push::Push;
 use crate::subscription::Subscription;
 use crate::util::call;
@@ -177,11 +179,15 @@ impl<T: for<'p> FromPush<'p, ()>> EventStream<T> {
                 match decode(push) {
                     Ok(message) => {
                         self.tally.taken += 1;
+                        #[cfg(feature = "testing")]
+                        self.counters.observe(Streamed::Message(push));
                         return Poll::Ready(Some(Event::Message(message)));
                     }
                     Err(rejection) if rejection.is_unmatched() => self.tally.unmatched += 1,
                     Err(rejection) => {
                         self.tally.rejected += 1;
+                        #[cfg(feature = "testing")]
+                        self.counters.observe(Streamed::Rejected(push, &rejection));
                         return Poll::Ready(Some(Event::Rejected(rejection)));
                     }
                 }
@@ -218,6 +224,8 @@ impl<T: for<'p> FromPush<'p, ()>> EventStream<T> {
         self.next = u32::try_from(skip).expect("a batch has fewer than 2^32 pushes");
         self.counters.add_losses(missed, skipped);
         let gap = *gap?;
+        #[cfg(feature = "testing")]
+        self.counters.observe(Streamed::Gap(&gap));
         if gap.cause != GapCause::Initial {
             self.tally.gaps += 1;
             self.counters.add(&mut self.tally);

@@ -42,6 +42,8 @@ mod message_stream;
 mod source;
 mod subscribe;
 
+#[cfg(feature = "testing")]
+pub(crate) use counters::StreamRegistry;
 pub use event::{Event, StreamEnd};
 pub use event_stream::EventStream;
 pub use message_stream::MessageStream;

@@ -212,7 +212,7 @@ impl Handle {
     }
 
     /// Returns the handlers with this name, at least one.
-    fn named(&self, handler: &str) -> Result<Vec<Arc<Mounted>>> {
+    pub(super) fn named(&self, handler: &str) -> Result<Vec<Arc<Mounted>>> {
         let all = self.running.handlers.running();
         let named = all
             .iter()

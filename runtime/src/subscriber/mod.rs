@@ -18,6 +18,7 @@
 //! | `caches` | `NearCache::new` |
 //! | `shutdown`, `report` | `Handle::shutdown` and the [`ShutdownReport`] that it returns |
 //! | `callers` | calls of `shutdown` from inside a handler |
+//! | `probed` | what the test kit replaces, requests and asks, with the feature `testing` |
 //! | `signals` | Ctrl-C, SIGTERM and SIGHUP, for `run` |
 //!
 //! In: users call the builder and the handle. The builder only stores what it is given: a mistake is
@@ -44,6 +45,8 @@ mod handle;
 mod lifespan;
 mod mount;
 mod options;
+#[cfg(feature = "testing")]
+mod probed;
 mod report;
 mod run;
 mod running;
@@ -73,6 +76,8 @@ use crate::connection::Endpoint;
 use crate::failure::{BoxedHook, FailureHook, boxed};
 use crate::health;
 use crate::link::Attached;
+#[cfg(feature = "testing")]
+use crate::probe::SharedProbe;
 use crate::publish::Publisher;
 use crate::router::{Mount, Mounts, Wiring};
 
@@ -113,6 +118,9 @@ struct Config {
     publisher: Option<Publisher>,
     /// A mistake in the builder calls so far, which `start` reports.
     mistake: Option<Cow<'static, str>>,
+    /// What the test kit observes the subscriber with.
+    #[cfg(feature = "testing")]
+    probe: Option<SharedProbe>,
 }
 
 /// The source of the pushes.
@@ -234,6 +242,8 @@ impl Subscriber {
                 on_failure: None,
                 publisher: None,
                 mistake: None,
+                #[cfg(feature = "testing")]
+                probe: None,
             },
         }
     }

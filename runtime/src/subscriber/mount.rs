@@ -16,6 +16,8 @@ use crate::dispatch::Confirmed;
 use crate::error::{Error, Result};
 use crate::failure::Failures;
 use crate::handler::Spec;
+#[cfg(feature = "testing")]
+use crate::probe::SharedProbe;
 use crate::push::Extensions;
 use crate::router::{
     HandlerWiring, Mount, Mounts, Spawn, refuse_conflicts, refuse_repeated, refuse_unfilled,
@@ -34,6 +36,9 @@ pub(super) struct MountKit {
     /// How long a mount waits for its confirmations.
     pub(super) deadline: Option<Duration>,
     pub(super) allows_denied: bool,
+    /// What the test kit observes the handlers with.
+    #[cfg(feature = "testing")]
+    pub(super) probe: Option<SharedProbe>,
 }
 
 /// A handler with its state and its receiver, whose loop does not run yet.
@@ -54,6 +59,11 @@ impl MountKit {
             self.extensions.clone(),
             Arc::clone(&self.synced),
         );
+        #[cfg(feature = "testing")]
+        let context = HandlerContext {
+            probe: self.probe.clone(),
+            ..context
+        };
         Bound {
             spawn: (mount.bind)(state),
             context: Arc::new(context),

@@ -52,6 +52,9 @@ pub(super) struct Running {
     pub(super) callers: Callers,
     /// Set by the first shutdown that completes.
     pub(super) report: OnceCell<ShutdownReport>,
+    /// Where the test kit requests fences.
+    #[cfg(feature = "testing")]
+    pub(super) fences: crate::session::Fences,
 }
 
 impl Running {

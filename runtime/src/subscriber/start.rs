@@ -26,7 +26,11 @@ use crate::health::{DeafWatch, HealthMonitor, Sources};
 use crate::link::{Link, Transport};
 use crate::publish::Publisher;
 use crate::push::Extensions;
+#[cfg(feature = "testing")]
+use crate::session::Fences;
 use crate::session::{Heartbeat, LastSeen, Outage, Session, Status};
+#[cfg(feature = "testing")]
+use crate::stream::StreamRegistry;
 use crate::stream::SubscribeContext;
 use crate::subscription::Subscription;
 use crate::tasks::{TaskName, Tasks};
@@ -69,6 +73,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             synced: Arc::new(Notify::new()),
             deadline: settings.start_deadline,
             allows_denied: settings.allows_denied,
+            #[cfg(feature = "testing")]
+            probe: config.probe.clone(),
         };
         let mut broadcasts = Broadcasts::default();
         let mut handlers = Vec::new();
@@ -122,6 +128,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
                 Arc::clone(&forwarding).run(Arc::clone(&dispatcher))
             }));
         }
+        #[cfg(feature = "testing")]
+        let fences = Fences::default();
         let session = Arc::new(Mutex::new(Session {
             link,
             dispatcher: Arc::clone(&dispatcher),
@@ -133,12 +141,17 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             is_connected: false,
             has_warned: AtomicBool::new(false),
             outage: Outage::default(),
+            #[cfg(feature = "testing")]
+            fences: fences.clone(),
         }));
         let session = tasks.spawn(TaskName::Session, move || {
             Session::run(Arc::clone(&session), Arc::clone(&last_seen))
         });
         let streams = SubscribeContext {
             dispatcher: Arc::clone(&dispatcher),
+            #[cfg(feature = "testing")]
+            registry: Arc::new(StreamRegistry::probed(config.probe)),
+            #[cfg(not(feature = "testing"))]
             registry: Arc::default(),
             status: watched.clone(),
             deadline: settings.start_deadline,
@@ -170,6 +183,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             drain_deadline: settings.drain_deadline,
             callers: Callers::default(),
             report: OnceCell::new(),
+            #[cfg(feature = "testing")]
+            fences,
         })
     }
 }

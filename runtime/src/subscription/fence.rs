@@ -60,6 +60,27 @@ impl PingFence {
     }
 }
 
+/// A fence of the test kit: its confirmation arrives after all pushes that the server has sent before.
+#[cfg(feature = "testing")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KitFence(pub(crate) u64);
+
+#[cfg(feature = "testing")]
+impl KitFence {
+    const MARKER: &'static [u8] = b"redis-push:test:";
+
+    /// Returns the channel name that the server confirms.
+    pub(crate) fn name(self) -> Vec<u8> {
+        [Self::MARKER, self.0.to_string().as_bytes()].concat()
+    }
+
+    /// Returns the fence that a confirmed name stands for.
+    pub(crate) fn of(name: &[u8]) -> Option<Self> {
+        let number = str::from_utf8(name.strip_prefix(Self::MARKER)?).ok()?;
+        number.parse().ok().map(Self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,6 +36,8 @@ mod key_events;
 mod prefix;
 mod template;
 
+#[cfg(feature = "testing")]
+pub(crate) use fence::KitFence;
 pub(crate) use fence::{PingFence, TrackingFence};
 pub(crate) use index::Index;
 pub(crate) use key_events::KeyEventFlags;

@@ -23,10 +23,12 @@
 //! # }
 //! ```
 //!
-//! The broker imports nothing from the rest of this crate. Only tests and fuzz targets import it.
+//! The broker imports nothing from the rest of this crate. Only the kit, tests and fuzz targets import it.
 
 mod broker;
+mod kit;
 
 pub use broker::Broker;
 #[cfg(redis_push_internals)]
 pub(crate) use broker::matches_glob;
+pub use kit::{Call, Calls, KitReport, Published, TestKit, ToldTo, deliver};

@@ -78,7 +78,6 @@ mod transactions;
 mod value;
 mod waiting;
 
-#[cfg(redis_push_internals)]
 pub(crate) use glob::matches as matches_glob;
 
 use std::net::SocketAddr;

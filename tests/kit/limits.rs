@@ -1,0 +1,209 @@
+//! What the kit refuses, what it waits for, and for how long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis_push::testing::{Broker, TestKit};
+use redis_push::{
+    GapCause, KeyEvent, NearCache, Publish, Publisher, PushMessage, Subscriber, handlers,
+    push_handler,
+};
+use tests::RealServer;
+use tokio::sync::broadcast;
+
+use crate::app::{Mistake, Reading, app};
+use crate::run_paused;
+
+const UNUSED: &str = "redis://unused/";
+
+#[derive(Debug, PushMessage)]
+#[push(channel = "ping")]
+struct Ping {
+    number: u64,
+}
+
+#[derive(Debug, PushMessage)]
+#[push(channel = "pong")]
+struct Pong {
+    number: u64,
+}
+
+#[push_handler]
+async fn on_ping(ping: Ping) -> Publish<Pong> {
+    Publish(Pong {
+        number: ping.number,
+    })
+}
+
+#[push_handler]
+async fn on_pong(pong: Pong) -> Publish<Ping> {
+    Publish(Ping {
+        number: pong.number + 1,
+    })
+}
+
+pub(crate) async fn handlers_that_answer_each_other_are_named() {
+    run_paused(|| async {
+        let app = Subscriber::new(UNUSED).handlers(handlers![on_ping, on_pong]);
+        let kit = TestKit::start(app).await.unwrap();
+        let error = kit.publish(&Ping { number: 0 }).await.unwrap_err();
+        assert!(error.is_timeout());
+        let text = error.to_string();
+        assert!(
+            text.contains("`on_ping` (") && text.contains("`on_pong` ("),
+            "{text}"
+        );
+        assert!(text.contains("limits.rs:"), "{text}");
+    })
+    .await;
+}
+
+#[push_handler(channel = "wait")]
+async fn on_wait(for_ever: &str) {
+    if for_ever == "for ever" {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(Duration::from_secs(24 * 60 * 60)).await;
+}
+
+pub(crate) async fn a_handler_that_does_not_end_is_named() {
+    run_paused(|| async {
+        let app = Subscriber::new(UNUSED).handlers(handlers![on_wait]);
+        let kit = TestKit::start(app).await.unwrap();
+        let kit = kit.settle_within(Duration::from_secs(60));
+        let error = kit.publish_raw("wait", "for ever").await.unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("`on_wait` (") && text.contains("under way"),
+            "{text}"
+        );
+    })
+    .await;
+}
+
+pub(crate) async fn a_day_passes_at_once() {
+    run_paused(|| async {
+        let app = Subscriber::new(UNUSED).handlers(handlers![on_wait]);
+        let kit = TestKit::start(app).await.unwrap();
+        let kit = kit.settle_within(Duration::from_secs(48 * 60 * 60));
+        kit.publish_raw("wait", "a day").await.unwrap();
+        kit.handler("on_wait").assert_once().handled();
+        kit.outage(Duration::from_secs(24 * 60 * 60)).await.unwrap();
+        kit.handler("on_wait").assert_gap(GapCause::ConnectionLost);
+    })
+    .await;
+}
+
+pub(crate) async fn a_connection_that_cannot_be_redirected_is_named() {
+    let broker = Broker::start().await.unwrap();
+    let client = redis::Client::open(broker.url()).unwrap();
+    let manager = client.get_connection_manager().await.unwrap();
+    let (_sender, receiver) = broadcast::channel(16);
+    let attached = Subscriber::attach(manager.clone(), receiver);
+    let error = TestKit::start(attached).await.unwrap_err();
+    assert!(
+        error.is_config() && error.to_string().contains("`Subscriber::attach`"),
+        "{error}"
+    );
+    let own = Subscriber::new(UNUSED).publisher(Publisher::over(manager));
+    let error = TestKit::start(own).await.unwrap_err();
+    assert!(
+        error.is_config() && error.to_string().contains("`Publisher::over`"),
+        "{error}"
+    );
+}
+
+pub(crate) async fn a_name_that_is_denied_is_reported_and_comes_back() {
+    run_paused(|| async {
+        let kit = TestKit::start(app(UNUSED, Mistake::None)).await.unwrap();
+        kit.deny("readings.*").await.unwrap();
+        let health = kit.handle().health().to_string();
+        assert!(health.contains("readings.*"), "{health}");
+        let reading = Reading {
+            room: 1,
+            celsius: 1.0,
+        };
+        assert_eq!(kit.publish(&reading).await.unwrap(), 0);
+        kit.handler("on_reading").assert_never();
+        kit.allow("readings.*").await.unwrap();
+        kit.publish(&reading).await.unwrap();
+        kit.handler("on_reading").assert_once().with(&reading);
+        kit.handler("on_reading")
+            .assert_gap(GapCause::ConnectionLost);
+    })
+    .await;
+}
+
+pub(crate) async fn a_live_run_refuses_a_paused_clock() {
+    run_paused(|| async {
+        let error = TestKit::live(app(UNUSED, Mistake::None), "redis://127.0.0.1:1/").await;
+        let error = error.unwrap_err();
+        assert!(
+            error.is_config() && error.to_string().contains("paused"),
+            "{error}"
+        );
+    })
+    .await;
+}
+
+pub(crate) async fn two_kits_on_one_runtime_do_not_share_a_publisher() {
+    run_paused(|| async {
+        let first = TestKit::start(app(UNUSED, Mistake::None)).await.unwrap();
+        let second = TestKit::start(app(UNUSED, Mistake::None)).await.unwrap();
+        let heat = Reading {
+            room: 1,
+            celsius: 50.0,
+        };
+        first.publish(&heat).await.unwrap();
+        second.handler("on_reading").assert_never();
+        first.handler("on_reading").assert_once().handled();
+        // Its publisher may belong to either of them.
+        first
+            .handler("on_alarm")
+            .assert_once()
+            .failed("several test kits");
+        drop(second);
+        first.publish(&heat).await.unwrap();
+        first.handler("on_alarm").last().handled();
+    })
+    .await;
+}
+
+#[push_handler(keyspace = "user:{id}")]
+async fn on_user(event: KeyEvent<'_>) -> Result<(), &'static str> {
+    match &*event.event {
+        "set" => Ok(()),
+        _ => Err("another event"),
+    }
+}
+
+pub(crate) async fn key_events_and_caches_work() {
+    run_paused(|| async {
+        let app = Subscriber::new(UNUSED).handlers(handlers![on_user]);
+        let kit = TestKit::start(app).await.unwrap();
+        let client = redis::Client::open(kit.url()).unwrap();
+        let mut client = client.get_multiplexed_async_connection().await.unwrap();
+        let names = NearCache::<u64, String>::new(kit.handle(), "user:{id}").text();
+        let names = names.await.unwrap();
+        for name in ["Ada", "Bob"] {
+            let set = redis::cmd("SET").arg("user:7").arg(name).to_owned();
+            set.exec_async(&mut client).await.unwrap();
+            kit.settle().await.unwrap();
+            let cached = names.get(&7).await.unwrap();
+            assert_eq!(cached, Some(Arc::new(name.to_owned())));
+        }
+        kit.handler("on_user").called(2).handled();
+    })
+    .await;
+}
+
+pub(crate) async fn faults_that_a_live_server_does_not_have_are_refused(server: RealServer) {
+    let kit = TestKit::live(app(UNUSED, Mistake::None), server.url()).await;
+    let kit = kit.unwrap();
+    let error = kit.deny("readings.*").await.unwrap_err();
+    assert!(
+        error.is_config() && error.to_string().contains("`deny`"),
+        "{error}"
+    );
+    assert!(kit.broker().is_none());
+}
