@@ -83,6 +83,12 @@
 //! written, what it listens to, which message it takes, and its policies.
 //! [`start`](Subscriber::start) logs one line of it for each handler.
 //!
+//! # Tests
+//!
+//! With the feature `testing`, `testing::TestKit` runs a subscriber as it is on an embedded server, with a
+//! paused clock if the test wants one, and says what its handlers have received and published.
+//! `testing::deliver` calls one handler with its extractors, without a server. See [Testing](#testing).
+//!
 //! # Errors and monitoring
 //!
 //! - [`Subscriber::on_failure`] passes every delivery that did not succeed to a hook, with its push.
@@ -105,6 +111,9 @@
 //!
 // Its code needs axum. The package `web` compiles it: `cargo test -p web --doc`.
 #![cfg_attr(not(doctest), doc = include_str!("../docs/in-a-web-service.md"))]
+//!
+// Its code needs the feature, which the doc tests have.
+#![cfg_attr(any(not(doctest), feature = "testing"), doc = include_str!("../docs/testing.md"))]
 //!
 #![doc = include_str!("../docs/server-rights.md")]
 //!

@@ -169,7 +169,7 @@ impl TestKit {
         } else {
             settle::REAL
         };
-        Self::on(KitServer::broker().await?, app, Arc::default(), within).await
+        Self::on(KitServer::broker().await?, app, within).await
     }
 
     /// Starts an application on the server at a URL, which other programs should not use at the same time.
@@ -188,19 +188,20 @@ impl TestKit {
     ) -> Result<Self> {
         refuse_paused()?;
         let server = KitServer::live(url.into()).await?;
-        Self::on(server, app, Arc::default(), settle::REAL).await
+        Self::on(server, app, settle::REAL).await
     }
 
     async fn on<S: Send + Sync + 'static>(
         server: KitServer,
         app: Subscriber<S>,
-        ledger: Arc<Ledger>,
         within: Duration,
     ) -> Result<Self> {
+        let ledger = Arc::<Ledger>::default();
         let probe: SharedProbe = Arc::clone(&ledger) as _;
         Self::observed(server, app, (ledger, probe), within).await
     }
 
+    /// Starts an application that reports to a probe, which passes on what it sees to the ledger.
     async fn observed<S: Send + Sync + 'static>(
         server: KitServer,
         app: Subscriber<S>,
