@@ -20,7 +20,7 @@ pub(crate) trait Probe: fmt::Debug + Send + Sync {
     fn ends(&self, handler: Subject<'_>, push: Push<'_>, ending: Ending);
 
     /// A gap was reported, and the gap handler succeeded, or failed for a reason.
-    fn told(&self, handler: Subject<'_>, gap: &Gap, problem: Option<String>);
+    fn reports_gap(&self, handler: Subject<'_>, gap: &Gap, problem: Option<String>);
 
     /// The reader of a stream has taken something.
     fn streamed(&self, stream: &str, item: Streamed<'_>);

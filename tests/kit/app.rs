@@ -53,8 +53,7 @@ impl FromRef<App> for Publisher {
 }
 
 #[gap_handler]
-async fn load(gap: Gap, State(app): State<App>) {
-    drop(gap);
+async fn load(_gap: Gap, State(app): State<App>) {
     *app.loads.lock().unwrap() += 1;
 }
 
@@ -121,10 +120,10 @@ pub(crate) fn app(url: &str, mistake: Mistake) -> Subscriber<App> {
     let publisher = Publisher::new(ELSEWHERE).unwrap();
     let sink = FailureSink::list(ELSEWHERE, "failures", 100).unwrap();
     let mut mounts: Vec<Mount<App>> = match mistake {
-        Mistake::SwallowsAGap => handlers![forgets_to_load.named("on_reading")].into(),
-        Mistake::PublishesTwice => handlers![alarms_twice.named("on_reading")].into(),
-        Mistake::DecodesWrong => handlers![reads_fahrenheit.named("on_reading")].into(),
-        _ => handlers![on_reading].into(),
+        Mistake::SwallowsAGap => handlers![forgets_to_load.named("on_reading")],
+        Mistake::PublishesTwice => handlers![alarms_twice.named("on_reading")],
+        Mistake::DecodesWrong => handlers![reads_fahrenheit.named("on_reading")],
+        _ => handlers![on_reading],
     };
     mounts.extend(match mistake {
         Mistake::SkipsAHandler => handlers![on_alarm.on(Alarm::at(0))],
@@ -142,5 +141,5 @@ pub(crate) fn app(url: &str, mistake: Mistake) -> Subscriber<App> {
 
 /// A handler to mount while the application runs.
 pub(crate) fn late() -> Vec<Mount<()>> {
-    handlers![on_notice.named("late")].into()
+    handlers![on_notice.named("late")]
 }

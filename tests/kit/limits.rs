@@ -1,14 +1,15 @@
 //! What the kit refuses, what it waits for, and for how long.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis_push::testing::{Broker, TestKit};
+use redis_push::testing::{Broker, TestKit, deliver};
 use redis_push::{
     GapCause, KeyEvent, NearCache, Publish, Publisher, PushMessage, Subscriber, handlers,
     push_handler,
 };
-use tests::RealServer;
+use tests::{RealServer, Server};
 use tokio::sync::broadcast;
 
 use crate::app::{Mistake, Reading, app};
@@ -171,7 +172,7 @@ pub(crate) async fn two_kits_on_one_runtime_do_not_share_a_publisher() {
 
 #[push_handler(keyspace = "user:{id}")]
 async fn on_user(event: KeyEvent<'_>) -> Result<(), &'static str> {
-    match &*event.event {
+    match event.event {
         "set" => Ok(()),
         _ => Err("another event"),
     }
@@ -195,6 +196,52 @@ pub(crate) async fn key_events_and_caches_work() {
         kit.handler("on_user").called(2).handled();
     })
     .await;
+}
+
+#[push_handler(channel = "doors.{room}", timeout = "1s")]
+async fn on_door(state: &str) {
+    match state {
+        "stuck" => std::future::pending().await,
+        "broken" => panic!("the door is broken"),
+        _ => {}
+    }
+}
+
+pub(crate) async fn one_handler_is_called_without_a_server() {
+    run_paused(|| async {
+        let doors = "doors.7";
+        let call = deliver(on_door {}, doors, "open", &()).await;
+        call.on(doors).with_payload("open").handled();
+        deliver(on_door {}, doors, "stuck", &()).await.timed_out();
+        let call = deliver(on_door {}, doors, "broken", &()).await;
+        call.panicked("is broken");
+        deliver(on_door {}, "doors.7.key", "open", &())
+            .await
+            .unmatched();
+        let elsewhere = || drop(deliver(on_door {}, "windows.7", "open", &()));
+        let panic = catch_unwind(AssertUnwindSafe(elsewhere)).unwrap_err();
+        let message = *panic.downcast::<String>().unwrap();
+        let has = |text| message.contains(text);
+        assert!(has("`on_door` (") && has("listens to"), "{message}");
+    })
+    .await;
+}
+
+pub(crate) async fn an_outage_of_no_length_is_an_outage(server: Server) {
+    let app = app(UNUSED, Mistake::None);
+    let kit = match &server {
+        Server::Broker(_) => TestKit::start(app).await,
+        Server::Real(server) => TestKit::live(app, server.url()).await,
+    };
+    let kit = kit.unwrap();
+    for outages in 1..=3 {
+        kit.outage(Duration::ZERO).await.unwrap();
+        let calls = kit.handler("on_reading");
+        let lost = calls
+            .gaps()
+            .filter(|gap| gap.cause == GapCause::ConnectionLost);
+        assert_eq!(lost.count(), outages);
+    }
 }
 
 pub(crate) async fn faults_that_a_live_server_does_not_have_are_refused(server: RealServer) {

@@ -36,8 +36,12 @@ fn main() -> ExitCode {
             two_kits_on_one_runtime_do_not_share_a_publisher,
             a_day_passes_at_once,
             key_events_and_caches_work,
+            one_handler_is_called_without_a_server,
         ])
-        .on_every_server(tests![the_scenario_passes_with_the_clock_of_the_system])
+        .on_every_server(tests![
+            the_scenario_passes_with_the_clock_of_the_system,
+            an_outage_of_no_length_is_an_outage,
+        ])
         .on_real_servers(tests![
             the_scenario_passes_over_the_wire_link,
             faults_that_a_live_server_does_not_have_are_refused,

@@ -35,7 +35,7 @@ impl HandlerContext {
     /// Reports a gap, after a run of the gap handler, and its problem if the run has failed.
     pub(super) fn observe_gap(&self, gap: &Gap, problem: Option<&str>) {
         if let Some(probe) = &self.probe {
-            probe.told(self.subject(), gap, problem.map(str::to_owned));
+            probe.reports_gap(self.subject(), gap, problem.map(str::to_owned));
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, oneshot};
 
-use super::Session;
+use super::{Phase, Session, Status};
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::subscription::KitFence;
@@ -53,10 +53,14 @@ impl Fences {
 }
 
 impl Session {
-    /// Answers requests for fences until the connection is lost.
+    /// Answers requests for fences until the connection is lost, while every name is confirmed or denied.
     pub(super) async fn keep_fencing(&self, mut connection: Connection) -> Error {
+        let mut status = self.status.subscribe();
         loop {
             let (fence, requests) = self.fences.next().await;
+            // Before, what the server sends is not all that it will: a gap may be about to begin.
+            let is_answered = |status: &Status| status.phase != Phase::Pending;
+            let _ = status.wait_for(is_answered).await;
             let answer = match connection.send_fence(fence).await {
                 Ok(()) => {
                     self.dispatcher.passed(fence).await;
@@ -66,7 +70,7 @@ impl Session {
                 Err(error) => return error,
             };
             for request in requests {
-                let _ = request.send(answer.as_ref().map(|()| ()).map_err(Error::again));
+                let _ = request.send(answer.as_ref().copied().map_err(Error::again));
             }
         }
     }

@@ -39,7 +39,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
 
 impl Handle {
     /// Waits until everything that the server has sent so far is in the buffers. During an outage, waits
-    /// for its end.
+    /// until it has answered for every name again.
     ///
     /// # Errors
     ///
@@ -56,14 +56,6 @@ impl Handle {
             let Ok(answer) = answer else { continue };
             return answer;
         }
-    }
-
-    /// Waits until the server has confirmed or denied every name of a handler.
-    pub(crate) async fn answered(&self) {
-        let mut status = self.running.status.clone();
-        let _ = status
-            .wait_for(|status| status.phase != Phase::Pending)
-            .await;
     }
 
     /// Waits until the server has confirmed every name of a handler.

@@ -31,4 +31,4 @@ mod kit;
 pub use broker::Broker;
 #[cfg(redis_push_internals)]
 pub(crate) use broker::matches_glob;
-pub use kit::{Call, Calls, KitReport, Published, TestKit, ToldTo, deliver};
+pub use kit::{Call, Calls, KitReport, Published, ReportedGap, TestKit, deliver};

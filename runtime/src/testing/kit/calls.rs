@@ -2,7 +2,7 @@ use std::fmt::{Debug, Write as _};
 
 use super::call::Call;
 use super::difference::{difference, distance};
-use super::ledger::{Page, ToldGap};
+use super::ledger::{GapRecord, Page};
 use crate::extract::FromPush;
 use crate::gap::{Gap, GapCause};
 
@@ -143,13 +143,13 @@ impl Calls {
     ///
     /// Panics if there was none.
     #[track_caller]
-    pub fn assert_gap(&self, cause: GapCause) -> ToldTo<'_> {
+    pub fn assert_gap(&self, cause: GapCause) -> ReportedGap<'_> {
         let of_cause = self.page.gaps.iter().rev();
         let mut of_cause = of_cause.filter(|told| told.gap.cause == cause).peekable();
         let last = of_cause.peek().copied();
         let handled = of_cause.find(|told| told.problem.is_none());
         match (handled, last) {
-            (Some(told), _) => ToldTo { calls: self, told },
+            (Some(told), _) => ReportedGap { calls: self, told },
             (None, Some(failed)) => panic!(
                 "{} has not handled the gap ({cause}): its gap handler has failed: {}",
                 self.label,
@@ -228,12 +228,12 @@ impl Calls {
 
 /// A gap that was reported to a handler: what [`Calls::assert_gap`] returns.
 #[derive(Clone, Copy, Debug)]
-pub struct ToldTo<'c> {
+pub struct ReportedGap<'c> {
     calls: &'c Calls,
-    told: &'c ToldGap,
+    told: &'c GapRecord,
 }
 
-impl<'c> ToldTo<'c> {
+impl<'c> ReportedGap<'c> {
     /// Asserts which gap handler has handled it.
     ///
     /// # Panics

@@ -38,7 +38,6 @@ impl TestKit {
         self.server.cut().await?;
         sleep(lasts).await;
         self.server.restore().await?;
-        self.handle.answered().await;
         self.settle().await
     }
 
@@ -70,8 +69,6 @@ impl TestKit {
     /// [`settle`](Self::settle).
     pub async fn deny(&self, name: impl AsRef<[u8]>) -> Result<()> {
         self.embedded("deny")?.deny(name);
-        self.settle().await?;
-        self.handle.answered().await;
         self.settle().await
     }
 

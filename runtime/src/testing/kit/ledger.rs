@@ -51,12 +51,12 @@ struct UnderWay {
 pub(super) struct Page {
     pub(super) calls: Vec<Call>,
     pub(super) unmatched: u64,
-    pub(super) gaps: Vec<ToldGap>,
+    pub(super) gaps: Vec<GapRecord>,
 }
 
 /// A gap, and what became of it.
 #[derive(Clone, Debug)]
-pub(super) struct ToldGap {
+pub(super) struct GapRecord {
     pub(super) gap: Gap,
     pub(super) on_gap: Option<String>,
     /// Why the gap handler has failed.
@@ -171,10 +171,10 @@ impl Probe for Ledger {
         self.note();
     }
 
-    fn told(&self, handler: Subject<'_>, gap: &Gap, problem: Option<String>) {
+    fn reports_gap(&self, handler: Subject<'_>, gap: &Gap, problem: Option<String>) {
         let mut pages = self.pages.lock();
         let page = pages.handlers.entry(handler.name.to_owned()).or_default();
-        page.gaps.push(ToldGap {
+        page.gaps.push(GapRecord {
             gap: gap.clone(),
             on_gap: handler.on_gap.map(str::to_owned),
             problem,
@@ -195,7 +195,7 @@ impl Probe for Ledger {
                 let reason = crate::error::WithCauses(rejection).to_string();
                 page.calls.push(call(push, Ending::Rejected(reason)));
             }
-            Streamed::Gap(gap) => page.gaps.push(ToldGap {
+            Streamed::Gap(gap) => page.gaps.push(GapRecord {
                 gap: gap.clone(),
                 on_gap: None,
                 problem: None,

@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Line {
     state: watch::Sender<State>,
+    /// How often all connections were ended.
+    cuts: watch::Receiver<u64>,
     task: AbortHandle,
 }
 
@@ -48,13 +50,18 @@ impl Line {
             .and_then(|()| parsed.set_port(Some(own.port())))
             .map_err(|()| malformed())?;
         let state = watch::Sender::new(State::Open);
-        let accepting = accept(listener, (host, port), state.subscribe());
+        let (cut, cuts) = watch::channel(0);
+        let accepting = accept(listener, (host, port), state.subscribe(), cut);
         let task = tokio::spawn(accepting).abort_handle();
-        Ok(Some((Self { state, task }, parsed.to_string())))
+        Ok(Some((Self { state, cuts, task }, parsed.to_string())))
     }
 
-    pub(super) fn cut(&self) {
+    /// Ends every connection, and returns when that is done.
+    pub(super) async fn cut(&self) {
+        let mut cuts = self.cuts.clone();
+        cuts.mark_unchanged();
         self.state.send_replace(State::Cut);
+        let _ = cuts.changed().await;
     }
 
     pub(super) fn restore(&self) {
@@ -74,7 +81,12 @@ impl Drop for Line {
 }
 
 /// Accepts connections, and ends all of them when the line is cut.
-async fn accept(listener: TcpListener, server: (String, u16), mut state: watch::Receiver<State>) {
+async fn accept(
+    listener: TcpListener,
+    server: (String, u16),
+    mut state: watch::Receiver<State>,
+    cut: watch::Sender<u64>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -84,6 +96,7 @@ async fn accept(listener: TcpListener, server: (String, u16), mut state: watch::
                 }
                 if *state.borrow_and_update() == State::Cut {
                     connections.shutdown().await;
+                    cut.send_modify(|cuts| *cuts += 1);
                 }
             }
             accepted = listener.accept() => {

@@ -39,7 +39,7 @@ mod shutdown;
 mod tests;
 
 pub use call::Call;
-pub use calls::{Calls, ToldTo};
+pub use calls::{Calls, ReportedGap};
 pub use deliver::deliver;
 pub use published::Published;
 pub use shutdown::KitReport;

@@ -76,7 +76,7 @@ impl KitServer {
     pub(super) async fn cut(&self) -> Result<()> {
         match self {
             Self::Broker(broker) => broker.stop().await,
-            Self::Live(live) => live.line("outage")?.cut(),
+            Self::Live(live) => live.line("outage")?.cut().await,
         }
         Ok(())
     }

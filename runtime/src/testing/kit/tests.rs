@@ -71,9 +71,9 @@ impl Probe for Mistaken {
         }
     }
 
-    fn told(&self, handler: Subject<'_>, gap: &Gap, problem: Option<String>) {
+    fn reports_gap(&self, handler: Subject<'_>, gap: &Gap, problem: Option<String>) {
         if self.mistake != Mistake::SwallowsAGap {
-            self.ledger.told(handler, gap, problem);
+            self.ledger.reports_gap(handler, gap, problem);
         }
     }
 
