@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             a_name_that_is_denied_is_reported_and_comes_back,
             a_live_run_refuses_a_paused_clock,
             two_kits_on_one_runtime_do_not_share_a_publisher,
-            a_day_passes_at_once,
+            hours_pass_in_seconds,
             key_events_and_caches_work,
             one_handler_is_called_without_a_server,
         ])

@@ -32,7 +32,7 @@ async fn fails_with(mistake: Mistake, texts: &[&str]) {
 }
 
 pub(crate) async fn a_skipped_handler_is_found() {
-    let texts = ["`on_alarm` (", "app.rs:", "was called never, expected once"];
+    let texts = ["`on_alarm` (", "app.rs:", "was never called, expected once"];
     fails_with(Mistake::SkipsAHandler, &texts).await;
 }
 

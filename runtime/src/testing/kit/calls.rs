@@ -41,9 +41,9 @@ impl Calls {
         let count = self.page.calls.len();
         assert!(
             count == times,
-            "{} was called {}, expected {}{}",
+            "{} was {}, expected {}{}",
             self.label,
-            in_words(count),
+            done("called", count),
             in_words(times),
             self.list()
         );
@@ -258,6 +258,14 @@ impl<'c> ReportedGap<'c> {
     #[must_use]
     pub fn gap(self) -> &'c Gap {
         &self.told.gap
+    }
+}
+
+/// Says that something was done so often.
+pub(super) fn done(what: &str, times: usize) -> String {
+    match times {
+        0 => format!("never {what}"),
+        times => format!("{what} {}", in_words(times)),
     }
 }
 

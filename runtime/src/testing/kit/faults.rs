@@ -10,7 +10,7 @@ use crate::error::{BoxError, Error, Fault, Result};
 
 /// # Faults
 ///
-/// Each of these returns when the application has settled again. With a paused clock they take no time.
+/// Each of these returns when the application has settled again. With a paused clock none of them waits for time to pass.
 impl TestKit {
     /// Stops the server for a time: connections end, and new ones are refused. Returns when the subscriber
     /// has connected again, and every gap is handled.
@@ -25,7 +25,7 @@ impl TestKit {
     /// # async fn main() -> redis_push::Result<()> {
     /// # let app = Subscriber::new("redis://unused/").handlers(handlers![on_news]);
     /// let kit = TestKit::start(app).await?;
-    /// kit.outage(Duration::from_secs(24 * 60 * 60)).await?;
+    /// kit.outage(Duration::from_secs(600)).await?;
     /// kit.handler("on_news").assert_gap(GapCause::ConnectionLost);
     /// # Ok(())
     /// # }

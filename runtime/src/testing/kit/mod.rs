@@ -130,8 +130,9 @@ use crate::subscriber::{Handle, Subscriber};
 ///
 /// # Time
 ///
-/// With `#[tokio::test(start_paused = true)]` nothing takes time: a handler that sleeps for an hour, an
-/// outage of a day, a timeout. Times that come from the clock of the system do not follow: those in a
+/// With `#[tokio::test(start_paused = true)]` a test does not wait for time to pass: for a handler that sleeps
+/// for an hour, an outage, a timeout. The timers of the subscriber run all the same, such as its `PING`: an
+/// hour takes about a second in a debug build. Times that come from the clock of the system do not follow: those in a
 /// [`Gap`](crate::Gap), and since when a handler has [stalled](crate::Health). A live run needs the real
 /// clock and refuses a paused one.
 ///
@@ -140,8 +141,8 @@ use crate::subscriber::{Handle, Subscriber};
 /// [`publish`](Self::publish) and [`settle`](Self::settle) return when nothing is left to do: the server has
 /// sent everything, every message that has arrived is accounted for, no delivery runs, no gap waits for its
 /// gap handler, no publish is under way and the failure hook is done, and all this has caused nothing new.
-/// The wait ends with an error that says who goes on after 10,000 deliveries, or after
-/// [`settle_within`](Self::settle_within).
+/// The wait ends with an error that says who goes on, after 10,000 deliveries
+/// ([`settle_deliveries`](Self::settle_deliveries)) or an hour ([`settle_within`](Self::settle_within)).
 ///
 /// A stream is waited for while its reader takes what has arrived. A stream that nobody reads is not waited
 /// for: read it afterwards. What a task does that a handler has spawned is only waited for if it publishes,
@@ -152,6 +153,7 @@ pub struct TestKit {
     publisher: Publisher,
     server: KitServer,
     within: Duration,
+    most: u64,
     _redirect: Redirect,
 }
 
@@ -218,6 +220,7 @@ impl TestKit {
             publisher: Publisher::new(url)?.unobserved(),
             server,
             within,
+            most: settle::MOST,
             _redirect: redirect,
         };
         kit.settle().await?;
@@ -228,6 +231,12 @@ impl TestKit {
     #[must_use]
     pub fn settle_within(self, within: Duration) -> Self {
         Self { within, ..self }
+    }
+
+    /// Sets how many deliveries may follow from one message: 10,000 by default.
+    #[must_use]
+    pub fn settle_deliveries(self, most: u64) -> Self {
+        Self { most, ..self }
     }
 
     /// Returns the handle of the subscriber: to mount handlers, to begin streams, to read its health.

@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 
 use super::super::broker::matches_glob;
 use super::call::{Payload, reason};
-use super::calls::in_words;
+use super::calls::{done, in_words};
 use super::difference::{difference, distance};
 use crate::error::Rejection;
 use crate::extract::FromPush;
@@ -110,9 +110,9 @@ where
         let count = self.messages.len();
         assert!(
             count == times,
-            "{} was published {} {}, expected {}{}",
+            "{} was {} {}, expected {}{}",
             self.label(),
-            in_words(count),
+            done("published", count),
             self.context,
             in_words(times),
             self.list()

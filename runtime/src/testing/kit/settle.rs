@@ -14,7 +14,7 @@ pub(super) const PAUSED: Duration = Duration::from_secs(60 * 60);
 pub(super) const REAL: Duration = Duration::from_secs(30);
 
 /// How many deliveries may follow those that wait when the wait begins.
-const MOST: u64 = 10_000;
+pub(super) const MOST: u64 = 10_000;
 
 impl TestKit {
     /// Waits until what the application does [is over](Self#when-a-reaction-is-over): after a change that
@@ -34,7 +34,7 @@ impl TestKit {
                 let before = self.ledger.activity();
                 self.handle.fence().await?;
                 let most = most.get_or_insert_with(|| {
-                    MOST + self.ledger.deliveries() + self.handle.outstanding()
+                    self.most + self.ledger.deliveries() + self.handle.outstanding()
                 });
                 if !self.is_quiet_within(*most).await {
                     return Ok(false);
@@ -56,8 +56,9 @@ impl TestKit {
                 });
                 let busy: String = busy.collect();
                 Err(Error::timeout(format!(
-                    "the reaction is not over after more than {MOST} deliveries; do handlers answer each \
-                     other?{busy}"
+                    "the reaction is not over after more than {} deliveries; do handlers answer each \
+                     other?{busy}",
+                    self.most
                 )))
             }
             Ok(Err(error)) => Err(error),

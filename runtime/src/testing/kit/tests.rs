@@ -126,7 +126,7 @@ async fn failure(mistake: Mistake) -> Option<String> {
 async fn each_mistake_of_the_library_fails_with_the_name_of_the_handler() {
     assert_eq!(failure(Mistake::None).await, None);
     for (mistake, text) in [
-        (Mistake::SkipsADelivery, "was called never, expected once"),
+        (Mistake::SkipsADelivery, "was never called, expected once"),
         (Mistake::DeliversTwice, "was called 2 times, expected once"),
         (
             Mistake::SwallowsAGap,
