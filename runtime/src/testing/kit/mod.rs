@@ -122,8 +122,8 @@ use crate::subscriber::{Handle, Subscriber};
 /// the kit: those of a [`Publisher`] and of a [`FailureSink`](crate::FailureSink) with an address of their
 /// own, also in the state of the application, and those of a `NearCache`. What cannot be redirected is an
 /// error that names it: [`Subscriber::attach`](crate::Subscriber::attach), and a publisher over a connection
-/// of your own that was passed to [`Subscriber::publisher`]. Clients of redis-rs in the application are its
-/// own: give them [`url`](Self::url), or pass a fake.
+/// of your own that was passed to [`Subscriber::publisher`]. Clients of redis-rs in the application, and
+/// publishers over one, are its own: give them [`url`](Self::url), or pass a fake.
 ///
 /// The embedded broker publishes the events of keys, knows [these commands](Broker#commands), and is run
 /// through the same conformance tests as real servers.
@@ -144,8 +144,9 @@ use crate::subscriber::{Handle, Subscriber};
 /// The wait ends with an error that says who goes on, after 10,000 deliveries
 /// ([`settle_deliveries`](Self::settle_deliveries)) or an hour ([`settle_within`](Self::settle_within)).
 ///
-/// A stream is waited for while its reader takes what has arrived. A stream that nobody reads is not waited
-/// for: read it afterwards. What a task does that a handler has spawned is only waited for if it publishes,
+/// A stream is waited for while its reader takes what has arrived: exactly on a runtime with one thread, and
+/// on one with several as far as the reader begins within some milliseconds. A stream that nobody reads is
+/// not waited for: read it afterwards. What a task does that a handler has spawned is only waited for if it publishes,
 /// or if a handler receives it.
 pub struct TestKit {
     handle: Handle,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::runtime::RuntimeFlavor;
 use tokio::time::timeout;
 
 use super::TestKit;
@@ -83,13 +84,23 @@ impl TestKit {
         }
     }
 
-    /// Lets the readers of streams take what has arrived, as long as they do. They are woken already.
+    /// Lets the readers of streams take what has arrived, as long as they do. They are woken already: on a
+    /// runtime with one thread they have run after a yield. Other threads need a moment to begin.
     async fn let_streams_read(&self) {
         const IDLE: usize = 8;
+        const MOMENT: Duration = Duration::from_millis(2);
+        let flavor = tokio::runtime::Handle::current().runtime_flavor();
+        let is_one_thread = matches!(flavor, RuntimeFlavor::CurrentThread);
+        let mut changes = self.ledger.changes();
         let mut queued = self.handle.queued_for_streams();
         let mut idle = 0;
         while queued > 0 && idle < IDLE {
-            tokio::task::yield_now().await;
+            if is_one_thread {
+                tokio::task::yield_now().await;
+            } else {
+                changes.mark_unchanged();
+                let _ = timeout(MOMENT, changes.changed()).await;
+            }
             let before = std::mem::replace(&mut queued, self.handle.queued_for_streams());
             idle = if queued == before { idle + 1 } else { 0 };
         }
