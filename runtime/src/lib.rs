@@ -177,12 +177,15 @@ pub use error::{BoxError, Error, Fault, Rejection, Result};
 #[cfg(feature = "msgpack")]
 pub use extract::MsgPack;
 pub use extract::{
-    AnyState, ChannelName, FromGap, FromPush, FromRef, Invalidation, Json, KeyEvent,
+    AnyState, ChannelName, Extension, FromGap, FromPush, FromRef, Invalidation, Json, KeyEvent,
     MatchedPattern, Param, State, Text,
 };
 pub use failure::{Failure, FailureHook, FailureKind, FailureSink};
 pub use gap::{Gap, GapCause, Missed};
-pub use handler::{GapHandler, Handler, IntoAnswer, IntoOutcome, Spec};
+pub use handler::{
+    Delivery, GapHandler, Handler, IntoAnswer, IntoOutcome, Layer, Next, OnError, Outcome, Retry,
+    Spec,
+};
 pub use health::{
     Health, HealthChanges, HealthReason, NotConfirmed, NotSynced, Stall, StreamHealth,
 };

@@ -57,6 +57,7 @@ pub(crate) enum Ending {
     Panicked(String),
     TimedOut,
     Unmatched,
+    Skipped,
 }
 
 /// What a stream has returned to its reader.

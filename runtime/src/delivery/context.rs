@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -9,7 +10,7 @@ use super::sync_state::{SyncState, Unhandled};
 use crate::broadcast::Known;
 use crate::error::Fault;
 use crate::failure::{Failures, ReportLimits, UNMATCHED};
-use crate::handler::Spec;
+use crate::handler::{OnError, Spec};
 #[cfg(feature = "testing")]
 use crate::probe::SharedProbe;
 use crate::push::Extensions;
@@ -23,6 +24,8 @@ pub(crate) struct HandlerContext {
     /// The counters of the loop.
     pub(crate) counters: Counters,
     pub(crate) loop_counters: LoopCounters,
+    /// How often deliveries were repeated. Written by the loop and by all workers, which is rare.
+    pub(crate) retries: AtomicU64,
     /// The counters of each worker task. Empty if the loop calls the handler directly.
     pub(crate) workers: Box<[Counters]>,
     /// The worker tasks of the current run of the loop.
@@ -65,6 +68,7 @@ impl HandlerContext {
             spec,
             counters: Counters::default(),
             loop_counters: LoopCounters::default(),
+            retries: AtomicU64::new(0),
             workers: (0..worker_tasks).map(|_| Counters::default()).collect(),
             worker_tasks: Mutex::default(),
             gate: PauseGate::default(),
@@ -90,16 +94,20 @@ impl HandlerContext {
         self.sync.notify();
     }
 
-    /// Requests a resync if the error of a delivery asks for one. Returns the error, which says so if
-    /// there is no gap handler.
+    /// Requests a resync after a delivery that did not succeed, if its error asks for one, or if the
+    /// handler always does. Returns the error, which says so if there is no gap handler.
     #[cold]
     #[inline(never)]
-    pub(super) fn resync_for(&self, fault: Fault) -> Fault {
-        if !fault.requests_resync() {
+    pub(super) fn resync_after(&self, fault: Option<Fault>) -> Option<Fault> {
+        let is_asked_for = fault.as_ref().is_some_and(Fault::requests_resync);
+        if !is_asked_for && self.spec.on_error != OnError::Resync {
             return fault;
         }
         if !self.can_resync() {
-            return fault.without_gap_handler();
+            return fault.map(|fault| match is_asked_for {
+                true => fault.without_gap_handler(),
+                false => fault,
+            });
         }
         self.request_resync();
         fault

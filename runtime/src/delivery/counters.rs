@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release};
 use std::time::SystemTime;
 
 use crate::gap::GapCause;
-use crate::handler::Outcome;
+use crate::handler::OutcomeKind;
 use crate::telemetry::GapCounts;
 use crate::util::Timestamp;
 
@@ -29,6 +29,7 @@ pub(crate) struct Counters {
     pub(crate) timed_out: AtomicU64,
     pub(crate) rejected: AtomicU64,
     pub(crate) unmatched: AtomicU64,
+    pub(crate) skipped: AtomicU64,
     pub(crate) cancelled: AtomicU64,
     /// Written by the watchdog.
     pub(crate) stalls: AtomicU64,
@@ -101,21 +102,22 @@ pub(crate) fn add(counter: &AtomicU64, more: u64) {
 impl Counters {
     /// Ends the delivery under way, and counts it.
     #[inline]
-    pub(crate) fn end(&self, outcome: Outcome) {
+    pub(crate) fn end(&self, outcome: OutcomeKind) {
         self.running.store(0, Release);
         self.record(outcome);
     }
 
     /// Counts a delivery that has ended.
     #[inline]
-    pub(crate) fn record(&self, outcome: Outcome) {
+    pub(crate) fn record(&self, outcome: OutcomeKind) {
         let counter = match outcome {
-            Outcome::Handled => &self.handled,
-            Outcome::Failed => &self.failed,
-            Outcome::Panicked => &self.panicked,
-            Outcome::TimedOut => &self.timed_out,
-            Outcome::Rejected => &self.rejected,
-            Outcome::Unmatched => &self.unmatched,
+            OutcomeKind::Handled => &self.handled,
+            OutcomeKind::Failed => &self.failed,
+            OutcomeKind::Panicked => &self.panicked,
+            OutcomeKind::TimedOut => &self.timed_out,
+            OutcomeKind::Rejected => &self.rejected,
+            OutcomeKind::Unmatched => &self.unmatched,
+            OutcomeKind::Skipped => &self.skipped,
         };
         add(counter, 1);
     }

@@ -12,11 +12,12 @@
 //!   ├─ gap first ──▶ Handler::handle_gap, repeated until it succeeds
 //!   │
 //!   └─ then each push of the batch:
-//!        template check ──▶ extractors ──▶ handler ──▶ Outcome
+//!        template check ──▶ extractors ──▶ handler ──▶ OutcomeKind
 //!              │                 │             │         ├──▶ counters
 //!              ▼                 ▼             ▼         ├──▶ log (rate limited)
 //!          unmatched         rejected       handled      └──▶ failure queue
 //!                          or unmatched     failed
+//!                                           skipped
 //!                                           panicked
 //!                                           timed_out
 //! ```
@@ -29,6 +30,8 @@
 //! | --- | --- |
 //! | `handler_loop` | [`run`]: the loop |
 //! | `worker` | one delivery, and the runs of the gap handler; panics are caught here |
+//! | `retry` | whether a delivery is repeated, and the wait before it |
+//! | `layered` | [`Layered`]: a handler behind its layers |
 //! | `executor`, `pool` | where the loop delivers: on its own task, or on a pool of workers |
 //! | `barrier` | how the loop waits for running workers, and holds the others back |
 //! | `partitioner`, `key` | which worker a key goes to, for `ordered_by` |
@@ -55,7 +58,7 @@
 //!   `stalls`.
 //! - A panic of user code ends one delivery, not the loop. `worker` calls the handler through
 //!   `util::catch_unwind`, which catches it.
-//! - Without workers, the loop allocates nothing for a delivery, and the future is not boxed.
+//! - Without workers and layers, the loop allocates nothing for a delivery, and the future is not boxed.
 //!
 //! # Restarts
 //!
@@ -75,6 +78,12 @@
 //! from before it began. Before the initial gap no request is served: that gap serves it. A restarted loop
 //! finds the requests at the gate again.
 //!
+//! # Layers and retries
+//!
+//! A handler with layers is mounted as a [`Layered`], for which there is one loop in the program: the loops
+//! of the other handlers know nothing of layers. A delivery that is repeated stays under way, so for
+//! everyone else it is one that takes longer.
+//!
 //! # Workers
 //!
 //! With `workers = n`, the loop passes each push to one of `n` tasks instead of calling the
@@ -93,11 +102,13 @@ mod executor;
 mod handler_loop;
 mod handlers;
 mod key;
+mod layered;
 mod partitioner;
 mod pause;
 mod pool;
 mod probed;
 mod resume;
+mod retry;
 mod snapshot;
 mod sync_state;
 mod worker;
@@ -106,6 +117,7 @@ pub(crate) use context::HandlerContext;
 pub(crate) use counters::{Counters, add};
 pub(crate) use handler_loop::run;
 pub(crate) use handlers::{HandlerList, Handlers, Mounted};
+pub(crate) use layered::Layered;
 pub(crate) use pause::PauseGate;
 #[cfg(feature = "testing")]
 pub(crate) use probed::ending;

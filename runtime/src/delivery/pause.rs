@@ -130,6 +130,11 @@ impl PauseGate {
         .await
     }
 
+    /// Waits for the end: no further delivery begins.
+    pub(super) async fn over(&self) {
+        self.until(|gate| gate.is_over().then_some(())).await;
+    }
+
     /// Returns what the loop does next; `None` during a pause.
     fn turn_now(&self) -> Option<Turn> {
         let state = self.state.load(SeqCst);

@@ -4,7 +4,7 @@
 use super::context::HandlerContext;
 use crate::error::Fault;
 use crate::gap::Gap;
-use crate::handler::Outcome;
+use crate::handler::OutcomeKind;
 use crate::push::Push;
 use crate::util::PanicMessage;
 
@@ -22,7 +22,7 @@ impl HandlerContext {
     pub(super) fn observe(
         &self,
         push: Push<'_>,
-        outcome: Outcome,
+        outcome: OutcomeKind,
         fault: Option<&Fault>,
         panic: &PanicMessage,
     ) {
@@ -64,15 +64,16 @@ mod observed {
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn ending(outcome: Outcome, fault: Option<&Fault>, panic: &PanicMessage) -> Ending {
+    pub(crate) fn ending(outcome: OutcomeKind, fault: Option<&Fault>, panic: &PanicMessage) -> Ending {
         let reason = || fault.map_or_else(String::new, |fault| WithCauses(fault).to_string());
         match outcome {
-            Outcome::Handled => Ending::Handled,
-            Outcome::Failed => Ending::Failed(reason()),
-            Outcome::Rejected => Ending::Rejected(reason()),
-            Outcome::Panicked => Ending::Panicked(panic.as_str().unwrap_or_default().to_owned()),
-            Outcome::TimedOut => Ending::TimedOut,
-            Outcome::Unmatched => Ending::Unmatched,
+            OutcomeKind::Handled => Ending::Handled,
+            OutcomeKind::Failed => Ending::Failed(reason()),
+            OutcomeKind::Rejected => Ending::Rejected(reason()),
+            OutcomeKind::Panicked => Ending::Panicked(panic.as_str().unwrap_or_default().to_owned()),
+            OutcomeKind::TimedOut => Ending::TimedOut,
+            OutcomeKind::Unmatched => Ending::Unmatched,
+            OutcomeKind::Skipped => Ending::Skipped,
         }
     }
 }
@@ -91,7 +92,7 @@ impl HandlerContext {
     pub(super) fn observe(
         &self,
         _push: Push<'_>,
-        _outcome: Outcome,
+        _outcome: OutcomeKind,
         _fault: Option<&Fault>,
         _panic: &PanicMessage,
     ) {

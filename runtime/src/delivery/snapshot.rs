@@ -25,6 +25,7 @@ impl HandlerStats {
         let timed_out = sum(|counters| &counters.timed_out);
         let rejected = sum(|counters| &counters.rejected);
         let unmatched = sum(|counters| &counters.unmatched);
+        let skipped = sum(|counters| &counters.skipped);
         let dropped = sum(|counters| &counters.dropped);
         let cancelled = sum(|counters| &counters.cancelled);
         let running = sum(|counters| &counters.running);
@@ -51,6 +52,8 @@ impl HandlerStats {
             timed_out,
             rejected,
             unmatched,
+            skipped,
+            retries: context.retries.load(Acquire),
             dropped: dropped + backlog.missed,
             superseded: backlog.superseded,
             queued,

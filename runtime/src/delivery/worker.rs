@@ -10,7 +10,7 @@ use crate::error::Fault;
 use crate::error::WithCauses;
 use crate::failure::{Report, log_unmatched};
 use crate::gap::{Gap, GapCause};
-use crate::handler::{Handler, Outcome};
+use crate::handler::{Handler, OutcomeKind};
 use crate::push::{Batch, Push};
 use crate::util::{
     Backoff, Ended, PanicMessage, Timer, attempt, attempt_within, runs_without_panic,
@@ -63,24 +63,34 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         let push = Push::new(batch, index, &spec.subscriptions).to_handler(&context.extensions);
         add(&counters.position, 1);
         if !push.is_of_template() {
-            context.observe(push, Outcome::Unmatched, None, &PanicMessage::default());
-            counters.record(Outcome::Unmatched);
+            context.observe(push, OutcomeKind::Unmatched, None, &PanicMessage::default());
+            counters.record(OutcomeKind::Unmatched);
             return context.log_unmatched(push);
         }
         counters.running.store(1, Release);
-        let slot = pin!(None);
-        let make = || handler.handle(push, state);
-        let ended = match (context.injected(push), spec.timeout) {
-            (Some(fault), _) => Ended::Returned(Err(fault)),
-            (None, None) => attempt(slot, make).await,
-            (None, Some(limit)) => attempt_within(limit, timer, slot, make).await,
+        let mut retried = 0;
+        let ended = loop {
+            let slot = pin!(None);
+            let make = || handler.handle(push, state);
+            let ended = match (context.injected(push), spec.timeout) {
+                (Some(fault), _) => Ended::Returned(Err(fault)),
+                (None, None) => attempt(slot, make).await,
+                (None, Some(limit)) => attempt_within(limit, timer, slot, make).await,
+            };
+            if matches!(ended, Ended::Returned(Ok(()))) || spec.retry.is_none() {
+                break ended;
+            }
+            match context.before_retry(ended, retried).await {
+                Ok(()) => retried += 1,
+                Err(ended) => break ended,
+            }
         };
         let outcome = match &ended {
-            Ended::Returned(result) => Outcome::of(result),
-            Ended::Panicked(_) => Outcome::Panicked,
-            Ended::TimedOut => Outcome::TimedOut,
+            Ended::Returned(result) => OutcomeKind::of(result),
+            Ended::Panicked(_) => OutcomeKind::Panicked,
+            Ended::TimedOut => OutcomeKind::TimedOut,
         };
-        if matches!(outcome, Outcome::Handled | Outcome::Unmatched) {
+        if !outcome.is_failure() {
             context.observe(push, outcome, None, &PanicMessage::default());
             return counters.end(outcome);
         }
@@ -90,7 +100,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
             Ended::TimedOut => (None, PanicMessage::default()),
         };
         // Before the delivery counts as ended: what it requests is then due.
-        let fault = fault.map(|fault| context.resync_for(fault));
+        let fault = context.resync_after(fault);
         context.observe(push, outcome, fault.as_ref(), &panic);
         counters.end(outcome);
         context.report_failure(push, outcome, fault, panic);
@@ -101,7 +111,8 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         if let Some(number) = self.number {
             let counters = &self.context.workers[number];
             if counters.running.swap(0, Release) > 0 {
-                counters.record(Outcome::Panicked);
+                self.context.resync_after(None);
+                counters.record(OutcomeKind::Panicked);
             }
         }
     }
@@ -181,7 +192,7 @@ impl HandlerContext {
     fn report_failure(
         &self,
         push: Push<'_>,
-        outcome: Outcome,
+        outcome: OutcomeKind,
         fault: Option<Fault>,
         panic: PanicMessage,
     ) {

@@ -12,10 +12,21 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 /// decoder's error shows the value that it did not expect.
 #[derive(Clone, Debug)]
 pub struct Rejection {
-    unmatched: bool,
+    meaning: Meaning,
     reason: Cow<'static, str>,
     /// Shared, because a message that readers share may be rejected for all of them.
     source: Option<Arc<dyn Error + Send + Sync + 'static>>,
+}
+
+/// What a rejection says of the push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// It is not what the handler takes.
+    Unfit,
+    /// It was not meant for the handler.
+    Unmatched,
+    /// A layer did not want it.
+    Skipped,
 }
 
 impl Rejection {
@@ -23,7 +34,7 @@ impl Rejection {
     /// payload.
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            unmatched: false,
+            meaning: Meaning::Unfit,
             reason: reason.into(),
             source: None,
         }
@@ -41,7 +52,7 @@ impl Rejection {
     /// glob matches more channels than its template. The delivery is counted `unmatched`.
     pub fn unmatched(reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            unmatched: true,
+            meaning: Meaning::Unmatched,
             ..Self::new(reason)
         }
     }
@@ -49,7 +60,19 @@ impl Rejection {
     /// Returns whether the push was not meant for this handler.
     #[must_use]
     pub fn is_unmatched(&self) -> bool {
-        self.unmatched
+        self.meaning == Meaning::Unmatched
+    }
+
+    /// Creates the rejection by which a layer skips a delivery.
+    pub(crate) fn skip() -> Self {
+        Self {
+            meaning: Meaning::Skipped,
+            ..Self::new("a layer has skipped the delivery")
+        }
+    }
+
+    pub(crate) fn is_skip(&self) -> bool {
+        self.meaning == Meaning::Skipped
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`ChannelName`], [`MatchedPattern`], [`Param`] | the name of the channel |
 //! | [`OwnedPush`](crate::OwnedPush) | a copy of the push |
 //! | [`State`], [`Publisher`](crate::Publisher) | the subscriber |
+//! | [`Extension`] | a layer |
 //! | `Arc<T>` | another extractor, whose value all readers of the message share |
 //! | `Option<T>`, `Result<T, Rejection>` | another extractor, whose rejection the handler accepts |
 //!
@@ -36,6 +37,7 @@
 mod bytes;
 mod channel_name;
 mod connection_event;
+mod extension;
 mod from_gap;
 mod from_text;
 mod invalidation;
@@ -54,6 +56,7 @@ mod text;
 mod text_error;
 
 pub use channel_name::ChannelName;
+pub use extension::Extension;
 pub use from_gap::FromGap;
 pub use from_text::{Borrowed, Conversion, ConvertByFrom, Copied, FromText, Parsed, param};
 pub use invalidation::Invalidation;

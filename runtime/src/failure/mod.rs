@@ -45,7 +45,7 @@ use std::fmt;
 
 use crate::error::{BoxError, Fault, WithCauses};
 use crate::gap::Gap;
-use crate::handler::{IntoOutcome, Outcome};
+use crate::handler::{IntoOutcome, OutcomeKind};
 use crate::push::OwnedPush;
 use crate::subscription::Subscription;
 use crate::util::{Contained, Escaped, PanicMessage};
@@ -82,13 +82,13 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Returns the kind of an outcome; `None` if it is not a failure.
-    pub(crate) fn of(outcome: Outcome) -> Option<Self> {
+    pub(crate) fn of(outcome: OutcomeKind) -> Option<Self> {
         match outcome {
-            Outcome::Rejected => Some(Self::Rejected),
-            Outcome::Failed => Some(Self::Failed),
-            Outcome::Panicked => Some(Self::Panicked),
-            Outcome::TimedOut => Some(Self::TimedOut),
-            Outcome::Handled | Outcome::Unmatched => None,
+            OutcomeKind::Rejected => Some(Self::Rejected),
+            OutcomeKind::Failed => Some(Self::Failed),
+            OutcomeKind::Panicked => Some(Self::Panicked),
+            OutcomeKind::TimedOut => Some(Self::TimedOut),
+            OutcomeKind::Handled | OutcomeKind::Unmatched | OutcomeKind::Skipped => None,
         }
     }
 

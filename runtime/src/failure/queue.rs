@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use super::{Failure, FailureKind};
 use crate::error::Fault;
 use crate::gap::Gap;
-use crate::handler::{Outcome, Spec};
+use crate::handler::{OutcomeKind, Spec};
 use crate::push::Push;
 use crate::telemetry::FailureStats;
 use crate::util::{Mutex, MutexGuard, PanicMessage, RateLimit};
@@ -87,7 +87,7 @@ impl Failures {
         &self,
         spec: &Spec,
         push: Push<'_>,
-        outcome: Outcome,
+        outcome: OutcomeKind,
         fault: Option<Fault>,
         panic: PanicMessage,
     ) {
@@ -271,7 +271,7 @@ mod tests {
         failures.report(
             &Spec::new("h"),
             push.as_push(),
-            Outcome::Failed,
+            OutcomeKind::Failed,
             fault,
             panic,
         );

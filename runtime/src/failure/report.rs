@@ -1,7 +1,7 @@
 use std::fmt;
 
 use crate::error::{Fault, WithCauses};
-use crate::handler::{Outcome, Spec};
+use crate::handler::{OutcomeKind, Spec};
 use crate::push::Push;
 use crate::util::{Escaped, PanicMessage, RateLimit};
 
@@ -10,7 +10,7 @@ use crate::util::{Escaped, PanicMessage, RateLimit};
 pub(crate) struct Report<'a> {
     spec: &'a Spec,
     push: Push<'a>,
-    outcome: Outcome,
+    outcome: OutcomeKind,
     fault: Option<&'a Fault>,
     panic: &'a PanicMessage,
 }
@@ -19,7 +19,7 @@ impl<'a> Report<'a> {
     pub(crate) fn new(
         spec: &'a Spec,
         push: Push<'a>,
-        outcome: Outcome,
+        outcome: OutcomeKind,
         fault: Option<&'a Fault>,
         panic: &'a PanicMessage,
     ) -> Self {
@@ -47,9 +47,9 @@ impl<'a> Report<'a> {
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.outcome {
-            Outcome::Panicked => PANICKED,
-            Outcome::TimedOut => TIMED_OUT,
-            Outcome::Rejected => REJECTED,
+            OutcomeKind::Panicked => PANICKED,
+            OutcomeKind::TimedOut => TIMED_OUT,
+            OutcomeKind::Rejected => REJECTED,
             _ => FAILED,
         })?;
         match self.fault {
@@ -108,11 +108,11 @@ impl ReportLimits {
     /// Logs a report, unless one with the same outcome was logged less than a second ago.
     pub(crate) fn log(&self, report: &Report<'_>) {
         let limit = match report.outcome {
-            Outcome::Rejected => &self.rejected,
-            Outcome::Failed => &self.failed,
-            Outcome::Panicked => &self.panicked,
-            Outcome::TimedOut => &self.timed_out,
-            Outcome::Handled | Outcome::Unmatched => return,
+            OutcomeKind::Rejected => &self.rejected,
+            OutcomeKind::Failed => &self.failed,
+            OutcomeKind::Panicked => &self.panicked,
+            OutcomeKind::TimedOut => &self.timed_out,
+            OutcomeKind::Handled | OutcomeKind::Unmatched | OutcomeKind::Skipped => return,
         };
         limit.report(|suppressed| report.log(suppressed));
     }

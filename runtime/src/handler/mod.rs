@@ -7,31 +7,42 @@
 //!   push handler names one with `on_gap`, and its generated [`Handler::handle_gap`] calls it.
 //! - [`Spec`] describes a handler: its name, its subscriptions and its policies. The macros fill it
 //!   in from the attribute, and a `Mount` may change it.
+//! - [`Layer`](layer::Layer) is code of the user around each delivery: see `layer`.
+//! - [`Retry`] and [`OnError`] are policies for deliveries that did not succeed.
 //! - [`IntoAnswer`] and [`IntoOutcome`] convert the return value of a function.
-//! - [`Outcome`] is how one delivery ended, for the counters and the log.
+//! - [`Outcome`] is how one delivery ended, for layers; [`OutcomeKind`] for the counters and the log.
 //!
 //! # In and out
 //!
 //! `router` wraps a [`Handler`] into a `Mount` and reads its [`Spec`] once. `broadcast`, `delivery`
 //! and `health` work by that [`Spec`]: the budget, the workers and the timeout, and the stall
 //! limit. `delivery` calls [`Handler::handle`] and [`Handler::handle_gap`], and records the
-//! [`Outcome`].
+//! [`OutcomeKind`].
 //!
 //! # Invariants
 //!
 //! - A [`Spec`] does not change after the start.
 //! - A handler is shared by its worker tasks, and by the next run of its loop after a panic. It is
 //!   therefore `Sync`, and every call gets `&self`.
-//! - The traits return concrete futures. No future of a delivery is boxed.
+//! - The traits return concrete futures. No future of a delivery is boxed, except behind layers.
 
 mod gap_handler;
 mod into_answer;
+mod layer;
+mod on_error;
 mod outcome;
+mod outcome_kind;
+mod retry;
 mod spec;
 
 pub use gap_handler::GapHandler;
 pub use into_answer::{IntoAnswer, IntoOutcome};
-pub(crate) use outcome::Outcome;
+pub(crate) use layer::{Bound, Endpoint, Layers, Scope};
+pub use layer::{Delivery, Layer, Next};
+pub use on_error::OnError;
+pub use outcome::Outcome;
+pub(crate) use outcome_kind::OutcomeKind;
+pub use retry::Retry;
 pub use spec::Spec;
 pub(crate) use spec::{MessageType, Needs};
 

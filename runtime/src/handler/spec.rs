@@ -1,6 +1,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::layer::{Layer, Layers};
+use super::{OnError, Retry};
 use crate::broadcast::{Budget, Overflow};
 use crate::message::{MessageDescriptor, Source, TypeName};
 use crate::subscription::{Index, Subscription};
@@ -25,6 +27,10 @@ pub struct Spec {
     pub(crate) stall_limit: Duration,
     /// Whether the subscriber is not ready while this handler is stalled.
     pub(crate) required: bool,
+    pub(crate) on_error: OnError,
+    /// Boxed, because few handlers have one.
+    pub(crate) retry: Option<Box<Retry>>,
+    pub(crate) layers: Layers,
 }
 
 /// The message type that a handler takes.
@@ -88,6 +94,9 @@ impl Spec {
             ordered_by: None,
             stall_limit: Duration::from_secs(30),
             required: false,
+            on_error: OnError::Continue,
+            retry: None,
+            layers: Layers::default(),
         }
     }
 
@@ -227,7 +236,7 @@ impl Spec {
     ///
     /// After that time the handler's future is dropped at the await where it is, and the delivery
     /// is counted `timed_out`. A handler that does not await cannot be interrupted. The gap handler
-    /// has no timeout.
+    /// has no timeout. With [`retry`](Self::retry), each attempt has this time.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -270,6 +279,49 @@ impl Spec {
     #[must_use]
     pub fn stall_limit(mut self, limit: Duration) -> Self {
         self.stall_limit = limit;
+        self
+    }
+
+    /// Repeats a delivery that has failed or timed out, before the next one (default: never).
+    ///
+    /// The order of the messages is kept: the next one waits, also behind the delays. So does the next one
+    /// of the same key, with [`ordered_by`](Self::ordered_by); other [`workers`](Self::workers) continue.
+    /// Messages that arrive meanwhile wait in the buffer, which may overflow.
+    ///
+    /// A delivery counts once, with its last outcome, which is also the one that the log and the failure
+    /// hook are told of. Repetitions count in [`HandlerStats::retries`](crate::HandlerStats::retries).
+    ///
+    /// - An error is repeated, unless it is a [`Fault::resync`](crate::Fault::resync), and so is a timeout:
+    ///   each attempt has the whole [`timeout`](Self::timeout). A rejected argument and a panic are
+    ///   not: they would happen again.
+    /// - Each attempt runs the [layers](Self::around) and extracts the arguments again.
+    /// - The [`stall_limit`](Self::stall_limit) is for the delivery with all its attempts and delays.
+    /// - A pause, a gap and a resync wait for the delivery.
+    /// - A shutdown waits for it too. At its deadline there is no further attempt: the delivery counts as
+    ///   it ended last, or as `cancelled`.
+    /// - The gap handler has its own repetitions, without end.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = (retry.times > 0).then(|| Box::new(retry));
+        self
+    }
+
+    /// Sets what happens after a delivery that failed, panicked, timed out or was rejected (default
+    /// [`OnError::Continue`]).
+    ///
+    /// [`OnError::Resync`] is for a handler that keeps data up to date from its messages: the data lacks
+    /// one now. The delivery still counts as what it was. A handler without a gap handler is refused at
+    /// start. With [`retry`](Self::retry), the last attempt decides.
+    #[must_use]
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.on_error = on_error;
+        self
+    }
+
+    /// Puts a [`Layer`] around each delivery, inside of those before it.
+    #[must_use]
+    pub fn around(mut self, layer: impl Layer) -> Self {
+        self.layers.push(layer);
         self
     }
 

@@ -56,7 +56,7 @@ pub use crate::extract::{
     Parsed, param,
 };
 pub use crate::gap::Gap;
-pub use crate::handler::{GapHandler, Handler, Spec};
+pub use crate::handler::{GapHandler, Handler, OnError, Retry, Spec};
 pub use crate::message::{Address, Codec, MessageDescriptor, PushMessage, ToPayload};
 pub use crate::publish::{Answer, Publishable};
 pub use crate::push::Push;

@@ -271,8 +271,10 @@ impl OwnedPush {
         }
     }
 
-    /// Adds a value to the extensions of the delivery.
-    pub(crate) fn with_extension<T: Any + Send + Sync>(mut self, value: T) -> Self {
+    /// Adds a value, as a [layer](crate::Delivery::with) passes one on: for unit tests of a handler that
+    /// takes an [`Extension`](crate::Extension).
+    #[must_use]
+    pub fn with_extension<T: Any + Send + Sync>(mut self, value: T) -> Self {
         self.extensions = self.extensions.with(value);
         self
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::handler::{MessageType, Spec};
+use crate::handler::{MessageType, OnError, Spec};
 use crate::message::Source;
 use crate::subscription::{Kind, Subscription};
 
@@ -26,6 +26,10 @@ pub(super) fn refused_option(spec: &Spec) -> Option<&'static str> {
         }
         _ if spec.stall_limit.is_zero() => Some(
             "`stall_limit` must be greater than zero: the handler would always count as stalled",
+        ),
+        _ if spec.on_error == OnError::Resync && spec.on_gap.is_none() => Some(
+            "`on_error = \"resync\"` needs a gap handler, which loads again what a failed delivery has not \
+             changed: name one with `on_gap`",
         ),
         _ => None,
     }

@@ -23,7 +23,7 @@
 //!
 //! - The builder methods cannot fail. A mount that cannot work carries a mistake, which
 //!   `Subscriber::start` returns as an error.
-//! - A router has no effect at run time: it is a list of mounts.
+//! - A router has no effect at run time: it is a list of mounts, with the layers around them.
 
 mod arguments;
 #[cfg(feature = "collect")]
@@ -48,6 +48,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::extract::FromRef;
+use crate::handler::{Layer, Layers};
 
 /// Handlers that belong together, such as those of one module.
 ///
@@ -92,12 +93,17 @@ use crate::extract::FromRef;
 #[must_use = "a router does nothing before it is passed to a subscriber"]
 pub struct Router<S = ()> {
     mounts: Vec<Mount<S>>,
+    /// The layers around all of the handlers.
+    layers: Layers,
 }
 
 impl<S: Send + Sync + 'static> Router<S> {
     /// Creates a router without handlers.
     pub fn new() -> Self {
-        Self { mounts: Vec::new() }
+        Self {
+            mounts: Vec::new(),
+            layers: Layers::default(),
+        }
     }
 
     /// Adds handlers. May be called more than once.
@@ -109,6 +115,34 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// Adds the handlers of another router.
     pub fn merge(self, other: Self) -> Self {
         self.handlers(other)
+    }
+
+    /// Puts a [`Layer`] around each delivery to the handlers of this router, inside of those before it. The
+    /// layers of a router that is merged into this one, and of a handler, are further in.
+    ///
+    /// It does not matter when handlers are added: they get the layer also if they were added before it, or
+    /// are later.
+    ///
+    /// ```
+    /// use redis_push::{Delivery, Next, Outcome, Router, Subscriber, handlers, push_handler};
+    ///
+    /// async fn audit(delivery: Delivery<'_>, next: Next<'_>) -> Outcome {
+    ///     println!("{delivery:?}");
+    ///     next.run(delivery).await
+    /// }
+    ///
+    /// #[push_handler(channel = "orders")]
+    /// async fn on_order(order: &str) {
+    ///     println!("{order}");
+    /// }
+    ///
+    /// let orders = Router::new().around(audit).handlers(handlers![on_order]);
+    /// let wiring = Subscriber::new("redis://127.0.0.1/").handlers(orders).wiring();
+    /// assert_eq!(wiring.handlers[0].layers, ["audit"]);
+    /// ```
+    pub fn around(mut self, layer: impl Layer) -> Self {
+        self.layers.push(layer);
+        self
     }
 
     /// Adds a prefix to every name that the handlers so far listen to, as [`Mount::prefix`] does.
@@ -164,6 +198,7 @@ impl<S: Send + Sync + 'static> Router<S> {
         let mounts = self.mounts.into_iter();
         Router {
             mounts: mounts.map(|mount| mount.with_own_state(&state)).collect(),
+            layers: self.layers,
         }
     }
 
@@ -215,6 +250,7 @@ impl<S: Send + Sync + 'static> Router<S> {
         let mounts = self.mounts.into_iter();
         Router {
             mounts: mounts.map(|mount| mount.sharing(&part)).collect(),
+            layers: self.layers,
         }
     }
 }
@@ -229,7 +265,10 @@ impl<S> IntoIterator for Router<S> {
     type Item = Mount<S>;
     type IntoIter = std::vec::IntoIter<Mount<S>>;
 
-    fn into_iter(self) -> Self::IntoIter {
+    fn into_iter(mut self) -> Self::IntoIter {
+        for mount in &mut self.mounts {
+            self.layers.put_around(&mut mount.spec.layers);
+        }
         self.mounts.into_iter()
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::substate::Substate;
 use crate::broadcast::Overflow;
-use crate::delivery::{self, HandlerContext, SharedLoopState};
+use crate::delivery::{self, HandlerContext, Layered, SharedLoopState};
 use crate::extract::FromRef;
-use crate::handler::{Handler, Spec};
+use crate::handler::{Bound, Endpoint, Handler, Layer, OnError, Retry, Spec};
 use crate::tasks::{Task, TaskName, Tasks};
 
 /// A handler that can be passed to [`Subscriber::handlers`](crate::Subscriber::handlers).
@@ -60,6 +60,10 @@ impl<S: Send + Sync + 'static> Mount<S> {
                         name: context.spec.name.clone(),
                         is_required: context.spec.required,
                     };
+                    if !context.spec.layers.is_empty() {
+                        let endpoint = Arc::new(Bound { handler, state });
+                        return spawn_layered(tasks, name, endpoint, loop_state, context);
+                    }
                     tasks.spawn(name, move || {
                         let (handler, loop_state) = (Arc::clone(&handler), Arc::clone(&loop_state));
                         delivery::run(
@@ -215,12 +219,66 @@ impl<S> Mount<S> {
         self
     }
 
+    /// Repeats a delivery that has failed or timed out, as [`Spec::retry`] does.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.spec = self.spec.retry(retry);
+        self
+    }
+
+    /// Sets what happens after a delivery that did not succeed, as [`Spec::on_error`] does.
+    #[must_use]
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.spec = self.spec.on_error(on_error);
+        self
+    }
+
+    /// Puts a [`Layer`] around each delivery to this handler, inside of those before it and of those of its
+    /// router and its subscriber.
+    ///
+    /// ```
+    /// use redis_push::{Delivery, Mount, Next, Outcome, handlers, push_handler};
+    ///
+    /// async fn log(delivery: Delivery<'_>, next: Next<'_>) -> Outcome {
+    ///     let outcome = next.run(delivery).await;
+    ///     println!("{}: {outcome}", delivery.handler());
+    ///     outcome
+    /// }
+    ///
+    /// #[push_handler(channel = "orders")]
+    /// async fn on_order(order: &str) {
+    ///     println!("{order}");
+    /// }
+    ///
+    /// let mounts: Vec<Mount<()>> = handlers![on_order.around(log)];
+    /// ```
+    #[must_use]
+    pub fn around(mut self, layer: impl Layer) -> Self {
+        self.spec = self.spec.around(layer);
+        self
+    }
+
     /// Keeps the order of messages that have the same key, as [`Spec::ordered_by`] does.
     #[must_use]
     pub fn ordered_by(mut self, key: impl Into<Cow<'static, str>>) -> Self {
         self.spec = self.spec.ordered_by(key);
         self
     }
+}
+
+/// Spawns the loop of a handler with layers. It is the same loop for all of them.
+fn spawn_layered(
+    tasks: &Arc<Tasks>,
+    name: TaskName,
+    endpoint: Arc<dyn Endpoint>,
+    loop_state: SharedLoopState,
+    context: Arc<HandlerContext>,
+) -> Task {
+    let handler = Arc::new(Layered::new(endpoint, Arc::clone(&context)));
+    tasks.spawn(name, move || {
+        let (handler, loop_state) = (Arc::clone(&handler), Arc::clone(&loop_state));
+        delivery::run(handler, loop_state, Arc::new(()), Arc::clone(&context))
+    })
 }
 
 impl<S> fmt::Debug for Mount<S> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::broadcast::Overflow;
-use crate::handler::Spec;
+use crate::handler::{OnError, Spec};
 use crate::subscription::{Kind, Subscription, in_words};
 
 /// A table of the handlers mounted on a subscriber: one row for each handler, in the order of
@@ -94,6 +94,15 @@ pub struct HandlerWiring {
     pub required: bool,
     /// The gap handler.
     pub on_gap: Option<String>,
+    /// What happens after a delivery that did not succeed.
+    #[serde(default)]
+    pub on_error: OnError,
+    /// How often a delivery that failed is repeated; 0 for never.
+    #[serde(default)]
+    pub retry: u32,
+    /// The layers around each delivery, the outermost first.
+    #[serde(default)]
+    pub layers: Vec<String>,
 }
 
 /// What a handler listens to: a part of a [`HandlerWiring`].
@@ -146,6 +155,9 @@ impl HandlerWiring {
             stall_limit: spec.stall_limit,
             required: spec.required,
             on_gap: spec.on_gap.as_ref().map(ToString::to_string),
+            on_error: spec.on_error,
+            retry: spec.retry.as_ref().map_or(0, |retry| retry.times),
+            layers: spec.layers.names().collect(),
         }
     }
 
@@ -195,6 +207,15 @@ impl HandlerWiring {
             ),
             self.required.then(|| String::from("required")),
             self.on_gap.as_ref().and_then(|name| set("on_gap", name)),
+            unless(
+                self.on_error == default.on_error,
+                set("on_error", &self.on_error),
+            ),
+            unless(self.retry == 0, set("retry", &self.retry)),
+            unless(
+                self.layers.is_empty(),
+                set("around", &format_args!("[{}]", self.layers.join(", "))),
+            ),
         ];
         policies
             .into_iter()

@@ -74,6 +74,7 @@ use tokio::sync::broadcast;
 use crate::config::Settings;
 use crate::connection::Endpoint;
 use crate::failure::{BoxedHook, FailureHook, boxed};
+use crate::handler::{Layer, Layers};
 use crate::health;
 use crate::link::Attached;
 #[cfg(feature = "testing")]
@@ -115,6 +116,7 @@ struct Config {
     origin: Origin,
     settings: Settings,
     on_failure: Option<BoxedHook>,
+    layers: Layers,
     publisher: Option<Publisher>,
     /// A mistake in the builder calls so far, which `start` reports.
     mistake: Option<Cow<'static, str>>,
@@ -240,6 +242,7 @@ impl Subscriber {
                 origin,
                 settings: Settings::default(),
                 on_failure: None,
+                layers: Layers::default(),
                 publisher: None,
                 mistake: None,
                 #[cfg(feature = "testing")]
@@ -254,6 +257,28 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// called more than once, or not at all: a subscriber without handlers only connects.
     pub fn handlers(mut self, mounts: impl Mounts<S>) -> Self {
         self.mounts.extend(mounts);
+        self
+    }
+
+    /// Puts a [`Layer`] around each delivery to all handlers, inside of those before it and outside of those of
+    /// routers and handlers.
+    ///
+    /// It does not matter when handlers are added: they get the layer also if they were added before it, or
+    /// are [mounted](crate::Handle::mount) while the subscriber runs.
+    ///
+    /// ```
+    /// use redis_push::{Delivery, Next, Outcome, Subscriber};
+    ///
+    /// async fn log(delivery: Delivery<'_>, next: Next<'_>) -> Outcome {
+    ///     let outcome = next.run(delivery).await;
+    ///     println!("{}: {outcome}", delivery.handler());
+    ///     outcome
+    /// }
+    ///
+    /// let subscriber = Subscriber::new("redis://127.0.0.1/").around(log);
+    /// ```
+    pub fn around(mut self, layer: impl Layer) -> Self {
+        self.config.layers.push(layer);
         self
     }
 
@@ -307,7 +332,11 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Works without a server, so a unit test can compare it with a snapshot: see [`Wiring`].
     #[must_use]
     pub fn wiring(&self) -> Wiring {
-        Wiring::of(self.mounts.iter().map(|mount| &mount.spec))
+        let mut wiring = Wiring::of(self.mounts.iter().map(|mount| &mount.spec));
+        for row in &mut wiring.handlers {
+            row.layers.splice(..0, self.config.layers.names());
+        }
+        wiring
     }
 }
 

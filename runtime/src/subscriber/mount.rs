@@ -15,7 +15,7 @@ use crate::delivery::{HandlerContext, LoopState, Mounted, SharedLoopState};
 use crate::dispatch::Confirmed;
 use crate::error::{Error, Result};
 use crate::failure::Failures;
-use crate::handler::Spec;
+use crate::handler::{Layers, Spec};
 #[cfg(feature = "testing")]
 use crate::probe::SharedProbe;
 use crate::push::Extensions;
@@ -29,6 +29,8 @@ use crate::util::clock;
 
 /// What a subscriber gives to each handler.
 pub(super) struct MountKit {
+    /// The layers around all handlers.
+    pub(super) layers: Layers,
     pub(super) failures: Failures,
     pub(super) extensions: Extensions,
     /// Notified when a gap handler has succeeded or failed.
@@ -51,8 +53,10 @@ pub(super) struct Bound {
 
 impl MountKit {
     /// Gives a handler its state and its receiver. The user's code that this needs runs here.
-    pub(super) fn bind<S>(&self, mount: Mount<S>, state: &Arc<S>, receiver: Receiver) -> Bound {
+    pub(super) fn bind<S>(&self, mut mount: Mount<S>, state: &Arc<S>, receiver: Receiver) -> Bound {
         let meter = receiver.meter();
+        self.layers.put_around(&mut mount.spec.layers);
+        mount.spec.layers.shrink_to_fit();
         let context = HandlerContext::new(
             mount.spec,
             self.failures.clone(),

@@ -68,6 +68,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             None => Failures::default(),
         };
         let kit = MountKit {
+            layers: config.layers,
             failures: failures.clone(),
             extensions,
             synced: Arc::new(Notify::new()),

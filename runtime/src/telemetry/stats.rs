@@ -75,7 +75,7 @@ const MAX_LISTED: usize = 20;
 /// The counts of one handler.
 ///
 /// When nothing is under way, `received = handled + failed + panicked + timed_out + rejected +
-/// unmatched + dropped + superseded + cancelled + queued + running`. At any other moment,
+/// unmatched + skipped + dropped + superseded + cancelled + queued + running`. At any other moment,
 /// `received` is equal or greater.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -103,6 +103,9 @@ pub struct HandlerStats {
     pub rejected: u64,
     /// Pushes that the handler's glob matches but its template does not.
     pub unmatched: u64,
+    /// Deliveries that a [layer](crate::Layer) has skipped.
+    #[serde(default)]
+    pub skipped: u64,
     /// Pushes that were lost because the handler's buffer was full, because all buffers together
     /// had reached their limit, or because the handler's loop was restarted.
     pub dropped: u64,
@@ -128,6 +131,10 @@ pub struct HandlerStats {
     pub gap_causes: GapCounts,
     /// Runs of the gap handler that failed. Each was retried.
     pub gap_failures: u64,
+    /// Attempts of deliveries beyond the first one of each: by the [retry](crate::Spec::retry) policy, or by
+    /// a [layer](crate::Layer). A delivery counts once, with its last outcome.
+    #[serde(default)]
+    pub retries: u64,
     /// How often the handler exceeded its stall limit.
     pub stalls: u64,
     /// Batches in which the pushes were delivered. The handler was woken for messages at most this
@@ -356,7 +363,13 @@ impl HandlerStats {
     /// Returns how many deliveries have ended, with any outcome.
     #[must_use]
     pub fn delivered(&self) -> u64 {
-        self.handled + self.failed + self.panicked + self.timed_out + self.rejected + self.unmatched
+        self.handled
+            + self.failed
+            + self.panicked
+            + self.timed_out
+            + self.rejected
+            + self.unmatched
+            + self.skipped
     }
 
     /// Adds the counts of another handler of the same name.
@@ -372,6 +385,7 @@ impl HandlerStats {
             timed_out,
             rejected,
             unmatched,
+            skipped,
             dropped,
             superseded,
             cancelled,
@@ -381,6 +395,7 @@ impl HandlerStats {
             gaps,
             gap_causes,
             gap_failures,
+            retries,
             stalls,
             batches,
             is_paused: _,
@@ -400,6 +415,7 @@ impl HandlerStats {
         *timed_out += other.timed_out;
         *rejected += other.rejected;
         *unmatched += other.unmatched;
+        *skipped += other.skipped;
         *dropped += other.dropped;
         *superseded += other.superseded;
         *cancelled += other.cancelled;
@@ -409,6 +425,7 @@ impl HandlerStats {
         *running += other.running;
         *gaps += other.gaps;
         *gap_failures += other.gap_failures;
+        *retries += other.retries;
         *stalls += other.stalls;
         *batches += other.batches;
     }

@@ -151,12 +151,14 @@ const COLUMNS: &[Column] = &[
     Column::rare("timed out", |h| h.timed_out),
     Column::rare("rejected", |h| h.rejected),
     Column::rare("unmatched", |h| h.unmatched),
+    Column::rare("skipped", |h| h.skipped),
     Column::always("dropped", |h| h.dropped),
     Column::rare("superseded", |h| h.superseded),
     Column::rare("cancelled", |h| h.cancelled),
     Column::always("queued", |h| h.queued + h.running),
     Column::always("gaps", |h| h.gaps),
     Column::rare("gap failures", |h| h.gap_failures),
+    Column::rare("retries", |h| h.retries),
     Column::rare("stalls", |h| h.stalls),
 ];
 

@@ -227,6 +227,16 @@ impl Call {
         self.ended("be unmatched", |ending| matches!(ending, Ending::Unmatched))
     }
 
+    /// Asserts that a [layer](crate::Layer) has skipped the delivery.
+    ///
+    /// # Panics
+    ///
+    /// Panics if none has.
+    #[track_caller]
+    pub fn skipped(&self) -> &Self {
+        self.ended("be skipped", |ending| matches!(ending, Ending::Skipped))
+    }
+
     /// Returns the messages of a type that the handler has published during this call, as answers or
     /// through a [`Publisher`](crate::Publisher).
     #[must_use]
@@ -300,6 +310,7 @@ impl fmt::Display for InWords<'_> {
             Ending::Panicked(reason) => write!(f, "panicked: {reason}"),
             Ending::TimedOut => f.write_str("timed out"),
             Ending::Unmatched => f.write_str("not matched its channel"),
+            Ending::Skipped => f.write_str("been skipped by a layer"),
         }
     }
 }

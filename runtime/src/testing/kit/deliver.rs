@@ -9,7 +9,7 @@ use super::call::Call;
 use super::ledger::label;
 use super::published::{Message, carries};
 use crate::delivery::ending;
-use crate::handler::{Handler, Outcome, Spec};
+use crate::handler::{Handler, OutcomeKind, Spec};
 use crate::probe::{Ending, Published, Subject};
 use crate::publish::Publisher;
 use crate::push::OwnedPush;
@@ -119,10 +119,10 @@ async fn run<S, H: Handler<S>>(handler: &H, spec: &Spec, push: &OwnedPush, state
     };
     match ended {
         Ended::Returned(result) => {
-            let outcome = Outcome::of(&result);
+            let outcome = OutcomeKind::of(&result);
             ending(outcome, result.err().as_ref(), &PanicMessage::default())
         }
-        Ended::Panicked(message) => ending(Outcome::Panicked, None, &message),
+        Ended::Panicked(message) => ending(OutcomeKind::Panicked, None, &message),
         Ended::TimedOut => Ending::TimedOut,
     }
 }
