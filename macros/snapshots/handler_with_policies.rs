@@ -7,6 +7,9 @@
     ordered_by = region,
     required,
     on_gap = resync,
+    on_error = "resync",
+    retry = 3,
+    retry_delay = "50ms",
     state = App
 )]
 async fn on_order(Param(region): Param<&str>, body: &[u8]) -> Option<Publish<Receipt>> {
@@ -76,6 +79,11 @@ const _: () = {
                 .ordered_by("region")
                 .required()
                 .on_gap("resync")
+                .on_error(__p::OnError::Resync)
+                .retry(
+                    __p::Retry::times(3)
+                        .delay(::core::time::Duration::from_millis(50u64)),
+                )
         }
         async fn handle(&self, __push: __p::Push<'_>, __state: &App) -> __p::Handled {
             __p::send(

@@ -1,7 +1,5 @@
 //! The option list of one attribute.
 
-use std::collections::HashSet;
-
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
@@ -12,8 +10,9 @@ use super::codec::Codec;
 use super::duration::Duration;
 use super::krate::assumed_crate;
 use super::listed_params::ListedParams;
-use super::listen::{Listen, Target};
+use super::listen::Listen;
 use super::missing_param::missing_param;
+use super::on_error::OnError;
 use super::overflow::Overflow;
 use super::value::{
     Names, end_of_option, example, function_name, is_flag, skip_option, value, word,
@@ -42,6 +41,9 @@ pub(crate) struct Args {
     pub(crate) stall_limit: Option<Duration>,
     pub(crate) required: bool,
     pub(crate) on_gap: Option<Path>,
+    pub(crate) on_error: Option<OnError>,
+    pub(crate) retry: Option<LitInt>,
+    pub(crate) retry_delay: Option<Duration>,
     pub(crate) state: Option<Type>,
     krate: Option<TokenStream>,
     /// The keys so far, to refuse one that is set twice.
@@ -65,6 +67,9 @@ pub(crate) const PUSH_HANDLER: &[&str] = &[
     "stall_limit",
     "required",
     "on_gap",
+    "on_error",
+    "retry",
+    "retry_delay",
     "state",
     "crate",
 ];
@@ -174,6 +179,9 @@ impl Args {
             "ordered_by" => self.ordered_by = Some(word(input, &name)?),
             "stall_limit" => self.stall_limit = Some(value(input, &name)?),
             "on_gap" => self.on_gap = Some(value(input, &name)?),
+            "on_error" => self.on_error = Some(value(input, &name)?),
+            "retry" => self.retry = Some(value(input, &name)?),
+            "retry_delay" => self.retry_delay = Some(value(input, &name)?),
             "state" => self.state = Some(value(input, &name)?),
             "codec" => self.codec = Some(value(input, &name)?),
             "tag" => self.tag = Some(value(input, &name)?),
@@ -198,80 +206,6 @@ impl Args {
         match (self.listen.first(), listens.peek()) {
             (Some(first), Some(listen)) => listen.refuse_after(first, errors),
             _ => self.listen.extend(listens),
-        }
-    }
-
-    pub(crate) fn validate(&self, errors: &mut Errors) {
-        self.validate_names(errors);
-        self.validate_numbers(errors);
-        self.validate_connection(errors);
-        self.validate_order(errors);
-    }
-
-    fn validate_names(&self, errors: &mut Errors) {
-        let mut seen = HashSet::new();
-        for listen in &self.listen {
-            let name = listen.text();
-            if !seen.insert((listen.is_constant(), name.clone())) {
-                errors.on(&listen.name, format!("`{name}` is in the list twice"));
-            }
-        }
-    }
-
-    fn validate_numbers(&self, errors: &mut Errors) {
-        for (number, name, at_least) in [
-            (&self.buffer, "buffer", "`buffer` must be at least 1"),
-            (
-                &self.buffer_bytes,
-                "buffer_bytes",
-                "`buffer_bytes` must be at least 1",
-            ),
-            (&self.workers, "workers", "`workers` must be at least 1"),
-        ] {
-            let Some(number) = number else { continue };
-            match number.base10_parse::<usize>() {
-                Ok(0) => errors.on(number, at_least),
-                Ok(_) => {}
-                Err(_) => errors.on(number, format!("expected `{}`", example(name))),
-            }
-        }
-    }
-
-    /// Refuses the options that have no meaning for connection events.
-    fn validate_connection(&self, errors: &mut Errors) {
-        let is_connection = |listen: &Listen| matches!(listen.target, Target::Connection);
-        if !self.listen.iter().any(is_connection) {
-            return;
-        }
-        if let Some(gap) = &self.on_gap {
-            errors.on(
-                gap,
-                "a handler with `connection` never has a gap; remove `on_gap`, and set it on the \
-                 handlers of channels",
-            );
-        }
-        if let Some(workers) = &self.workers {
-            errors.on(
-                workers,
-                "a handler with `connection` has one worker, which keeps its events in order; remove \
-                 `workers`",
-            );
-        }
-    }
-
-    fn validate_order(&self, errors: &mut Errors) {
-        let has_one_worker = self.workers.as_ref().is_none_or(|workers| {
-            workers
-                .base10_parse::<usize>()
-                .is_ok_and(|count| count == 1)
-        });
-        if let Some(key) = &self.ordered_by
-            && has_one_worker
-        {
-            errors.on(
-                key,
-                "`ordered_by` needs `workers` of at least 2; one worker already keeps the order",
-            );
         }
     }
 

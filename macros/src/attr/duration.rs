@@ -1,4 +1,4 @@
-//! The value of `timeout` and `stall_limit`.
+//! The value of `timeout`, `stall_limit` and `retry_delay`.
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote};
@@ -7,7 +7,7 @@ use syn::parse::{Parse, ParseStream};
 
 /// A span of time: a whole number and a unit, such as `"5s"`, `"250ms"`, `"2m"`.
 pub(crate) struct Duration {
-    text: LitStr,
+    pub(super) text: LitStr,
     millis: u64,
 }
 

@@ -10,11 +10,11 @@
 //! - `ListedParams` are the params of a channel whose name is a constant.
 //! - [`Codec`] is the encoding of a message's payload.
 //! - `Duration` is a span of time with a unit, such as `"5s"`; `Overflow` is the policy for a full
-//!   buffer.
+//!   buffer, and `OnError` that for a delivery that did not succeed.
 //! - [`serde`] reads the user's `#[serde(..)]` attributes, so that the message derive can forward
 //!   them to generated types.
 //!
-//! The parser for a single value, and the example that its error shows, are in `value`.
+//! `validate` checks the options of one list together. The parser for a single value, and the example that its error shows, are in `value`.
 //!
 //! # Dependencies
 //!
@@ -38,9 +38,11 @@ mod krate;
 mod listed_params;
 mod listen;
 mod missing_param;
+mod on_error;
 mod overflow;
 pub(crate) mod serde;
 pub(crate) mod serde_names;
+mod validate;
 mod value;
 
 pub(crate) use args::{Args, GAP_HANDLER, PUSH, PUSH_HANDLER};

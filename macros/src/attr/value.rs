@@ -127,6 +127,9 @@ pub(super) fn example(name: &str) -> &'static str {
         "ordered_by" => "ordered_by = symbol",
         "stall_limit" => "stall_limit = \"30s\"",
         "on_gap" => "on_gap = resync",
+        "on_error" => "on_error = \"continue\" | \"resync\"",
+        "retry" => "retry = 3",
+        "retry_delay" => "retry_delay = \"100ms\"",
         "state" => "state = App",
         "codec" => "codec = json | text | bytes | msgpack | path::to::MyCodec",
         "tag" => "tag = \"type\"",
@@ -141,7 +144,7 @@ fn hint(name: &str) -> String {
     let constructor = match name {
         "channel" | "pattern" | "shard" | "keyspace" => name,
         "invalidate" => "invalidation",
-        "timeout" | "stall_limit" => {
+        "timeout" | "stall_limit" | "retry_delay" => {
             return ", with one of the units `ms`, `s`, `m` and `h`".into();
         }
         _ => return String::new(),

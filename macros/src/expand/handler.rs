@@ -234,6 +234,11 @@ impl PushHandler {
         let ordered_by = self.args.ordered_by.iter();
         let stall_limit = self.args.stall_limit.iter();
         let on_gap = self.args.on_gap.iter().map(readable);
+        let on_error = self.args.on_error.iter();
+        let retry = self.args.retry.iter().map(|times| {
+            let delay = self.args.retry_delay.iter();
+            quote!(__p::Retry::times(#times)#(.delay(#delay))*)
+        });
         let required = self.args.required.then(|| quote!(.required()));
         quote! {
             fn spec(&self) -> __p::Spec {
@@ -248,6 +253,8 @@ impl PushHandler {
                     #(.stall_limit(#stall_limit))*
                     #required
                     #(.on_gap(#on_gap))*
+                    #(.on_error(#on_error))*
+                    #(.retry(#retry))*
             }
         }
     }
