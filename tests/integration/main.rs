@@ -23,6 +23,7 @@ mod handles;
 mod health;
 mod invalidating;
 mod key_events;
+mod layers;
 mod logs;
 mod measuring;
 mod memory;
@@ -36,6 +37,7 @@ mod reconnect;
 mod replies;
 mod resync;
 mod resync_errors;
+mod retrying;
 mod rights;
 mod routing;
 mod secrets;
@@ -67,6 +69,7 @@ use health::*;
 use invalidating::*;
 use key_events::*;
 use measuring::*;
+use layers::*;
 use memory::*;
 use mounting::*;
 use network::*;
@@ -78,6 +81,7 @@ use reconnect::*;
 use replies::*;
 use resync::*;
 use resync_errors::*;
+use retrying::*;
 use rights::*;
 use routing::*;
 use secrets::*;
@@ -330,6 +334,25 @@ fn on_each_link(suite: Suite) -> Suite {
             a_resync_is_served_during_an_outage,
             a_handler_without_a_gap_handler_cannot_resync,
             a_request_is_found_however_the_error_is_wrapped,
+            layers_run_from_the_subscriber_over_the_routers_to_the_handler,
+            a_layer_that_does_not_go_on_skips_the_delivery,
+            a_gap_cannot_be_skipped,
+            a_gap_that_a_layer_fails_is_repeated_with_the_layers,
+            an_error_passes_the_layers_to_the_log_and_the_hook,
+            the_outcome_of_the_outermost_layer_counts,
+            each_run_is_an_attempt_and_the_last_outcome_counts_once,
+            a_layer_is_inside_the_timeout_and_the_catch_of_panics,
+            values_are_passed_on_to_layers_and_arguments,
+            layers_are_around_workers_and_late_mounts,
+            a_layer_may_request_a_resync,
+            a_delivery_that_fails_is_repeated_before_the_next_one,
+            the_last_attempt_is_the_one_that_counts,
+            each_attempt_has_the_whole_timeout,
+            what_would_fail_again_is_not_repeated,
+            a_shutdown_ends_the_attempts_at_its_deadline,
+            workers_keep_the_order_of_a_key_while_one_is_repeated,
+            every_failure_of_a_handler_may_request_a_resync,
+            a_resync_comes_after_the_last_attempt,
             an_outage_and_a_shutdown_are_reported_with_their_reasons,
             a_denied_name_is_a_reason_not_to_be_ready,
             a_deaf_process_ends_with_its_exit_code,
@@ -375,6 +398,7 @@ fn on_each_link(suite: Suite) -> Suite {
             invalid_settings_are_reported_without_a_connection,
             a_mount_whose_name_lacks_a_param_of_the_message_is_refused,
             state_after_handlers_is_an_error_of_start,
+            a_resync_without_a_gap_handler_is_refused,
             a_spawn_reports_a_mistake_at_once,
             the_arguments_of_a_handler_must_fit_its_subscriptions,
             a_start_without_subscriptions_reports_the_connection_error,
