@@ -53,6 +53,8 @@
 //! - A [`Gap`] reports that messages may be missing. A function with
 //!   [`#[gap_handler]`](macro@gap_handler), named by `on_gap`, receives it in order with the
 //!   handler's messages. [`Handle::resync`] and [`Fault::resync`] request a run of it.
+//! - A [`Layer`] is code around each delivery, for one handler, a router or all. [`Extension`] is a value that
+//!   it passes on to the handler.
 //! - A [`Router`] holds the handlers of one module: under a prefix, with a state of their own.
 //! - Everything the macros write can also be written by hand: [`Handler`], [`Spec`], [`Mount`],
 //!   [`Subscription`].
@@ -92,7 +94,8 @@
 //! # Errors and monitoring
 //!
 //! - [`Subscriber::on_failure`] passes every delivery that did not succeed to a hook, with its push.
-//!   A [`FailureSink`] writes them to a Redis stream or list.
+//!   A [`FailureSink`] writes them to a Redis stream or list. [`Spec::retry`] repeats them, and
+//!   [`Spec::on_error`] resyncs after them.
 //! - [`Handle::health`] says whether the subscriber is live and ready, and if not, why.
 //!   [`Handle::watch_health`] reports the changes.
 //! - A handler whose call takes too long is reported by name ([`Spec::stall_limit`]), and readiness
@@ -108,6 +111,8 @@
 //! at most once a second for each handler, without the payload.
 //!
 #![doc = include_str!("../docs/handlers-or-streams.md")]
+//!
+#![doc = include_str!("../docs/policies.md")]
 //!
 // Its code needs axum. The package `web` compiles it: `cargo test -p web --doc`.
 #![cfg_attr(not(doctest), doc = include_str!("../docs/in-a-web-service.md"))]

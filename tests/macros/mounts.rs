@@ -41,6 +41,16 @@ async fn on_price(Json(price): Json<u32>) {
     println!("{price}");
 }
 
+#[push_handler(
+    channel = "tries",
+    retry = 3,
+    retry_delay = "50ms",
+    on_error = "continue"
+)]
+async fn on_try(text: &str) {
+    println!("{text}");
+}
+
 #[push_handler(channel = "vital", stall_limit = "250ms", required)]
 async fn on_vital(text: &str) {
     println!("{text}");
@@ -126,6 +136,15 @@ fn options_and_the_place_are_in_the_spec() {
     assert!(
         defaults.contains("stall_limit: 30s, required: false"),
         "{defaults}"
+    );
+    assert!(
+        defaults.contains("on_error: Continue, retry: None, layers: []"),
+        "{defaults}"
+    );
+    let tries = spec_of(on_try {});
+    assert!(
+        tries.contains("retry: Some(Retry { times: 3, delay: 50ms, max_delay: 10s })"),
+        "{tries}"
     );
     let vital = spec_of(on_vital {});
     assert!(

@@ -5,6 +5,8 @@
 //! cargo test --release -p tests --test memory -- --nocapture   # prints resident memory too
 //! ```
 
+mod idle;
+mod layers;
 mod limit;
 mod streams;
 
@@ -25,7 +27,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     args.test_threads = Some(1);
-    let tests: [(&str, fn()); 11] = [
+    let tests: [(&str, fn()); 13] = [
         (
             "nothing_is_allocated_between_the_dispatcher_and_the_handlers_body",
             nothing_is_allocated_between_the_dispatcher_and_the_handlers_body,
@@ -37,6 +39,14 @@ fn main() -> ExitCode {
         (
             "a_stuck_handler_holds_less_than_four_times_its_messages",
             a_stuck_handler_holds_less_than_four_times_its_messages,
+        ),
+        (
+            "an_idle_handler_weighs_less_than_two_kibibytes",
+            idle::an_idle_handler_weighs_less_than_two_kibibytes,
+        ),
+        (
+            "each_layer_costs_one_allocation_and_the_handler_behind_them_another",
+            layers::each_layer_costs_one_allocation_and_the_handler_behind_them_another,
         ),
         (
             "replaced_messages_keep_no_memory_beyond_the_limit",

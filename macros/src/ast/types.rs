@@ -230,6 +230,7 @@ impl VisitMut for FindBorrow {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Namesake {
     State,
+    Extension,
     Path,
     Query,
     Gap,
@@ -251,7 +252,8 @@ impl Namesake {
             };
         }
         match &*last_segment(ty)?.ident.to_string() {
-            "State" | "Extension" => Some(Self::State),
+            "State" => Some(Self::State),
+            "Extension" => Some(Self::Extension),
             "Path" => Some(Self::Path),
             "Query" | "Form" => Some(Self::Query),
             "Gap" => Some(Self::Gap),

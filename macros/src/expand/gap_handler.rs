@@ -69,7 +69,10 @@ impl GapHandler {
         let state = probed_state(&self.args);
         self.function.arguments().map(move |ty| {
             let probe = with_lifetime(ty, "'static");
-            let is_state = Namesake::of(ty) == Some(Namesake::State);
+            let is_state = matches!(
+                Namesake::of(ty),
+                Some(Namesake::State | Namesake::Extension)
+            );
             let check = if is_state && self.args.state.is_none() {
                 quote!(check_gap_state_arg)
             } else {

@@ -144,6 +144,7 @@ impl PushHandler {
                 let check = match Namesake::of(ty) {
                     // What a named state does not hold is the better error.
                     Some(Namesake::State) if self.args.state.is_none() => quote!(state_arg),
+                    Some(Namesake::Extension) => quote!(extension_arg),
                     Some(Namesake::Path) => quote!(path_arg),
                     Some(Namesake::Query) => quote!(query_arg),
                     Some(Namesake::Gap) => quote!(gap_arg),

@@ -28,11 +28,11 @@ use redis::{PushInfo, PushKind, Value};
 
 use crate::broadcast::{BacklogMeter, Budget, GapStart, Received, Receiver};
 use crate::config::Settings;
-use crate::delivery::{HandlerContext, LoopState};
+use crate::delivery::{HandlerContext, Layered, LoopState, run};
 use crate::dispatch::{Dispatcher, Pushes};
 use crate::failure::Failures;
 use crate::gap::{GapCause, Missed};
-use crate::handler::Handler;
+use crate::handler::{Bound, Handler};
 use crate::link::incoming;
 use crate::push::Extensions;
 use crate::subscriber::Broadcasts;
@@ -179,13 +179,16 @@ impl Way {
                 Arc::default(),
             ));
             contexts.push(Arc::clone(&context));
-            let delivering = crate::delivery::run(
-                Arc::new(handler),
-                LoopState::new(receiver),
-                Arc::new(()),
-                context,
-            );
-            loops.push(Box::pin(delivering));
+            let (handler, state) = (Arc::new(handler), Arc::new(()));
+            let loop_state = LoopState::new(receiver);
+            if context.spec.layers.is_empty() {
+                loops.push(Box::pin(run(handler, loop_state, state, context)));
+            } else {
+                let endpoint = Arc::new(Bound { handler, state });
+                let layered = Layered::new(endpoint, Arc::clone(&context));
+                let layered = Arc::new(layered);
+                loops.push(Box::pin(run(layered, loop_state, Arc::new(()), context)));
+            }
         }
         let settings = Settings {
             memory_limit,

@@ -310,8 +310,10 @@ impl Spec {
     /// [`OnError::Continue`]).
     ///
     /// [`OnError::Resync`] is for a handler that keeps data up to date from its messages: the data lacks
-    /// one now. The delivery still counts as what it was. A handler without a gap handler is refused at
-    /// start. With [`retry`](Self::retry), the last attempt decides.
+    /// one now. The delivery still counts as what it was. Until the gap handler has succeeded, no message is
+    /// delivered and the subscriber is not [ready](crate::Health::is_ready). Each such delivery is one run, so
+    /// a flood of bad messages is a flood of runs. A handler without a gap handler is refused at start. With
+    /// [`retry`](Self::retry), the last attempt decides.
     #[must_use]
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.on_error = on_error;

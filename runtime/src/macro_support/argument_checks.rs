@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 
 use super::const_name::ConstName;
 use super::const_str::{contains, panic_with, same};
-use super::namesakes::{NamedGap, NamedPath, NamedQuery, NamedState, Reference};
+use super::namesakes::{NamedExtension, NamedGap, NamedPath, NamedQuery, NamedState, Reference};
 use super::params::NamedParam;
 use crate::extract::FromPush;
 use crate::handler::{MessageType, Needs, Spec};
@@ -143,6 +143,12 @@ impl<S> ArgumentChecks<S> {
     /// Checks an argument named `State`.
     #[track_caller]
     pub const fn state_arg<'p, T: NamedState<'p, S>>(&mut self, written: &'static str) {
+        self.arg::<T>(written);
+    }
+
+    /// Checks an argument named `Extension`.
+    #[track_caller]
+    pub const fn extension_arg<'p, T: NamedExtension<'p, S>>(&mut self, written: &'static str) {
         self.arg::<T>(written);
     }
 

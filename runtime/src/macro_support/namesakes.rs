@@ -7,7 +7,7 @@
 
 use crate::extract::{FromGap, FromPush};
 
-/// Push handler arguments named `State` or `Extension`.
+/// Push handler arguments named `State`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be used as a push handler argument; is this `redis_push::State`?",
     label = "not an extractor of `redis_push`"
@@ -16,6 +16,18 @@ pub trait NamedState<'p, S>: FromPush<'p, S> {}
 
 #[diagnostic::do_not_recommend]
 impl<'p, S, T: FromPush<'p, S>> NamedState<'p, S> for T {}
+
+/// Push handler arguments named `Extension`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be used as a push handler argument; is this `redis_push::Extension`, of a type that is `Clone`, `Send` and `Sync`?",
+    label = "not an extractor of `redis_push`",
+    note = "an `Extension` is a value that a layer has passed on, and is cloned: wrap it in an `Arc`",
+    note = "shared data is taken as `State<T>`"
+)]
+pub trait NamedExtension<'p, S>: FromPush<'p, S> {}
+
+#[diagnostic::do_not_recommend]
+impl<'p, S, T: FromPush<'p, S>> NamedExtension<'p, S> for T {}
 
 /// Push handler arguments named `Path`.
 #[diagnostic::on_unimplemented(

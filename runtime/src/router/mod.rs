@@ -9,7 +9,7 @@
 //! | `collect` | `Router::collected`: the handlers that the feature `collect` registers |
 //! | `validate` | checks of all specs together, before the start |
 //! | `arguments` | what the arguments and options of one handler need of its subscriptions |
-//! | `wiring` | [`Wiring`]: the specs as a table |
+//! | `wiring`, `policies` | [`Wiring`]: the specs as a table, with the policies that are not the default |
 //!
 //! In: the `handlers!` macro creates mounts, and users pass them to a router or to
 //! `Subscriber::handlers`.
@@ -30,6 +30,7 @@ mod arguments;
 mod collect;
 mod mount;
 mod names;
+mod policies;
 mod substate;
 mod validate;
 mod wiring;

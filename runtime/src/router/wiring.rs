@@ -177,53 +177,6 @@ impl HandlerWiring {
         );
     }
 
-    /// Returns the policies that are not the default, named as in the attribute.
-    fn policies(&self) -> String {
-        let default = Self::of(&Spec::new(""));
-        let set = |name: &str, value: &dyn fmt::Display| Some(format!("{name} = {value}"));
-        let unless = |is_default: bool, policy: Option<String>| policy.filter(|_| !is_default);
-        let time = |time: Duration| format!("{time:?}");
-        let policies = [
-            unless(self.buffer == default.buffer, set("buffer", &self.buffer)),
-            unless(
-                self.buffer_bytes == default.buffer_bytes,
-                set("buffer_bytes", &self.buffer_bytes),
-            ),
-            unless(
-                self.overflow == default.overflow,
-                set("overflow", &self.overflow.name()),
-            ),
-            self.timeout.and_then(|limit| set("timeout", &time(limit))),
-            unless(
-                self.workers == default.workers,
-                set("workers", &self.workers),
-            ),
-            self.ordered_by
-                .as_ref()
-                .and_then(|key| set("ordered_by", key)),
-            unless(
-                self.stall_limit == default.stall_limit,
-                set("stall_limit", &time(self.stall_limit)),
-            ),
-            self.required.then(|| String::from("required")),
-            self.on_gap.as_ref().and_then(|name| set("on_gap", name)),
-            unless(
-                self.on_error == default.on_error,
-                set("on_error", &self.on_error),
-            ),
-            unless(self.retry == 0, set("retry", &self.retry)),
-            unless(
-                self.layers.is_empty(),
-                set("around", &format_args!("[{}]", self.layers.join(", "))),
-            ),
-        ];
-        policies
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join(", ")
-    }
-
     /// Returns the cells of the table: a handler has one line for each subscription, and at least one.
     fn lines(&self, with_line_numbers: bool) -> Vec<[String; COLUMNS]> {
         let or_dash = |text: Option<&String>| text.map_or("-", String::as_str).to_owned();
@@ -306,6 +259,15 @@ impl fmt::Display for Wiring {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handler::{Delivery, Next, Outcome, Retry};
+
+    async fn outer(delivery: Delivery<'_>, next: Next<'_>) -> Outcome {
+        next.run(delivery).await
+    }
+
+    async fn inner(delivery: Delivery<'_>, next: Next<'_>) -> Outcome {
+        next.run(delivery).await
+    }
 
     fn specs() -> [Spec; 3] {
         let quotes = Subscription::template("quotes.{symbol}").unwrap();
@@ -322,7 +284,11 @@ mod tests {
             .ordered_by("symbol")
             .stall_limit(Duration::from_secs(5))
             .required()
-            .on_gap("resync");
+            .on_gap("resync")
+            .on_error(OnError::Resync)
+            .retry(Retry::times(3))
+            .around(outer)
+            .around(inner);
         let plain = Spec::new("by_hand").on(Subscription::pattern("a\n*"));
         [full, plain, Spec::new("nothing").takes("Own", "")]
     }
@@ -334,7 +300,7 @@ mod tests {
 handler   written in        listens to                      message  codec  policies
 on_quote  src/quotes.rs:12  channels `quotes.{symbol}`      Quote    json   buffer = 16, \
 buffer_bytes = 1024, overflow = latest, timeout = 250ms, workers = 4, ordered_by = symbol, \
-stall_limit = 5s, required, on_gap = resync
+stall_limit = 5s, required, on_gap = resync, on_error = resync, retry = 3, around = [outer, inner]
                             sharded channel `{quotes}.all`
 by_hand   -                 pattern `a\\n*`                  -        -
 nothing   -                 -                               Own      -";

@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis_push::{
-    Fault, Gap, Handler, HandlerStats, Kind, Mount, Overflow, Push, Rejection, Spec, Subscription,
+    Fault, Gap, Handler, HandlerStats, Kind, Mount, Overflow, Push, Rejection, Retry, Spec,
+    Subscription,
 };
 use tokio::time::sleep;
 
 use crate::panics::ASKED;
+use crate::whim::Whim;
 
 /// How often a handler does something, in percent.
 #[derive(Clone, Copy, Debug)]
@@ -40,29 +42,35 @@ impl Odds {
 
 /// The outcomes that a handler has counted itself.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Counts(Arc<[AtomicU64; 5]>);
+pub(crate) struct Counts(Arc<[AtomicU64; 6]>);
 
 #[derive(Clone, Copy)]
-enum End {
+pub(crate) enum End {
     Handled,
     Failed,
     Panicked,
     Rejected,
     Unmatched,
+    Skipped,
 }
 
 impl Counts {
-    fn add(&self, end: End) {
+    pub(crate) fn add(&self, end: End) {
         self.0[end as usize].fetch_add(1, Relaxed);
     }
 
     /// Whether the library has counted the same. The library's `unmatched` may be higher, because a
-    /// push that the template does not match never reaches the handler.
+    /// push that the template does not match never reaches the handler. And the handler has counted each
+    /// attempt that failed, those that were repeated too.
     pub(crate) fn are_those_of(&self, stats: &HandlerStats) -> bool {
-        let [handled, failed, panicked, rejected, unmatched] =
+        let [handled, failed, panicked, rejected, unmatched, skipped] =
             self.0.each_ref().map(|count| count.load(Relaxed));
-        (handled, failed, panicked, rejected)
-            == (stats.handled, stats.failed, stats.panicked, stats.rejected)
+        let most_failed = stats.failed + stats.retries + stats.cancelled;
+        let has_retried = stats.retries + stats.cancelled > 0;
+        (handled, panicked, rejected, skipped)
+            == (stats.handled, stats.panicked, stats.rejected, stats.skipped)
+            && (failed == stats.failed
+                || has_retried && (stats.failed..=most_failed).contains(&failed))
             && unmatched <= stats.unmatched
     }
 }
@@ -73,6 +81,8 @@ pub(crate) struct Chaos {
     odds: Odds,
     rng: Mutex<fastrand::Rng>,
     counts: Counts,
+    /// Whether a layer counts the outcomes, except panics of this.
+    has_layer: bool,
 }
 
 impl Chaos {
@@ -90,6 +100,7 @@ impl Chaos {
             odds,
             rng: Mutex::new(fastrand::Rng::with_seed(seed)),
             counts: Counts::default(),
+            has_layer: false,
         }
     }
 
@@ -116,6 +127,15 @@ impl Chaos {
         }
         if rng.u8(..4) == 0 {
             self.spec = self.spec.timeout(Duration::from_millis(1));
+        }
+        if rng.u8(..4) == 0 {
+            let retry = Retry::times(rng.u32(1..4)).delay(Duration::from_micros(200));
+            self.spec = self.spec.retry(retry);
+        }
+        if rng.u8(..3) == 0 {
+            self.has_layer = true;
+            let whim = Whim::new(self.counts(), rng);
+            self.spec = self.spec.around(whim);
         }
         self
     }
@@ -149,6 +169,31 @@ impl Handler<()> for Chaos {
     }
 
     async fn handle(&self, _push: Push<'_>, _state: &()) -> Result<(), Fault> {
+        let ended = self.end().await;
+        // A layer counts what it returns.
+        if !self.has_layer {
+            self.counts.add(match &ended {
+                Ok(()) => End::Handled,
+                Err(Fault::Rejected(rejection)) if rejection.is_unmatched() => End::Unmatched,
+                Err(Fault::Rejected(_)) => End::Rejected,
+                Err(_) => End::Failed,
+            });
+        }
+        ended
+    }
+
+    async fn handle_gap(&self, _gap: &Gap, _state: &()) -> Result<(), Fault> {
+        if self.happens(self.odds.fails_gap) {
+            Err(Fault::failed("by chance"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Chaos {
+    /// Ends a delivery in one of the ways, at random.
+    async fn end(&self) -> Result<(), Fault> {
         let Odds {
             fails,
             panics,
@@ -165,30 +210,18 @@ impl Handler<()> for Chaos {
             tokio::task::yield_now().await;
         }
         if self.happens(rejects) {
-            self.counts.add(End::Rejected);
             return Err(Fault::Rejected(Rejection::new("by chance")));
         }
         if self.happens(unmatched) {
-            self.counts.add(End::Unmatched);
             return Err(Fault::Rejected(Rejection::unmatched("by chance")));
         }
         if self.happens(fails) {
-            self.counts.add(End::Failed);
             return Err(Fault::failed("by chance"));
         }
         if self.happens(panics) {
             self.counts.add(End::Panicked);
             panic!("{ASKED}");
         }
-        self.counts.add(End::Handled);
         Ok(())
-    }
-
-    async fn handle_gap(&self, _gap: &Gap, _state: &()) -> Result<(), Fault> {
-        if self.happens(self.odds.fails_gap) {
-            Err(Fault::failed("by chance"))
-        } else {
-            Ok(())
-        }
     }
 }

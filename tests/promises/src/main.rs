@@ -44,6 +44,7 @@ mod stream;
 mod subject;
 mod synced;
 mod typed;
+mod whim;
 
 use std::future::Future;
 use std::pin::Pin;

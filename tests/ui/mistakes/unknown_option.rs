@@ -10,4 +10,9 @@ async fn on_retry(text: &str) {
     println!("{text}");
 }
 
+#[push_handler(channel = "orders", priority = 3)]
+async fn on_urgent(text: &str) {
+    println!("{text}");
+}
+
 fn main() {}

@@ -239,7 +239,6 @@ impl Layers {
         self.0.iter().map(|layer| layer.name())
     }
 
-    /// Returns what is behind the outermost layer, and it.
     fn as_slice(&self) -> &[Arc<dyn ErasedLayer>] {
         &self.0
     }
