@@ -64,13 +64,19 @@ mod observed {
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn ending(outcome: OutcomeKind, fault: Option<&Fault>, panic: &PanicMessage) -> Ending {
+    pub(crate) fn ending(
+        outcome: OutcomeKind,
+        fault: Option<&Fault>,
+        panic: &PanicMessage,
+    ) -> Ending {
         let reason = || fault.map_or_else(String::new, |fault| WithCauses(fault).to_string());
         match outcome {
             OutcomeKind::Handled => Ending::Handled,
             OutcomeKind::Failed => Ending::Failed(reason()),
             OutcomeKind::Rejected => Ending::Rejected(reason()),
-            OutcomeKind::Panicked => Ending::Panicked(panic.as_str().unwrap_or_default().to_owned()),
+            OutcomeKind::Panicked => {
+                Ending::Panicked(panic.as_str().unwrap_or_default().to_owned())
+            }
             OutcomeKind::TimedOut => Ending::TimedOut,
             OutcomeKind::Unmatched => Ending::Unmatched,
             OutcomeKind::Skipped => Ending::Skipped,

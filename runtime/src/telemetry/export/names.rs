@@ -79,6 +79,12 @@ pub(super) static UNMATCHED: Metric = counter(
     "redis_push_unmatched",
     "Messages that the glob of the subscription matches but the template does not.",
 );
+pub(super) static SKIPPED: Metric =
+    counter("redis_push_skipped", "Deliveries that a layer has skipped.");
+pub(super) static RETRIES: Metric = counter(
+    "redis_push_retries",
+    "Further attempts of deliveries that had failed.",
+);
 pub(super) static DROPPED: Metric = counter(
     "redis_push_dropped",
     "Messages that were lost because the handler was too slow, or its loop was restarted.",

@@ -13,6 +13,8 @@ type Count<T> = (&'static Metric, fn(&T) -> u64);
 const HANDLERS: &[Count<HandlerStats>] = &[
     (&names::RECEIVED, |handler| handler.received),
     (&names::UNMATCHED, |handler| handler.unmatched),
+    (&names::SKIPPED, |handler| handler.skipped),
+    (&names::RETRIES, |handler| handler.retries),
     (&names::DROPPED, |handler| handler.dropped),
     (&names::SUPERSEDED, |handler| handler.superseded),
     (&names::CANCELLED, |handler| handler.cancelled),
