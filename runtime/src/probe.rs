@@ -72,6 +72,8 @@ pub(crate) enum Streamed<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Published<'a> {
     pub(crate) channel: &'a [u8],
+    /// How many bytes of the channel's name are the prefix of the publisher.
+    pub(crate) prefix_len: usize,
     pub(crate) payload: &'a [u8],
     pub(crate) is_shard: bool,
     /// Why it was not accepted.

@@ -32,6 +32,7 @@ mod network;
 mod panicking;
 mod poison;
 mod policies;
+mod prefixing;
 mod publishing;
 mod reconnect;
 mod replies;
@@ -76,6 +77,7 @@ use network::*;
 use panicking::*;
 use poison::*;
 use policies::*;
+use prefixing::*;
 use publishing::*;
 use reconnect::*;
 use replies::*;
@@ -146,6 +148,9 @@ fn on_each_link(suite: Suite) -> Suite {
         ])
         .since(ANY)
         .on_every_server(tests![
+            a_prefix_of_the_subscriber_is_before_every_name,
+            a_prefix_of_the_subscriber_is_before_the_keys_of_caches_and_streams,
+            what_a_handler_of_a_prefixed_router_publishes_stays_within_the_prefix,
             every_series_is_there_from_the_start_and_names_no_channel,
             the_age_of_the_oldest_message_grows_while_the_handler_is_stuck,
             gaps_are_counted_by_their_causes,

@@ -35,6 +35,7 @@ impl Streams {
                 status: watched,
                 deadline: None,
                 max_streams: usize::MAX,
+                prefix: None,
             },
             _status: status,
         }

@@ -40,12 +40,15 @@ impl<K, V, S: sealed::HasValues<K, V>> NearCacheBuilder<K, V, S> {
     }
 
     fn into_parts(self) -> Result<(Parts<K, V>, Subscribe<Changed>)> {
-        let keys = KeyTemplate::parse(&self.template)?;
         let CacheContext {
-            streams,
+            mut streams,
             commands,
             registry,
         } = self.context;
+        // The stream takes its names from the template, which has the prefix then.
+        let prefix = streams.prefix.take().unwrap_or_default();
+        let prefix = prefix.replace('{', "{{").replace('}', "}}");
+        let keys = KeyTemplate::parse(&format!("{prefix}{}", self.template))?;
         let buffer = self.capacity.entries();
         let buffer = buffer.clamp(*BUFFER.start(), *BUFFER.end());
         let changes = Subscription::invalidation(keys.prefix().to_owned());

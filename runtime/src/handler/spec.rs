@@ -196,6 +196,17 @@ impl Spec {
         self
     }
 
+    /// Adds a prefix to every name. Names of one event, before which none can go, stay as they are.
+    pub(crate) fn prefixed(self, prefix: &str) -> Self {
+        let subscriptions = self.subscriptions.iter().cloned();
+        let prefixed = subscriptions.map(|one| match one.is_of_one_event() {
+            true => one,
+            false => one.prefixed(prefix),
+        });
+        let prefixed = prefixed.collect();
+        self.with_subscriptions(prefixed)
+    }
+
     /// Replaces the subscriptions with others.
     pub(crate) fn with_subscriptions(mut self, subscriptions: Vec<Subscription>) -> Self {
         self.subscriptions = subscriptions;

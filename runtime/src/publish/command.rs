@@ -32,6 +32,9 @@ pub trait Publishable: PushMessage + ToPayload {
 pub(crate) struct Outgoing {
     command: &'static str,
     channel: Vec<u8>,
+    /// How many bytes of the channel's name are the prefix of the publisher.
+    #[cfg(feature = "testing")]
+    prefix_len: usize,
     payload: Vec<u8>,
 }
 
@@ -74,6 +77,8 @@ impl Outgoing {
         Ok(Self {
             command,
             channel,
+            #[cfg(feature = "testing")]
+            prefix_len: 0,
             payload,
         })
     }
@@ -84,6 +89,11 @@ impl Outgoing {
     }
 
     #[cfg(feature = "testing")]
+    pub(super) fn prefix_len(&self) -> usize {
+        self.prefix_len
+    }
+
+    #[cfg(feature = "testing")]
     pub(super) fn payload(&self) -> &[u8] {
         &self.payload
     }
@@ -91,6 +101,16 @@ impl Outgoing {
     #[cfg(feature = "testing")]
     pub(super) fn is_shard(&self) -> bool {
         self.command == "SPUBLISH"
+    }
+
+    /// Adds a prefix to the name of the channel.
+    pub(super) fn prefixed(mut self, prefix: &str) -> Self {
+        self.channel.splice(..0, prefix.bytes());
+        #[cfg(feature = "testing")]
+        {
+            self.prefix_len += prefix.len();
+        }
+        self
     }
 
     pub(super) fn command(&self) -> Cmd {

@@ -45,6 +45,7 @@ impl Observed {
             probe.publishes();
             probe.published(Some(Published {
                 channel: message.channel(),
+                prefix_len: message.prefix_len(),
                 payload: message.payload(),
                 is_shard: message.is_shard(),
                 problem: problem.as_deref(),

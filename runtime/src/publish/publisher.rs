@@ -70,6 +70,8 @@ use crate::util::clock::LONGEST;
 pub struct Publisher {
     pub(super) over: Arc<Transport>,
     timeout: Duration,
+    /// What comes before the name of each channel.
+    prefix: Option<Arc<str>>,
     /// Whether the test kit does not see its messages.
     #[cfg(feature = "testing")]
     pub(super) is_unobserved: bool,
@@ -125,6 +127,7 @@ impl Publisher {
         Self {
             over: Arc::new(over),
             timeout: Duration::from_secs(5),
+            prefix: None,
             #[cfg(feature = "testing")]
             is_unobserved: false,
         }
@@ -135,6 +138,42 @@ impl Publisher {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.min(LONGEST);
+        self
+    }
+
+    /// Adds a prefix to the name of every channel on which this publisher publishes. Existing clones do not
+    /// get it. After several calls, the prefix of the last call comes first.
+    ///
+    /// ```
+    /// use redis_push::{Publisher, PushMessage};
+    /// # use redis_push::testing::Broker;
+    ///
+    /// #[derive(PushMessage)]
+    /// #[push(channel = "quotes.{symbol}")]
+    /// struct Quote {
+    ///     symbol: String,
+    ///     bid: f64,
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> redis_push::Result<()> {
+    /// # let server = Broker::start().await.unwrap();
+    /// # let url = server.url();
+    /// let staging = Publisher::new(url)?.prefix("staging:");
+    /// let quote = Quote { symbol: "ACME".into(), bid: 41.5 };
+    /// staging.publish(&quote).await?; // to `staging:quotes.ACME`
+    /// staging.publish_to("alerts", "late").await?; // to `staging:alerts`
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A [`Subscriber::prefix`](crate::Subscriber::prefix) with the same text receives what it publishes.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl AsRef<str>) -> Self {
+        let prefix = prefix.as_ref();
+        let inner = self.prefix.as_deref().unwrap_or_default();
+        self.prefix =
+            Some(format!("{prefix}{inner}").into()).filter(|all: &Arc<str>| !all.is_empty());
         self
     }
 
@@ -255,8 +294,9 @@ impl Publisher {
     where
         M: Publishable + 'm,
     {
-        let messages: Result<Vec<_>> = messages.into_iter().map(Outgoing::of).collect();
         let publisher = self.clone();
+        let outgoing = |message| Ok(publisher.prefixed(Outgoing::of(message)?));
+        let messages: Result<Vec<_>> = messages.into_iter().map(outgoing).collect();
         Publishing(Box::pin(async move {
             let messages = messages?;
             let mut receivers = Vec::with_capacity(messages.len());
@@ -282,6 +322,7 @@ impl Publisher {
     }
 
     pub(super) async fn send(&self, message: Outgoing) -> Result<u64> {
+        let message = self.prefixed(message);
         let mut pipeline = Pipeline::with_capacity(1);
         pipeline.add_command(message.command());
         #[cfg(feature = "testing")]
@@ -290,6 +331,13 @@ impl Publisher {
         #[cfg(feature = "testing")]
         observed.ended(std::slice::from_ref(&message), &sent);
         Ok(sent?.into_iter().sum())
+    }
+
+    fn prefixed(&self, message: Outgoing) -> Outgoing {
+        match &self.prefix {
+            Some(prefix) => message.prefixed(prefix),
+            None => message,
+        }
     }
 }
 
@@ -329,6 +377,7 @@ impl fmt::Debug for Publisher {
         f.debug_struct("Publisher")
             .field("over", &over)
             .field("timeout", &self.timeout)
+            .field("prefix", &self.prefix)
             .finish()
     }
 }

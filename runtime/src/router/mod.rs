@@ -146,10 +146,11 @@ impl<S: Send + Sync + 'static> Router<S> {
         self
     }
 
-    /// Adds a prefix to every name that the handlers so far listen to, as [`Mount::prefix`] does.
+    /// Adds a prefix to every name that the handlers so far listen to, and to every channel on which they
+    /// publish, as [`Mount::prefix`] does.
     ///
-    /// The prefix does not apply to publishing: a [`Publisher`](crate::Publisher) is independent of
-    /// routers. To reach these handlers, publish on the full name: `publish_to("eu:orders", &order)`.
+    /// To reach these handlers from elsewhere, publish under the prefix too:
+    /// [`Publisher::prefix`](crate::Publisher::prefix), or `publish_to("eu:orders", &order)`.
     ///
     /// Handlers that are added later get no prefix. A router that is merged into another one may have
     /// its own prefix, which then comes second:

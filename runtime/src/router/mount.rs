@@ -17,6 +17,8 @@ pub struct Mount<S> {
     pub(crate) spec: Spec,
     /// Whether [`on`](Self::on) has replaced the subscriptions of the handler.
     pub(super) has_own_subscriptions: bool,
+    /// What comes before the channels on which the handler publishes.
+    pub(crate) prefix: String,
     pub(crate) bind: Bind<S>,
     /// The reasons why a subscriber cannot start with this mount, one a line.
     pub(crate) mistake: Option<String>,
@@ -53,6 +55,7 @@ impl<S: Send + Sync + 'static> Mount<S> {
         Self {
             spec,
             has_own_subscriptions: false,
+            prefix: String::new(),
             bind: Box::new(move |state| {
                 let state = Arc::clone(state);
                 Box::new(move |tasks, loop_state, context| {
@@ -85,6 +88,7 @@ impl<S: Send + Sync + 'static> Mount<S> {
         Self {
             spec,
             has_own_subscriptions: false,
+            prefix: String::new(),
             bind: Box::new(|_| unreachable!("a mount with a mistake is never bound")),
             mistake: Some(mistake),
         }
@@ -96,6 +100,7 @@ impl<S: Send + Sync + 'static> Mount<S> {
         Mount {
             spec: self.spec,
             has_own_subscriptions: self.has_own_subscriptions,
+            prefix: self.prefix,
             bind: Box::new(move |_| (self.bind)(&state)),
             mistake: self.mistake,
         }
@@ -151,6 +156,7 @@ impl<S: Send + Sync + 'static> Mount<S> {
         Mount {
             spec: self.spec,
             has_own_subscriptions: self.has_own_subscriptions,
+            prefix: self.prefix,
             bind: Box::new(move |whole| bind(&part.of(whole))),
             mistake: self.mistake,
         }

@@ -90,11 +90,14 @@ impl<S: Send + Sync + 'static> Mount<S> {
     }
 
     /// Adds a prefix to every name that the handler listens to, including those that were set with
-    /// [`on`](Self::on) so far.
+    /// [`on`](Self::on) so far, and to every channel on which it publishes.
     ///
     /// The prefix is literal, in a pattern too. Params keep their names and their values: a message
-    /// type that names its channel is matched against the rest of the name, after the prefix. The
-    /// prefix does not apply to what the handler publishes.
+    /// type that names its channel is matched against the rest of the name, after the prefix.
+    ///
+    /// The handler publishes under the prefix what it returns as [`Publish`](crate::Publish), and what it
+    /// publishes through a [`Publisher`](crate::Publisher) argument, whatever channel it names. A publisher
+    /// from the state is not affected: with it the handler reaches channels without the prefix.
     ///
     /// ```
     /// use redis_push::{Mount, PushMessage, handlers, push_handler};
@@ -119,8 +122,11 @@ impl<S: Send + Sync + 'static> Mount<S> {
     /// use [`Router::prefix`](crate::Router::prefix).
     #[must_use]
     pub fn prefix(mut self, prefix: impl AsRef<str>) -> Self {
-        let subscriptions = std::mem::take(&mut self.spec.subscriptions);
-        let event = subscriptions.iter().find(|name| name.is_of_one_event());
+        let event = self
+            .spec
+            .subscriptions
+            .iter()
+            .find(|name| name.is_of_one_event());
         let mistake = event.map(|event| {
             format!(
                 "{}: no prefix can go before `{}`, which names an event and not keys; \
@@ -130,11 +136,8 @@ impl<S: Send + Sync + 'static> Mount<S> {
             )
         });
         self.add_mistake(mistake);
-        let prefixed = subscriptions
-            .into_iter()
-            .map(|subscription| subscription.prefixed(prefix.as_ref()))
-            .collect();
-        self.spec = self.spec.with_subscriptions(prefixed);
+        self.spec = self.spec.prefixed(prefix.as_ref());
+        self.prefix.insert_str(0, prefix.as_ref());
         self
     }
 

@@ -30,6 +30,7 @@ impl Subscribable for Subscription {
                 Some(template) => template.to_string().into(),
                 None => format!("{} by name", self.kind()).into(),
             },
+            is_by_name: self.params().is_none(),
             subscriptions: [self].into(),
         })
     }
@@ -49,6 +50,7 @@ impl<M> Subscribable for Address<M> {
                 // The name of a type without params.
                 None => first.name().to_owned().into(),
             },
+            is_by_name: false,
             subscriptions: subscriptions.into(),
         })
     }
@@ -58,6 +60,7 @@ pub(super) mod sealed {
     use std::borrow::Cow;
     use std::sync::Arc;
 
+    use crate::error::{Error, Result};
     use crate::subscription::Subscription;
 
     pub trait Sealed {}
@@ -68,5 +71,34 @@ pub(super) mod sealed {
         pub(crate) subscriptions: Arc<[Subscription]>,
         /// What the counts of such streams are listed under.
         pub(crate) label: Cow<'static, str>,
+        /// Whether the label is a kind of names instead of a template or a name.
+        pub(crate) is_by_name: bool,
+    }
+
+    impl Source {
+        /// Adds a prefix to every name.
+        pub(crate) fn prefixed(self, prefix: &str) -> Result<Self> {
+            let event = self
+                .subscriptions
+                .iter()
+                .find(|name| name.is_of_one_event());
+            if let Some(event) = event {
+                return Err(Error::config(format!(
+                    "no prefix can go before `{}`, which names an event and not keys; subscribe to \
+                     the keys instead, or on a subscriber without a prefix",
+                    event.name()
+                )));
+            }
+            let names = self.subscriptions.iter().cloned();
+            let label = match self.is_by_name {
+                true => self.label,
+                false => format!("{prefix}{}", self.label).into(),
+            };
+            Ok(Self {
+                subscriptions: names.map(|name| name.prefixed(prefix)).collect(),
+                label,
+                ..self
+            })
+        }
     }
 }

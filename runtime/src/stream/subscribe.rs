@@ -76,6 +76,8 @@ pub(crate) struct SubscribeContext {
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) max_streams: usize,
+    /// What comes before every name.
+    pub(crate) prefix: Option<Arc<str>>,
 }
 
 impl<T> Subscribe<T> {
@@ -188,7 +190,11 @@ impl<T> Subscribe<T> {
         let Source {
             mut subscriptions,
             label,
-        } = self.source?;
+            ..
+        } = match &self.context.prefix {
+            Some(prefix) => self.source?.prefixed(prefix)?,
+            None => self.source?,
+        };
         let most = self.context.max_streams;
         let reader = self
             .context

@@ -66,6 +66,7 @@ pub use weak::WeakHandle;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use redis::PushInfo;
 use redis::aio::ConnectionManager;
@@ -118,6 +119,8 @@ struct Config {
     on_failure: Option<BoxedHook>,
     layers: Layers,
     publisher: Option<Publisher>,
+    /// What comes before every name.
+    prefix: Option<Arc<str>>,
     /// A mistake in the builder calls so far, which `start` reports.
     mistake: Option<Cow<'static, str>>,
     /// What the test kit observes the subscriber with.
@@ -244,6 +247,7 @@ impl Subscriber {
                 on_failure: None,
                 layers: Layers::default(),
                 publisher: None,
+                prefix: None,
                 mistake: None,
                 #[cfg(feature = "testing")]
                 probe: None,
@@ -257,6 +261,48 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// called more than once, or not at all: a subscriber without handlers only connects.
     pub fn handlers(mut self, mounts: impl Mounts<S>) -> Self {
         self.mounts.extend(mounts);
+        self
+    }
+
+    /// Adds a prefix to every name of this subscriber: an environment or a tenant on a server that several
+    /// share.
+    ///
+    /// ```
+    /// use redis_push::{PushMessage, Subscriber, handlers, push_handler};
+    ///
+    /// #[derive(PushMessage)]
+    /// #[push(channel = "quotes.{symbol}")]
+    /// struct Quote {
+    ///     symbol: String,
+    ///     bid: f64,
+    /// }
+    ///
+    /// #[push_handler]
+    /// async fn on_quote(quote: Quote) {
+    ///     println!("{} {}", quote.symbol, quote.bid);
+    /// }
+    ///
+    /// let subscriber = Subscriber::new("redis://127.0.0.1/")
+    ///     .prefix("staging:")
+    ///     .handlers(handlers![on_quote]);
+    /// let listens_to = subscriber.wiring().handlers[0].subscriptions[0].to_string();
+    /// assert_eq!(listens_to, "channels `staging:quotes.{symbol}`");
+    /// ```
+    ///
+    /// It applies to all handlers, also to those that are [mounted](crate::Handle::mount) later, to streams,
+    /// to the keys of a `NearCache`, and to what handlers publish (see [`Mount::prefix`]). It comes before the
+    /// prefixes of routers. It does not matter whether it is set before or after the handlers. After several
+    /// calls, the prefix of the last call comes first.
+    ///
+    /// Other publishers have a prefix of their own: [`Publisher::prefix`]. If the subscriber is given a
+    /// [`publisher`](Self::publisher) that has one, this one comes before it, for handlers.
+    ///
+    /// A message type still has the name without the prefix, and so do its addresses. A
+    /// [`ChannelName`](crate::ChannelName) is the whole name.
+    pub fn prefix(mut self, prefix: impl AsRef<str>) -> Self {
+        let inner = self.config.prefix.as_deref().unwrap_or_default();
+        let prefix = format!("{}{inner}", prefix.as_ref());
+        self.config.prefix = Some(prefix.into()).filter(|all: &Arc<str>| !all.is_empty());
         self
     }
 
@@ -332,7 +378,13 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Works without a server, so a unit test can compare it with a snapshot: see [`Wiring`].
     #[must_use]
     pub fn wiring(&self) -> Wiring {
-        let mut wiring = Wiring::of(self.mounts.iter().map(|mount| &mount.spec));
+        let prefix = self.config.prefix.as_deref();
+        let specs = self.mounts.iter().map(|mount| match prefix {
+            Some(prefix) => Cow::Owned(mount.spec.clone().prefixed(prefix)),
+            None => Cow::Borrowed(&mount.spec),
+        });
+        let specs: Vec<_> = specs.collect();
+        let mut wiring = Wiring::of(specs.iter().map(|spec| &**spec));
         for row in &mut wiring.handlers {
             row.layers.splice(..0, self.config.layers.names());
         }

@@ -18,6 +18,7 @@ use crate::failure::Failures;
 use crate::handler::{Layers, Spec};
 #[cfg(feature = "testing")]
 use crate::probe::SharedProbe;
+use crate::publish::Publisher;
 use crate::push::Extensions;
 use crate::router::{
     HandlerWiring, Mount, Mounts, Spawn, refuse_conflicts, refuse_repeated, refuse_unfilled,
@@ -29,9 +30,13 @@ use crate::util::clock;
 
 /// What a subscriber gives to each handler.
 pub(super) struct MountKit {
+    /// What comes before every name.
+    pub(super) prefix: Option<Arc<str>>,
+    pub(super) publisher: Publisher,
     /// The layers around all handlers.
     pub(super) layers: Layers,
     pub(super) failures: Failures,
+    /// The values for all handlers: the publisher with the prefix of the subscriber.
     pub(super) extensions: Extensions,
     /// Notified when a gap handler has succeeded or failed.
     pub(super) synced: Arc<Notify>,
@@ -52,15 +57,28 @@ pub(super) struct Bound {
 }
 
 impl MountKit {
+    /// Adds the prefix of the subscriber.
+    pub(super) fn prefixed<S: Send + Sync + 'static>(
+        &self,
+        mounts: Vec<Mount<S>>,
+    ) -> Vec<Mount<S>> {
+        prefixed(mounts, self.prefix.as_deref())
+    }
+
     /// Gives a handler its state and its receiver. The user's code that this needs runs here.
     pub(super) fn bind<S>(&self, mut mount: Mount<S>, state: &Arc<S>, receiver: Receiver) -> Bound {
         let meter = receiver.meter();
         self.layers.put_around(&mut mount.spec.layers);
         mount.spec.layers.shrink_to_fit();
+        let own = Some(mount.prefix).filter(|prefix| Some(&**prefix) != self.prefix.as_deref());
+        let extensions = match own.filter(|prefix| !prefix.is_empty()) {
+            Some(prefix) => Extensions::default().with(self.publisher.clone().prefix(prefix)),
+            None => self.extensions.clone(),
+        };
         let context = HandlerContext::new(
             mount.spec,
             self.failures.clone(),
-            self.extensions.clone(),
+            extensions,
             Arc::clone(&self.synced),
         );
         #[cfg(feature = "testing")]
@@ -93,6 +111,20 @@ impl Bound {
             loop_state,
             meter,
         })
+    }
+}
+
+/// Adds the prefix of a subscriber.
+pub(super) fn prefixed<S: Send + Sync + 'static>(
+    mounts: Vec<Mount<S>>,
+    prefix: Option<&str>,
+) -> Vec<Mount<S>> {
+    match prefix {
+        Some(prefix) => mounts
+            .into_iter()
+            .map(|mount| mount.prefix(prefix))
+            .collect(),
+        None => mounts,
     }
 }
 
@@ -176,6 +208,7 @@ impl Handle {
 
 impl Running {
     fn mount(&self, mounts: Vec<Mount<()>>, this: Weak<Self>) -> Result<MountGuard> {
+        let mounts = self.kit.prefixed(mounts);
         check(&mounts, &self.handlers.running())?;
         let state = Arc::new(());
         let mut guard = MountGuard {

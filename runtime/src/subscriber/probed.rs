@@ -8,6 +8,11 @@ use crate::probe::SharedProbe;
 use crate::session::Phase;
 
 impl<S: Send + Sync + 'static> Subscriber<S> {
+    /// Returns what comes before every name.
+    pub(crate) fn name_prefix(&self) -> &str {
+        self.config.prefix.as_deref().unwrap_or_default()
+    }
+
     /// Makes the subscriber connect to another server, and report to a probe.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, Notify, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::callers::Callers;
-use super::mount::{MountKit, check, listens_to_nothing};
+use super::mount::{MountKit, check, listens_to_nothing, prefixed};
 use super::options::not_with_attach;
 use super::running::Running;
 use super::{Origin, Subscriber};
@@ -52,11 +52,16 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         if let Some(mistake) = config.mistake {
             return Err(Error::config(mistake));
         }
+        let mounts = prefixed(mounts, config.prefix.as_deref());
         check(&mounts, &[])?;
         let (link, commands) = config.origin.into_link(&config.settings)?;
         let publisher = config.publisher;
         let publisher = publisher.unwrap_or_else(|| Publisher::of(Arc::clone(&commands)));
-        let extensions = Extensions::default().with(publisher);
+        let prefix = config.prefix;
+        let all = publisher
+            .clone()
+            .prefix(prefix.as_deref().unwrap_or_default());
+        let extensions = Extensions::default().with(all);
         let mut settings = config.settings;
         let failures = match &config.on_failure {
             Some(_) => {
@@ -68,6 +73,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             None => Failures::default(),
         };
         let kit = MountKit {
+            prefix: prefix.clone(),
+            publisher,
             layers: config.layers,
             failures: failures.clone(),
             extensions,
@@ -157,6 +164,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             status: watched.clone(),
             deadline: settings.start_deadline,
             max_streams: settings.max_streams,
+            prefix,
         };
         #[cfg(feature = "cache")]
         let caches = CacheContext {

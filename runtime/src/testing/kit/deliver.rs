@@ -88,6 +88,7 @@ pub fn deliver<S, H: Handler<S>>(
         let published = published.into_iter().map(|(is_shard, channel, payload)| {
             let message = Published {
                 channel: &channel,
+                prefix_len: 0,
                 payload: &payload,
                 is_shard,
                 problem: None,

@@ -215,10 +215,12 @@ impl TestKit {
         let app = app.probed(&url, Arc::clone(&probe))?;
         let target = Endpoint::new(url.clone()).into_server(false)?;
         let redirect = Redirect::begin(Arc::new(target), probe);
+        let publisher = Publisher::new(url)?.unobserved();
+        let publisher = publisher.prefix(app.name_prefix());
         let kit = Self {
             handle: app.start().await?,
             ledger,
-            publisher: Publisher::new(url)?.unobserved(),
+            publisher,
             server,
             within,
             most: settle::MOST,
@@ -259,7 +261,8 @@ impl TestKit {
         self.server.as_broker()
     }
 
-    /// Publishes a message on the channel of its type, and returns when the reaction to it
+    /// Publishes a message on the channel of its type, under the [prefix](Subscriber::prefix) of the
+    /// subscriber, and returns when the reaction to it
     /// [is over](Self#when-a-reaction-is-over). The number of receivers is returned, as by
     /// [`Publisher::publish`].
     ///

@@ -17,6 +17,7 @@ use crate::util::{Escaped, short_name};
 #[derive(Clone)]
 pub(crate) struct Message {
     channel: Vec<u8>,
+    prefix_len: usize,
     payload: Vec<u8>,
     is_shard: bool,
     problem: Option<String>,
@@ -28,6 +29,7 @@ impl Message {
     pub(crate) fn new(message: &probe::Published<'_>, by: Option<String>) -> Self {
         Self {
             channel: message.channel.to_vec(),
+            prefix_len: message.prefix_len,
             payload: message.payload.to_vec(),
             is_shard: message.is_shard,
             problem: message.problem.map(str::to_owned),
@@ -35,13 +37,15 @@ impl Message {
         }
     }
 
-    /// Returns the push that a handler of this type would receive; `None` if the channel is not the type's.
+    /// Returns the push that a handler of this type would receive without a prefix; `None` if the channel is
+    /// not the type's.
     fn to_push_of<M: PushMessage>(&self) -> Option<OwnedPush> {
+        let channel = &self.channel[self.prefix_len..];
         let subscriptions = M::SUBSCRIPTIONS.iter();
         let mut pushes = subscriptions
             .filter(|one| (one.kind() == Kind::Shard) == self.is_shard)
-            .filter(|one| carries(one, &self.channel))
-            .map(|one| OwnedPush::new(one.clone(), &self.channel, &self.payload));
+            .filter(|one| carries(one, channel))
+            .map(|one| OwnedPush::new(one.clone(), channel, &self.payload));
         pushes.find(|push| push.as_push().is_of_template())
     }
 }
