@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 #[cfg(feature = "testing")]
 use crate::probe::{SharedProbe, Streamed};
@@ -47,18 +47,40 @@ impl StreamRegistry {
 
     /// Reads the counters. `entered` returns how many pushes have entered the channels of the streams that
     /// have not ended, by the numbers of their counters, of which there are as many as its argument.
-    pub(crate) fn stats(&self, entered: impl FnOnce(usize) -> Vec<u64>) -> Vec<StreamStats> {
+    pub(crate) fn stats(&self, entered: impl Fn(usize) -> Vec<u64>) -> Vec<StreamStats> {
+        const ATTEMPTS: usize = 16;
         let by_label = self.by_label.lock().clone();
-        let each = by_label.iter();
-        let mut stats: Vec<_> = each.map(|(label, each)| each.read(label)).collect();
-        // What has become of the messages is read first, so it is never more than what has entered.
-        let entered = entered(by_label.len());
-        for (stats, counters) in stats.iter_mut().zip(by_label.values()) {
-            let open = entered.get(usize::from(counters.number));
-            stats.received = open.unwrap_or(&0) + counters.entered.load(Relaxed);
-            stats.queued = stats.received.saturating_sub(stats.accounted());
+        let mut all = Vec::new();
+        for _ in 0..ATTEMPTS {
+            let ended: Vec<_> = by_label
+                .values()
+                .map(|each| each.ended.load(SeqCst))
+                .collect();
+            let each = by_label.iter();
+            all = each.map(|(label, each)| each.read(label)).collect();
+            // What has become of the messages is read first, so it is never more than what has entered.
+            let entered = entered(by_label.len());
+            for (stats, counters) in all.iter_mut().zip(by_label.values()) {
+                let open = entered.get(usize::from(counters.number));
+                stats.received = open.unwrap_or(&0) + counters.entered.load(SeqCst);
+            }
+            // The messages of a stream that ends meanwhile may be counted twice.
+            let counters = by_label.values().zip(ended);
+            let mut is_whole = counters.map(|(each, ended)| each.ending.load(SeqCst) == ended);
+            if is_whole.all(|is_whole| is_whole) {
+                for (stats, counters) in all.iter_mut().zip(by_label.values()) {
+                    stats.received = counters.received(stats.received);
+                    stats.queued = stats.received.saturating_sub(stats.accounted());
+                }
+                return all;
+            }
         }
-        stats
+        // Streams end all the time. What has become of messages has entered, and nothing falls.
+        for (stats, counters) in all.iter_mut().zip(by_label.values()) {
+            stats.received = counters.received(stats.accounted());
+            stats.queued = stats.received - stats.accounted();
+        }
+        all
     }
 }
 
@@ -67,7 +89,11 @@ impl StreamRegistry {
 pub(super) struct StreamCounters {
     number: u16,
     begun: AtomicU64,
+    /// Streams whose end has begun, and those whose end is complete.
+    ending: AtomicU64,
     ended: AtomicU64,
+    /// The highest number of received messages that was read.
+    highest: AtomicU64,
     taken: AtomicU64,
     rejected: AtomicU64,
     unmatched: AtomicU64,
@@ -142,9 +168,20 @@ impl StreamCounters {
     /// Counts the end of a stream, with the messages that have entered its channel and those that it has
     /// not taken.
     pub(super) fn end(&self, entered: u64, cancelled: u64) {
-        self.entered.fetch_add(entered, Relaxed);
+        self.entered.fetch_add(entered, SeqCst);
         self.cancelled.fetch_add(cancelled, Relaxed);
-        self.ended.fetch_add(1, Relaxed);
+    }
+
+    /// Runs the end of a stream, from which on its channel does not count it.
+    pub(super) fn end_with(&self, end: impl FnOnce()) {
+        self.ending.fetch_add(1, SeqCst);
+        end();
+        self.ended.fetch_add(1, SeqCst);
+    }
+
+    /// Returns how many messages have entered: as many as before, or more.
+    fn received(&self, now: u64) -> u64 {
+        self.highest.fetch_max(now, SeqCst).max(now)
     }
 
     fn read(&self, label: &str) -> StreamStats {

@@ -141,7 +141,10 @@ impl<T> EventStream<T> {
         let in_batch = reader.batch().map_or(0, |batch| batch.len());
         let unread = in_batch.saturating_sub(self.next as usize) as u64;
         self.counters.add_losses(missed, superseded);
-        self.counters.end(entered, waiting + unread);
+        self.counters.end_with(|| {
+            self.counters.end(entered, waiting + unread);
+            drop(reader);
+        });
     }
 }
 
