@@ -148,7 +148,7 @@ pub(crate) async fn a_cache_may_begin_before_its_server(server: Server) {
 
 pub(crate) async fn a_read_of_a_silent_server_times_out(server: Server) {
     let handle = start(&server).await;
-    let timeout = Duration::from_millis(100);
+    let timeout = Duration::from_secs(1);
     let builder = NearCache::<u64, u64>::new(&handle, "user:{id}").timeout(timeout);
     let users = within("the beginning", builder.into_future());
     let users = users.await.unwrap();

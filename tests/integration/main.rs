@@ -178,6 +178,8 @@ fn on_each_link(suite: Suite) -> Suite {
             the_last_stream_of_a_name_unsubscribes_after_the_linger,
             a_name_that_is_wanted_again_while_it_is_left_stays_subscribed,
             a_denied_name_is_the_error_of_its_stream_alone,
+            a_denied_name_of_a_stream_is_logged,
+            streams_that_end_while_they_are_counted_leave_a_whole_account,
             what_waits_for_streams_is_counted,
             a_slow_stream_is_told_how_much_it_has_missed_and_holds_up_nobody,
             a_stream_may_listen_to_a_template_and_to_the_newest_of_each_channel,

@@ -73,7 +73,13 @@ pub(crate) async fn every_series_is_there_from_the_start_and_names_no_channel(se
     );
     assert!(text.contains(r#"messaging_destination_template="channel by name"}"#));
     assert!(!text.contains(secret), "{text}");
-    assert!(text.contains("redis_push_ready 1\n"), "{text}");
+    let is_ready = async || {
+        handle
+            .stats()
+            .to_openmetrics()
+            .contains("redis_push_ready 1\n")
+    };
+    eventually("the readiness", is_ready).await;
     drop((stream, guard));
 }
 

@@ -563,3 +563,55 @@ pub(crate) async fn a_typed_stream_listens_to_an_address(server: Server) {
         "by the template: {listens_to:?}"
     );
 }
+
+pub(crate) async fn a_denied_name_of_a_stream_is_logged(server: Server) {
+    let name = format!("denied-to-a-stream-{}", fastrand::u64(..));
+    server.deny(&name).await;
+    let handle = streaming(subscriber(server.url())).await;
+    let stream = handle.subscribe(Subscription::channel(name.clone())).now();
+    let _stream = stream.unwrap();
+    let is_logged = async || {
+        let events = tests::overheard::events("redis_push");
+        let of_name = |event: &std::collections::HashMap<_, String>| {
+            event
+                .get("subscription")
+                .is_some_and(|text| text.contains(&name))
+                && event.get("reason").is_some_and(|reason| !reason.is_empty())
+        };
+        events.iter().any(of_name)
+    };
+    eventually("the line", is_logged).await;
+}
+
+/// The messages of a stream that ends while they are counted are not counted twice.
+pub(crate) async fn streams_that_end_while_they_are_counted_leave_a_whole_account(server: Server) {
+    const STREAMS: usize = 20;
+    for _ in 0..10 {
+        let handle = streaming(subscriber(server.url())).await;
+        let mut streams = Vec::new();
+        for _ in 0..STREAMS {
+            streams.push(open(&handle, "a").await);
+        }
+        for number in 0..30 {
+            server.publish("a", &number.to_string()).await;
+        }
+        let owners = streams.into_iter().map(|mut stream| {
+            tokio::spawn(async move {
+                message(&mut stream).await;
+                stream.next().await;
+            })
+        });
+        let owners: Vec<_> = owners.collect();
+        let mut before = 0;
+        while !owners.iter().all(tokio::task::JoinHandle::is_finished) {
+            let received = handle.stats().streams[0].received;
+            assert!(received >= before, "{received} after {before}");
+            before = received;
+            tokio::task::yield_now().await;
+        }
+        let report = within("the shutdown", handle.shutdown(Duration::from_secs(5))).await;
+        let streams = &report.stats.streams[0];
+        assert_eq!((streams.open, streams.queued), (0, 0), "{streams:?}");
+        assert_eq!(streams.received, streams.accounted(), "{streams:?}");
+    }
+}

@@ -17,6 +17,9 @@ pub type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
 /// Where an application listens if nothing else is said.
 const PORT: u16 = 8080;
 
+/// How long responses may take to end after the subscriber.
+const FINISH: Duration = Duration::from_secs(5);
+
 /// The server, the port and the end of an application.
 pub struct Site {
     server: server::Server,
@@ -104,6 +107,20 @@ impl Site {
                 return Ok(());
             }
             handle.run().await.map(|_| ())
+        };
+        // A client that does not read keeps its response from ending.
+        let waited = async {
+            handle.stopped().await;
+            tokio::time::sleep(FINISH).await;
+        };
+        let serving = async {
+            tokio::select! {
+                served = serving => served,
+                () = waited => {
+                    eprintln!("some clients have not read their responses to the end");
+                    Ok(())
+                }
+            }
         };
         // The subscriber stops first. That ends the streams, so that the responses end too.
         let (stopped, served) = tokio::join!(running, serving);

@@ -6,7 +6,7 @@ use crate::telemetry::NameStats;
 
 /// Who wants a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WantedBy {
+pub(crate) enum WantedBy {
     /// At least one handler.
     Handlers,
     /// Streams only.

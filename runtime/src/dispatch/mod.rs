@@ -122,6 +122,7 @@ mod table;
 mod turns;
 mod wakeups;
 
+pub(crate) use counts::{NameCounts, WantedBy};
 pub(crate) use placement::SubscriptionState;
 pub use pushes::{Pushes, PushesError};
 pub(crate) use streams::{Confirmed, NoStream, StreamReader};

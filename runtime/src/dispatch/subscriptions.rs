@@ -10,17 +10,15 @@ use crate::subscription::{Kind, PingFence, Subscription, TrackingFence};
 use crate::util::{Key, clock};
 
 impl Dispatcher {
-    /// Records that the server has denied a subscription. Returns whether that is news for whoever
-    /// operates the service: it was not denied for the same reason before, and a handler wants it.
-    pub(crate) fn deny(&self, subscription: &Subscription, reason: &Arc<str>) -> bool {
+    /// Records that the server has denied a subscription. Returns who wants it, if that is news: it was not
+    /// denied for the same reason before on this connection.
+    pub(crate) fn deny(&self, subscription: &Subscription, reason: &Arc<str>) -> Option<WantedBy> {
         let mut state = self.lock();
         let (kind, name) = subscription.key();
-        let Some(key) = state.routes.key(kind, name) else {
-            return false;
-        };
+        let key = state.routes.key(kind, name)?;
         let denied = SubscriptionState::Denied(Arc::clone(reason));
-        let is_new = *state.routes.state(key) != denied
-            && state.routes.routes[key].wanted() == WantedBy::Handlers;
+        let is_new = *state.routes.state(key) != denied;
+        let wanted = state.routes.routes[key].wanted();
         state.routes.update(key, |route| {
             route.denials = route.denials.wrapping_add(1);
             route.placement.take_asked();
@@ -28,7 +26,7 @@ impl Dispatcher {
         state.turn_off(key, denied);
         self.wake(state);
         self.notify_changed();
-        is_new
+        is_new.then_some(wanted)
     }
 
     /// Records that the server does not execute the command for a subscription at present. Handlers do

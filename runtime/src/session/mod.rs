@@ -114,9 +114,10 @@ use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{Agenda, Dispatcher};
 use crate::error::Error;
 use crate::link::Link;
+use crate::util::RateLimit;
 
 /// The state of the session. It survives a restart of the session's task.
 pub(crate) struct Session {
@@ -135,6 +136,8 @@ pub(crate) struct Session {
     pub(crate) outage: Outage,
     /// Whether a warning about the server's settings is logged.
     pub(crate) has_warned: AtomicBool,
+    /// Limits the log lines about denied names of streams.
+    pub(crate) denied_streams: RateLimit,
     /// What the test kit requests.
     #[cfg(feature = "testing")]
     pub(crate) fences: Fences,
@@ -163,7 +166,12 @@ impl Session {
             (Phase::Pending, Some(error)) => self.outage.failed(error),
             (Phase::Pending, None) => {}
             _ if before == phase => {}
-            _ => self.outage.ended(phase == Phase::SomeDenied),
+            _ => {
+                let Agenda {
+                    handlers, streams, ..
+                } = self.dispatcher.agenda();
+                self.outage.ended(handlers, streams);
+            }
         }
         self.status.send_modify(|status| {
             status.phase = phase;

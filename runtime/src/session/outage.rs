@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::dispatch::NameCounts;
 use crate::error::Error;
 use crate::util::{Mutex, clock};
 
@@ -44,10 +45,12 @@ impl Outage {
         }
     }
 
-    /// Records and logs that every name is confirmed, or denied where `some_denied`.
-    pub(super) fn ended(&self, some_denied: bool) {
-        let what = if some_denied {
+    /// Records and logs that every name of the handlers is confirmed, or denied.
+    pub(super) fn ended(&self, handlers: NameCounts, streams: NameCounts) {
+        let what = if handlers.denied > 0 {
             "connected; some subscriptions are denied"
+        } else if streams.denied + streams.pending() > 0 {
+            "connected; all subscriptions of handlers are confirmed, some of streams are not"
         } else {
             "connected; all subscriptions are confirmed"
         };

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::status::Phase;
 use super::{MAX_PIPELINED, REPLY_TIMEOUT, Session};
 use crate::connection::{Connection, Reply};
-use crate::dispatch::Agenda;
+use crate::dispatch::{Agenda, WantedBy};
 use crate::error::Error;
 use crate::subscription::{Kind, Subscription};
 use crate::util::{Backoff, clock};
@@ -205,15 +205,25 @@ impl Session {
     }
 
     pub(super) fn denied(&self, subscription: &Subscription, reason: Arc<str>) {
-        // A retry that is denied for the same reason is not reported again. A stream reports it to its
-        // owner.
-        if self.dispatcher.deny(subscription, &reason) {
-            tracing::warn!(
+        // A retry that is denied for the same reason is not reported again.
+        match self.dispatcher.deny(subscription, &reason) {
+            Some(WantedBy::Handlers) => tracing::warn!(
                 target: "redis_push",
                 %subscription,
                 %reason,
                 "subscription denied by the server; retrying"
-            );
+            ),
+            // The names of streams may come from the users of a service, so there may be any number.
+            Some(WantedBy::Streams) => self.denied_streams.report(|suppressed| {
+                tracing::warn!(
+                    target: "redis_push",
+                    %subscription,
+                    %reason,
+                    suppressed,
+                    "subscription of a stream denied by the server; retrying"
+                );
+            }),
+            Some(WantedBy::Nobody) | None => {}
         }
     }
 

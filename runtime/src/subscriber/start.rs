@@ -34,6 +34,7 @@ use crate::stream::StreamRegistry;
 use crate::stream::SubscribeContext;
 use crate::subscription::Subscription;
 use crate::tasks::{TaskName, Tasks};
+use crate::util::RateLimit;
 
 /// The number of failures that may wait for the hook.
 const FAILURES: usize = 1_024;
@@ -148,6 +149,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             last: 0,
             is_connected: false,
             has_warned: AtomicBool::new(false),
+            denied_streams: RateLimit::new("streams", "subscription denied"),
             outage: Outage::default(),
             #[cfg(feature = "testing")]
             fences: fences.clone(),
