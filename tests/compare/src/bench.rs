@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 
 use clap::Parser;
+use serde::Serialize;
 
 use crate::cell::{Cell, measure};
 use crate::instructions::Costs;
@@ -11,7 +12,7 @@ use crate::job::Workload;
 use crate::machine::Machine;
 use crate::options::Options;
 use crate::run::Runner;
-use crate::{Result, guard, plan, plot, table, weight};
+use crate::{Result, coming, guard, many, plan, plot, table, weight};
 
 pub(crate) fn main() -> Result<()> {
     let options = Options::parse();
@@ -32,9 +33,7 @@ pub(crate) fn main() -> Result<()> {
         println!("## {}\n", table::heading(workload));
         if workload == Workload::W4 {
             let weights = weight::measure(&options, &runner);
-            for weight in &weights {
-                writeln!(results, "{}", serde_json::to_string(weight)?)?;
-            }
+            write_lines(&mut results, &weights)?;
             println!("{}", table::weights(&weights));
             if options.instructions {
                 let costs = Costs::measure(&options, &runner);
@@ -47,6 +46,21 @@ pub(crate) fn main() -> Result<()> {
         }
         let rounds = options.rounds(workload);
         println!("{rounds} rounds\n");
+        match workload {
+            Workload::W8 => {
+                let cells = coming::measure(&options, &runner);
+                write_lines(&mut results, &cells)?;
+                println!("{}", coming::table(&cells));
+                continue;
+            }
+            Workload::W9 => {
+                let cells = many::measure(&options, &runner);
+                write_lines(&mut results, &cells)?;
+                println!("{}", many::table(&cells));
+                continue;
+            }
+            _ => {}
+        }
         let mut cells = Vec::new();
         for setting in plan::settings(workload, &options) {
             let samples = measure(&setting, &peers, rounds, &runner);
@@ -61,5 +75,13 @@ pub(crate) fn main() -> Result<()> {
         }
     }
     eprintln!("results and plots are in {}", options.out.display());
+    Ok(())
+}
+
+/// Writes a line of JSON for each result.
+fn write_lines(results: &mut File, lines: &[impl Serialize]) -> Result<()> {
+    for line in lines {
+        writeln!(results, "{}", serde_json::to_string(line)?)?;
+    }
     Ok(())
 }

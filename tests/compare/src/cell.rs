@@ -2,15 +2,16 @@
 
 use serde::Serialize;
 
+use crate::Result;
 use crate::client::Outcome;
 use crate::job::{Job, Source, Workload};
 use crate::peers::Peer;
 use crate::run::Runner;
 
 /// The runs of one peer in one setting, one for each round.
-pub(crate) struct Samples {
+pub(crate) struct Samples<T = Outcome> {
     pub(crate) peer: Peer,
-    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) outcomes: Vec<T>,
     pub(crate) not_run: Option<String>,
 }
 
@@ -18,10 +19,20 @@ pub(crate) struct Samples {
 pub(crate) fn measure(
     setting: &Job,
     peers: &[Peer],
-    rounds: usize,
+    count: usize,
     runner: &Runner,
 ) -> Vec<Samples> {
-    let mut all: Vec<Samples> = peers
+    rounds(setting, peers, count, |job| runner.run(job))
+}
+
+/// Like [`measure`], for runs of any kind.
+pub(crate) fn rounds<T>(
+    setting: &Job,
+    peers: &[Peer],
+    rounds: usize,
+    run: impl Fn(&Job) -> Result<T>,
+) -> Vec<Samples<T>> {
+    let mut all: Vec<Samples<T>> = peers
         .iter()
         .map(|&peer| {
             let not_run = peer.refuses(setting).map(str::to_owned);
@@ -52,7 +63,7 @@ pub(crate) fn measure(
                 round + 1,
                 job.peer
             );
-            match runner.run(&job) {
+            match run(&job) {
                 Ok(outcome) => samples.outcomes.push(outcome),
                 Err(error) => {
                     eprintln!("{} did not run: {error}", job.peer);
@@ -138,12 +149,7 @@ impl Cell {
             median(outcomes.iter().filter_map(value).collect())
         };
         let worst = |value: fn(&Outcome) -> Option<u64>| outcomes.iter().filter_map(value).max();
-        let to = |peer: Peer, value: fn(&Outcome) -> Option<f64>| {
-            let base = all
-                .iter()
-                .find(|samples| samples.peer == peer && peer != own.peer)?;
-            Ratio::paired(outcomes, &base.outcomes, value)
-        };
+        let to = |peer, value| Ratio::to(peer, own, all, value);
         let rates: Vec<f64> = outcomes.iter().filter_map(rate).collect();
         let high = rates.iter().copied().fold(f64::MIN, f64::max);
         let low = rates.iter().copied().fold(f64::MAX, f64::min);
@@ -204,11 +210,20 @@ fn cpu_us(run: &Outcome) -> Option<f64> {
 }
 
 impl Ratio {
-    fn paired(
-        own: &[Outcome],
-        base: &[Outcome],
-        value: fn(&Outcome) -> Option<f64>,
+    /// The ratio to another peer's runs of the same rounds.
+    pub(crate) fn to<T>(
+        peer: Peer,
+        own: &Samples<T>,
+        all: &[Samples<T>],
+        value: fn(&T) -> Option<f64>,
     ) -> Option<Self> {
+        let base = all
+            .iter()
+            .find(|samples| samples.peer == peer && peer != own.peer)?;
+        Self::paired(&own.outcomes, &base.outcomes, value)
+    }
+
+    fn paired<T>(own: &[T], base: &[T], value: fn(&T) -> Option<f64>) -> Option<Self> {
         let pairs = own.iter().zip(base);
         let ratios: Vec<f64> = pairs
             .filter_map(|(own, base)| Some(value(own)? / value(base)?))

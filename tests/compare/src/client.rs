@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::job::Job;
+use crate::job::{Job, Workload};
 use crate::lanes::{Lanes, Mark};
-use crate::{Result, peers, process, usage};
+use crate::{Result, coming, many, peers, process, usage};
 
 pub(crate) const ROLE: &str = "client";
 
@@ -37,16 +37,31 @@ pub(crate) struct Outcome {
 }
 
 pub(crate) fn main(job: &str, port: &str) -> Result<()> {
-    let _input = process::input();
+    let input = process::input();
     let job = Job::from_arg(job)?;
     let port = port.parse()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let outcome = runtime.block_on(measure(&job, port))?;
-    println!("{}", serde_json::to_string(&outcome)?);
+    match job.workload {
+        Workload::W8 => {
+            let go = move || {
+                println!("ready");
+                input.recv()?;
+                Ok(())
+            };
+            print(&runtime.block_on(coming::run(job, port, go))?)?;
+        }
+        Workload::W9 => runtime.block_on(many::run(job, port, input))?,
+        _ => print(&runtime.block_on(measure(&job, port))?)?,
+    }
     // Closing down is not measured, and takes long for some peers.
     std::process::exit(0);
+}
+
+fn print(outcome: &impl Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string(outcome)?);
+    Ok(())
 }
 
 async fn measure(job: &Job, port: u16) -> Result<Outcome> {

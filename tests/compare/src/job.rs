@@ -22,6 +22,17 @@ pub(crate) enum Workload {
     W6,
     /// Large payloads.
     W7,
+    /// Readers that come and go.
+    W8,
+    /// Many readers of one channel.
+    W9,
+}
+
+impl Workload {
+    /// Whether it is about readers that are made while the client runs, instead of handlers.
+    pub(crate) fn has_readers(self) -> bool {
+        matches!(self, Self::W8 | Self::W9)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
@@ -50,9 +61,11 @@ pub(crate) struct Job {
     pub(crate) workload: Workload,
     pub(crate) source: Source,
     pub(crate) peer: Peer,
+    /// In W8 and W9, the readers that stay.
     pub(crate) handlers: usize,
     pub(crate) channels: usize,
-    /// How many messages are published: a multiple of the channels.
+    /// How many messages are published: a multiple of the channels. In W8, how many readers come and
+    /// go.
     pub(crate) messages: u64,
     /// Messages a second. If not set, as many as the socket accepts.
     pub(crate) rate: Option<u64>,
@@ -101,10 +114,15 @@ impl Job {
     /// The job in words, for progress messages.
     pub(crate) fn label(&self) -> String {
         format!(
-            "{:?} {:?} {} handlers{}{}",
+            "{:?} {:?} {} {}{}{}",
             self.workload,
             self.source,
             self.handlers,
+            if self.workload.has_readers() {
+                "readers"
+            } else {
+                "handlers"
+            },
             if self.borrowed { ", borrowed" } else { "" },
             if self.shared { ", shared" } else { "" }
         )

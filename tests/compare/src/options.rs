@@ -30,8 +30,8 @@ pub(crate) struct Options {
     /// The server of the real source [default: redis-server or valkey-server on PATH]
     #[arg(long)]
     server: Option<PathBuf>,
-    /// Rounds, each of which runs every peer once [default: 7 for W1, W2 and W3, 3 for the others,
-    /// and 3 with --quick]
+    /// Rounds, each of which runs every peer once [default: 7 for W1, W2, W3 and W8, 3 for the
+    /// others, and 3 with --quick]
     #[arg(long)]
     rounds: Option<usize>,
     /// The directory of results and plots
@@ -61,7 +61,10 @@ impl Options {
 
     /// The number of rounds. Fewer suffice where counts are compared, not times.
     pub(crate) fn rounds(&self, workload: Workload) -> usize {
-        let is_timed = matches!(workload, Workload::W1 | Workload::W2 | Workload::W3);
+        let is_timed = matches!(
+            workload,
+            Workload::W1 | Workload::W2 | Workload::W3 | Workload::W8
+        );
         let usual = if is_timed && !self.quick { 7 } else { 3 };
         self.rounds.unwrap_or(usual).max(1)
     }

@@ -10,6 +10,8 @@ pub(crate) fn settings(workload: Workload, options: &Options) -> Vec<Job> {
     let sources = match workload {
         // A stall depends on time, not on the source.
         Workload::W6 => vec![Source::Real],
+        // The canned source does not publish between subscriptions.
+        Workload::W8 | Workload::W9 => vec![Source::Real],
         _ => vec![Source::Canned, Source::Real],
     };
     let mut settings = Vec::new();
@@ -25,7 +27,7 @@ pub(crate) fn settings(workload: Workload, options: &Options) -> Vec<Job> {
                     borrowed: true,
                     ..plain
                 });
-            } else if workload == Workload::W2 && handlers > 1 {
+            } else if workload == Workload::W9 || workload == Workload::W2 && handlers > 1 {
                 settings.push(Job {
                     shared: true,
                     ..plain
@@ -45,8 +47,10 @@ fn handlers(workload: Workload, options: &Options) -> Vec<usize> {
         Workload::W5 => return vec![10],
         Workload::W6 => &[1, 10],
         Workload::W7 => &[1, 10],
+        Workload::W8 => &[1_000],
+        Workload::W9 => &[10_000],
     };
-    let fixed = matches!(workload, Workload::W4 | Workload::W6);
+    let fixed = matches!(workload, Workload::W4 | Workload::W6) || workload.has_readers();
     if fixed || options.handlers.is_empty() {
         own.to_vec()
     } else {
@@ -56,10 +60,9 @@ fn handlers(workload: Workload, options: &Options) -> Vec<usize> {
 
 /// One setting of a workload, at its full or its quick size.
 pub(crate) fn setting(workload: Workload, source: Source, handlers: usize, quick: bool) -> Job {
-    let channels = if workload == Workload::W2 {
-        1
-    } else {
-        handlers
+    let channels = match workload {
+        Workload::W2 | Workload::W9 => 1,
+        _ => handlers,
     };
     let (full, small) = match workload {
         // At 1,000 handlers the seed pattern takes half a minute for the full number.
@@ -75,6 +78,8 @@ pub(crate) fn setting(workload: Workload, source: Source, handlers: usize, quick
         Workload::W5 => (100_000, 100_000),
         Workload::W6 => (15_000, 15_000),
         Workload::W7 => (5_000, 1_500),
+        Workload::W8 => (10_000, 1_000),
+        Workload::W9 => (500, 100),
     };
     let messages: u64 = if quick { small } else { full };
     Job {
@@ -87,6 +92,7 @@ pub(crate) fn setting(workload: Workload, source: Source, handlers: usize, quick
         rate: match workload {
             Workload::W3 => Some(1_000),
             Workload::W6 => Some(5_000),
+            Workload::W9 => Some(100),
             _ => None,
         },
         payload: if workload == Workload::W7 {
@@ -98,7 +104,7 @@ pub(crate) fn setting(workload: Workload, source: Source, handlers: usize, quick
         shared: false,
         decodes: true,
         work: match workload {
-            Workload::W3 => Work::Clock,
+            Workload::W3 | Workload::W9 => Work::Clock,
             Workload::W5 => Work::Busy,
             Workload::W6 => Work::Stall,
             _ => Work::Count,

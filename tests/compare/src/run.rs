@@ -4,11 +4,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use serde::de::DeserializeOwned;
+
 use crate::client::{self, Outcome};
 use crate::job::{Job, Source};
+use crate::many::Trial;
 use crate::process::Process;
 use crate::server::Server;
-use crate::{Result, canned, publisher, resp};
+use crate::{Result, canned, coming, publisher, resp};
 
 const READY: Duration = Duration::from_secs(60);
 const DONE: Duration = Duration::from_secs(300);
@@ -48,7 +51,33 @@ impl Runner {
         }
     }
 
+    /// Runs a client whose readers come and go.
+    pub(crate) fn visits(&self, job: &Job) -> Result<coming::Outcome> {
+        let (_server, mut client) = self.subscribed(job)?;
+        client.say("go")?;
+        outcome(client)
+    }
+
+    /// Starts a client with many readers of one channel.
+    pub(crate) fn crowd(&self, job: &Job) -> Result<Crowd<'_>> {
+        let (server, client) = self.subscribed(job)?;
+        Ok(Crowd {
+            runner: self,
+            server,
+            client,
+        })
+    }
+
     fn real(&self, job: &Job) -> Result<Outcome> {
+        let (server, client) = self.subscribed(job)?;
+        let publisher = self.publisher(job, &server)?;
+        let outcome = outcome(client)?;
+        publisher.finish()?;
+        Ok(outcome)
+    }
+
+    /// Starts a server, and a client that has subscribed to everything.
+    fn subscribed(&self, job: &Job) -> Result<(Server, Process)> {
         let server = Server::start(&self.server)?;
         let client = self.client(job, server.port)?;
         let mut asking = server.connect()?;
@@ -61,11 +90,12 @@ impl Runner {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
+        Ok((server, client))
+    }
+
+    fn publisher(&self, job: &Job, server: &Server) -> Result<Process> {
         let args = [publisher::ROLE, &job.to_arg(), &server.port.to_string()];
-        let publisher = Process::spawn(&self.program, &args)?;
-        let outcome = outcome(client)?;
-        publisher.finish()?;
-        Ok(outcome)
+        Process::spawn(&self.program, &args)
     }
 
     fn canned(&self, job: &Job) -> Result<Outcome> {
@@ -86,8 +116,30 @@ impl Runner {
     }
 }
 
+/// A client with many readers of one channel, and its server.
+pub(crate) struct Crowd<'a> {
+    runner: &'a Runner,
+    server: Server,
+    client: Process,
+}
+
+impl Crowd<'_> {
+    /// Publishes the job's messages at its rate.
+    pub(crate) fn trial(&mut self, job: &Job) -> Result<Trial> {
+        self.client.say(&job.messages.to_string())?;
+        match self.client.line(READY)?.as_str() {
+            "begun" => {}
+            other => return Err(other.into()),
+        }
+        let publisher = self.runner.publisher(job, &self.server)?;
+        let trial = serde_json::from_str(&self.client.line(DONE)?)?;
+        publisher.finish()?;
+        Ok(trial)
+    }
+}
+
 /// Reads the outcome, and waits for the client's end: valgrind writes the counts only then.
-fn outcome(client: Process) -> Result<Outcome> {
+fn outcome<T: DeserializeOwned>(client: Process) -> Result<T> {
     let outcome = serde_json::from_str(&client.line(DONE)?)?;
     client.finish()?;
     Ok(outcome)

@@ -16,6 +16,11 @@ pub(crate) fn heading(workload: Workload) -> &'static str {
             "W6 stall: 5,000 messages a second, a handler sleeps for a second, own buffer sizes"
         }
         Workload::W7 => "W7 large: payloads of 64 KiB",
+        Workload::W8 => "W8 coming and going: one reader after the other, with 1,000 names live",
+        Workload::W9 => {
+            "W9 many readers: one channel, 10,000 readers, 100 messages a second, and then as many as \
+             they can follow"
+        }
     }
 }
 
@@ -136,16 +141,27 @@ pub(crate) fn costs(costs: &Costs) -> String {
     format!("{}\n{}", fan_out.0, pieces.0)
 }
 
-struct Table(String);
+/// Why there are fewer rounds than requested.
+pub(crate) fn after(rounds: usize, reason: Option<&String>) -> String {
+    reason.map_or_else(String::new, |reason| {
+        format!("; after {rounds} rounds: {reason}")
+    })
+}
+
+pub(crate) struct Table(String);
 
 impl Table {
-    fn new(columns: &[&str]) -> Self {
+    pub(crate) fn new(columns: &[&str]) -> Self {
         let line = "| --- ".repeat(columns.len());
         Self(format!("| {} |\n{line}|\n", columns.join(" | ")))
     }
 
-    fn row(&mut self, fields: Vec<String>) {
+    pub(crate) fn row(&mut self, fields: Vec<String>) {
         self.0.push_str(&format!("| {} |\n", fields.join(" | ")));
+    }
+
+    pub(crate) fn finish(self) -> String {
+        self.0
     }
 }
 
@@ -162,11 +178,11 @@ fn handlers(cell: &Cell) -> String {
     format!("{}{borrowed}{shared}", cell.handlers)
 }
 
-fn number(value: Option<f64>, digits: usize) -> String {
+pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
 }
 
-fn ratio(ratio: Option<Ratio>) -> String {
+pub(crate) fn ratio(ratio: Option<Ratio>) -> String {
     ratio.map_or_else(
         || "–".to_owned(),
         |Ratio { median, low, high }| format!("{median:.2} ({low:.2}–{high:.2})"),

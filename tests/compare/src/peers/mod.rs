@@ -42,6 +42,15 @@ impl Peer {
     /// The reason why this peer does not run the job, if there is one.
     pub(crate) fn refuses(self, job: &Job) -> Option<&'static str> {
         match self {
+            Self::Floor if job.workload.has_readers() => {
+                Some("one closure for everything, and no readers")
+            }
+            Self::Limit if job.workload.has_readers() => {
+                Some("one thread for everything, and no readers")
+            }
+            Self::Ruststream if job.workload.has_readers() => {
+                Some("its handlers are mounted before the start")
+            }
             Self::Ruststream if job.handlers > self.most_handlers() => {
                 Some("a connection for each handler, with buffers of about 38 MiB each")
             }
