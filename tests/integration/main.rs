@@ -14,6 +14,7 @@ mod addressing;
 mod attaching;
 mod caching;
 mod caching_outages;
+mod churning;
 mod connection_events;
 mod credentials;
 mod delivery;
@@ -61,6 +62,7 @@ use addressing::*;
 use attaching::*;
 use caching::*;
 use caching_outages::*;
+use churning::*;
 use connection_events::*;
 use credentials::*;
 use delivery::*;
@@ -176,6 +178,8 @@ fn on_each_link(suite: Suite) -> Suite {
             a_stream_without_a_server_is_an_error_with_the_reason,
             streams_and_handlers_of_a_name_share_one_subscription,
             the_last_stream_of_a_name_unsubscribes_after_the_linger,
+            a_name_is_subscribed_while_others_leave_all_the_time,
+            names_are_left_and_retried_while_others_come_all_the_time,
             a_name_that_is_wanted_again_while_it_is_left_stays_subscribed,
             a_denied_name_is_the_error_of_its_stream_alone,
             a_denied_name_of_a_stream_is_logged,

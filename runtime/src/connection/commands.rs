@@ -113,7 +113,8 @@ impl Connection {
         self.awaited.is_some()
     }
 
-    /// Subscribes to each name with its own command. Returns for each what the server has replied.
+    /// Unsubscribes from each of the names that are left, and subscribes to each that is wanted, with its
+    /// own command. Returns for each what the server has replied.
     ///
     /// The commands are sent together, and after their replies the [fences](TrackingFence) of those
     /// that need one. [`Reply::Accepted`] is not a confirmation: that is a push, which goes to the
@@ -122,14 +123,20 @@ impl Connection {
     /// # Errors
     ///
     /// Returns an error if the connection is lost.
-    pub(crate) async fn subscribe(
+    pub(crate) async fn change(
         &mut self,
-        subscriptions: &[Subscription],
-    ) -> Result<Vec<Reply>, Error> {
-        self.check_same().await?;
-        let mut replies = self.each(subscriptions.iter().map(subscribe)).await?;
+        leaving: &[Subscription],
+        wanted: &[Subscription],
+    ) -> Result<(Vec<Reply>, Vec<Reply>), Error> {
+        if !wanted.is_empty() {
+            self.check_same().await?;
+        }
+        let requests = leaving.iter().map(unsubscribe);
+        let requests = requests.chain(wanted.iter().map(subscribe));
+        let mut left = self.each(requests).await?;
+        let mut replies = left.split_off(leaving.len());
         let mut fenced = Vec::new();
-        for (subscription, reply) in subscriptions.iter().zip(&mut replies) {
+        for (subscription, reply) in wanted.iter().zip(&mut replies) {
             if subscription.kind() == Kind::Invalidation {
                 let prefix = subscription.name();
                 if matches!(reply, Reply::Denied(why) if tracking::is_already_tracked(prefix, why))
@@ -153,20 +160,7 @@ impl Connection {
                 answer => answer,
             };
         }
-        Ok(replies)
-    }
-
-    /// Unsubscribes from each name with its own command. Returns for each what the server has replied:
-    /// the end of a subscription is a push, which goes to the dispatcher.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the connection is lost.
-    pub(crate) async fn leave(
-        &mut self,
-        subscriptions: &[Subscription],
-    ) -> Result<Vec<Reply>, Error> {
-        self.each(subscriptions.iter().map(unsubscribe)).await
+        Ok((left, replies))
     }
 
     /// Unsubscribes from each name with its own command, and from all invalidations if there is one

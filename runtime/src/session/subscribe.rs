@@ -21,8 +21,9 @@ impl Session {
     /// Subscribes to what is wanted, ends the subscriptions that nobody wants any more, and publishes
     /// the phase. Returns when the connection is lost.
     ///
-    /// Names come and go at any time. A turn takes what has changed from the dispatcher, and does not
-    /// look at the other names.
+    /// Names come and go at any time. A turn takes a part of what has changed from the dispatcher, and
+    /// does not look at the other names. There may always be more to do, so each turn leaves names as
+    /// well as asks for some, and is followed by everything else that is due.
     pub(super) async fn keep_subscribed(&self, mut connection: Connection) -> Error {
         let mut changed = self.dispatcher.changed();
         let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
@@ -34,18 +35,20 @@ impl Session {
                 Err(error) => return error,
             };
             let agenda = self.dispatcher.agenda();
-            if agenda.has_wanted {
-                continue;
-            }
             self.publish_phase(&agenda, not_now);
-            let is_settled = !agenda.has_retries && agenda.in_flight == 0;
+            let is_settled = !agenda.has_wanted && !agenda.has_retries && agenda.in_flight == 0;
             if is_settled {
                 backoff.reset();
                 retry = None;
             } else if agenda.has_retries && retry.is_none() {
                 retry = Some(clock::now() + backoff.next());
             }
-            match self.wait(&mut changed, &agenda, retry, &connection).await {
+            let overdue = agenda.asked.map(|asked| asked + most_delay(&connection));
+            let waited = match what_is_due(&agenda, retry, overdue) {
+                Some(due) => due,
+                None => self.wait(&mut changed, &agenda, retry, overdue).await,
+            };
+            match waited {
                 Waited::Changed => {}
                 Waited::Retry => {
                     retry = None;
@@ -61,20 +64,38 @@ impl Session {
         }
     }
 
-    /// Leaves and requests the names whose turn it is. Returns why the server did not execute a command,
-    /// if it may execute it later.
+    /// Leaves and requests the next names, in one exchange. Returns why the server did not execute a
+    /// command, if it may execute it later.
     async fn take_turn(&self, connection: &mut Connection) -> Result<Option<String>, Error> {
-        self.leave(connection).await?;
-        let mut not_now = None;
-        loop {
-            let mut wanted = self.dispatcher.next_wanted(MAX_PIPELINED, clock::wall());
-            if wanted.is_empty() {
-                return Ok(not_now);
+        // The owner of a shared connection may use the same names.
+        let can_leave = !connection.is_shared();
+        let now = clock::now();
+        // First, because a name that is asked for in this turn is not left before the next one.
+        let leaving = self.dispatcher.next_leaving(MAX_PIPELINED, now, can_leave);
+        let mut wanted = self.dispatcher.next_wanted(MAX_PIPELINED, clock::wall());
+        let no_setting = self.check_key_events(connection, &mut wanted).await?;
+        self.make_room_for_prefixes(connection, &wanted).await?;
+        let exchanging = self.unless_silent(REPLY_TIMEOUT, connection.change(&leaving, &wanted));
+        let (left, replies) = exchanging
+            .await
+            .ok_or_else(|| silent("a subscribe or unsubscribe command"))??;
+        for (subscription, reply) in leaving.iter().zip(left) {
+            if !matches!(reply, Reply::Accepted) {
+                self.dispatcher.not_left(subscription);
             }
-            let no_setting = self.check_key_events(connection, &mut wanted).await?;
-            let not_subscribed = self.subscribe(connection, &wanted).await?;
-            not_now = not_subscribed.or(no_setting).or(not_now);
         }
+        let mut not_now = no_setting;
+        for (subscription, reply) in wanted.iter().zip(replies) {
+            match reply {
+                Reply::Accepted => self.dispatcher.accepted(subscription),
+                Reply::Denied(reason) => self.denied(subscription, Arc::from(reason)),
+                Reply::NotNow(reason) => {
+                    self.dispatcher.postpone(subscription);
+                    not_now = Some(reason);
+                }
+            }
+        }
+        Ok(not_now)
     }
 
     /// Publishes how the names of handlers stand. Those of streams do not count: a name that is denied
@@ -100,14 +121,14 @@ impl Session {
     /// overdue.
     ///
     /// The replies to the subscribe commands are here, but the confirmations are pushes and may arrive
-    /// later. They are overdue when the server has been silent for [`REPLY_TIMEOUT`]. An attached
-    /// channel may have lost them, among pushes that still arrive.
+    /// later. They are overdue when the server has been silent for [`REPLY_TIMEOUT`], and at the time
+    /// `overdue`.
     async fn wait(
         &self,
         changed: &mut watch::Receiver<()>,
         agenda: &Agenda,
         retry: Option<Instant>,
-        connection: &Connection,
+        overdue: Option<Instant>,
     ) -> Waited {
         let event = async {
             tokio::select! {
@@ -116,65 +137,12 @@ impl Session {
                 () = until(agenda.leave_at) => Waited::Changed,
             }
         };
-        let Some(asked) = agenda.asked else {
+        let Some(overdue) = overdue else {
             return event.await;
         };
-        let most = if connection.is_shared() {
-            REPLY_TIMEOUT
-        } else {
-            MAX_CONFIRMATION_DELAY
-        };
         let waiting = self.unless_silent(REPLY_TIMEOUT, event);
-        let waited = timeout_at(asked + most, waiting).await;
+        let waited = timeout_at(overdue, waiting).await;
         waited.ok().flatten().unwrap_or(Waited::NotConfirmed)
-    }
-
-    /// Ends the subscriptions that nobody wants any more.
-    async fn leave(&self, connection: &mut Connection) -> Result<(), Error> {
-        // The owner of a shared connection may use the same names.
-        let can_leave = !connection.is_shared();
-        loop {
-            let now = clock::now();
-            let leaving = self.dispatcher.next_leaving(MAX_PIPELINED, now, can_leave);
-            if leaving.is_empty() {
-                return Ok(());
-            }
-            let left = self.unless_silent(REPLY_TIMEOUT, connection.leave(&leaving));
-            let replies = left
-                .await
-                .ok_or_else(|| silent("an unsubscribe command"))??;
-            for (subscription, reply) in leaving.iter().zip(replies) {
-                if !matches!(reply, Reply::Accepted) {
-                    self.dispatcher.not_left(subscription);
-                }
-            }
-        }
-    }
-
-    /// Sends the subscribe commands, and passes the replies to the dispatcher. Returns why the server
-    /// did not execute a command, if it may execute it later.
-    async fn subscribe(
-        &self,
-        connection: &mut Connection,
-        wanted: &[Subscription],
-    ) -> Result<Option<String>, Error> {
-        let mut not_now = None;
-        self.make_room_for_prefixes(connection, wanted).await?;
-        let subscribing = self.unless_silent(REPLY_TIMEOUT, connection.subscribe(wanted));
-        let replies = subscribing
-            .await
-            .ok_or_else(|| silent("a subscribe command"))??;
-        for (subscription, reply) in wanted.iter().zip(replies) {
-            match reply {
-                Reply::Accepted => self.dispatcher.accepted(subscription),
-                Reply::Denied(reason) => self.denied(subscription, Arc::from(reason)),
-                Reply::NotNow(reason) => {
-                    self.dispatcher.postpone(subscription);
-                    not_now = Some(reason);
-                }
-            }
-        }
-        Ok(not_now)
     }
 
     /// Ends the tracking of all prefixes if a new prefix contains one of them: the server accepts no
@@ -256,6 +224,36 @@ enum Waited {
     Retry,
     /// Confirmations have not arrived.
     NotConfirmed,
+}
+
+/// Returns what is due already, if anything is: what must not wait until no name comes or goes any more,
+/// and then the next of these.
+fn what_is_due(
+    agenda: &Agenda,
+    retry: Option<Instant>,
+    overdue: Option<Instant>,
+) -> Option<Waited> {
+    let now = clock::now();
+    let is_due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
+    if is_due(retry) {
+        Some(Waited::Retry)
+    } else if is_due(overdue) {
+        Some(Waited::NotConfirmed)
+    } else if agenda.has_wanted || is_due(agenda.leave_at) {
+        Some(Waited::Changed)
+    } else {
+        None
+    }
+}
+
+/// Returns how long a confirmation may take while other pushes arrive. An attached channel may have lost
+/// it among them.
+fn most_delay(connection: &Connection) -> Duration {
+    if connection.is_shared() {
+        REPLY_TIMEOUT
+    } else {
+        MAX_CONFIRMATION_DELAY
+    }
 }
 
 async fn until(time: Option<Instant>) {

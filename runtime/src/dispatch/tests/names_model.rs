@@ -52,8 +52,8 @@ impl Connection {
 
     /// Takes a turn of the session: sends what there is to send.
     fn send(&self) {
-        let wanted = self.dispatcher.next_wanted(10, clock::wall()).len();
         let leaving = self.dispatcher.next_leaving(10, clock::now(), true).len();
+        let wanted = self.dispatcher.next_wanted(10, clock::wall()).len();
         assert!(wanted <= 1 && leaving <= 1, "one command for a name");
         let mut wire = self.wire.lock();
         wire.commands
