@@ -180,6 +180,7 @@ fn on_each_link(suite: Suite) -> Suite {
             the_last_stream_of_a_name_unsubscribes_after_the_linger,
             a_name_is_subscribed_while_others_leave_all_the_time,
             names_are_left_and_retried_while_others_come_all_the_time,
+            a_shorter_prefix_is_tracked_after_a_longer_one_has_gone,
             a_name_that_is_wanted_again_while_it_is_left_stays_subscribed,
             a_denied_name_is_the_error_of_its_stream_alone,
             a_denied_name_of_a_stream_is_logged,

@@ -452,6 +452,34 @@ pub(crate) async fn there_are_no_more_streams_than_allowed(server: Server) {
     drop(open(&handle, "c").await);
 }
 
+/// The server refuses a prefix while it tracks a longer one, and cannot stop tracking that one alone.
+pub(crate) async fn a_shorter_prefix_is_tracked_after_a_longer_one_has_gone(server: Server) {
+    let handle = streaming(subscriber(server.url()).linger(Duration::ZERO)).await;
+    let tracking = async |prefix: &'static str| {
+        let prefix = Subscription::invalidation(prefix);
+        let subscribing = handle.subscribe(prefix).decode::<OwnedPush>();
+        let mut stream = within("it", subscribing.into_future()).await.unwrap();
+        begins(&mut stream).await;
+        stream
+    };
+    let mut kept = tracking("item:").await;
+    drop(tracking("user:7").await);
+    eventually("the end of the name", async || {
+        handle.health().streams.names == 1
+    })
+    .await;
+    let mut shorter = tracking("user:").await;
+    assert_eq!(gap(&mut kept).await.cause, GapCause::Resubscribed);
+    let mut writer = server.raw().await;
+    writer.expect("SET user:71 x", &["+OK"]).await;
+    writer.expect("SET item:1 x", &["+OK"]).await;
+    for (stream, expected) in [(&mut shorter, "user:71"), (&mut kept, "item:1")] {
+        let key = message(stream).await;
+        let key = Invalidation::from_push(key.as_push(), &()).unwrap();
+        assert!(matches!(key, Invalidation::Key(key) if key == expected.as_bytes()));
+    }
+}
+
 pub(crate) async fn ten_thousand_names_are_subscribed_and_left(server: Server) {
     const NAMES: usize = 10_000;
     let linger = Duration::from_millis(10);

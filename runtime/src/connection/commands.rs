@@ -1,6 +1,7 @@
 //! A live connection, and the commands that the session sends over it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -27,6 +28,9 @@ pub(crate) struct Connection {
     pub(super) attached_as: Option<i64>,
     /// What the wire link passes to redis-rs as replies. `None` for the other links.
     pub(super) awaited: Option<Awaited>,
+    /// The prefixes that the server tracks since this clone was made or has ended the tracking, wanted or
+    /// not. None of them begins with another one.
+    tracked: BTreeSet<Box<str>>,
     /// When the last `PING` was sent.
     last_ping: Option<SystemTime>,
     /// The same in all clones.
@@ -57,6 +61,7 @@ impl Connection {
             sender,
             attached_as: None,
             awaited: None,
+            tracked: BTreeSet::new(),
             last_ping: None,
             identity: Arc::default(),
         }
@@ -139,13 +144,14 @@ impl Connection {
         for (subscription, reply) in wanted.iter().zip(&mut replies) {
             if subscription.kind() == Kind::Invalidation {
                 let prefix = subscription.name();
-                if matches!(reply, Reply::Denied(why) if tracking::is_already_tracked(prefix, why))
-                {
-                    *reply = Reply::Accepted;
+                match reply {
+                    Reply::Accepted => _ = self.tracked.insert(prefix.into()),
+                    Reply::Denied(why) if tracking::is_already_tracked(prefix, why) => {
+                        *reply = Reply::Accepted;
+                    }
+                    Reply::Denied(_) | Reply::NotNow(_) => continue,
                 }
-                if matches!(reply, Reply::Accepted) {
-                    fenced.push((prefix, reply));
-                }
+                fenced.push((prefix, reply));
             }
         }
         let fences = fenced
@@ -183,6 +189,29 @@ impl Connection {
             .chain(subscriptions.iter().map(unsubscribe));
         self.exchange(requests.collect()).await?;
         Ok(())
+    }
+
+    /// Whether the server tracks a prefix that begins with this one, which it would refuse therefore.
+    pub(crate) fn tracks_a_longer(&self, prefix: &str) -> bool {
+        let after = (Bound::Excluded(prefix), Bound::Unbounded);
+        let next = self.tracked.range::<str, _>(after).next();
+        next.is_some_and(|next| next.starts_with(prefix))
+    }
+
+    /// Ends the tracking of every prefix: the server cannot stop tracking one of them. The end of each
+    /// prefix that it tracks, and of each of the `others`, is a push, which goes to the dispatcher.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is lost.
+    pub(crate) async fn end_tracking(&mut self, others: &[Subscription]) -> Result<(), Error> {
+        let mut ended = std::mem::take(&mut self.tracked);
+        ended.extend(others.iter().map(|one| one.name().into()));
+        let ended: Vec<_> = ended
+            .into_iter()
+            .map(|prefix| Subscription::invalidation(String::from(prefix)))
+            .collect();
+        self.unsubscribe(&ended).await
     }
 
     /// Waits for any answer to a `PING` that is sent at `now`: an error reply is an answer too.

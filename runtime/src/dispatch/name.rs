@@ -68,6 +68,11 @@ impl Route {
         }
     }
 
+    /// Returns whether the server may have the subscription: it has confirmed it, or was asked for it.
+    pub(super) fn is_asked(&self, term: u64) -> bool {
+        self.placement.state(term).is_confirmed() || self.placement.asked_in(term).is_some()
+    }
+
     pub(super) fn counted(&self, term: u64) -> Counted<'_> {
         Counted {
             wanted: self.wanted(),

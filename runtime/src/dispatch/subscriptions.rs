@@ -96,6 +96,11 @@ impl Dispatcher {
         self.lock().routes.tracked()
     }
 
+    /// Returns the invalidations that the server was asked for, confirmed or not.
+    pub(crate) fn asked_prefixes(&self) -> Vec<Subscription> {
+        self.lock().routes.asked_prefixes()
+    }
+
     /// Returns whether a sharded channel is confirmed.
     pub(crate) fn has_confirmed_shards(&self) -> bool {
         self.lock().routes.counts.confirmed(true) > 0

@@ -265,6 +265,13 @@ impl RoutingTable {
         wanted.map(|route| route.subscription().clone()).collect()
     }
 
+    /// Returns the invalidations that the server was asked for, confirmed or not.
+    pub(crate) fn asked_prefixes(&self) -> Vec<Subscription> {
+        let routes = self.invalidations().values().map(|key| &self.routes[*key]);
+        let asked = routes.filter(|route| route.is_asked(self.term));
+        asked.map(|route| route.subscription().clone()).collect()
+    }
+
     /// Returns the confirmed invalidations.
     pub(crate) fn tracked(&self) -> Vec<Subscription> {
         let routes = self.invalidations().values().map(|key| &self.routes[*key]);

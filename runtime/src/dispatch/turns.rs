@@ -172,8 +172,7 @@ impl RoutingTable {
             if route.departure != departure || route.wanted() != WantedBy::Nobody {
                 continue;
             }
-            let is_asked = route.placement.state(self.term).is_confirmed()
-                || route.placement.asked_in(self.term).is_some();
+            let is_asked = route.is_asked(self.term);
             // The server tracks the keys of a prefix until the connection ends, or until it is asked to
             // stop tracking all of them.
             let is_tracked = route.subscription().kind() == Kind::Invalidation;

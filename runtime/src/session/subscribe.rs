@@ -145,31 +145,26 @@ impl Session {
         waited.ok().flatten().unwrap_or(Waited::NotConfirmed)
     }
 
-    /// Ends the tracking of all prefixes if a new prefix contains one of them: the server accepts no
-    /// prefix that overlaps a longer one. The others are requested again.
+    /// Ends the tracking of all prefixes if the server tracks one that begins with a new one: then it
+    /// would refuse the new one. The others are requested again.
     async fn make_room_for_prefixes(
         &self,
         connection: &mut Connection,
         wanted: &[Subscription],
     ) -> Result<(), Error> {
         let is_prefix = |one: &&Subscription| one.kind() == Kind::Invalidation;
-        let mut new = wanted.iter().filter(is_prefix).peekable();
+        let mut new = wanted.iter().filter(is_prefix);
         // The owner of a shared connection may track keys too.
-        if new.peek().is_none() || connection.is_shared() {
+        if connection.is_shared() || !new.any(|one| connection.tracks_a_longer(one.name())) {
             return Ok(());
         }
-        let tracked = self.dispatcher.tracked();
-        let contains = |new: &Subscription| {
-            let mut tracked = tracked.iter().map(Subscription::name);
-            tracked.any(|name| name.starts_with(new.name()) && name != new.name())
-        };
-        if new.any(contains) {
-            let untracking = self.unless_silent(REPLY_TIMEOUT, connection.unsubscribe(&tracked));
-            untracking
-                .await
-                .ok_or_else(|| silent("`CLIENT TRACKING OFF`"))??;
-        }
-        Ok(())
+        // Some of them may be tracked as a part of a shorter one.
+        let mut others = self.dispatcher.asked_prefixes();
+        others.retain(|one| !wanted.contains(one));
+        let untracking = self.unless_silent(REPLY_TIMEOUT, connection.end_tracking(&others));
+        untracking
+            .await
+            .ok_or_else(|| silent("`CLIENT TRACKING OFF`"))?
     }
 
     pub(super) fn denied(&self, subscription: &Subscription, reason: Arc<str>) {
