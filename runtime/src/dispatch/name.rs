@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::counts::{Counted, WantedBy};
 use super::placement::Placement;
 use crate::broadcast::Shared;
@@ -22,8 +24,8 @@ pub(crate) struct Route {
     pub(super) handlers: u32,
     /// How many streams want the name.
     pub(super) readers: u32,
-    /// Which of the departures of its last reader counts.
-    pub(super) departure: u64,
+    /// When it ends, if its last reader has left. Another one may have come since.
+    pub(super) leave_at: Option<Instant>,
     /// How often the server has denied the name.
     pub(super) denials: u32,
     /// Whether it is among the [`Holders`](super::holders::Holders).
@@ -50,7 +52,7 @@ impl Route {
             shared: None,
             handlers: 0,
             readers: 0,
-            departure: 0,
+            leave_at: None,
             denials: 0,
             is_holder: false,
         }

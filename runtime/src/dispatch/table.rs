@@ -137,6 +137,7 @@ impl RoutingTable {
 
     /// Removes a route that nobody wants.
     pub(super) fn remove(&mut self, key: Key) {
+        self.stop_lingering(key);
         let route = self.routes.remove(key);
         debug_assert_eq!(route.wanted(), WantedBy::Nobody);
         self.counts.remove(route.counted(self.term));

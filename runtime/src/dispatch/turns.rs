@@ -29,30 +29,26 @@ pub(super) struct Turns {
     asked: VecDeque<(Key, Instant)>,
     postponed: Vec<Key>,
     pub(super) denied: BTreeSet<Key>,
-    /// The names whose last reader has left, in the order of their end.
-    lingering: VecDeque<Lingering>,
-    departures: u64,
+    /// When each of the names whose last reader has left ends, unless another reader has come since. The
+    /// routes know it too.
+    lingering: BTreeSet<(Instant, Key)>,
     /// The next route of those that are asked for because a term has begun. `None` at the end.
     sweep: Option<Key>,
-}
-
-/// A name that nobody wants, until its subscription is ended.
-#[derive(Debug)]
-struct Lingering {
-    until: Instant,
-    key: Key,
-    /// The departure of the reader. Another reader may have come since.
-    departure: u64,
 }
 
 impl Turns {
     pub(super) fn begin_term(&mut self) {
         *self = Self {
             lingering: std::mem::take(&mut self.lingering),
-            departures: self.departures,
             sweep: Some(0),
             ..Self::default()
         };
+    }
+
+    /// Returns how many names wait for their end.
+    #[cfg(all(test, not(shuttle)))]
+    pub(super) fn lingering(&self) -> usize {
+        self.lingering.len()
     }
 }
 
@@ -144,32 +140,32 @@ impl RoutingTable {
         wanted
     }
 
-    /// Records that the last reader of a name has left. Returns whether the session has to know: it
-    /// waits for no other name.
+    /// Records that the last reader of a name has left. Returns whether the session has to know: no other
+    /// name ends earlier.
     pub(super) fn linger(&mut self, key: Key, until: Instant) -> bool {
-        self.turns.departures += 1;
-        let departure = self.turns.departures;
-        self.routes[key].departure = departure;
-        self.turns.lingering.push_back(Lingering {
-            until,
-            key,
-            departure,
-        });
-        self.turns.lingering.len() == 1
+        self.stop_lingering(key);
+        self.routes[key].leave_at = Some(until);
+        self.turns.lingering.insert((until, key));
+        self.turns.lingering.first() == Some(&(until, key))
+    }
+
+    /// Forgets when a name ends.
+    pub(super) fn stop_lingering(&mut self, key: Key) {
+        if let Some(until) = self.routes[key].leave_at.take() {
+            self.turns.lingering.remove(&(until, key));
+        }
     }
 
     /// Takes the next names whose subscriptions have to be ended by now.
     fn next_leaving(&mut self, most: usize, now: Instant, can_leave: bool) -> Vec<Subscription> {
         let mut leaving = Vec::new();
         while leaving.len() < most
-            && let Some(first) = self.turns.lingering.front()
-            && first.until <= now
-            && let Some(Lingering { key, departure, .. }) = self.turns.lingering.pop_front()
+            && let Some((until, key)) = self.turns.lingering.first().copied()
+            && until <= now
         {
-            let Some(route) = self.routes.get(key) else {
-                continue;
-            };
-            if route.departure != departure || route.wanted() != WantedBy::Nobody {
+            self.stop_lingering(key);
+            let route = &self.routes[key];
+            if route.wanted() != WantedBy::Nobody {
                 continue;
             }
             let is_asked = route.is_asked(self.term);
@@ -183,7 +179,6 @@ impl RoutingTable {
             leaving.push(route.subscription().clone());
             self.set_state(key, SubscriptionState::Leaving);
         }
-        shrink(&mut self.turns.lingering);
         leaving
     }
 
@@ -231,7 +226,7 @@ impl RoutingTable {
             has_retries: !turns.denied.is_empty() || !turns.postponed.is_empty(),
             in_flight: self.counts.in_flight(),
             asked: turns.asked.front().map(|(_, asked)| *asked),
-            leave_at: turns.lingering.front().map(|first| first.until),
+            leave_at: turns.lingering.first().map(|(until, _)| *until),
             handlers: self.counts.of_handlers(),
             streams: self.counts.of_streams(),
         }

@@ -34,6 +34,7 @@ impl Feed {
             status: watch::Sender::new(Status::default()).subscribe(),
             deadline: None,
             max_streams: 100,
+            prefix: None,
         };
         let commands = CommandConnection::Own(server.into_lazy().unwrap());
         Self {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use crate::broadcast::Pace;
+use crate::broadcast::{Budget, Pace, Shared};
 use crate::config::Settings;
 use crate::dispatch::{Confirmed, Dispatcher, RoutingTable, StreamReader};
 use crate::gap::GapCause;
@@ -104,4 +105,63 @@ fn a_message_that_arrives_while_the_name_is_left_reaches_nobody() {
     assert_eq!(heard.len(), 2, "{heard:?}");
     assert_eq!(heard[0], GapCause::Initial.to_string());
     assert!(heard[1].starts_with("in time"), "{heard:?}");
+}
+
+#[test]
+fn a_name_waits_to_be_left_once_however_often_its_last_reader_leaves() {
+    let settings = Settings::default();
+    let dispatcher = Arc::new(Dispatcher::new(RoutingTable::default(), &settings));
+    dispatcher.open(1);
+    let first = subscribe(&dispatcher);
+    assert_eq!(confirm(&dispatcher), 1);
+    let before = clock::now();
+    drop(first);
+    for _ in 0..1_000 {
+        drop(subscribe(&dispatcher));
+    }
+    assert_eq!(dispatcher.lock().routes.turns.lingering(), 1);
+    // The last departure counts.
+    let all = dispatcher.next_leaving(10, before + settings.linger, true);
+    assert!(all.is_empty());
+    let all = dispatcher.next_leaving(10, clock::now() + settings.linger, true);
+    assert_eq!(all.len(), 1);
+    assert_eq!(dispatcher.lock().routes.turns.lingering(), 0);
+}
+
+#[test]
+fn a_name_that_is_left_at_once_does_not_wait_for_those_that_linger() {
+    let settings = Settings {
+        linger: Duration::from_secs(3_600),
+        ..Settings::default()
+    };
+    let dispatcher = Arc::new(Dispatcher::new(RoutingTable::default(), &settings));
+    dispatcher.open(1);
+    let stream = subscribe(&dispatcher);
+    assert_eq!(confirm(&dispatcher), 1);
+    let mounted = [Subscription::channel("b")];
+    let shared = Arc::new(Shared::new(1, Budget::default()));
+    dispatcher.mount(&shared, &mounted).expect("it runs");
+    assert_eq!(dispatcher.next_wanted(10, clock::wall()), mounted);
+    drop(stream);
+    dispatcher.unmount(&shared, &mounted);
+    let now = clock::now();
+    let next = dispatcher.agenda().leave_at;
+    assert!(next.is_some_and(|next| next <= now));
+    assert_eq!(dispatcher.next_leaving(10, now, true), mounted);
+    assert!(dispatcher.next_leaving(10, now, true).is_empty());
+}
+
+#[test]
+fn a_name_that_has_gone_leaves_nothing_to_a_later_one() {
+    let settings = Settings::default();
+    let dispatcher = Arc::new(Dispatcher::new(RoutingTable::default(), &settings));
+    dispatcher.open(1);
+    // Never asked for, so its route goes with its turn, and its key is that of the next one.
+    drop(subscribe(&dispatcher));
+    assert_eq!(confirm(&dispatcher), 0);
+    assert_eq!(dispatcher.lock().routes.turns.lingering(), 0);
+    let _second = subscribe(&dispatcher);
+    assert_eq!(confirm(&dispatcher), 1);
+    let later = clock::now() + 2 * settings.linger;
+    assert!(dispatcher.next_leaving(10, later, true).is_empty());
 }
