@@ -375,6 +375,7 @@ fn on_each_link(suite: Suite) -> Suite {
             frames_in_one_byte_pieces_arrive_whole,
             an_unexpected_unsubscribe_is_reported_and_resubscribed,
             late_confirmations_are_waited_for,
+            a_shutdown_ends_what_is_confirmed_during_it,
             a_server_that_starts_late_is_waited_for,
             a_spawned_subscriber_connects_when_its_server_is_there,
             the_initial_gap_serves_the_requests_before_it,

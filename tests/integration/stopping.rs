@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use redis_push::testing::Broker;
 use redis_push::{
     Failure, Fault, Gap, Handle, Handler, HealthReason, Mount, Push, ShutdownReport, Spec, Stats,
     Subscription,
@@ -147,6 +148,25 @@ pub(crate) async fn a_frozen_server_does_not_delay_the_shutdown(server: Server) 
     server.freeze(false);
     assert_eq!(report.stats.handlers[0].handled, 10);
     assert!(begun.elapsed() < LONG);
+}
+
+/// The shutdown begins when a name is asked for but not confirmed.
+pub(crate) async fn a_shutdown_ends_what_is_confirmed_during_it(broker: Broker) {
+    let (mount, mut journal) = recorder("a", Subscription::channel("a"));
+    let handle = start(broker.url(), [mount]).await;
+    journal.begins().await;
+    broker.delay_confirmations(Duration::from_millis(100));
+    let name = Subscription::channel("b");
+    let mut stream = handle.subscribe(name).now().unwrap();
+    broker.wait_for_subscribers_of("b", 1).await;
+    // It waits for half of that if it waits for an end that never comes.
+    let shutdown = handle.shutdown(Duration::from_secs(3_600));
+    within("the shutdown", shutdown).await;
+    within("the end of the stream", async {
+        while stream.next().await.is_some() {}
+    })
+    .await;
+    broker.wait_for_subscribers_of("b", 0).await;
 }
 
 pub(crate) async fn dropping_the_handle_ends_everything(server: Server) {

@@ -170,7 +170,8 @@ impl Connection {
     }
 
     /// Unsubscribes from each name with its own command, and from all invalidations if there is one
-    /// among them.
+    /// among them. Returns how many of the names the server does not unsubscribe: no push follows for
+    /// them.
     ///
     /// # Errors
     ///
@@ -178,17 +179,20 @@ impl Connection {
     pub(crate) async fn unsubscribe(
         &mut self,
         subscriptions: &[Subscription],
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let is_tracked = |one: &Subscription| one.kind() == Kind::Invalidation;
         let switch_off = subscriptions
             .iter()
             .any(is_tracked)
             .then(|| Request::new(tracking::switch_off()));
+        let skipped = usize::from(switch_off.is_some());
         let requests = switch_off
             .into_iter()
             .chain(subscriptions.iter().map(unsubscribe));
-        self.exchange(requests.collect()).await?;
-        Ok(())
+        let replies = self.exchange(requests.collect()).await?;
+        let replies = replies.values.iter().skip(skipped);
+        let refused = replies.filter(|reply| matches!(reply, Value::ServerError(_)));
+        Ok(refused.count() as u64)
     }
 
     /// Whether the server tracks a prefix that begins with this one, which it would refuse therefore.
@@ -211,7 +215,7 @@ impl Connection {
             .into_iter()
             .map(|prefix| Subscription::invalidation(String::from(prefix)))
             .collect();
-        self.unsubscribe(&ended).await
+        self.unsubscribe(&ended).await.map(|_| ())
     }
 
     /// Waits for any answer to a `PING` that is sent at `now`: an error reply is an answer too.

@@ -164,8 +164,10 @@ impl Dispatcher {
                 false
             }
         };
+        // A session that ends waits for the names that somebody wants.
+        let has_to_know = is_first || state.has_ended_streams;
         drop(state);
-        if is_first {
+        if has_to_know {
             self.notify_changed();
         }
     }

@@ -91,6 +91,11 @@ impl Dispatcher {
         self.lock().routes.subscriptions(wanted)
     }
 
+    /// Returns the names that the server has confirmed or was asked for. This looks at every name.
+    pub(crate) fn asked_names(&self) -> Vec<Subscription> {
+        self.lock().routes.asked_names()
+    }
+
     /// Returns the confirmed invalidations.
     pub(crate) fn tracked(&self) -> Vec<Subscription> {
         self.lock().routes.tracked()

@@ -266,6 +266,12 @@ impl RoutingTable {
         wanted.map(|route| route.subscription().clone()).collect()
     }
 
+    /// Returns the names that the server has confirmed or was asked for. This looks at every name.
+    pub(crate) fn asked_names(&self) -> Vec<Subscription> {
+        let asked = self.routes.iter().filter(|route| route.is_asked(self.term));
+        asked.map(|route| route.subscription().clone()).collect()
+    }
+
     /// Returns the invalidations that the server was asked for, confirmed or not.
     pub(crate) fn asked_prefixes(&self) -> Vec<Subscription> {
         let routes = self.invalidations().values().map(|key| &self.routes[*key]);

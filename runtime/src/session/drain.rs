@@ -2,7 +2,6 @@
 
 use super::{MAX_PIPELINED, Session};
 use crate::connection::Connection;
-use crate::dispatch::SubscriptionState;
 use crate::error::Error;
 
 impl Session {
@@ -23,15 +22,15 @@ impl Session {
         if connection.is_shared() {
             return;
         }
-        let confirmed = self
-            .dispatcher
-            .subscriptions(SubscriptionState::is_confirmed);
+        // Nothing is asked for any more. What was asked for is confirmed later.
+        let asked = self.dispatcher.asked_names();
         let mut changed = self.dispatcher.changed();
         let unsubscribed = async {
-            for chunk in confirmed.chunks(MAX_PIPELINED) {
-                connection.unsubscribe(chunk).await?;
+            let mut refused = 0;
+            for chunk in asked.chunks(MAX_PIPELINED) {
+                refused += connection.unsubscribe(chunk).await?;
             }
-            while self.has_confirmed() {
+            while self.names_left() > refused {
                 let _ = changed.changed().await;
             }
             Ok::<_, Error>(())
@@ -42,8 +41,9 @@ impl Session {
         }
     }
 
-    fn has_confirmed(&self) -> bool {
+    /// Returns how many names somebody wants that are confirmed, or asked for without an answer.
+    fn names_left(&self) -> u64 {
         let agenda = self.dispatcher.agenda();
-        agenda.handlers.confirmed + agenda.streams.confirmed > 0
+        agenda.handlers.confirmed + agenda.streams.confirmed + agenda.in_flight
     }
 }
