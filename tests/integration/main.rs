@@ -22,6 +22,7 @@ mod failing;
 mod gated;
 mod handles;
 mod health;
+mod hooks;
 mod invalidating;
 mod key_events;
 mod layers;
@@ -69,6 +70,7 @@ use delivery::*;
 use failing::*;
 use handles::*;
 use health::*;
+use hooks::*;
 use invalidating::*;
 use key_events::*;
 use layers::*;
@@ -150,6 +152,10 @@ fn on_each_link(suite: Suite) -> Suite {
         ])
         .since(ANY)
         .on_every_server(tests![
+            hooks_run_when_all_is_ready_and_when_the_handlers_have_finished,
+            an_error_or_a_panic_of_on_ready_is_that_of_the_start,
+            on_ready_runs_after_a_spawn_as_soon_as_the_server_is_there,
+            an_on_stop_that_does_not_return_does_not_hold_up_the_shutdown,
             a_prefix_of_the_subscriber_is_before_every_name,
             a_prefix_of_the_subscriber_is_before_the_keys_of_caches_and_streams,
             what_a_handler_of_a_prefixed_router_publishes_stays_within_the_prefix,

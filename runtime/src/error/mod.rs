@@ -56,6 +56,7 @@ enum Kind {
     Timeout,
     Encode,
     Limit,
+    Hook,
     #[cfg(feature = "cache")]
     Load,
 }
@@ -91,6 +92,10 @@ impl Error {
 
     pub(crate) fn limit(text: impl Into<String>) -> Self {
         Self::new(Kind::Limit, text)
+    }
+
+    pub(crate) fn hook(text: impl Into<String>) -> Self {
+        Self::new(Kind::Hook, text)
     }
 
     #[cfg(feature = "cache")]
@@ -134,6 +139,13 @@ impl Error {
     #[must_use]
     pub fn is_config(&self) -> bool {
         self.kind == Kind::Config
+    }
+
+    /// Returns whether a function that was passed to
+    /// [`Subscriber::on_ready`](crate::Subscriber::on_ready) has failed or panicked.
+    #[must_use]
+    pub fn is_hook(&self) -> bool {
+        self.kind == Kind::Hook
     }
 
     /// Returns whether there was no connection to the server, or the connection was lost. A

@@ -39,17 +39,7 @@ impl Handle {
     /// Also returns when the subscriber is shut down; [`is_ready`](Self::is_ready) is then false.
     /// Cancel safe.
     pub async fn ready(&self) {
-        let mut changes = self.running.monitor.changes();
-        let mut status = self.running.status.clone();
-        // The receivers exist before the check, so no change is missed.
-        while !self.is_ready() && !self.running.monitor.is_shutting_down() {
-            // Otherwise a state that nobody has published yet could end without a change.
-            self.running.monitor.publish();
-            tokio::select! {
-                _ = changes.changed() => {}
-                Ok(()) = status.changed() => {}
-            }
-        }
+        self.running.ready().await;
     }
 
     /// Returns the current health: live or not, ready or not, and the reasons.

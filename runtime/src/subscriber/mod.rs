@@ -13,6 +13,7 @@
 //! | `running` | `Running`: the running subscriber, which ends when it is dropped |
 //! | `handle`, `weak` | [`Handle`] and [`WeakHandle`], which share it |
 //! | `lifespan` | `Handle::run` and `run_until`, and the futures that resolve at its end |
+//! | `hooks` | `on_ready` and `on_stop` |
 //! | `streams` | `Handle::subscribe` |
 //! | `mount` | `Handle::mount` and [`MountGuard`]; what each handler is given |
 //! | `caches` | `NearCache::new` |
@@ -42,6 +43,7 @@ mod caches;
 mod callers;
 mod confirm;
 mod handle;
+mod hooks;
 mod lifespan;
 mod mount;
 mod options;
@@ -58,6 +60,7 @@ mod subscribed;
 mod weak;
 
 pub use handle::Handle;
+use hooks::Hooks;
 pub use mount::MountGuard;
 pub use report::ShutdownReport;
 #[cfg(redis_push_internals)]
@@ -109,6 +112,7 @@ use crate::router::{Mount, Mounts, Wiring};
 pub struct Subscriber<S = ()> {
     state: S,
     mounts: Vec<Mount<S>>,
+    hooks: Hooks<S>,
     config: Config,
 }
 
@@ -230,9 +234,14 @@ impl Subscriber {
         if !self.mounts.is_empty() {
             config.mistake = Some("call `Subscriber::state` before `Subscriber::handlers`".into());
         }
+        if !self.hooks.is_empty() {
+            let mistake = "call `Subscriber::state` before `on_ready` and `on_stop`";
+            config.mistake = Some(mistake.into());
+        }
         Subscriber {
             state,
             mounts: Vec::new(),
+            hooks: Hooks::default(),
             config,
         }
     }
@@ -241,6 +250,7 @@ impl Subscriber {
         Self {
             state: (),
             mounts: Vec::new(),
+            hooks: Hooks::default(),
             config: Config {
                 origin,
                 settings: Settings::default(),

@@ -43,7 +43,9 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     pub fn spawn(self) -> Result<Handle> {
         let mut running = self.assemble()?;
         running.log_when_subscribed();
-        Ok(Handle::new(running))
+        let handle = Handle::new(running);
+        handle.begin_later();
+        Ok(handle)
     }
 
     /// Starts the subscriber, and returns when the server has confirmed every subscription. Without
@@ -81,7 +83,9 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let running = self.assemble()?;
         running.confirmed(deadline, allows_denied).await?;
         running.log_subscribed();
-        Ok(Handle::new(running))
+        let handle = Handle::new(running);
+        handle.begin(deadline, allows_denied).await?;
+        Ok(handle)
     }
 
     /// Starts the subscriber and runs it until Ctrl-C, SIGTERM or SIGHUP, then lets the handlers

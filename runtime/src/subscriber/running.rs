@@ -5,6 +5,7 @@ use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::callers::Callers;
+use super::hooks::BoundHooks;
 use super::mount::MountKit;
 use super::report::ShutdownReport;
 #[cfg(feature = "cache")]
@@ -52,6 +53,7 @@ pub(super) struct Running {
     pub(super) callers: Callers,
     /// Set by the first shutdown that completes.
     pub(super) report: OnceCell<ShutdownReport>,
+    pub(super) hooks: BoundHooks,
     /// Where the test kit requests fences.
     #[cfg(feature = "testing")]
     pub(super) fences: crate::session::Fences,
@@ -60,6 +62,7 @@ pub(super) struct Running {
 impl Running {
     /// Aborts every task, without waiting for any.
     pub(super) fn abort(&self) {
+        self.hooks.clear();
         let handlers = self.handlers.running();
         let handlers = handlers.iter().map(|handler| &handler.task);
         let others = self.failure_hook.iter().chain(&self.background);

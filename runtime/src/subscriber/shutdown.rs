@@ -67,10 +67,16 @@ impl Running {
         self.dispatcher.close();
         // Nothing is mounted any more.
         let handlers = self.handlers.running();
-        let deadline = after(start, deadline);
+        let end = after(start, deadline);
+        let deadline = match self.hooks.has_stop() {
+            // What runs after the handlers needs some time too.
+            true => after(start, deadline / 10 * 9),
+            false => end,
+        };
         self.end_handlers(&handlers, deadline).await;
         self.failures.close();
         let hook_calls = self.end_hook(deadline).await;
+        self.hooks.run_stop(end).await;
         self.background.iter().for_each(Task::abort);
         self.failures.drop_rest(hook_calls);
         for handler in handlers.iter() {

@@ -48,6 +48,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let Self {
             state,
             mounts,
+            hooks,
             config,
         } = self;
         if let Some(mistake) = config.mistake {
@@ -193,6 +194,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             _deaf_watch: deaf_watch,
             drain_deadline: settings.drain_deadline,
             callers: Callers::default(),
+            hooks: hooks.bind(&state),
             report: OnceCell::new(),
             #[cfg(feature = "testing")]
             fences,
