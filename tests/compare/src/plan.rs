@@ -78,8 +78,8 @@ pub(crate) fn setting(workload: Workload, source: Source, handlers: usize, quick
         Workload::W5 => (100_000, 100_000),
         Workload::W6 => (15_000, 15_000),
         Workload::W7 => (5_000, 1_500),
-        Workload::W8 => (10_000, 1_000),
-        Workload::W9 => (500, 100),
+        Workload::W8 => (3_000, 1_000),
+        Workload::W9 => (300, 100),
     };
     let messages: u64 = if quick { small } else { full };
     Job {

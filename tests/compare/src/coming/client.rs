@@ -14,7 +14,7 @@ use crate::{Result, usage};
 
 /// After this time a message is published again, because the first may have reached the server before
 /// the subscription did.
-const AGAIN: Duration = Duration::from_millis(20);
+const AGAIN: Duration = Duration::from_millis(10);
 /// How long readers come and go at most.
 const LONGEST: Duration = Duration::from_secs(30);
 

@@ -12,7 +12,7 @@ use crate::readers::{Client, Item, Reader};
 const NAME: &str = "second";
 /// Longer than redis-push's linger, after which the name would be gone if it was not counted.
 const GONE: Duration = Duration::from_millis(1_500);
-const ARRIVES: Duration = Duration::from_secs(1);
+const ARRIVES: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

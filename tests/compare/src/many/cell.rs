@@ -61,7 +61,7 @@ pub(crate) fn measure(options: &Options, runner: &Runner) -> Vec<Cell> {
     let mut cells = Vec::new();
     for setting in plan::settings(Workload::W9, options) {
         let count = options.rounds(Workload::W9);
-        let steps = if options.quick { 1 } else { 3 };
+        let steps = if options.quick { 1 } else { 2 };
         let run = |job: &Job| outcome(job, steps, runner);
         let samples = rounds(&setting, &options.peers(), count, run);
         let cell = |own| Cell::new(&setting, own, &samples);

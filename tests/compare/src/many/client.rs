@@ -16,7 +16,7 @@ const TICK: Duration = Duration::from_millis(10);
 /// How often progress is looked for, which reads the counter of each reader.
 const LOOK: Duration = Duration::from_millis(100);
 /// After this time without progress the remaining deliveries count as lost.
-const SILENCE: Duration = Duration::from_millis(1_000);
+const SILENCE: Duration = Duration::from_millis(500);
 const FIRST: Duration = Duration::from_secs(10);
 
 /// The counts of one trial.
