@@ -151,7 +151,7 @@ pub(crate) async fn a_shutdown_waits_for_queued_failures(server: Server) {
     for _ in 0..10 {
         server.publish("a", "fail").await;
     }
-    let shutdown = handle.shutdown(Duration::from_millis(300));
+    let shutdown = handle.shutdown(Duration::from_secs(2));
     let report = within("the shutdown", shutdown).await;
     let failures = report.stats.failures;
     assert_eq!((failures.dropped, failures.queued), (10, 0));
