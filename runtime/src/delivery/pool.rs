@@ -104,6 +104,7 @@ impl Pool {
         let workers: Vec<_> = (0..count)
             .map(|number| {
                 let queue = Arc::clone(&receivers[number % receivers.len()]);
+                let number = u16::try_from(number).expect("there are at most 16,384 workers");
                 tasks.spawn(work(own.numbered(number), queue, Arc::clone(&barrier)))
             })
             .collect();

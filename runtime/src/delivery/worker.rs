@@ -22,7 +22,9 @@ pub(crate) struct Worker<S, H> {
     state: Arc<S>,
     pub(crate) context: Arc<HandlerContext>,
     /// The index of the worker task; `None` for the handler's loop.
-    number: Option<usize>,
+    number: Option<u16>,
+    /// How often the delivery under way was repeated. Here, where there is room beside the index.
+    retried: u32,
     timer: Timer,
 }
 
@@ -33,12 +35,13 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
             state,
             context,
             number: None,
+            retried: 0,
             timer: Timer::default(),
         }
     }
 
     /// Returns a worker for the same handler, with the counters of the worker task `number`.
-    pub(crate) fn numbered(&self, number: usize) -> Self {
+    pub(crate) fn numbered(&self, number: u16) -> Self {
         let (handler, state) = (Arc::clone(&self.handler), Arc::clone(&self.state));
         Self {
             number: Some(number),
@@ -52,13 +55,14 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
             handler,
             state,
             context,
+            number,
+            retried,
             timer,
-            ..
         } = self;
         let spec = &context.spec;
-        let counters = match self.number {
+        let counters = match *number {
             None => &context.counters,
-            Some(number) => &context.workers[number],
+            Some(number) => &context.workers[usize::from(number)],
         };
         let push = Push::new(batch, index, &spec.subscriptions).to_handler(&context.extensions);
         add(&counters.position, 1);
@@ -68,20 +72,24 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
             return context.log_unmatched(push);
         }
         counters.running.store(1, Release);
-        let mut retried = 0;
+        *retried = 0;
         let ended = loop {
-            let slot = pin!(None);
-            let make = || handler.handle(push, state);
-            let ended = match (context.injected(push), spec.timeout) {
-                (Some(fault), _) => Ended::Returned(Err(fault)),
-                (None, None) => attempt(slot, make).await,
-                (None, Some(limit)) => attempt_within(limit, timer, slot, make).await,
+            // The slot ends here, so that the wait for a repetition needs no room of its own.
+            let ended = if let Some(fault) = context.injected(push) {
+                Ended::Returned(Err(fault))
+            } else {
+                let slot = pin!(None);
+                let make = || handler.handle(push, state);
+                match spec.timeout {
+                    None => attempt(slot, make).await,
+                    Some(limit) => attempt_within(limit, timer, slot, make).await,
+                }
             };
             if matches!(ended, Ended::Returned(Ok(()))) || spec.retry.is_none() {
                 break ended;
             }
-            match context.before_retry(ended, retried).await {
-                Ok(()) => retried += 1,
+            match context.before_retry(ended, *retried).await {
+                Ok(()) => *retried += 1,
                 Err(ended) => break ended,
             }
         };
@@ -109,7 +117,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
     /// Counts a delivery that ended in a panic outside of the handler.
     pub(crate) fn record_panic(&self) {
         if let Some(number) = self.number {
-            let counters = &self.context.workers[number];
+            let counters = &self.context.workers[usize::from(number)];
             if counters.running.swap(0, Release) > 0 {
                 self.context.resync_after(None);
                 counters.record(OutcomeKind::Panicked);

@@ -69,7 +69,6 @@ impl MountKit {
     pub(super) fn bind<S>(&self, mut mount: Mount<S>, state: &Arc<S>, receiver: Receiver) -> Bound {
         let meter = receiver.meter();
         self.layers.put_around(&mut mount.spec.layers);
-        mount.spec.layers.shrink_to_fit();
         let own = Some(mount.prefix).filter(|prefix| Some(&**prefix) != self.prefix.as_deref());
         let extensions = match own.filter(|prefix| !prefix.is_empty()) {
             Some(prefix) => Extensions::default().with(self.publisher.clone().prefix(prefix)),

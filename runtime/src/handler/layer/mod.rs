@@ -188,9 +188,10 @@ impl<F: for<'d> LayerFn<'d>> Layer for F {
     }
 }
 
-/// The layers of a handler, the outermost first. A clone shares them.
+/// The layers of a handler, the outermost first. A clone shares them. One pointer, because few handlers have
+/// any.
 #[derive(Clone, Default)]
-pub(crate) struct Layers(Vec<Arc<dyn ErasedLayer>>);
+pub(crate) struct Layers(Option<Arc<Vec<Arc<dyn ErasedLayer>>>>);
 
 /// A layer without its type. Costs one box for each call.
 trait ErasedLayer: Send + Sync {
@@ -215,32 +216,28 @@ impl<L: Layer> ErasedLayer for L {
 impl Layers {
     /// Adds a layer, as the innermost.
     pub(crate) fn push(&mut self, layer: impl Layer) {
-        self.0.push(Arc::new(layer));
+        Arc::make_mut(self.0.get_or_insert_default()).push(Arc::new(layer));
     }
 
     /// Puts these layers around the others.
     pub(crate) fn put_around(&self, inner: &mut Self) {
         if !self.is_empty() {
-            inner.0.splice(..0, self.0.iter().cloned());
+            let inner = Arc::make_mut(inner.0.get_or_insert_default());
+            inner.splice(..0, self.as_slice().iter().cloned());
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Gives back the room for layers that there are not.
-    pub(crate) fn shrink_to_fit(&mut self) {
-        self.0.shrink_to_fit();
+        self.as_slice().is_empty()
     }
 
     /// Returns the names of the functions or types, the outermost first.
     pub(crate) fn names(&self) -> impl Iterator<Item = String> {
-        self.0.iter().map(|layer| layer.name())
+        self.as_slice().iter().map(|layer| layer.name())
     }
 
     fn as_slice(&self) -> &[Arc<dyn ErasedLayer>] {
-        &self.0
+        self.0.as_deref().map_or(&[], Vec::as_slice)
     }
 }
 
