@@ -174,11 +174,11 @@ pub(crate) async fn a_key_of_another_type_is_an_error_and_not_absent(server: Rea
     let handle = start(&server).await;
     let users = texts(&handle, "user:{id}").await;
     let error = within("the error", users.get("1")).await.unwrap_err();
-    assert!(error.is_denied(), "{error}");
+    assert!(error.is_load(), "{error}");
     assert!(error.to_string().contains("WRONGTYPE"), "{error}");
     let keys = ["1", "2"].map(str::to_owned);
     let error = within("the error", users.get_many(&keys)).await;
-    assert!(error.unwrap_err().is_denied());
+    assert!(error.unwrap_err().is_load());
     assert_eq!(users.peek("1"), None);
     assert!(users.peek("2").is_some(), "it was read together with it");
 }

@@ -124,9 +124,11 @@ impl<K, V> NearCache<K, V> {
     ///
     /// - the key cannot be part of a name, because it is empty or contains `.`, `:` or `/`
     ///   ([`Error::is_encode`]); a param such as `{id*}` takes these characters;
-    /// - the server cannot be reached ([`Error::is_connection`]), does not answer in time
-    ///   ([`Error::is_timeout`]), or refuses the read ([`Error::is_denied`]);
-    /// - the value does not decode, or the loader returns an error or panics ([`Error::is_load`]).
+    /// - the server cannot be reached, or cannot answer in its present state, such as while it loads its
+    ///   data ([`Error::is_connection`]), does not answer in time ([`Error::is_timeout`]), or refuses the
+    ///   read ([`Error::is_denied`]);
+    /// - the key holds no string, the value does not decode, or the loader returns an error or panics
+    ///   ([`Error::is_load`]).
     ///
     /// # Cancel safety
     ///

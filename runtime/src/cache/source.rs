@@ -124,7 +124,55 @@ impl<V> Get<V> {
     }
 }
 
+/// Returns the error for what the server has not read.
 fn refused(what: &str, refusal: &ServerError) -> Error {
     let text = &refusal.text;
+    if refusal.is_passing() {
+        return Error::connection(format!("the server cannot read {what} now: {text}"));
+    }
+    if refusal.code.as_deref() == Some("WRONGTYPE") {
+        let text = format!("{what} holds no string: use `load_with` ({text})");
+        return Error::load(text);
+    }
     Error::denied(format!("the server refused to read {what}: {text}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(reply: &str) -> Error {
+        let reply = redis::parse_redis_value(format!("-{reply}\r\n").as_bytes()).unwrap();
+        refused(
+            "`user:7`",
+            &ServerError::of(&reply.extract_error().unwrap_err()),
+        )
+    }
+
+    #[test]
+    fn a_state_of_the_server_that_passes_is_no_denial() {
+        for reply in [
+            "LOADING Redis is loading the dataset in memory",
+            "BUSY Redis is busy running a script.",
+            "CLUSTERDOWN The cluster is down",
+            "MASTERDOWN Link with MASTER is down",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "READONLY You can't write against a read only replica.",
+        ] {
+            let error = error(reply);
+            assert!(error.is_connection() && !error.is_denied(), "{error}");
+        }
+        assert!(error("NOPERM No permissions to access a key").is_denied());
+    }
+
+    #[test]
+    fn a_key_of_another_type_is_an_error_of_the_load_that_says_what_to_use() {
+        let error = error("WRONGTYPE Operation against a key holding the wrong kind of value");
+        assert!(error.is_load() && !error.is_denied(), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with("`user:7` holds no string: use `load_with`"),
+            "{text}"
+        );
+    }
 }

@@ -8,6 +8,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Connection;
+use super::exchange::is_passing;
 use super::server::Server;
 use crate::error::Error;
 use crate::util::{Backoff, Mutex, caught, clock};
@@ -80,6 +81,13 @@ impl ServerError {
             code: error.code().map(str::to_owned),
             text: text[..end].to_owned(),
         }
+    }
+
+    /// Returns whether it describes a state of the server that passes, and not the command.
+    pub(crate) fn is_passing(&self) -> bool {
+        let code = self.code.as_deref();
+        // A server that was the primary is known to be a replica only later.
+        code.is_some_and(|code| is_passing(code) || code == "READONLY")
     }
 }
 

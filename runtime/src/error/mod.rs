@@ -148,8 +148,9 @@ impl Error {
         self.kind == Kind::Hook
     }
 
-    /// Returns whether there was no connection to the server, or the connection was lost. A
-    /// deadline that passed without a connection is [a timeout](Self::is_timeout) as well.
+    /// Returns whether there was no connection to the server, the connection was lost, or the server
+    /// cannot do in its present state what is asked, such as while it loads its data. A deadline that
+    /// passed without a connection is [a timeout](Self::is_timeout) as well.
     #[must_use]
     pub fn is_connection(&self) -> bool {
         let source = self.source.get();
@@ -204,7 +205,7 @@ impl Error {
 
     /// Returns whether a value for a [`NearCache`](crate::NearCache) could not be loaded: its loader has
     /// returned an error, which is the [source](std::error::Error::source) of this one, or has
-    /// panicked, or the value of the key does not decode.
+    /// panicked, or the value of the key is no string or does not decode.
     #[cfg(feature = "cache")]
     #[must_use]
     pub fn is_load(&self) -> bool {

@@ -190,7 +190,8 @@ impl Publisher {
     ///   attempt begins at most 200 ms after a failed one. The error is that of an attempt which began
     ///   after this call;
     /// - the server refuses the message ([`Error::is_denied`]);
-    /// - no reply arrives ([`Error::is_connection`], [`Error::is_timeout`]).
+    /// - no reply arrives ([`Error::is_connection`], [`Error::is_timeout`]), or the server cannot do it in
+    ///   its present state, such as while it loads its data ([`Error::is_connection`]).
     ///
     /// # Cancel safety
     ///

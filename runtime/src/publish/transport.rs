@@ -48,6 +48,11 @@ fn not_done(error: CommandError) -> Error {
 
 fn refused(refusal: &ServerError) -> Error {
     let text = &refusal.text;
+    if refusal.is_passing() {
+        return Error::connection(format!(
+            "not published: the server cannot do it now: {text}"
+        ));
+    }
     Error::denied(format!("not published: the server refused it: {text}"))
 }
 
@@ -85,5 +90,27 @@ pub(super) trait Lend: Send + Sync {
 impl<C: ConnectionLike + Clone + Send + Sync + 'static> Lend for C {
     fn lend(&self) -> Box<dyn ConnectionLike + Send> {
         Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_of_the_server_that_passes_is_no_denial() {
+        let error = |reply: &str| {
+            let reply = redis::parse_redis_value(format!("-{reply}\r\n").as_bytes()).unwrap();
+            refused(&ServerError::of(&reply.extract_error().unwrap_err()))
+        };
+        for reply in [
+            "BUSY a script runs",
+            "CLUSTERDOWN Hash slot not served",
+            "LOADING",
+        ] {
+            let error = error(reply);
+            assert!(error.is_connection() && !error.is_denied(), "{error}");
+        }
+        assert!(error("NOPERM no permissions to access a channel").is_denied());
     }
 }
