@@ -122,20 +122,21 @@ impl<S: Send + Sync + 'static> Mount<S> {
     /// use [`Router::prefix`](crate::Router::prefix).
     #[must_use]
     pub fn prefix(mut self, prefix: impl AsRef<str>) -> Self {
-        let event = self
-            .spec
-            .subscriptions
-            .iter()
-            .find(|name| name.is_of_one_event());
-        let mistake = event.map(|event| {
-            format!(
-                "{}: no prefix can go before `{}`, which names an event and not keys; \
-                 listen to the keys with `keyspace = \"…\"`, or mount the handler without the prefix",
-                self.spec.label(),
-                event.name(),
-            )
-        });
-        self.add_mistake(mistake);
+        let events = self.spec.subscriptions.iter();
+        let events = events.filter(|name| name.is_of_one_event());
+        let mistakes: Vec<_> = events
+            .map(|event| {
+                format!(
+                    "{}: no prefix can go before `{}`, which names an event and not keys; listen to \
+                     the keys with `keyspace = \"…\"`, or mount the handler without the prefix",
+                    self.spec.label(),
+                    event.name(),
+                )
+            })
+            .collect();
+        for mistake in mistakes {
+            self.add_mistake(Some(mistake));
+        }
         self.spec = self.spec.prefixed(prefix.as_ref());
         self.prefix.insert_str(0, prefix.as_ref());
         self
@@ -143,6 +144,9 @@ impl<S: Send + Sync + 'static> Mount<S> {
 
     /// Adds a reason why no subscriber starts with this mount.
     fn add_mistake(&mut self, mistake: Option<String>) {
+        let known = self.mistake.as_deref().unwrap_or_default();
+        // A second prefix makes the same mistake.
+        let mistake = mistake.filter(|mistake| !known.lines().any(|line| line == mistake));
         let mistakes = self.mistake.take().into_iter().chain(mistake);
         self.mistake = mistakes.reduce(|before, mistake| format!("{before}\n{mistake}"));
     }
