@@ -98,10 +98,15 @@ pub(crate) async fn an_outage_and_a_shutdown_are_reported_with_their_reasons(ser
         matches!(health.not_ready[..], [HealthReason::NotConnected { .. }])
             && text.contains("no server answers")
     };
-    next(&mut changes, "the refused connection", connects).await;
+    // A receiver on a busy machine may find both changes at once.
+    if !connects(&health) {
+        next(&mut changes, "the refused connection", connects).await;
+    }
     server.start_again().await;
     within("ready again", handle.ready()).await;
-    next(&mut changes, "ready again", Health::is_ready).await;
+    if !changes.get().is_ready() {
+        next(&mut changes, "ready again", Health::is_ready).await;
+    }
     assert!(changes.get().is_ready());
 
     within("the shutdown", handle.shutdown(LONG)).await;
