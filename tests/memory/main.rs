@@ -41,8 +41,8 @@ fn main() -> ExitCode {
             a_stuck_handler_holds_less_than_four_times_its_messages,
         ),
         (
-            "an_idle_handler_weighs_less_than_three_kibibytes",
-            idle::an_idle_handler_weighs_less_than_three_kibibytes,
+            "an_idle_handler_weighs_less_than_3200_bytes",
+            idle::an_idle_handler_weighs_less_than_3200_bytes,
         ),
         (
             "each_layer_costs_one_allocation_and_the_handler_behind_them_another",
