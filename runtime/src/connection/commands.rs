@@ -1,7 +1,6 @@
 //! A live connection, and the commands that the session sends over it.
 
-use std::collections::{BTreeSet, HashMap};
-use std::ops::Bound;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -30,7 +29,7 @@ pub(crate) struct Connection {
     pub(super) awaited: Option<Awaited>,
     /// The prefixes that the server tracks since this clone was made or has ended the tracking, wanted or
     /// not. None of them begins with another one.
-    tracked: BTreeSet<Box<str>>,
+    pub(super) tracked: BTreeSet<Box<str>>,
     /// When the last `PING` was sent.
     last_ping: Option<SystemTime>,
     /// The same in all clones.
@@ -195,29 +194,6 @@ impl Connection {
         Ok(refused.count() as u64)
     }
 
-    /// Whether the server tracks a prefix that begins with this one, which it would refuse therefore.
-    pub(crate) fn tracks_a_longer(&self, prefix: &str) -> bool {
-        let after = (Bound::Excluded(prefix), Bound::Unbounded);
-        let next = self.tracked.range::<str, _>(after).next();
-        next.is_some_and(|next| next.starts_with(prefix))
-    }
-
-    /// Ends the tracking of every prefix: the server cannot stop tracking one of them. The end of each
-    /// prefix that it tracks, and of each of the `others`, is a push, which goes to the dispatcher.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the connection is lost.
-    pub(crate) async fn end_tracking(&mut self, others: &[Subscription]) -> Result<(), Error> {
-        let mut ended = std::mem::take(&mut self.tracked);
-        ended.extend(others.iter().map(|one| one.name().into()));
-        let ended: Vec<_> = ended
-            .into_iter()
-            .map(|prefix| Subscription::invalidation(String::from(prefix)))
-            .collect();
-        self.unsubscribe(&ended).await.map(|_| ())
-    }
-
     /// Waits for any answer to a `PING` that is sent at `now`: an error reply is an answer too.
     ///
     /// Where pushes wait in a queue, a [`PingFence`] is sent too. Its confirmation follows the pushes
@@ -276,47 +252,6 @@ impl Connection {
         }
     }
 
-    /// Returns a setting of the server.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the connection is lost.
-    pub(crate) async fn setting(&mut self, name: &str) -> Result<Setting, Error> {
-        let mut command = redis::cmd("CONFIG");
-        command.arg("GET").arg(name);
-        let replies = self.exchange(vec![Request::new(command)]).await?;
-        Ok(match replies.values.into_iter().next() {
-            Some(Value::ServerError(error)) if is_passing(error.code()) => {
-                Setting::NotNow(error.code().to_owned())
-            }
-            Some(reply @ (Value::Map(_) | Value::Array(_))) => {
-                let pairs = redis::from_redis_value::<HashMap<String, String>>(reply);
-                let value = pairs.ok().and_then(|mut pairs| pairs.remove(name));
-                value.map_or(Setting::Unreadable, Setting::Is)
-            }
-            _ => Setting::Unreadable,
-        })
-    }
-
-    /// Changes a setting of the server. Returns why the server has refused that.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the connection is lost.
-    pub(crate) async fn set_setting(
-        &mut self,
-        name: &str,
-        value: &str,
-    ) -> Result<Option<String>, Error> {
-        let mut command = redis::cmd("CONFIG");
-        command.arg("SET").arg(name).arg(value);
-        let replies = self.each([Request::new(command)].into_iter()).await?;
-        Ok(match replies.into_iter().next() {
-            Some(Reply::Denied(reason) | Reply::NotNow(reason)) => Some(reason),
-            Some(Reply::Accepted) | None => None,
-        })
-    }
-
     /// Returns the error for a server that has replied to every command while confirmations are
     /// missing.
     pub(crate) fn unconfirmed(&self) -> Error {
@@ -332,7 +267,10 @@ impl Connection {
     }
 
     /// Sends the commands together, and returns what the server has replied to each.
-    async fn each(&mut self, requests: impl Iterator<Item = Request>) -> Result<Vec<Reply>, Error> {
+    pub(super) async fn each(
+        &mut self,
+        requests: impl Iterator<Item = Request>,
+    ) -> Result<Vec<Reply>, Error> {
         let requests: Vec<_> = requests.collect();
         if requests.is_empty() {
             return Ok(Vec::new());
@@ -354,16 +292,6 @@ impl Connection {
             })
             .collect())
     }
-}
-
-/// A setting of the server.
-#[derive(Debug)]
-pub(crate) enum Setting {
-    Is(String),
-    /// The user may not read it, or the server does not know it.
-    Unreadable,
-    /// The server does not tell it in its present state, which has this code.
-    NotNow(String),
 }
 
 /// The answer to a `PING`.

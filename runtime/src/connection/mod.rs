@@ -15,6 +15,7 @@
 //! | `exchange` | how commands are sent, and how replies are known to belong to them |
 //! | `awaited` | [`Awaited`]: the confirmations that redis-rs waits for |
 //! | `tracking` | the commands for invalidations |
+//! | `settings` | the settings of the server |
 //! | `lazy` | [`LazyConnection`]: the commands of publishers, caches and failure sinks |
 //! | `redirect` | where those of [`LazyConnection`] go in a test, with the feature `testing` |
 //! | `command_connection` | [`CommandConnection`]: that, or the connection of an attached manager |
@@ -71,6 +72,7 @@ mod redirect;
 mod requests;
 mod sender;
 mod server;
+mod settings;
 mod stream;
 pub(crate) mod tls;
 mod tracking;
@@ -79,11 +81,12 @@ pub(crate) use awaited::Awaited;
 #[cfg(feature = "cache")]
 pub(crate) use command_connection::KeyRead;
 pub(crate) use command_connection::{CommandConnection, one_each};
-pub(crate) use commands::{Connection, Reply, Setting};
+pub(crate) use commands::{Connection, Reply};
 pub use credentials::Credentials;
 pub use endpoint::Endpoint;
 pub(crate) use lazy::{CommandError, LazyConnection, ServerError, accepted};
 #[cfg(feature = "testing")]
 pub(crate) use redirect::Redirect;
 pub(crate) use server::Server;
+pub(crate) use settings::Setting;
 pub use tls::Tls;

@@ -3,7 +3,7 @@
 //!
 //! A publisher in the state of an application has an address of its own, and the kit cannot reach it there.
 //! So the address is looked up where a connection is made: by the runtime, of which each test has its own.
-//! Nothing is looked up while there is no kit.
+//! Without a test kit there is nothing to look up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Acquire, Ordering::Relaxed};

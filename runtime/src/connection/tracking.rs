@@ -6,8 +6,12 @@
 //! server confirms that with a push, which takes the same way as the invalidations and arrives after
 //! those that were sent before it.
 
+use std::ops::Bound;
+
 use redis::{Cmd, Value};
 
+use super::commands::Connection;
+use crate::error::Error;
 use crate::subscription::Subscription;
 
 /// Returns the command that enables the invalidations of one prefix, in addition to those that are
@@ -69,6 +73,32 @@ pub(super) fn is_already_tracked(prefix: &str, refusal: &str) -> bool {
         .split_once("overlaps with an existing prefix '")
         .and_then(|(_, rest)| rest.rsplit_once("'. Prefixes for a single client"));
     existing.is_some_and(|(existing, _)| prefix.starts_with(existing))
+}
+
+/// What the server tracks, wanted or not.
+impl Connection {
+    /// Whether the server tracks a prefix that begins with this one, which it would refuse therefore.
+    pub(crate) fn tracks_a_longer(&self, prefix: &str) -> bool {
+        let after = (Bound::Excluded(prefix), Bound::Unbounded);
+        let next = self.tracked.range::<str, _>(after).next();
+        next.is_some_and(|next| next.starts_with(prefix))
+    }
+
+    /// Ends the tracking of every prefix: the server cannot stop tracking one of them. The end of each
+    /// prefix that it tracks, and of each of the `others`, is a push, which goes to the dispatcher.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is lost.
+    pub(crate) async fn end_tracking(&mut self, others: &[Subscription]) -> Result<(), Error> {
+        let mut ended = std::mem::take(&mut self.tracked);
+        ended.extend(others.iter().map(|one| one.name().into()));
+        let ended: Vec<_> = ended
+            .into_iter()
+            .map(|prefix| Subscription::invalidation(String::from(prefix)))
+            .collect();
+        self.unsubscribe(&ended).await.map(|_| ())
+    }
 }
 
 #[cfg(test)]

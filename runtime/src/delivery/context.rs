@@ -94,8 +94,8 @@ impl HandlerContext {
         self.sync.notify();
     }
 
-    /// Requests a resync after a delivery that did not succeed, if its error asks for one, or if the
-    /// handler always does. Returns the error, which says so if there is no gap handler.
+    /// Requests a resync after a delivery that did not succeed, if its error asks for one or the handler
+    /// has `on_error = "resync"`. Returns the error, with a note if there is no gap handler to run.
     #[cold]
     #[inline(never)]
     pub(super) fn resync_after(&self, fault: Option<Fault>) -> Option<Fault> {

@@ -44,8 +44,8 @@ pub(crate) struct LoopCounters {
     gaps: [AtomicU64; CAUSES.len()],
 }
 
-/// The causes of the gaps that are counted: all but the initial one.
-const CAUSES: [GapCause; 6] = [
+/// The causes of the gaps that are counted, all but the initial one, in the order of [`GapCounts`].
+const CAUSES: [GapCause; GapCounts::CAUSES.len()] = [
     GapCause::ConnectionLost,
     GapCause::Resubscribed,
     GapCause::Lagged,
@@ -74,22 +74,7 @@ impl LoopCounters {
     }
 
     pub(crate) fn gaps(&self) -> GapCounts {
-        let [
-            connection_lost,
-            resubscribed,
-            lagged,
-            oversized,
-            restarted,
-            requested,
-        ] = self.gaps.each_ref().map(|count| count.load(Relaxed));
-        GapCounts {
-            connection_lost,
-            resubscribed,
-            lagged,
-            oversized,
-            restarted,
-            requested,
-        }
+        GapCounts::from_counts(self.gaps.each_ref().map(|count| count.load(Relaxed)))
     }
 }
 

@@ -45,7 +45,7 @@ impl Handler<()> for Layered {
         if !outcome.is_skipped() {
             return outcome.into_result();
         }
-        // A loss that no one is told of is what this crate exists to prevent.
+        // A layer must not hide a loss from the gap handler.
         if scope.gap_is_handled() {
             return Ok(());
         }

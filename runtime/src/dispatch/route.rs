@@ -165,7 +165,7 @@ impl DispatchState {
             return Ok(());
         };
         let route = &*self.routes.routes[key];
-        if matches!(self.routes.state(key), SubscriptionState::Leaving) {
+        if *route.placement.state(self.routes.term) == SubscriptionState::Leaving {
             // The server has not ended the subscription yet. Readers that have come since begin with its
             // next confirmation, and may miss what is published before that.
             self.counts.unrouted += 1;

@@ -205,7 +205,7 @@ impl Error {
 
     /// Returns whether a value for a [`NearCache`](crate::NearCache) could not be loaded: its loader has
     /// returned an error, which is the [source](std::error::Error::source) of this one, or has
-    /// panicked, or the value of the key is no string or does not decode.
+    /// panicked, or the value of the key is not a string or does not decode.
     #[cfg(feature = "cache")]
     #[must_use]
     pub fn is_load(&self) -> bool {

@@ -26,7 +26,7 @@ impl Outcome {
         Self(Ok(()))
     }
 
-    /// Creates the outcome of a delivery that is not wanted: it is counted `skipped`, and is no failure.
+    /// Creates the outcome of a delivery that a layer has skipped: it is counted `skipped`, and is not a failure.
     ///
     /// A gap cannot be skipped: see [`Layer`](crate::Layer).
     pub fn skipped() -> Self {

@@ -5,7 +5,8 @@
 //! | `command` | [`Publishable`], and `Outgoing`: a message that is encoded and ready to send |
 //! | `into_channel` | [`IntoChannel`]: the names and addresses that a value can be published on |
 //! | `answer` | [`Publish`] and [`Answer`]: what a handler returns to have it published |
-//! | `publisher` | [`Publisher`]: sends commands over a connection, [`Publishing`]: the future of one |
+//! | `publisher` | [`Publisher`]: sends commands over a connection |
+//! | `publishing` | [`Publishing`]: a publish in progress |
 //! | `transport` | the connection of a publisher, and what its replies say |
 //! | `push` | the publisher that travels with each push, for handlers |
 //!
@@ -30,10 +31,12 @@ mod into_channel;
 #[cfg(feature = "testing")]
 mod probed;
 mod publisher;
+mod publishing;
 mod push;
 mod transport;
 
 pub use answer::{Answer, Publish};
 pub use command::Publishable;
 pub use into_channel::IntoChannel;
-pub use publisher::{Publisher, Publishing};
+pub use publisher::Publisher;
+pub use publishing::Publishing;

@@ -1,7 +1,5 @@
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use redis::Pipeline;
@@ -9,6 +7,7 @@ use redis::aio::ConnectionLike;
 
 use super::command::{Outgoing, Publishable};
 use super::into_channel::IntoChannel;
+use super::publishing::Publishing;
 use super::transport::Transport;
 use crate::connection::{CommandConnection, Endpoint};
 #[cfg(doc)]
@@ -298,7 +297,7 @@ impl Publisher {
         let publisher = self.clone();
         let outgoing = |message| Ok(publisher.prefixed(Outgoing::of(message)?));
         let messages: Result<Vec<_>> = messages.into_iter().map(outgoing).collect();
-        Publishing(Box::pin(async move {
+        Publishing::new(async move {
             let messages = messages?;
             let mut receivers = Vec::with_capacity(messages.len());
             for chunk in messages.chunks(AT_ONCE) {
@@ -314,12 +313,12 @@ impl Publisher {
                 receivers.extend(sent?);
             }
             Ok(receivers)
-        }))
+        })
     }
 
     fn one(&self, message: Result<Outgoing>) -> Publishing<u64> {
         let publisher = self.clone();
-        Publishing(Box::pin(async move { publisher.send(message?).await }))
+        Publishing::new(async move { publisher.send(message?).await })
     }
 
     pub(super) async fn send(&self, message: Outgoing) -> Result<u64> {
@@ -345,27 +344,6 @@ impl Publisher {
 fn written<T: ToPayload + ?Sized>(kind: Kind, channel: &[u8], value: &T) -> Result<Outgoing> {
     let payload = value.to_payload()?.into_owned();
     Outgoing::new(kind, channel.to_vec(), payload)
-}
-
-/// A publish in progress: a future of the [number of receivers](Publisher#number-of-receivers).
-///
-/// The message is already encoded; it is sent once this future is awaited. The future does not borrow
-/// the message and may be spawned.
-#[must_use = "nothing is published before this is awaited"]
-pub struct Publishing<T>(Pin<Box<dyn Future<Output = Result<T>> + Send>>);
-
-impl<T> Future for Publishing<T> {
-    type Output = Result<T>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl<T> fmt::Debug for Publishing<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Publishing").finish_non_exhaustive()
-    }
 }
 
 impl fmt::Debug for Publisher {

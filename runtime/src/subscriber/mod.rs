@@ -4,7 +4,8 @@
 //!
 //! | file | contents |
 //! | --- | --- |
-//! | `mod` | [`Subscriber`]: its constructors and its handlers |
+//! | `mod` | [`Subscriber`]: its constructors and its state |
+//! | `handlers` | its handlers, and what applies to all of them |
 //! | `options` | the other setters: connections, limits, deadlines |
 //! | `run` | `spawn`, `start`, `run` and `run_until` |
 //! | `start` | `assemble`: builds broadcast channels and routes, then spawns every task |
@@ -15,7 +16,8 @@
 //! | `lifespan` | `Handle::run` and `run_until`, and the futures that resolve at its end |
 //! | `hooks` | `on_ready` and `on_stop` |
 //! | `streams` | `Handle::subscribe` |
-//! | `mount` | `Handle::mount` and [`MountGuard`]; what each handler is given |
+//! | `mount` | `Handle::mount` and [`MountGuard`] |
+//! | `mount_kit` | what each handler is given |
 //! | `caches` | `NearCache::new` |
 //! | `shutdown`, `report` | `Handle::shutdown` and the [`ShutdownReport`] that it returns |
 //! | `callers` | calls of `shutdown` from inside a handler |
@@ -43,9 +45,11 @@ mod caches;
 mod callers;
 mod confirm;
 mod handle;
+mod handlers;
 mod hooks;
 mod lifespan;
 mod mount;
+mod mount_kit;
 mod options;
 #[cfg(feature = "testing")]
 mod probed;
@@ -77,14 +81,14 @@ use tokio::sync::broadcast;
 
 use crate::config::Settings;
 use crate::connection::Endpoint;
-use crate::failure::{BoxedHook, FailureHook, boxed};
-use crate::handler::{Layer, Layers};
+use crate::failure::BoxedHook;
+use crate::handler::Layers;
 use crate::health;
 use crate::link::Attached;
 #[cfg(feature = "testing")]
 use crate::probe::SharedProbe;
 use crate::publish::Publisher;
-use crate::router::{Mount, Mounts, Wiring};
+use crate::router::Mount;
 
 /// A set of handlers, and the server they listen to.
 ///
@@ -263,142 +267,6 @@ impl Subscriber {
                 probe: None,
             },
         }
-    }
-}
-
-impl<S: Send + Sync + 'static> Subscriber<S> {
-    /// Adds handlers, from [`handlers!`](crate::handlers) or a [`Router`](crate::Router). May be
-    /// called more than once, or not at all: a subscriber without handlers only connects.
-    pub fn handlers(mut self, mounts: impl Mounts<S>) -> Self {
-        self.mounts.extend(mounts);
-        self
-    }
-
-    /// Adds a prefix to every name of this subscriber: an environment or a tenant on a server that several
-    /// share.
-    ///
-    /// ```
-    /// use redis_push::{PushMessage, Subscriber, handlers, push_handler};
-    ///
-    /// #[derive(PushMessage)]
-    /// #[push(channel = "quotes.{symbol}")]
-    /// struct Quote {
-    ///     symbol: String,
-    ///     bid: f64,
-    /// }
-    ///
-    /// #[push_handler]
-    /// async fn on_quote(quote: Quote) {
-    ///     println!("{} {}", quote.symbol, quote.bid);
-    /// }
-    ///
-    /// let subscriber = Subscriber::new("redis://127.0.0.1/")
-    ///     .prefix("staging:")
-    ///     .handlers(handlers![on_quote]);
-    /// let listens_to = subscriber.wiring().handlers[0].subscriptions[0].to_string();
-    /// assert_eq!(listens_to, "channels `staging:quotes.{symbol}`");
-    /// ```
-    ///
-    /// It applies to all handlers, also to those that are [mounted](crate::Handle::mount) later, to streams,
-    /// to the keys of a `NearCache`, and to what handlers publish (see [`Mount::prefix`]). It comes before the
-    /// prefixes of routers. It does not matter whether it is set before or after the handlers. After several
-    /// calls, the prefix of the last call comes first.
-    ///
-    /// Other publishers have a prefix of their own: [`Publisher::prefix`]. If the subscriber is given a
-    /// [`publisher`](Self::publisher) that has one, this one comes before it, for handlers.
-    ///
-    /// A message type still has the name without the prefix, and so do its addresses. A
-    /// [`ChannelName`](crate::ChannelName) is the whole name.
-    pub fn prefix(mut self, prefix: impl AsRef<str>) -> Self {
-        let inner = self.config.prefix.as_deref().unwrap_or_default();
-        let prefix = format!("{}{inner}", prefix.as_ref());
-        self.config.prefix = Some(prefix.into()).filter(|all: &Arc<str>| !all.is_empty());
-        self
-    }
-
-    /// Puts a [`Layer`] around each delivery to all handlers, inside of those before it and outside of those of
-    /// routers and handlers.
-    ///
-    /// It does not matter when handlers are added: they get the layer also if they were added before it, or
-    /// are [mounted](crate::Handle::mount) while the subscriber runs.
-    ///
-    /// ```
-    /// use redis_push::{Delivery, Next, Outcome, Subscriber};
-    ///
-    /// async fn log(delivery: Delivery<'_>, next: Next<'_>) -> Outcome {
-    ///     let outcome = next.run(delivery).await;
-    ///     println!("{}: {outcome}", delivery.handler());
-    ///     outcome
-    /// }
-    ///
-    /// let subscriber = Subscriber::new("redis://127.0.0.1/").around(log);
-    /// ```
-    pub fn around(mut self, layer: impl Layer) -> Self {
-        self.config.layers.push(layer);
-        self
-    }
-
-    /// Reads the socket without redis-rs: pushes are taken off the stream before redis-rs parses
-    /// them. A message takes about a third of the CPU time that it takes on the default link.
-    ///
-    /// redis-rs still handles the greeting and the commands. Handlers and guarantees are the same.
-    /// Works over TCP, TLS and unix sockets, but not with [`attach`](Subscriber::attach).
-    ///
-    /// ```
-    /// # use redis_push::Subscriber;
-    /// let subscriber = Subscriber::new("redis://127.0.0.1/").wire();
-    /// ```
-    ///
-    /// When a connection ends, this link delivers everything that the socket still holds. redis-rs
-    /// keeps pushes in its own queue, whose contents are lost when its manager ends: on the default
-    /// link they are part of the gap that every handler receives.
-    ///
-    /// This link can also wait when a handler's buffer is full: a burst then stays in the socket and
-    /// in the server instead of being dropped. See [`wire_wait`](Self::wire_wait).
-    pub fn wire(mut self) -> Self {
-        self.config.settings.wire = true;
-        self
-    }
-
-    /// Sets a hook for every delivery that did not succeed: rejected, failed, panicked, timed out.
-    ///
-    /// The hook receives one [`Failure`](crate::Failure) at a time, on its own task, and may keep
-    /// it. No handler waits for the hook: up to 1,024 failures wait in a queue, with up to a quarter
-    /// of the [`memory_limit`](Self::memory_limit) in bytes. The bytes are those of the pushes: what
-    /// an error of the handler holds is not known. Failures that find the queue full are counted in
-    /// [`FailureStats`](crate::FailureStats) and logged, and so are errors and panics of the hook. A shutdown lets the hook finish the queue, until the shutdown's deadline.
-    ///
-    /// The hook is a function that returns a future of `()` or `Result<(), E>`, or a
-    /// [`FailureSink`](crate::FailureSink), which writes to a Redis stream or list. A second call
-    /// replaces the hook.
-    ///
-    /// ```
-    /// # use redis_push::{Failure, Subscriber};
-    /// let subscriber = Subscriber::new("redis://127.0.0.1/").on_failure(async |failure: Failure| {
-    ///     eprintln!("{} of {} bytes: {}", failure.kind(), failure.payload().len(), failure.reason());
-    /// });
-    /// ```
-    pub fn on_failure(mut self, hook: impl FailureHook) -> Self {
-        self.config.on_failure = Some(boxed(hook));
-        self
-    }
-
-    /// Returns the wiring so far: a table of the handlers, and of what each one listens to.
-    ///
-    /// Works without a server, so a unit test can compare it with a snapshot: see [`Wiring`].
-    #[must_use]
-    pub fn wiring(&self) -> Wiring {
-        let prefix = self.config.prefix.as_deref();
-        let specs = self.mounts.iter().map(|mount| match prefix {
-            Some(prefix) => Cow::Owned(mount.spec.clone().prefixed(prefix)),
-            None => Cow::Borrowed(&mount.spec),
-        });
-        let specs: Vec<_> = specs.collect();
-        let mut wiring = Wiring::of(specs.iter().map(|spec| &**spec));
-        for row in &mut wiring.handlers {
-            row.layers.splice(..0, self.config.layers.names());
-        }
-        wiring
     }
 }
 

@@ -2,116 +2,22 @@
 
 use std::fmt;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::handle::Handle;
 use super::running::Running;
 use super::shutdown::after;
-use crate::broadcast::{Receiver, Shared};
-use crate::delivery::{HandlerContext, LoopState, Mounted, SharedLoopState};
+use crate::broadcast::Shared;
+use crate::delivery::Mounted;
 use crate::dispatch::Confirmed;
 use crate::error::{Error, Result};
-use crate::failure::Failures;
-use crate::handler::{Layers, Spec};
-#[cfg(feature = "testing")]
-use crate::probe::SharedProbe;
-use crate::publish::Publisher;
-use crate::push::Extensions;
+use crate::handler::Spec;
 use crate::router::{
-    HandlerWiring, Mount, Mounts, Spawn, refuse_conflicts, refuse_repeated, refuse_unfilled,
-    refuse_wrong_sources,
+    Mount, Mounts, refuse_conflicts, refuse_repeated, refuse_unfilled, refuse_wrong_sources,
 };
-use crate::tasks::Tasks;
 use crate::telemetry::HandlerStats;
 use crate::util::clock;
-
-/// What a subscriber gives to each handler.
-pub(super) struct MountKit {
-    /// What comes before every name.
-    pub(super) prefix: Option<Arc<str>>,
-    pub(super) publisher: Publisher,
-    /// The layers around all handlers.
-    pub(super) layers: Layers,
-    pub(super) failures: Failures,
-    /// The values for all handlers: the publisher with the prefix of the subscriber.
-    pub(super) extensions: Extensions,
-    /// Notified when a gap handler has succeeded or failed.
-    pub(super) synced: Arc<Notify>,
-    /// How long a mount waits for its confirmations.
-    pub(super) deadline: Option<Duration>,
-    pub(super) allows_denied: bool,
-    /// What the test kit observes the handlers with.
-    #[cfg(feature = "testing")]
-    pub(super) probe: Option<SharedProbe>,
-}
-
-/// A handler with its state and its receiver, whose loop does not run yet.
-pub(super) struct Bound {
-    spawn: Spawn,
-    context: Arc<HandlerContext>,
-    loop_state: SharedLoopState,
-    meter: crate::broadcast::BacklogMeter,
-}
-
-impl MountKit {
-    /// Adds the prefix of the subscriber.
-    pub(super) fn prefixed<S: Send + Sync + 'static>(
-        &self,
-        mounts: Vec<Mount<S>>,
-    ) -> Vec<Mount<S>> {
-        prefixed(mounts, self.prefix.as_deref())
-    }
-
-    /// Gives a handler its state and its receiver. The user's code that this needs runs here.
-    pub(super) fn bind<S>(&self, mut mount: Mount<S>, state: &Arc<S>, receiver: Receiver) -> Bound {
-        let meter = receiver.meter();
-        self.layers.put_around(&mut mount.spec.layers);
-        let own = Some(mount.prefix).filter(|prefix| Some(&**prefix) != self.prefix.as_deref());
-        let extensions = match own.filter(|prefix| !prefix.is_empty()) {
-            Some(prefix) => Extensions::default().with(self.publisher.clone().prefix(prefix)),
-            None => self.extensions.clone(),
-        };
-        let context = HandlerContext::new(
-            mount.spec,
-            self.failures.clone(),
-            extensions,
-            Arc::clone(&self.synced),
-        );
-        #[cfg(feature = "testing")]
-        let context = HandlerContext {
-            probe: self.probe.clone(),
-            ..context
-        };
-        Bound {
-            spawn: (mount.bind)(state),
-            context: Arc::new(context),
-            loop_state: LoopState::new(receiver),
-            meter,
-        }
-    }
-}
-
-impl Bound {
-    /// Spawns the loop.
-    pub(super) fn spawn(self, tasks: &Arc<Tasks>) -> Arc<Mounted> {
-        HandlerWiring::of(&self.context.spec).log();
-        let Self {
-            spawn,
-            context,
-            loop_state,
-            meter,
-        } = self;
-        Arc::new(Mounted {
-            task: spawn(tasks, Arc::clone(&loop_state), Arc::clone(&context)),
-            context,
-            loop_state,
-            meter,
-        })
-    }
-}
 
 /// Adds the prefix of a subscriber.
 pub(super) fn prefixed<S: Send + Sync + 'static>(
@@ -207,7 +113,7 @@ impl Handle {
 
 impl Running {
     fn mount(&self, mounts: Vec<Mount<()>>, this: Weak<Self>) -> Result<MountGuard> {
-        let mounts = self.kit.prefixed(mounts);
+        let mounts = prefixed(mounts, self.kit.prefix.as_deref());
         check(&mounts, &self.handlers.running())?;
         let state = Arc::new(());
         let mut guard = MountGuard {

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::callers::Callers;
 use super::hooks::BoundHooks;
-use super::mount::MountKit;
+use super::mount_kit::MountKit;
 use super::report::ShutdownReport;
 #[cfg(feature = "cache")]
 use crate::cache::CacheContext;

@@ -8,7 +8,8 @@ use tokio::sync::{Mutex, Notify, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::callers::Callers;
-use super::mount::{MountKit, check, listens_to_nothing, prefixed};
+use super::mount::{check, listens_to_nothing, prefixed};
+use super::mount_kit::MountKit;
 use super::options::not_with_attach;
 use super::running::Running;
 use super::{Origin, Subscriber};

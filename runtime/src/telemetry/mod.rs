@@ -18,11 +18,18 @@
 //! - The counts only grow, except `queued` and `running`, which describe the moment.
 //! - The names of the fields are part of the serialized form.
 
+mod cache;
 mod export;
+mod feed;
+mod gaps;
+mod handler;
 mod stats;
+mod stream;
 mod table;
 
-pub use stats::{
-    CacheStats, FailureStats, FeedStats, GapCounts, HandlerStats, NameStats, StateStats, Stats,
-    StreamStats,
-};
+pub use cache::CacheStats;
+pub use feed::{FailureStats, FeedStats};
+pub use gaps::GapCounts;
+pub use handler::HandlerStats;
+pub use stats::{NameStats, StateStats, Stats};
+pub use stream::StreamStats;

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::stats::{CacheStats, FailureStats, FeedStats, HandlerStats, Stats, StreamStats};
+use super::{CacheStats, FailureStats, FeedStats, HandlerStats, Stats, StreamStats};
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

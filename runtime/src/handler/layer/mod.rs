@@ -98,7 +98,7 @@ use crate::util::short_name;
 /// - It returns the [`Outcome`] that counts, usually that of [`Next::run`]. The log and the failure hook
 ///   receive the error that is in it.
 /// - If it does not call [`Next::run`], the handler does not run. It returns
-///   [`Outcome::skipped`] then, which is counted and is no failure, or [`Outcome::failed`].
+///   [`Outcome::skipped`] then, which is counted but is not a failure, or [`Outcome::failed`].
 /// - It may call [`Next::run`] again. The last outcome that it returns is counted, once; each further
 ///   attempt of the handler counts in [`HandlerStats::retries`](crate::HandlerStats::retries). A
 ///   [`timeout`](crate::Spec::timeout) is for all of them. To repeat what has failed, there is the

@@ -54,7 +54,8 @@ use std::sync::Arc;
 /// ```
 ///
 /// What the handler publishes is recorded, and has no receivers. The subscriber's mount is not known here:
-/// the names are those of the handler's attribute.
+/// the names are those of the handler's attribute. There is one attempt, without [layers](crate::Layer) and
+/// without repetitions; with a [`TestKit`](super::TestKit) there are both.
 ///
 /// # Panics
 ///

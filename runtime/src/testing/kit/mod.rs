@@ -2,7 +2,8 @@
 //!
 //! | file | contents |
 //! | --- | --- |
-//! | `mod` | [`TestKit`]: start, publish, and what happened |
+//! | `mod` | [`TestKit`]: its start, and what happened |
+//! | `publish` | publishing, until the whole reaction is over |
 //! | `settle` | the wait until the reaction to a message is over |
 //! | `faults` | what can go wrong, as methods |
 //! | `shutdown` | the end of the kit, with its report |
@@ -31,6 +32,7 @@ mod difference;
 mod faults;
 mod ledger;
 mod line;
+mod publish;
 mod published;
 mod server;
 mod settle;
@@ -55,9 +57,9 @@ use super::Broker;
 use crate::connection::{Endpoint, Redirect};
 use crate::error::{Error, Result};
 use crate::extract::FromPush;
-use crate::message::{PushMessage, ToPayload};
+use crate::message::PushMessage;
 use crate::probe::SharedProbe;
-use crate::publish::{IntoChannel, Publishable, Publisher};
+use crate::publish::Publisher;
 use crate::router::HandlerWiring;
 use crate::subscriber::{Handle, Subscriber};
 
@@ -259,70 +261,6 @@ impl TestKit {
     #[must_use]
     pub fn broker(&self) -> Option<&Broker> {
         self.server.as_broker()
-    }
-
-    /// Publishes a message on the channel of its type, under the [prefix](Subscriber::prefix) of the
-    /// subscriber, and returns when the reaction to it
-    /// [is over](Self#when-a-reaction-is-over). The number of receivers is returned, as by
-    /// [`Publisher::publish`].
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`Publisher::publish`] and of [`settle`](Self::settle).
-    pub async fn publish<M: Publishable + ?Sized>(&self, message: &M) -> Result<u64> {
-        self.settled(self.publisher.publish(message)).await
-    }
-
-    /// Publishes a value on a channel or an address, as [`Publisher::publish_to`] does, and returns when the
-    /// reaction to it is over.
-    ///
-    /// # Errors
-    ///
-    /// As [`publish`](Self::publish).
-    pub async fn publish_to<T: ToPayload + ?Sized>(
-        &self,
-        channel: impl IntoChannel<T>,
-        value: &T,
-    ) -> Result<u64> {
-        self.settled(self.publisher.publish_to(channel, value))
-            .await
-    }
-
-    /// Publishes messages in order, many in one round trip, and returns when the reaction to all of them is
-    /// over.
-    ///
-    /// # Errors
-    ///
-    /// As [`publish`](Self::publish).
-    pub async fn publish_all<'m, M: Publishable + 'm>(
-        &self,
-        messages: impl IntoIterator<Item = &'m M>,
-    ) -> Result<Vec<u64>> {
-        self.settled(self.publisher.publish_all(messages)).await
-    }
-
-    /// Publishes any bytes on a channel: a message that does not decode, for example. Returns when the
-    /// reaction is over.
-    ///
-    /// # Errors
-    ///
-    /// As [`publish`](Self::publish).
-    pub async fn publish_raw(
-        &self,
-        channel: impl AsRef<[u8]>,
-        payload: impl AsRef<[u8]>,
-    ) -> Result<u64> {
-        let publishing = self
-            .publisher
-            .publish_to(channel.as_ref(), payload.as_ref());
-        self.settled(publishing).await
-    }
-
-    async fn settled<T>(&self, publishing: impl Future<Output = Result<T>>) -> Result<T> {
-        self.server.refuse_paused()?;
-        let receivers = publishing.await?;
-        self.settle().await?;
-        Ok(receivers)
     }
 
     /// Returns what a handler has received so far. Handlers of the same name are taken together.
