@@ -1,6 +1,7 @@
 //! The readers of a broadcast channel, and the wakers of those that wait.
 
 use std::task::Waker;
+use std::time::SystemTime;
 
 use super::queue::Position;
 use super::state::Backlog;
@@ -47,6 +48,8 @@ pub(super) struct Reader {
     /// The fence of the last batch that it received: everything that it has missed since then was
     /// published later.
     pub(super) fence: Timestamp,
+    /// When that batch was opened. Not a [`Timestamp`], whose conversion costs more than its memory.
+    pub(super) opened: SystemTime,
     /// The place of its waker, if it waits.
     waits_at: u32,
     /// What its pushes are counted under.
@@ -82,6 +85,7 @@ impl Reader {
             reported: segment,
             beginning: Beginning::Next,
             fence,
+            opened: SystemTime::UNIX_EPOCH,
             waits_at: 0,
             label: Self::NO_LABEL,
             is_metered: false,

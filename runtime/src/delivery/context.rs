@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::counters::{Counters, LoopCounters};
+use super::counters::{Counters, GapCounters};
 use super::pause::PauseGate;
 use super::sync_state::{SyncState, Unhandled};
 use crate::broadcast::Known;
@@ -23,7 +23,7 @@ pub(crate) struct HandlerContext {
     pub(crate) spec: Spec,
     /// The counters of the loop.
     pub(crate) counters: Counters,
-    pub(crate) loop_counters: LoopCounters,
+    pub(crate) gaps: GapCounters,
     /// How often deliveries were repeated. Written by the loop and by all workers, which is rare.
     pub(crate) retries: AtomicU64,
     /// The counters of each worker task. Empty if the loop calls the handler directly.
@@ -67,7 +67,7 @@ impl HandlerContext {
         Self {
             spec,
             counters: Counters::default(),
-            loop_counters: LoopCounters::default(),
+            gaps: GapCounters::default(),
             retries: AtomicU64::new(0),
             workers: (0..worker_tasks).map(|_| Counters::default()).collect(),
             worker_tasks: Mutex::default(),

@@ -1,10 +1,9 @@
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release};
-use std::time::SystemTime;
 
 use crate::gap::GapCause;
 use crate::handler::OutcomeKind;
 use crate::telemetry::GapCounts;
-use crate::util::Timestamp;
 
 /// The counters of a handler's loop, or of one of its workers. One task writes them; any thread may
 /// read them.
@@ -35,13 +34,11 @@ pub(crate) struct Counters {
     pub(crate) stalls: AtomicU64,
 }
 
-/// What only the loop of a handler counts.
+/// The gaps of a handler, which only its loop counts.
 #[derive(Debug, Default)]
-pub(crate) struct LoopCounters {
-    /// When the batch in hand was opened.
-    opened: AtomicU64,
-    /// The gaps of each cause, in the order of [`CAUSES`].
-    gaps: [AtomicU64; CAUSES.len()],
+pub(crate) struct GapCounters {
+    /// The gaps of each cause, in the order of [`CAUSES`]. Most handlers never have one.
+    by_cause: OnceLock<Box<[AtomicU64; CAUSES.len()]>>,
 }
 
 /// The causes of the gaps that are counted, all but the initial one, in the order of [`GapCounts`].
@@ -54,27 +51,18 @@ const CAUSES: [GapCause; GapCounts::CAUSES.len()] = [
     GapCause::Requested,
 ];
 
-impl LoopCounters {
-    #[inline]
-    pub(crate) fn begin_batch(&self, opened: SystemTime) {
-        let opened = Timestamp::from(opened).as_nanos();
-        self.opened.store(opened, Relaxed);
-    }
-
-    /// Returns when the batch that was last received was opened.
-    pub(crate) fn opened(&self) -> SystemTime {
-        Timestamp::from_nanos(self.opened.load(Relaxed)).into()
-    }
-
+impl GapCounters {
     /// Counts a gap, unless it is the initial one.
-    pub(crate) fn record_gap(&self, cause: GapCause) {
+    pub(crate) fn record(&self, cause: GapCause) {
         if let Some(index) = CAUSES.iter().position(|one| *one == cause) {
-            add(&self.gaps[index], 1);
+            add(&self.by_cause.get_or_init(Box::default)[index], 1);
         }
     }
 
-    pub(crate) fn gaps(&self) -> GapCounts {
-        GapCounts::from_counts(self.gaps.each_ref().map(|count| count.load(Relaxed)))
+    pub(crate) fn read(&self) -> GapCounts {
+        self.by_cause.get().map_or_else(GapCounts::default, |gaps| {
+            GapCounts::from_counts(gaps.each_ref().map(|count| count.load(Relaxed)))
+        })
     }
 }
 

@@ -61,7 +61,6 @@ async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
             && let Some(batch) = loop_state.receiver.batch()
         {
             add(&executor.context().counters.batches, 1);
-            executor.context().loop_counters.begin_batch(batch.opened);
             for index in skip..batch.len() {
                 // The gate is closed for a pause, for a resync or at the end.
                 while !executor.context().gate.is_open() || !executor.deliver(batch, index).await {

@@ -87,7 +87,7 @@ impl LoopState {
     /// Counts and logs a gap, and adds it to those that are reported before the next message.
     pub(crate) fn push_gap(&mut self, gap: Gap, context: &HandlerContext) {
         if gap.cause != GapCause::Initial {
-            context.loop_counters.record_gap(gap.cause);
+            context.gaps.record(gap.cause);
             let handler = &*context.spec.name;
             let log = |suppressed| {
                 tracing::warn!(
@@ -108,7 +108,7 @@ impl LoopState {
     /// Counts and returns the gap of a requested resync. It is not kept for a restart: the request is
     /// kept until it is served.
     pub(crate) fn requested_gap(&self, context: &HandlerContext) -> Gap {
-        context.loop_counters.record_gap(GapCause::Requested);
+        context.gaps.record(GapCause::Requested);
         let handler = &*context.spec.name;
         // A handler may request one with each message. Its errors are logged anyway.
         runs_without_panic(|| tracing::debug!(target: "redis_push", handler, "resync requested"));

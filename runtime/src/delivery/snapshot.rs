@@ -31,14 +31,14 @@ impl HandlerStats {
         let running = sum(|counters| &counters.running);
         let position = sum(|counters| &counters.position);
         let backlog = meter.backlog();
-        let gaps = context.loop_counters.gaps();
+        let gaps = context.gaps.read();
         // The broadcast channel counts the pushes that it drops. If the loop counted them, they
         // would seem queued until the loop reaches them.
         let queued = backlog.end.saturating_sub(position + backlog.missed);
         let oldest = match queued {
             0 => None,
             // The rest are in the hands of the loop.
-            _ if queued > backlog.waiting => Some(context.loop_counters.opened()),
+            _ if queued > backlog.waiting => backlog.in_hand,
             _ => backlog.oldest,
         };
         Self {

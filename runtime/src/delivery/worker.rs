@@ -85,7 +85,11 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
                     Some(limit) => attempt_within(limit, timer, slot, make).await,
                 }
             };
-            if matches!(ended, Ended::Returned(Ok(()))) || spec.retry.is_none() {
+            if matches!(ended, Ended::Returned(Ok(()))) {
+                context.observe(push, OutcomeKind::Handled, None, &PanicMessage::default());
+                return counters.end(OutcomeKind::Handled);
+            }
+            if spec.retry.is_none() {
                 break ended;
             }
             match context.before_retry(ended, *retried).await {

@@ -76,7 +76,7 @@ impl Watch {
         let mut stalled = Vec::new();
         for (handler, seen) in self.handlers.iter().zip(&mut self.seen) {
             let context = &handler.context;
-            let gaps = context.loop_counters.gaps().total();
+            let gaps = context.gaps.read().total();
             for (counters, seen) in context.all_counters().zip(seen) {
                 let mark = Mark::of(counters, gaps);
                 if mark != seen.mark || mark.is_none() {

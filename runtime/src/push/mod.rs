@@ -53,15 +53,18 @@ use crate::util::Escaped;
 #[derive(Clone, Copy)]
 pub struct Push<'p> {
     batch: &'p Arc<Batch>,
-    index: u32,
-    /// Whether the value that is decoded from it is kept in the batch.
-    is_kept: bool,
+    /// The index in the batch, and [`KEPT`].
+    index: usize,
     subscriptions: &'p [Subscription],
     /// The extensions of the handler.
     handler: Option<&'p Extensions>,
     /// The extensions of this delivery alone. They take precedence over those of the handler.
     delivery: Option<&'p Extensions>,
 }
+
+/// Set in the index of a push if the value that is decoded from it is kept in the batch. A field of its own
+/// would be copied each time a push is passed on.
+const KEPT: usize = 1 << (usize::BITS - 1);
 
 impl<'p> Push<'p> {
     #[inline]
@@ -72,9 +75,7 @@ impl<'p> Push<'p> {
     ) -> Self {
         Self {
             batch,
-            // A batch has at most about a thousand pushes.
-            index: index as u32,
-            is_kept: false,
+            index,
             subscriptions,
             handler: None,
             delivery: None,
@@ -108,7 +109,7 @@ impl<'p> Push<'p> {
 
     #[inline]
     fn index(self) -> usize {
-        self.index as usize
+        self.index & !KEPT
     }
 
     /// Returns the payload as `Bytes` that may outlive the delivery.
@@ -120,7 +121,7 @@ impl<'p> Push<'p> {
     pub fn payload_bytes(self) -> Bytes {
         let range = self.batch.payload(self.index());
         // A value in the batch that keeps the batch would never be dropped.
-        if self.is_kept || range.len() < self.batch.capacity() / 4 {
+        if self.index & KEPT != 0 || range.len() < self.batch.capacity() / 4 {
             return Bytes::copy_from_slice(self.payload());
         }
         Bytes::from_owner(SharedBuffer(Arc::clone(self.batch))).slice(range)
@@ -191,7 +192,7 @@ impl<'p> Push<'p> {
         };
         match self.batch.decoded() {
             Some(decoded) => {
-                push.is_kept = true;
+                push.index |= KEPT;
                 let (index, len) = (self.index(), self.batch.len());
                 decoded.get(self.subscription(), index, len, || decode(push))
             }

@@ -23,6 +23,8 @@ pub(crate) struct Backlog {
     pub(crate) waiting: u64,
     /// When the batch of the oldest of them was opened.
     pub(crate) oldest: Option<SystemTime>,
+    /// When the batch was opened that the reader has received last.
+    pub(crate) in_hand: Option<SystemTime>,
 }
 
 /// What a reader has not received when it leaves.
@@ -57,6 +59,7 @@ impl ChannelState {
             skipped: reader.skipped + skipped,
             missed: reader.missed + missed,
             waiting,
+            in_hand: Some(reader.opened),
             oldest: (waiting > 0).then(|| self.queue.oldest(position)).flatten(),
         }
     }

@@ -98,6 +98,7 @@ impl ChannelState {
         };
         let batch = batch.map(|(batch, skip)| {
             reader.fence = batch.fence;
+            reader.opened = batch.opened;
             if has_others {
                 batch.share();
             }
