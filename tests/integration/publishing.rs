@@ -105,7 +105,7 @@ pub(crate) async fn a_publisher_comes_back_after_an_outage(server: Server) {
 pub(crate) async fn a_publish_without_a_reply_times_out(server: Server) {
     let publisher = Publisher::new(server.url())
         .unwrap()
-        .timeout(Duration::from_millis(100));
+        .timeout(Duration::from_secs(1));
     within("a publish", publisher.publish_to("text", "1"))
         .await
         .unwrap();

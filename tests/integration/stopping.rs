@@ -91,7 +91,10 @@ pub(crate) async fn messages_counted_as_cancelled_are_not_delivered_afterwards(s
     let mut publisher = server.raw().await;
     let publish = b"*3\r\n$7\r\nPUBLISH\r\n$1\r\na\r\n$1\r\n1\r\n";
     publisher.send(&publish.repeat(MESSAGES as usize)).await;
-    eventually("a backlog", async || handle.stats().handlers[0].queued > 50).await;
+    let arrived = async || handle.stats().handlers[0].received == MESSAGES;
+    eventually("the messages", arrived).await;
+    calls.begin();
+    eventually("the first call", async || calls.count() > 0).await;
     let report = within("the shutdown", handle.shutdown(Duration::ZERO)).await;
     assert!(report.cancelled() > 0);
     eventually("the end of the handler", async || calls.is_over()).await;

@@ -1,14 +1,17 @@
-//! A handler that never waits, and counts its calls.
+//! A handler that never waits once it has begun, and counts its calls.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use redis_push::{Fault, Handler, Mount, Push, Spec};
+use tokio::sync::watch;
 
 struct Tireless {
     spec: Spec,
     calls: Arc<AtomicU64>,
+    /// It begins when this is true.
+    begins: watch::Receiver<bool>,
     /// Dropped together with the handler.
     _alive: Arc<()>,
 }
@@ -19,6 +22,9 @@ impl Handler<()> for Tireless {
     }
 
     async fn handle(&self, _push: Push<'_>, _state: &()) -> Result<(), Fault> {
+        if !*self.begins.borrow() {
+            let _ = self.begins.clone().wait_for(|begins| *begins).await;
+        }
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_micros(200) {
             std::hint::spin_loop();
@@ -31,10 +37,16 @@ impl Handler<()> for Tireless {
 /// The calls of one handler.
 pub(crate) struct Calls {
     calls: Arc<AtomicU64>,
+    begin: watch::Sender<bool>,
     alive: Weak<()>,
 }
 
 impl Calls {
+    /// Lets the handler begin.
+    pub(crate) fn begin(&self) {
+        self.begin.send_replace(true);
+    }
+
     pub(crate) fn count(&self) -> u64 {
         self.calls.load(SeqCst)
     }
@@ -47,13 +59,16 @@ impl Calls {
 
 pub(crate) fn tireless(spec: Spec) -> (Mount<()>, Calls) {
     let alive = Arc::new(());
+    let (begin, begins) = watch::channel(false);
     let calls = Calls {
         calls: Arc::default(),
+        begin,
         alive: Arc::downgrade(&alive),
     };
     let handler = Tireless {
         spec,
         calls: Arc::clone(&calls.calls),
+        begins,
         _alive: alive,
     };
     (Mount::new(handler), calls)
