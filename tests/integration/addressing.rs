@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use redis_push::{Param, Publisher, PushMessage, State, handlers, push_handler};
+use redis_push::{Param, Publisher, PushMessage, State, Subscription, handlers, push_handler};
 use tests::{Server, within};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::support::subscriber;
+use crate::support::{recorder, start, subscriber};
 
 type Notes = UnboundedSender<String>;
 
@@ -132,4 +132,43 @@ pub(crate) async fn an_address_of_a_sharded_type_is_that_of_a_sharded_channel(se
     client.expect("SPUBLISH eu:{frames}.old two", &[":1"]).await;
     assert_eq!(noted(&mut notes).await, "two");
     handle.shutdown(Duration::from_secs(5)).await;
+}
+
+#[derive(PushMessage)]
+#[push(channel = "{service}:{name}")]
+struct Anything {
+    service: String,
+    name: String,
+}
+
+/// What the server says about them would be taken for something else.
+pub(crate) async fn reserved_names_are_refused_wherever_they_are_given(server: Server) {
+    const NAME: &str = "redis-push:ping:9000000000000000000";
+    let handle = start(server.url(), []).await;
+    let names = [
+        Subscription::channel(NAME),
+        Subscription::pattern("redis-push:*"),
+        Subscription::shard(NAME),
+    ];
+    for name in names {
+        let (late, _) = recorder("late", name.clone());
+        let mounting = within("the error", handle.mount([late])).await;
+        let error = mounting.unwrap_err();
+        assert!(error.is_config(), "{error}");
+        assert!(error.to_string().contains("are reserved"), "{error}");
+        let error = handle.subscribe(name).now().unwrap_err();
+        assert!(error.is_config(), "{error}");
+        assert!(error.to_string().contains("are reserved"), "{error}");
+    }
+    let at = Anything::at("redis-push", "a");
+    let error = at.name().unwrap_err();
+    assert!(error.to_string().contains("are reserved"), "{error}");
+    assert!(handle.subscribe(at).now().is_err());
+    let prefixed = Anything::at("a", "b").prefix("redis-push:");
+    let error = prefixed.name().unwrap_err();
+    assert!(error.to_string().contains("are reserved"), "{error}");
+    // Keys are not names of channels.
+    let keys = Subscription::invalidation("redis-push:");
+    let keys = handle.subscribe(keys).into_future();
+    let _keys = within("the confirmation", keys).await.unwrap();
 }

@@ -184,6 +184,7 @@ fn on_each_link(suite: Suite) -> Suite {
             a_stream_without_a_server_is_an_error_with_the_reason,
             streams_and_handlers_of_a_name_share_one_subscription,
             the_last_stream_of_a_name_unsubscribes_after_the_linger,
+            reserved_names_are_refused_wherever_they_are_given,
             a_name_is_subscribed_while_others_leave_all_the_time,
             names_are_left_and_retried_while_others_come_all_the_time,
             a_shorter_prefix_is_tracked_after_a_longer_one_has_gone,

@@ -194,6 +194,11 @@ impl Connection {
         Ok(refused.count() as u64)
     }
 
+    /// Whether [`ping`](Self::ping) sends a [`PingFence`].
+    pub(crate) fn pings_with_a_fence(&self) -> bool {
+        !self.keeps_order()
+    }
+
     /// Waits for any answer to a `PING` that is sent at `now`: an error reply is an answer too.
     ///
     /// Where pushes wait in a queue, a [`PingFence`] is sent too. Its confirmation follows the pushes

@@ -15,6 +15,7 @@ impl Dispatcher {
         state.generation = generation;
         state.open = !state.closed;
         state.live = false;
+        state.pings = VecDeque::new();
         state.routes.begin_term();
         self.publish_open(&state);
     }
@@ -60,6 +61,19 @@ impl Dispatcher {
     /// push that the server sent before the command's reply has been accepted.
     pub(crate) fn set_fence(&self, sent: SystemTime) {
         self.lock().routes.fence().set(sent);
+    }
+
+    /// Records that a [`PingFence`](crate::subscription::PingFence) is about to be sent. Another one
+    /// that arrives means nothing.
+    pub(crate) fn expect_fence(&self, sent: SystemTime) {
+        /// A user who may not unsubscribe never receives one.
+        const MOST: usize = 1_024;
+
+        let mut state = self.lock();
+        if state.pings.len() == MOST {
+            state.pings.pop_front();
+        }
+        state.pings.push_back(sent);
     }
 
     /// Reports a gap to every handler because pushes were lost before they reached the dispatcher,

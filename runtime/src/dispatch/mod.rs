@@ -129,6 +129,7 @@ pub(crate) use streams::{Confirmed, NoStream, StreamReader};
 pub(crate) use table::RoutingTable;
 pub(crate) use turns::Agenda;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{
     AtomicBool,
     Ordering::{Acquire, Relaxed, Release},
@@ -184,6 +185,8 @@ struct DispatchState {
     last_heard: SystemTime,
     counts: FeedStats,
     memory: MemoryLimit,
+    /// The times in the ping fences that the server has not confirmed.
+    pings: VecDeque<SystemTime>,
     /// The largest payload that is accepted.
     max_payload: usize,
     /// The sender of raw pushes, while it has receivers.
@@ -225,6 +228,7 @@ impl Dispatcher {
                 last_heard: now,
                 counts: FeedStats::default(),
                 memory: MemoryLimit::new(settings.memory_limit),
+                pings: VecDeque::new(),
                 max_payload: settings.max_payload,
                 pushes: None,
                 streams: 0,

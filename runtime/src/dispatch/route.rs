@@ -93,6 +93,7 @@ impl DispatchGuard<'_> {
         }
         if let Incoming::Unsubscribed { kind, name, left } = *push
             && let Some(fence) = PingFence::of(name)
+            && state.has_sent(fence, kind)
         {
             if state.pass_fence(fence, kind, left) {
                 return;

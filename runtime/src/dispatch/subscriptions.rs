@@ -147,6 +147,19 @@ impl DispatchState {
         }
     }
 
+    /// Returns whether a fence was sent and has not arrived yet. That for channels is sent last.
+    pub(super) fn has_sent(&mut self, PingFence(sent): PingFence, kind: Kind) -> bool {
+        let Some(at) = self.pings.iter().position(|ping| *ping == sent) else {
+            return false;
+        };
+        match kind {
+            Kind::Channel => _ = self.pings.drain(..=at),
+            Kind::Shard => {}
+            Kind::Pattern | Kind::Invalidation | Kind::Connection => return false,
+        }
+        true
+    }
+
     /// Moves the fence, unless the connection has fewer subscriptions `left` than are confirmed: the
     /// owner of an attached connection has sent `RESET`. Returns whether it has not.
     pub(super) fn pass_fence(
@@ -168,14 +181,16 @@ impl DispatchState {
     /// Records the end of a subscription, or the confirmation of tracking that it stands for.
     pub(super) fn unsubscribed(&mut self, kind: Kind, name: &[u8]) {
         self.last_heard = clock::wall();
-        let (kind, name) = match TrackingFence::of(name) {
-            Some((TrackingFence::On, prefix)) if kind == Kind::Channel => {
+        let fence = TrackingFence::of(name).filter(|(_, prefix)| {
+            let route = self.routes.get(Kind::Invalidation, prefix);
+            kind == Kind::Channel && route.is_some_and(|route| route.is_asked(self.routes.term))
+        });
+        let (kind, name) = match fence {
+            Some((TrackingFence::On, prefix)) => {
                 return self.confirm(Kind::Invalidation, prefix);
             }
-            Some((TrackingFence::Off, prefix)) if kind == Kind::Channel => {
-                (Kind::Invalidation, prefix)
-            }
-            _ => (kind, name),
+            Some((TrackingFence::Off, prefix)) => (Kind::Invalidation, prefix),
+            None => (kind, name),
         };
         let Some(key) = self.routes.key(kind, name) else {
             return;

@@ -192,6 +192,12 @@ fn filled(
                 "`{label}` has no channel with these params: {reason}"
             ))
         })?;
+        if let Some(reason) = subscription.reserved() {
+            let label = label(type_name);
+            return Err(Error::encode(format!(
+                "`{label}` has no channel with these params: {reason}"
+            )));
+        }
         // Two templates may describe the same channel.
         if filled.iter().all(|other| other.key() != subscription.key()) {
             filled.push(subscription);
@@ -212,7 +218,14 @@ fn prefixed(subscriptions: &[Subscription], prefix: &str) -> Result<Cow<'static,
         )));
     }
     let subscriptions = subscriptions.iter().cloned();
-    Ok(subscriptions.map(|name| name.prefixed(prefix)).collect())
+    let prefixed = subscriptions.map(|name| name.prefixed(prefix));
+    let prefixed: Vec<_> = prefixed.collect();
+    match prefixed.iter().find_map(Subscription::reserved) {
+        Some(reason) => Err(Error::encode(format!(
+            "no prefix can be {prefix:?}: {reason}"
+        ))),
+        None => Ok(prefixed.into()),
+    }
 }
 
 fn no_single_channel(subscription: &Subscription, type_name: TypeName) -> Error {

@@ -10,7 +10,9 @@ use crate::subscription::{Kind, Subscription};
 /// Returns why no push of the subscription could be handled, as a sentence that follows the handler and
 /// the subscription.
 pub(super) fn unmet(spec: &Spec, subscription: &Subscription) -> Option<String> {
-    no_channel(spec, subscription)
+    subscription
+        .reserved()
+        .or_else(|| no_channel(spec, subscription))
         .or_else(|| no_pattern(spec, subscription))
         .or_else(|| no_param(spec, subscription))
         .or_else(|| other_channel(spec, subscription))

@@ -29,7 +29,11 @@ impl Session {
             }
             let sent = clock::monotonic();
             let with_shards = connection.is_shared() && self.dispatcher.has_confirmed_shards();
-            let pinging = connection.ping(clock::wall(), with_shards);
+            let now = clock::wall();
+            if connection.pings_with_a_fence() {
+                self.dispatcher.expect_fence(now);
+            }
+            let pinging = connection.ping(now, with_shards);
             match self.unless_silent(ping_timeout, pinging).await {
                 Some(Ok(pong)) => {
                     self.heartbeat.answered(clock::monotonic() - sent);

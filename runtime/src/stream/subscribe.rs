@@ -84,7 +84,7 @@ impl<T> Subscribe<T> {
     pub(crate) fn new(context: SubscribeContext, to: impl Subscribable<Message = T>) -> Self {
         Self {
             context,
-            source: to.into_source(),
+            source: to.into_source().and_then(refuse_reserved),
             pace: Pace::Within(BUFFER),
             message: PhantomData,
         }
@@ -298,6 +298,16 @@ impl<T> fmt::Debug for Subscribing<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscribing").finish_non_exhaustive()
     }
+}
+
+fn refuse_reserved(source: Source) -> Result<Source> {
+    for subscription in &*source.subscriptions {
+        if let Some(reason) = subscription.reserved() {
+            let text = format!("a stream cannot listen to {subscription}: {reason}");
+            return Err(Error::config(text));
+        }
+    }
+    Ok(source)
 }
 
 fn ended() -> Error {

@@ -3,6 +3,24 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::{Kind, Subscription};
+
+/// What the names of all fences begin with.
+const RESERVED: &str = "redis-push:";
+
+impl Subscription {
+    /// Returns why nobody can subscribe to the name, if that is so. What the server says about it could
+    /// not be told from what it says about a fence.
+    pub(crate) fn reserved(&self) -> Option<String> {
+        let is_name = matches!(self.kind, Kind::Channel | Kind::Pattern | Kind::Shard);
+        (is_name && self.name.starts_with(RESERVED)).then(|| {
+            format!(
+                "names that begin with `{RESERVED}` are reserved for this library: choose another"
+            )
+        })
+    }
+}
+
 /// A fence for the invalidations of one key prefix. The server's confirmation of the fence's name
 /// is a push, so it has a place in the order of the invalidations, which a reply does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use crate::push::Incoming;
 use crate::session::Status;
 use crate::stream::SubscribeContext;
 use crate::subscription::{Kind, TrackingFence};
+use crate::util::clock;
 
 const PREFIX: &str = "user:";
 
@@ -55,8 +56,9 @@ impl Feed {
         self.track();
     }
 
-    /// Confirms the invalidations.
+    /// Asks for the invalidations, and confirms them.
     pub(super) fn track(&self) {
+        self.dispatcher.next_wanted(usize::MAX, clock::wall());
         self.unsubscribed(TrackingFence::On);
     }
 

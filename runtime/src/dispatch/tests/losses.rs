@@ -10,7 +10,7 @@ use crate::config::Settings;
 use crate::dispatch::{Dispatcher, RoutingTable};
 use crate::gap::{Gap, GapCause, Missed};
 use crate::push::Incoming;
-use crate::subscription::{Kind, PingFence, Subscription};
+use crate::subscription::{Kind, PingFence, Subscription, TrackingFence};
 
 /// A dispatcher with one receiver for each list of channels.
 struct Handlers {
@@ -153,6 +153,9 @@ fn a_fence_with_fewer_subscriptions_than_are_confirmed_ends_the_connection() {
         handlers.confirm(name, first);
     }
     let fence = |sent, left| (PingFence(sent).name(), Some(left));
+    for sent in [second, third] {
+        handlers.dispatcher.expect_fence(sent);
+    }
     for ((name, left), is_open) in [(fence(second, 2), true), (fence(third, 0), false)] {
         handlers.push(&Incoming::Unsubscribed {
             kind: Kind::Channel,
@@ -170,4 +173,68 @@ fn a_fence_with_fewer_subscriptions_than_are_confirmed_ends_the_connection() {
         second,
         "the last fence that was good"
     );
+}
+
+#[test]
+fn a_fence_that_was_not_sent_means_nothing() {
+    let [first, second, third, last] = times();
+    let mut handlers = Handlers::of(&[&["a"]]);
+    handlers.connect();
+    handlers.confirm("a", first);
+    handlers.dispatcher.expect_fence(second);
+    for (kind, sent, left) in [
+        (Kind::Channel, third, 0),
+        (Kind::Pattern, second, 0),
+        (Kind::Channel, second, 1),
+        // It has arrived already.
+        (Kind::Channel, second, 0),
+    ] {
+        let name = PingFence(sent).name();
+        let left = Some(left);
+        handlers.push(&Incoming::Unsubscribed {
+            kind,
+            name: &name,
+            left,
+        });
+        assert!(handlers.dispatcher.is_open());
+    }
+    handlers.dispatcher.end(Missed::Unknown);
+    assert_eq!(handlers.gap(0).cause, GapCause::Initial);
+    handlers.connect();
+    // It was sent on the previous connection.
+    handlers.dispatcher.expect_fence(third);
+    handlers.connect();
+    handlers.push(&Incoming::Unsubscribed {
+        kind: Kind::Channel,
+        name: &PingFence(third).name(),
+        left: Some(1),
+    });
+    handlers.confirm("a", last);
+    assert_eq!(handlers.gap(0).since, second);
+}
+
+#[test]
+fn tracking_is_confirmed_only_by_a_fence_that_was_sent() {
+    let dispatcher = Arc::new(Dispatcher::new(
+        RoutingTable::default(),
+        &Settings::default(),
+    ));
+    dispatcher.open(1);
+    let mut list: Arc<[_]> = [Subscription::invalidation("user:")].into();
+    let pace = crate::broadcast::Pace::Latest;
+    let _stream = dispatcher.subscribe(&mut list, pace, 1).expect("one");
+    let fence = || {
+        dispatcher.accept(
+            1,
+            &Incoming::Unsubscribed {
+                kind: Kind::Channel,
+                name: &TrackingFence::On.name("user:"),
+                left: None,
+            },
+        );
+        dispatcher.tracked().len()
+    };
+    assert_eq!(fence(), 0);
+    assert_eq!(dispatcher.next_wanted(10, SystemTime::now()).len(), 1);
+    assert_eq!(fence(), 1);
 }
