@@ -5,6 +5,7 @@
 //! | `site` | [`Site`]: the server, the subscriber and the listener of an application, and its end |
 //! | `live` | the route `/live`: whether the service hears its server |
 //! | `probes` | the routes `/metrics`, `/health/ready` and `/health/live` |
+//! | `origin` | [`is_of_this_site`]: whose page sends a request |
 //! | `page` | [`page`]: a response with one HTML file |
 //! | `processes` | several processes of an application, started by one command |
 //! | `failed` | [`Failed`]: an error as a response |
@@ -13,6 +14,7 @@
 
 mod failed;
 mod live;
+mod origin;
 mod page;
 pub mod probes;
 pub mod processes;
@@ -21,6 +23,7 @@ mod server;
 mod site;
 
 pub use failed::Failed;
+pub use origin::is_of_this_site;
 pub use page::page;
 pub use site::{Result, Site};
 

@@ -2,18 +2,35 @@
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use redis_push::{BoxError, Event, EventStream};
 use serde_json::json;
-use web::Failed;
+use web::{Failed, is_of_this_site};
 
 use crate::room::{BEAT, Presence, Rooms, Said, Visitor};
 
+/// How long the name of a room or of a visitor can be, and how many bytes a browser can send at a time.
+const LONGEST: usize = 64;
+const MOST: usize = 4 * 1024;
+
 pub(crate) async fn open(
     socket: WebSocketUpgrade,
+    headers: HeaderMap,
     State(rooms): State<Rooms>,
     Path((room, name)): Path<(String, String)>,
 ) -> Result<Response, Failed> {
+    // Without this, any site that a user visits could read and write here in the user's name.
+    if !is_of_this_site(&headers) {
+        return Ok(StatusCode::FORBIDDEN.into_response());
+    }
+    if [&room, &name]
+        .iter()
+        .any(|text| text.chars().count() > LONGEST)
+    {
+        let answer = (StatusCode::BAD_REQUEST, "this name is too long");
+        return Ok(answer.into_response());
+    }
     // Both streams begin here, so that a room that cannot be is an answer, and not a socket that closes.
     let said = rooms.handle.subscribe(Said::at(&room)).now()?;
     let presence = rooms.handle.subscribe(Presence::at(&room)).latest().now()?;
@@ -22,6 +39,7 @@ pub(crate) async fn open(
         name,
         number: fastrand::u64(..),
     };
+    let socket = socket.max_message_size(MOST).max_frame_size(MOST);
     Ok(socket.on_upgrade(async move |socket| {
         let mut leaving = rooms.clone();
         // After an error, the browser connects again and begins with what is current.

@@ -12,6 +12,7 @@
 mod user;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use redis::aio::ConnectionManager;
@@ -36,8 +37,9 @@ async fn main() -> web::Result {
         publisher: Publisher::over(redis.clone()),
         redis,
     };
+    let notify = post(user::notify).layer(DefaultBodyLimit::max(1_024));
     let router = Router::new()
-        .route("/{user}/notifications", post(user::notify))
+        .route("/{user}/notifications", notify)
         .route("/{user}/events", get(user::events))
         .with_state(app)
         .route("/", get(async || Redirect::to("/ann")))

@@ -29,6 +29,7 @@ pub(crate) async fn notify(
     let id = app.redis.incr("example:notifications", 1).await?;
     let one = Notification { user, id, text };
     let _: () = app.redis.lpush(&key, serde_json::to_string(&one)?).await?;
+    let _: () = app.redis.ltrim(&key, 0, 49).await?;
     let _: () = app.redis.expire(&key, 86_400).await?;
     Ok(app.publisher.publish(&one).await?.to_string())
 }

@@ -21,7 +21,9 @@ mod store;
 
 use axum::Router;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use futures_util::{Stream, StreamExt as _, stream};
 use redis_push::{Handle, handlers};
@@ -29,6 +31,9 @@ use web::{Failed, Site, page};
 
 use replica::Replica;
 use store::Store;
+
+/// How many characters the name of an item can have.
+const LONGEST: usize = 40;
 
 #[derive(Clone)]
 struct App {
@@ -65,8 +70,18 @@ async fn edit(
     State(app): State<App>,
     Path(item): Path<String>,
     quantity: String,
-) -> Result<(), Failed> {
-    Ok(app.store.add(&item, quantity.parse()?).await?)
+) -> Result<Response, Failed> {
+    let refused = |why: &'static str| Ok((StatusCode::BAD_REQUEST, why).into_response());
+    let Ok(quantity) = quantity.parse() else {
+        return refused("this is no quantity");
+    };
+    if item.chars().count() > LONGEST {
+        return refused("the name of the item is too long");
+    }
+    if !app.store.add(&item, quantity).await? {
+        return refused("the cart is full");
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Sends the cart, and again whenever it has changed. A slow page skips to the newest.
