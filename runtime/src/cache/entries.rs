@@ -46,7 +46,7 @@ impl<V> Capacity<V> {
         match self {
             Self::Entries(_) => 1,
             Self::Bytes { weigh, .. } => {
-                let bytes = param.len() + value.map_or(0, weigh);
+                let bytes = value.map_or(0, weigh).saturating_add(param.len());
                 ENTRY_BYTES.saturating_add(bytes as u64)
             }
         }

@@ -150,6 +150,19 @@ fn values_are_dropped_without_the_lock_however_they_go() {
 }
 
 #[test]
+fn a_weight_beyond_all_limits_is_not_kept_and_not_an_error() {
+    let mut feed = Feed::new();
+    let loads = Loads::default();
+    let builder = feed.builder().capacity_bytes(1_000_000, |_| usize::MAX);
+    let cache = builder.load_with(loads.loader()).now().unwrap();
+    feed.connect();
+    let call = begin(&cache, 7);
+    loads.take(7).answer("Ada");
+    assert_eq!(text(call.end()), "Ada");
+    assert_eq!(cache.peek(&7), None);
+}
+
+#[test]
 fn a_value_whose_destructor_panics_does_not_disturb_a_call() {
     struct Panics(#[expect(dead_code, reason = "only its destructor matters")] u64);
     impl Drop for Panics {
