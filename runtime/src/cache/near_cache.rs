@@ -93,8 +93,9 @@ const AT_ONCE: usize = 500;
 /// # Cost
 ///
 /// A hit takes a few short locks and no round trip. A cache counts as one
-/// [stream](crate::Subscriber::max_streams). Changes that nobody has applied wait in its buffer. If more
-/// of them wait than the cache can hold entries, it is emptied instead.
+/// [stream](crate::Subscriber::max_streams). Changes that nobody has applied wait in its buffer. A call
+/// applies up to 1,024 of them, and bypasses the cache if more wait. If more wait than the cache can hold
+/// entries, but at least 256 and at most 65,536, it is emptied instead.
 pub struct NearCache<K, V> {
     inner: Arc<Inner<K, V>>,
 }

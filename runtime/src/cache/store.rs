@@ -15,6 +15,9 @@ use crate::push::Push;
 use crate::stream::{Event, EventStream};
 use crate::util::{Mutex, MutexGuard};
 
+/// How many changes one call applies. Others wait for the lock meanwhile.
+const AT_ONCE: usize = 1_024;
+
 /// The entries of a cache, the loads under way, and the stream of what has changed.
 ///
 /// Nothing happens by itself: whoever uses the store first applies what has arrived.
@@ -176,12 +179,14 @@ impl<V> Drop for Store<V> {
 }
 
 impl<V> Contents<V> {
-    /// Applies what has arrived. Returns whether the contents are synced.
+    /// Applies what has arrived, or as much of it as a call may. Returns whether the contents are synced:
+    /// if more has arrived, they are not, and the next calls go on.
     fn catch_up(&mut self, keys: &KeyTemplate, counters: &CacheCounters) -> bool {
         // Asked before the changes are read. If the connection was lost and is live again by now, the
         // gap is among them. If it is live a moment later, the gap may not be, and what is here may
         // be from before it.
         let is_live = self.changes.is_live();
+        let mut applied = 0;
         while let Some(event) = self.changes.take_ready() {
             match event {
                 Event::Message(Changed::Key(key)) => {
@@ -194,6 +199,10 @@ impl<V> Contents<V> {
                 Event::Message(Changed::All) | Event::Rejected(_) => self.clear(counters),
                 Event::Gap(_) if self.has_begun => self.clear(counters),
                 Event::Gap(_) => self.has_begun = true,
+            }
+            applied += 1;
+            if applied == AT_ONCE {
+                return false;
             }
         }
         if self.changes.ended().is_some() && self.entries.len() > 0 {

@@ -225,6 +225,30 @@ fn more_changes_than_the_cache_has_entries_empty_it() {
 }
 
 #[test]
+fn many_changes_are_applied_by_several_calls_and_nothing_is_served_until_all_are() {
+    let (feed, cache, loads) = connected();
+    fill(&cache, &loads, 7, "Ada");
+    fill(&cache, &loads, 8, "old");
+    let loading = begin(&cache, 9);
+    (0..2_500).for_each(|id| feed.change(1_000 + id));
+    feed.change(8);
+    feed.change(9);
+    for applied in [1_024, 2_048] {
+        assert_eq!(cache.peek(&7), None);
+        assert_eq!(cache.stats().invalidations, applied);
+    }
+    // The change is not applied when the value comes.
+    loads.take(9).answer("old");
+    assert_eq!(text(loading.end()), "old");
+    for id in [8, 9] {
+        assert_eq!(cache.peek(&id), None);
+    }
+    assert_eq!(get(&cache, 7).unwrap(), "Ada");
+    let stats = cache.stats();
+    assert_eq!((stats.invalidations, stats.clears), (2_502, 0));
+}
+
+#[test]
 fn a_task_without_budget_sees_what_has_changed() {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.unwrap().block_on(async {
