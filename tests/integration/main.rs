@@ -432,6 +432,7 @@ fn on_each_link(suite: Suite) -> Suite {
             failures_that_a_sink_cannot_write_are_counted,
             workers_keep_the_order_of_a_key_however_it_is_written,
             publishes_share_one_attempt_to_connect_at_a_time,
+            an_outage_that_is_over_is_not_the_cause_of_a_missing_confirmation,
             every_setting_may_be_zero_or_huge,
             a_command_without_an_answer_is_noticed_behind_an_answered_one,
             an_answer_that_is_no_number_is_not_known_to_be_published,

@@ -145,6 +145,28 @@ pub(crate) async fn a_stream_without_a_server_is_an_error_with_the_reason(server
     assert_eq!(handle.health().streams.open, 0, "the name is let go");
 }
 
+pub(crate) async fn an_outage_that_is_over_is_not_the_cause_of_a_missing_confirmation() {
+    let broker = redis_push::testing::Broker::start().await.unwrap();
+    let subscriber = subscriber(broker.url()).start_deadline(Duration::from_millis(300));
+    let handle = streaming(subscriber).await;
+    let losses = handle.stats().feed.reconnects;
+    broker.kill_connections();
+    eventually("the next connection", async || {
+        handle.stats().feed.reconnects > losses && handle.is_ready()
+    })
+    .await;
+    broker.delay_confirmations(Duration::from_secs(60));
+    let subscribing = handle.subscribe(Subscription::channel("a")).into_future();
+    let error = within("the error", subscribing).await.unwrap_err();
+    assert_eq!(error.to_string(), "not subscribed within 300ms");
+    assert!(error.is_timeout() && !error.is_connection());
+    let (mount, _journal) = recorder("handler", Subscription::channel("b"));
+    let error = within("the error", handle.mount([mount])).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.to_string(), "not mounted within 300ms");
+    assert!(error.is_timeout() && !error.is_connection());
+}
+
 pub(crate) async fn streams_and_handlers_of_a_name_share_one_subscription(server: Server) {
     let (mount, mut journal) = recorder("handler", Subscription::channel("a"));
     let handle = start(server.url(), [mount]).await;

@@ -175,8 +175,11 @@ impl Session {
         }
         self.status.send_modify(|status| {
             status.phase = phase;
-            if let Some(error) = error {
-                status.error = Some(Arc::new(error));
+            match error {
+                Some(error) => status.error = Some(Arc::new(error)),
+                None if phase == Phase::Pending => {}
+                // It is over, and not the cause of what fails later.
+                None => status.error = None,
             }
         });
     }

@@ -6,7 +6,8 @@ use crate::error::Error;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Status {
     pub(crate) phase: Phase,
-    /// The last error: why a connection ended, could not be made, or has no confirmations.
+    /// The last error since the names were confirmed: why a connection ended, could not be made, or has no
+    /// confirmations.
     pub(crate) error: Option<Arc<Error>>,
 }
 
