@@ -62,7 +62,7 @@ impl<K, V, S: sealed::HasValues<K, V>> NearCacheBuilder<K, V, S> {
                     decode,
                 }),
             },
-            counters: registry.counters(keys.to_string()),
+            counters: registry.counters(&keys.to_string()),
             keys,
             capacity: self.capacity,
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::telemetry::CacheStats;
+use crate::telemetry::{CacheStats, one_of_bounded};
 use crate::util::Mutex;
 
 /// The counters of all caches of a subscriber, by the template of their keys. Those of caches that are
@@ -16,8 +16,10 @@ pub(crate) struct CacheRegistry {
 
 impl CacheRegistry {
     /// Returns the counters for a template.
-    pub(super) fn counters(&self, keys: String) -> Arc<CacheCounters> {
-        Arc::clone(self.by_keys.lock().entry(keys).or_default())
+    pub(super) fn counters(&self, keys: &str) -> Arc<CacheCounters> {
+        let mut by_keys = self.by_keys.lock();
+        let keys = one_of_bounded(&by_keys, keys).to_owned();
+        Arc::clone(by_keys.entry(keys).or_default())
     }
 
     /// Reads the counters.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 #[cfg(feature = "testing")]
 use crate::probe::{SharedProbe, Streamed};
-use crate::telemetry::StreamStats;
+use crate::telemetry::{StreamStats, one_of_bounded};
 use crate::util::Mutex;
 
 /// The counters of all streams, by what they listen to. Those of streams that have ended stay.
@@ -31,12 +31,12 @@ impl StreamRegistry {
     /// Returns the counters for a label.
     pub(super) fn counters(&self, label: &str) -> Arc<StreamCounters> {
         let mut by_label = self.by_label.lock();
+        let label = one_of_bounded(&by_label, label);
         if let Some(counters) = by_label.get(label) {
             return Arc::clone(counters);
         }
         let counters = Arc::new(StreamCounters {
-            // Labels are templates of the program, so there are never that many.
-            number: u16::try_from(by_label.len()).unwrap_or(u16::MAX),
+            number: u16::try_from(by_label.len()).expect("labels are bounded"),
             #[cfg(feature = "testing")]
             probe: self.probe.clone().map(|probe| (label.to_owned(), probe)),
             ..StreamCounters::default()
@@ -199,5 +199,23 @@ impl StreamCounters {
             open: load(&self.begun) - ended,
             ..StreamStats::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_beyond_a_thousand_are_counted_together() {
+        let registry = StreamRegistry::default();
+        for id in 0..70_000 {
+            registry.counters(&format!("user{id}.{{room}}")).begin();
+        }
+        let stats = registry.stats(|labels| vec![1; labels]);
+        assert_eq!(stats.len(), 1_001);
+        let others = stats.iter().find(|stats| stats.listens_to == "others");
+        assert_eq!(others.unwrap().open, 69_000);
+        assert!(stats.iter().all(|stats| stats.received == 1));
     }
 }

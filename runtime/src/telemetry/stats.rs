@@ -22,11 +22,12 @@ pub struct Stats {
     #[serde(default)]
     pub unmounted: Vec<HandlerStats>,
     /// One entry for each template or kind of name that streams have listened to, in alphabetical
-    /// order. Entries stay when their streams have ended.
+    /// order. Entries stay when their streams have ended. After 1,000 of them, the next ones are counted
+    /// together as `others`.
     #[serde(default)]
     pub streams: Vec<StreamStats>,
     /// One entry for each template of a `NearCache` (feature `cache`), in alphabetical order. Entries stay
-    /// when their caches are gone.
+    /// when their caches are gone. After 1,000 of them, the next ones are counted together as `others`.
     #[serde(default)]
     pub caches: Vec<CacheStats>,
     /// The pushes of the connection, before they are distributed to handlers.

@@ -163,6 +163,20 @@ fn a_weight_beyond_all_limits_is_not_kept_and_not_an_error() {
 }
 
 #[test]
+fn templates_beyond_a_thousand_are_counted_together() {
+    let feed = Feed::new();
+    let registry = &feed.context.registry;
+    for id in 0..1_100 {
+        registry.counters(&format!("user{id}:{{id}}")).hits.add(1);
+    }
+    let stats = registry.stats();
+    assert_eq!(stats.len(), 1_001);
+    let others = stats.iter().find(|stats| stats.keys == "others");
+    assert_eq!(others.unwrap().hits, 100);
+    assert_eq!(stats.iter().map(|stats| stats.hits).sum::<u64>(), 1_100);
+}
+
+#[test]
 fn a_value_whose_destructor_panics_does_not_disturb_a_call() {
     struct Panics(#[expect(dead_code, reason = "only its destructor matters")] u64);
     impl Drop for Panics {
