@@ -313,6 +313,8 @@ impl StreamReader {
     pub(crate) fn is_live(&self) -> bool {
         match self.dispatcher.open_generation() {
             0 => false,
+            // The events come from the session, in whichever generation, and none is missed.
+            _ if matches!(self.names, Names::Connection(_)) => self.receiver.is_confirmed_in(0),
             generation => self.receiver.is_confirmed_in(generation),
         }
     }

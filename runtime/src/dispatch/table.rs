@@ -36,9 +36,10 @@ pub(crate) struct RoutingTable {
     pub(super) turns: Turns,
     /// The broadcast channels of handlers.
     broadcasts: Vec<Arc<Shared>>,
-    /// The broadcast channels of connection handlers and streams, which have no subscription on the
-    /// server.
+    /// The broadcast channels of connection handlers, which have no subscription on the server.
     connection: Slots<Arc<Shared>>,
+    /// Those of streams of connection events.
+    connection_streams: Slots<Arc<Shared>>,
     pub(super) holders: Holders,
     /// What all broadcast channels follow.
     fence: Arc<Fence>,
@@ -102,14 +103,14 @@ impl RoutingTable {
         self.routes[key].listen(shared, index, true);
     }
 
-    /// Adds a broadcast channel of connection events. Returns its key.
+    /// Adds the broadcast channel of a stream of connection events. Returns its key.
     pub(super) fn add_connection_channel(&mut self, shared: &Arc<Shared>) -> Key {
         shared.follow(&self.fence);
-        self.connection.insert(Arc::clone(shared))
+        self.connection_streams.insert(Arc::clone(shared))
     }
 
     pub(super) fn remove_connection_channel(&mut self, key: Key) {
-        self.connection.remove(key);
+        self.connection_streams.remove(key);
     }
 
     /// Returns the key of a name's route, which is created and queued if there is none. If there is a
@@ -216,9 +217,10 @@ impl RoutingTable {
         channels(self.routes.iter().map(|route| &**route)).map(|listener| &listener.shared)
     }
 
-    /// Returns the broadcast channels of streams with subscriptions on the server.
+    /// Returns the broadcast channels of streams, also of connection events.
     pub(super) fn stream_channels(&self) -> impl Iterator<Item = &Arc<Shared>> {
-        self.stream_channels_of(0..self.routes.end())
+        let of_routes = self.stream_channels_of(0..self.routes.end());
+        of_routes.chain(self.connection_streams.iter())
     }
 
     /// Returns those of some of the routes.
@@ -233,7 +235,7 @@ impl RoutingTable {
 
     /// Returns the broadcast channels of connection events.
     pub(crate) fn connection(&self) -> impl Iterator<Item = &Arc<Shared>> {
-        self.connection.iter()
+        self.connection.iter().chain(self.connection_streams.iter())
     }
 
     /// Returns the distinct lengths of the prefixes of invalidations, the shortest first.

@@ -107,7 +107,11 @@ impl<T> EventStream<T> {
     /// Returns whether the server has confirmed every name on the current connection.
     ///
     /// It is false from the moment at which an outage is noticed until its end. If it is true, whatever
-    /// was missed until then is reported by a gap that [`next`](Self::next) returns without a wait.
+    /// was missed until then is reported by a gap that has arrived: [`next`](Self::next) returns it in its
+    /// turn, after the messages before it.
+    ///
+    /// Of the events of the connection, none is missed. For a stream of them, it says whether there is a
+    /// connection or an attempt to make one.
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.reader.as_ref().is_some_and(StreamReader::is_live)
