@@ -209,8 +209,10 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Sets how many streams there may be at a time: 100,000 by default. Another one is refused
     /// ([`Error::is_limit`](crate::Error::is_limit)).
     ///
-    /// What a service subscribes to for its users is bounded by this and by
-    /// [`memory_limit`](Self::memory_limit).
+    /// What a service listens to for its users at a time is bounded by this and by
+    /// [`memory_limit`](Self::memory_limit). A name does not count once its last stream was dropped, but it
+    /// stays subscribed for [`linger`](Self::linger), and then until the server has confirmed its end. So
+    /// while streams come and go, there are more names than that.
     pub fn max_streams(mut self, streams: usize) -> Self {
         self.config.settings.max_streams = streams;
         self
