@@ -26,7 +26,7 @@ struct Column {
 }
 
 /// What was decoded from the pushes of a batch, by their index.
-type Values<T> = Box<[Value<T>]>;
+struct Values<T>(Box<[Value<T>]>);
 type Value<T> = OnceLock<Result<Arc<T>, Rejection>>;
 
 impl Decoded {
@@ -41,7 +41,7 @@ impl Decoded {
         len: usize,
         decode: impl FnOnce() -> Result<T, Rejection>,
     ) -> Result<Arc<T>, Rejection> {
-        let value = &self.values::<T>(subscription, len)[index];
+        let value = &self.values::<T>(subscription, len).0[index];
         if let Some(known) = value.get() {
             return known.clone();
         }
@@ -76,7 +76,7 @@ impl Decoded {
 
 impl Column {
     fn new<T: Send + Sync + 'static>(subscription: &Subscription, len: usize) -> Box<Self> {
-        let values: Values<T> = (0..len).map(|_| Value::new()).collect();
+        let values: Values<T> = Values((0..len).map(|_| Value::new()).collect());
         Box::new(Self {
             subscription: subscription.clone(),
             values: Box::new(values),
@@ -85,11 +85,39 @@ impl Column {
     }
 }
 
-/// The destructors of the values are user code, so the caller holds no lock.
-impl Drop for Decoded {
+/// The destructors of the values are user code, so the caller holds no lock. They are called one by one: if
+/// another one panicked while the panic of the first unwinds, the process would be aborted.
+impl<T> Drop for Values<T> {
     fn drop(&mut self) {
-        if let Some(first) = self.first.take() {
-            drop_caught(first);
+        let values = self.0.iter_mut().filter_map(OnceLock::take);
+        values.for_each(drop_caught);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    #[test]
+    fn destructors_that_panic_keep_no_other_value_from_being_dropped() {
+        static DROPPED: AtomicUsize = AtomicUsize::new(0);
+        struct Panics;
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                DROPPED.fetch_add(1, Relaxed);
+                panic!("a test has requested this panic");
+            }
         }
+        let decoded = Decoded::default();
+        for channel in ["a", "b"] {
+            let subscription = Subscription::channel(channel);
+            for index in 0..3 {
+                let value = decoded.get(&subscription, index, 4, || Ok(Panics));
+                assert!(value.is_ok());
+            }
+        }
+        drop(decoded);
+        assert_eq!(DROPPED.load(Relaxed), 6);
     }
 }
