@@ -8,6 +8,7 @@
 mod idle;
 mod layers;
 mod limit;
+mod mounting;
 mod streams;
 
 use std::alloc::System;
@@ -27,7 +28,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     args.test_threads = Some(1);
-    let tests: [(&str, fn()); 13] = [
+    let tests: [(&str, fn()); 14] = [
         (
             "nothing_is_allocated_between_the_dispatcher_and_the_handlers_body",
             nothing_is_allocated_between_the_dispatcher_and_the_handlers_body,
@@ -67,6 +68,10 @@ fn main() -> ExitCode {
         (
             "idle_handlers_give_the_memory_of_a_burst_back",
             limit::idle_handlers_give_the_memory_of_a_burst_back,
+        ),
+        (
+            "to_mount_a_handler_does_not_cost_what_is_mounted",
+            mounting::to_mount_a_handler_does_not_cost_what_is_mounted,
         ),
         (
             "a_stream_weighs_less_than_a_kibibyte_and_beside_another_of_its_name_300_bytes",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::context::HandlerContext;
 use super::resume::SharedLoopState;
@@ -12,6 +13,8 @@ use crate::util::Mutex;
 
 /// A mounted handler, with its loop.
 pub(crate) struct Mounted {
+    /// What [`Handlers::number`] has returned for it.
+    pub(crate) number: u64,
     pub(crate) context: Arc<HandlerContext>,
     /// Shared with the loop, so that a shutdown can end its workers too.
     pub(crate) loop_state: SharedLoopState,
@@ -33,17 +36,26 @@ pub(crate) type HandlerList = Arc<[Arc<Mounted>]>;
 /// The handlers that run, and the counts of those that have ended.
 #[derive(Default)]
 pub(crate) struct Handlers {
+    numbers: AtomicU64,
     state: Mutex<State>,
 }
+
+/// So many handlers that have ended may wait for a look in any case.
+const FEW: usize = 16;
 
 /// The name of a handler, and what it listens to.
 type Label = (String, String);
 
 #[derive(Default)]
 struct State {
-    running: HandlerList,
+    /// By their numbers.
+    running: BTreeMap<u64, Arc<Mounted>>,
+    /// The same as a list, since it was last asked for. So to mount one more does not cost what there is.
+    list: Option<HandlerList>,
     /// Handlers that were unmounted, whose loops may not have ended yet.
     ending: Vec<Arc<Mounted>>,
+    /// How many of these there may be before those are looked for that have ended.
+    most_ending: usize,
     /// The counts of those that have ended.
     ended: BTreeMap<Label, HandlerStats>,
 }
@@ -53,25 +65,40 @@ impl Handlers {
     ///
     /// The list is the same until a handler is added or removed.
     pub(crate) fn running(&self) -> HandlerList {
-        Arc::clone(&self.state.lock().running)
+        let State { running, list, .. } = &mut *self.state.lock();
+        let list = list.get_or_insert_with(|| running.values().cloned().collect());
+        Arc::clone(list)
+    }
+
+    /// Returns how many handlers run.
+    pub(crate) fn len(&self) -> usize {
+        self.state.lock().running.len()
+    }
+
+    /// Returns a number for the next handler.
+    pub(crate) fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Relaxed)
     }
 
     pub(crate) fn add(&self, handlers: impl IntoIterator<Item = Arc<Mounted>>) {
         let mut state = self.state.lock();
-        let running = state.running.iter().cloned().chain(handlers);
-        state.running = running.collect();
+        state.list = None;
+        let handlers = handlers.into_iter().map(|one| (one.number, one));
+        state.running.extend(handlers);
     }
 
     /// Removes a handler. Its counts stay.
     pub(crate) fn remove(&self, handler: &Arc<Mounted>) {
         let mut state = self.state.lock();
-        let is_other = |other: &&Arc<Mounted>| !Arc::ptr_eq(other, handler);
-        let others: HandlerList = state.running.iter().filter(is_other).cloned().collect();
-        if others.len() < state.running.len() {
-            state.running = others;
-            state.ending.push(Arc::clone(handler));
+        let Some(handler) = state.running.remove(&handler.number) else {
+            return;
+        };
+        state.list = None;
+        state.ending.push(handler);
+        if state.ending.len() > state.most_ending {
+            state.settle();
+            state.most_ending = 2 * state.ending.len() + FEW;
         }
-        state.settle();
     }
 
     /// Returns the counts of the handlers that were unmounted, by their names and what they listened to.

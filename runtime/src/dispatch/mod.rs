@@ -123,10 +123,11 @@ mod turns;
 mod wakeups;
 
 pub(crate) use counts::{NameCounts, WantedBy};
+pub(crate) use mounts::MountedAt;
 pub(crate) use placement::SubscriptionState;
 pub use pushes::{Pushes, PushesError};
 pub(crate) use streams::{Confirmed, NoStream, StreamReader};
-pub(crate) use table::RoutingTable;
+pub(crate) use table::{RoutingTable, Unconfirmed};
 pub(crate) use turns::Agenda;
 
 use std::collections::VecDeque;
@@ -255,7 +256,6 @@ impl Dispatcher {
         self.lock()
             .routes
             .broadcasts()
-            .iter()
             .any(|shared| shared.is_idle())
     }
 

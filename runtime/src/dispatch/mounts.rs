@@ -8,23 +8,30 @@ use super::table::RoutingTable;
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::Shared;
 use crate::subscription::{Kind, Subscription};
-use crate::util::clock;
+use crate::util::{Key, clock};
+
+/// Where a handler is mounted.
+pub(crate) struct MountedAt {
+    /// The key of its broadcast channel.
+    channel: Key,
+    /// How often the server had denied each of its names before.
+    denials: Vec<u32>,
+}
 
 impl Dispatcher {
     /// Adds the broadcast channel of a handler. Its names are subscribed soon, as far as they are not.
     ///
-    /// Returns how often the server has denied each of the names so far, or `None` if the subscriber has
-    /// ended.
+    /// Returns `None` if the subscriber has ended.
     pub(crate) fn mount(
         &self,
         shared: &Arc<Shared>,
         subscriptions: &[Subscription],
-    ) -> Option<Vec<u32>> {
+    ) -> Option<MountedAt> {
         let mut state = self.lock();
         if state.closed {
             return None;
         }
-        state.routes.add(shared, subscriptions);
+        let channel = state.routes.add(shared, subscriptions);
         let denials = subscriptions.iter().enumerate().map(|(index, one)| {
             let (kind, name) = one.key();
             match state.routes.key(kind, name) {
@@ -39,34 +46,40 @@ impl Dispatcher {
         let denials = denials.collect();
         drop(state);
         self.notify_changed();
-        Some(denials)
+        Some(MountedAt { channel, denials })
     }
 
     /// Removes the broadcast channel of a handler, which drains it and ends.
-    pub(crate) fn unmount(&self, shared: &Arc<Shared>, subscriptions: &[Subscription]) {
+    pub(crate) fn unmount(
+        &self,
+        at: MountedAt,
+        shared: &Arc<Shared>,
+        subscriptions: &[Subscription],
+    ) {
         let mut state = self.lock();
         let DispatchState {
             routes, wakeups, ..
         } = &mut *state;
+        routes.remove_channel(at.channel, subscriptions);
         routes.remove_handler(shared, subscriptions);
         shared.close(&mut wakeups.wakers);
         self.wake(state);
         self.notify_changed();
     }
 
-    /// Returns whether every one of the names is confirmed, or which one the server has denied more often
-    /// than it had. `None` means that the server has not answered yet.
+    /// Returns whether every one of the names is confirmed, or which one the server has denied since the
+    /// handler was mounted. `None` means that the server has not answered yet.
     pub(crate) fn answer(
         &self,
+        at: &MountedAt,
         subscriptions: &[Subscription],
-        denials: &[u32],
     ) -> Option<Confirmed> {
         let state = self.lock();
         if state.closed {
             return Some(Confirmed::Ended);
         }
         let mut is_confirmed = true;
-        for (subscription, before) in subscriptions.iter().zip(denials) {
+        for (subscription, before) in subscriptions.iter().zip(&at.denials) {
             let (kind, name) = subscription.key();
             let Some(key) = state.routes.key(kind, name) else {
                 continue;
@@ -89,7 +102,6 @@ impl Dispatcher {
 impl RoutingTable {
     /// Removes the broadcast channel of a handler from the routes of its names.
     fn remove_handler(&mut self, shared: &Arc<Shared>, subscriptions: &[Subscription]) {
-        self.remove_channel(shared);
         for subscription in subscriptions {
             let (kind, name) = subscription.key();
             if kind == Kind::Connection {

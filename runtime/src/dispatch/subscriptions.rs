@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::counts::WantedBy;
 use super::name::Listener;
 use super::placement::SubscriptionState;
+use super::table::Unconfirmed;
 use super::{DispatchState, Dispatcher};
 use crate::subscription::{Kind, PingFence, Subscription, TrackingFence};
 use crate::util::{Key, clock};
@@ -78,9 +79,20 @@ impl Dispatcher {
         state.routes.ask(key, now);
     }
 
-    /// Returns the names that handlers want, with their states on this connection.
-    pub(crate) fn subscription_states(&self) -> Vec<(Subscription, SubscriptionState)> {
-        self.lock().routes.subscription_states()
+    /// Returns the names that handlers want and the server has not confirmed on this connection. This
+    /// looks at every name of a handler.
+    pub(crate) fn unconfirmed(&self) -> Unconfirmed {
+        self.lock().routes.unconfirmed()
+    }
+
+    /// Returns whether a handler listens to one of these.
+    pub(crate) fn has_handler_of<'s>(
+        &self,
+        subscriptions: impl IntoIterator<Item = &'s Subscription>,
+    ) -> bool {
+        let state = self.lock();
+        let mut subscriptions = subscriptions.into_iter();
+        subscriptions.any(|one| state.routes.has_handler_of(one))
     }
 
     /// Returns the subscriptions whose state is `wanted`. This looks at every name.

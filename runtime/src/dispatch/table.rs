@@ -1,5 +1,6 @@
 //! From a name to its route.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -30,12 +31,12 @@ pub(crate) struct RoutingTable {
     /// Boxed, so that those of names that have gone take little memory while others stay.
     pub(super) routes: Slots<Box<Route>>,
     /// The routes that handlers want.
-    of_handlers: Vec<Key>,
+    of_handlers: BTreeSet<Key>,
     pub(super) term: u64,
     pub(super) counts: Counts,
     pub(super) turns: Turns,
     /// The broadcast channels of handlers.
-    broadcasts: Vec<Arc<Shared>>,
+    broadcasts: Slots<Arc<Shared>>,
     /// The broadcast channels of connection handlers, which have no subscription on the server.
     connection: Slots<Arc<Shared>>,
     /// Those of streams of connection events.
@@ -43,6 +44,14 @@ pub(crate) struct RoutingTable {
     pub(super) holders: Holders,
     /// What all broadcast channels follow.
     fence: Arc<Fence>,
+}
+
+/// The names of handlers that the server has not confirmed.
+pub(crate) struct Unconfirmed {
+    /// In the order in which they were added, with their states.
+    pub(crate) names: Vec<(Subscription, SubscriptionState)>,
+    /// How many names handlers want.
+    pub(crate) total: usize,
 }
 
 /// How many kinds of subscriptions there are.
@@ -55,15 +64,13 @@ type ByName = FxHashMap<Box<[u8]>, Key>;
 
 impl RoutingTable {
     /// Adds a handler's broadcast channel of a list of subscriptions. One with a connection subscription
-    /// has no others.
-    pub(crate) fn add(&mut self, shared: &Arc<Shared>, subscriptions: &[Subscription]) {
+    /// has no others. Returns the key of the channel.
+    pub(crate) fn add(&mut self, shared: &Arc<Shared>, subscriptions: &[Subscription]) -> Key {
         shared.follow(&self.fence);
-        let mut kinds = subscriptions.iter().map(Subscription::kind);
-        if kinds.any(|kind| kind == Kind::Connection) {
-            self.connection.insert(Arc::clone(shared));
-            return;
+        if is_of_connection(subscriptions) {
+            return self.connection.insert(Arc::clone(shared));
         }
-        self.broadcasts.push(Arc::clone(shared));
+        let channel = self.broadcasts.insert(Arc::clone(shared));
         for (index, subscription) in subscriptions.iter().enumerate() {
             let key = self.route_of(subscription, None);
             let is_first = self.update(key, |route| {
@@ -72,15 +79,28 @@ impl RoutingTable {
                 route.handlers == 1
             });
             if is_first {
-                self.of_handlers.push(key);
+                self.of_handlers.insert(key);
             }
         }
+        channel
     }
 
     /// Removes a handler's broadcast channel, but not from the routes of its names.
-    pub(super) fn remove_channel(&mut self, shared: &Arc<Shared>) {
-        self.broadcasts.retain(|other| !Arc::ptr_eq(other, shared));
-        self.connection.retain(|other| !Arc::ptr_eq(other, shared));
+    pub(super) fn remove_channel(&mut self, channel: Key, subscriptions: &[Subscription]) {
+        let channels = match is_of_connection(subscriptions) {
+            true => &mut self.connection,
+            false => &mut self.broadcasts,
+        };
+        channels.remove(channel);
+    }
+
+    /// Returns whether a handler listens to one of these.
+    pub(super) fn has_handler_of(&self, subscription: &Subscription) -> bool {
+        let (kind, name) = subscription.key();
+        match kind {
+            Kind::Connection => !self.connection.is_empty(),
+            _ => self.get(kind, name).is_some_and(|route| route.handlers > 0),
+        }
     }
 
     /// Removes a handler's broadcast channel from the route of a name. Returns whether nobody wants the
@@ -92,7 +112,7 @@ impl RoutingTable {
             listened.then(|| route.wanted())
         });
         if matches!(wanted, Some(WantedBy::Streams | WantedBy::Nobody)) {
-            self.of_handlers.retain(|other| *other != key);
+            self.of_handlers.remove(&key);
         }
         wanted == Some(WantedBy::Nobody)
     }
@@ -208,8 +228,8 @@ impl RoutingTable {
     }
 
     /// Returns the broadcast channels of handlers with subscriptions on the server.
-    pub(crate) fn broadcasts(&self) -> &[Arc<Shared>] {
-        &self.broadcasts
+    pub(crate) fn broadcasts(&self) -> impl Iterator<Item = &Arc<Shared>> {
+        self.broadcasts.iter()
     }
 
     /// Returns all broadcast channels with subscriptions on the server.
@@ -248,14 +268,18 @@ impl RoutingTable {
         self.invalidations().keys().map(|prefix| &**prefix)
     }
 
-    /// Returns the names that handlers want, with their states.
-    pub(crate) fn subscription_states(&self) -> Vec<(Subscription, SubscriptionState)> {
-        let routes = self.of_handlers.iter().map(|key| &*self.routes[*key]);
-        let both = |route: &Route| {
-            let state = route.placement.state(self.term).clone();
-            (route.subscription().clone(), state)
-        };
-        routes.map(both).collect()
+    /// Returns the names that handlers want and the server has not confirmed.
+    pub(super) fn unconfirmed(&self) -> Unconfirmed {
+        let routes = self.of_handlers.iter().map(|key| &self.routes[*key]);
+        let unconfirmed = routes.filter_map(|route| {
+            let state = route.placement.state(self.term);
+            let both = || (route.subscription().clone(), state.clone());
+            (!state.is_confirmed()).then(both)
+        });
+        Unconfirmed {
+            names: unconfirmed.collect(),
+            total: self.of_handlers.len(),
+        }
     }
 
     /// Returns the names in a state. This looks at every name.
@@ -313,6 +337,12 @@ impl RoutingTable {
     fn invalidations(&self) -> &ByName {
         &self.names[Kind::Invalidation as usize]
     }
+}
+
+/// Whether a handler listens to connection events, and so to nothing on the server.
+fn is_of_connection(subscriptions: &[Subscription]) -> bool {
+    let mut kinds = subscriptions.iter().map(Subscription::kind);
+    kinds.any(|kind| kind == Kind::Connection)
 }
 
 /// Returns the channels of routes. One with several names is at the route of its first name.

@@ -8,7 +8,7 @@ use super::changes::HealthChanges;
 use super::watchdog::Watch;
 use super::{Health, HealthReason, NotConfirmed, NotSynced, Stall, StreamHealth};
 use crate::delivery::{Handlers, Mounted, Unhandled};
-use crate::dispatch::{Agenda, Dispatcher, SubscriptionState};
+use crate::dispatch::{Agenda, Dispatcher, SubscriptionState, Unconfirmed};
 use crate::session::{Heartbeat, LastSeen, Phase, Status};
 use crate::tasks::{TaskName, Tasks};
 use crate::telemetry::StateStats;
@@ -176,22 +176,18 @@ impl HealthMonitor {
     }
 
     fn not_confirmed(&self) -> HealthReason {
-        let subscription_states = self.sources.dispatcher.subscription_states();
-        let total = subscription_states.len();
-        let missing = subscription_states
-            .into_iter()
-            .filter_map(|(subscription, state)| {
-                let denied = match state {
-                    SubscriptionState::Confirmed => return None,
-                    SubscriptionState::Denied(reason) => Some(reason.to_string()),
-                    _ => None,
-                };
-                let subscription = subscription.to_string();
-                Some(NotConfirmed {
-                    subscription,
-                    denied,
-                })
-            });
+        let Unconfirmed { names, total } = self.sources.dispatcher.unconfirmed();
+        let missing = names.into_iter().map(|(subscription, state)| {
+            let denied = match state {
+                SubscriptionState::Denied(reason) => Some(reason.to_string()),
+                _ => None,
+            };
+            let subscription = subscription.to_string();
+            NotConfirmed {
+                subscription,
+                denied,
+            }
+        });
         HealthReason::NotConfirmed {
             missing: missing.collect(),
             total,

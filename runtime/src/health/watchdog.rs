@@ -149,6 +149,18 @@ impl HandlerContext {
 /// The shortest time between two looks at the same handlers because gaps are handled.
 const CROWDED: Duration = Duration::from_millis(10);
 
+/// Returns how long to rest after a look. While handlers come and go, there is always a reason for another
+/// look, and a look costs what there is. So with any number of handlers the watchdog takes a small part of
+/// one core.
+fn rest(look: Duration) -> Option<Duration> {
+    const LONGEST: Duration = Duration::from_millis(100);
+    /// Shorter than that, no timer can be.
+    const SHORTEST: Duration = Duration::from_millis(1);
+
+    let rest = look.saturating_mul(20).min(LONGEST);
+    (rest >= SHORTEST).then_some(rest)
+}
+
 impl HealthMonitor {
     /// Looks for stalled handlers and publishes the health: at intervals, whenever a task goes down or
     /// runs again, whenever the status of the session changes, and whenever a gap is handled.
@@ -162,6 +174,9 @@ impl HealthMonitor {
             let stalled = watch.look(self.sources.handlers.running(), clock::monotonic());
             *self.stalls.lock() = stalled;
             self.publish();
+            if let Some(rest) = rest(looked.elapsed()) {
+                sleep(rest).await;
+            }
             tokio::select! {
                 () = sleep(watch.pause) => {}
                 Ok(()) = status.changed() => {}
@@ -176,6 +191,16 @@ impl HealthMonitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_rests_after_a_look_that_took_long() {
+        let rests = [1, 49, 50, 1_000, 1_000_000].map(|us| rest(Duration::from_micros(us)));
+        let some = |us| Some(Duration::from_micros(us));
+        assert_eq!(
+            rests,
+            [None, None, some(1_000), some(20_000), some(100_000)]
+        );
+    }
 
     #[test]
     fn without_handlers_it_looks_once_a_second() {

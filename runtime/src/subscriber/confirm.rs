@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::running::Running;
-use crate::dispatch::SubscriptionState;
+use crate::dispatch::{SubscriptionState, Unconfirmed};
 use crate::error::{Error, Result};
 use crate::handler::Spec;
 use crate::session::{Phase, Status};
@@ -57,12 +57,10 @@ impl Running {
     /// Builds an error that lists the missing subscriptions, the handlers that need them, and the
     /// reasons.
     fn explain(&self, status: &Status, timed_out: Option<Duration>, allows_denied: bool) -> Error {
-        let states = self.dispatcher.subscription_states();
-        let total = states.len();
-        let missing: Vec<_> = states
-            .into_iter()
-            .filter(|(_, state)| !state.is_confirmed())
-            .collect();
+        let Unconfirmed {
+            names: missing,
+            total,
+        } = self.dispatcher.unconfirmed();
         let mut text = match timed_out {
             Some(deadline) => format!("not started within {deadline:?}"),
             None => String::from("not started"),

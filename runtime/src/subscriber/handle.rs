@@ -218,7 +218,7 @@ impl Handle {
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle")
-            .field("handlers", &self.running.handlers.running().len())
+            .field("handlers", &self.running.handlers.len())
             .field("is_ready", &self.is_ready())
             .finish_non_exhaustive()
     }

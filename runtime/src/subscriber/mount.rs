@@ -1,5 +1,6 @@
 //! Handlers that are mounted while the subscriber runs.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
@@ -10,12 +11,13 @@ use super::running::Running;
 use super::shutdown::after;
 use crate::broadcast::Shared;
 use crate::delivery::Mounted;
-use crate::dispatch::Confirmed;
+use crate::dispatch::{Confirmed, MountedAt};
 use crate::error::{Error, Result};
 use crate::handler::Spec;
 use crate::router::{
     Mount, Mounts, refuse_conflicts, refuse_repeated, refuse_unfilled, refuse_wrong_sources,
 };
+use crate::subscription::Subscription;
 use crate::telemetry::HandlerStats;
 use crate::util::clock;
 
@@ -33,7 +35,7 @@ pub(super) fn prefixed<S: Send + Sync + 'static>(
     }
 }
 
-/// Checks handlers that are to be mounted, together with those that are mounted already.
+/// Checks handlers that are to be mounted, and how they go together with those that are `mounted` already.
 pub(super) fn check<S>(mounts: &[Mount<S>], mounted: &[Arc<Mounted>]) -> Result<()> {
     let mistakes = mounts.iter().filter_map(|mount| mount.mistake.as_deref());
     let mistakes: Vec<_> = mistakes.collect();
@@ -44,15 +46,12 @@ pub(super) fn check<S>(mounts: &[Mount<S>], mounted: &[Arc<Mounted>]) -> Result<
         return Err(listens_to_nothing(&mount.spec));
     }
     let new = mounts.iter().map(|mount| &mount.spec);
-    let all: Vec<_> = mounted
-        .iter()
-        .map(|handler| &handler.context.spec)
-        .chain(new)
-        .collect();
+    let mounted = mounted.iter().map(|handler| &handler.context.spec);
+    let all: Vec<_> = mounted.chain(new.clone()).collect();
     refuse_repeated(all.iter().copied())?;
-    refuse_conflicts(all.iter().copied())?;
-    refuse_unfilled(all.iter().copied())?;
-    refuse_wrong_sources(all)
+    refuse_conflicts(all)?;
+    refuse_unfilled(new.clone())?;
+    refuse_wrong_sources(new)
 }
 
 pub(super) fn listens_to_nothing(spec: &Spec) -> Error {
@@ -114,7 +113,7 @@ impl Handle {
 impl Running {
     fn mount(&self, mounts: Vec<Mount<()>>, this: Weak<Self>) -> Result<MountGuard> {
         let mounts = prefixed(mounts, self.kit.prefix.as_deref());
-        check(&mounts, &self.handlers.running())?;
+        check(&mounts, &self.namesakes(&mounts))?;
         let state = Arc::new(());
         let mut guard = MountGuard {
             running: this,
@@ -125,14 +124,13 @@ impl Running {
             // Its buffer is its own: what another handler has yet to read is not for this one.
             let shared = Arc::new(Shared::new(subscriptions.len(), mount.spec.budget));
             let bound = self.kit.bind(mount, &state, shared.subscribe());
-            let handler = bound.spawn(&self.tasks);
+            let handler = bound.spawn(&self.tasks, &self.handlers);
             // In the list before it can receive anything, so that a shutdown finds it.
             self.handlers.add([Arc::clone(&handler)]);
-            let denials = self.dispatcher.mount(&shared, &subscriptions);
-            guard
-                .handlers
-                .push((handler, denials.clone().unwrap_or_default()));
-            if denials.is_none() || self.stop.is_cancelled() {
+            let at = self.dispatcher.mount(&shared, &subscriptions);
+            let has_ended = at.is_none();
+            guard.handlers.push((handler, at));
+            if has_ended || self.stop.is_cancelled() {
                 return Err(Error::config(
                     "the subscriber is shutting down, so nothing can be mounted",
                 ));
@@ -143,11 +141,29 @@ impl Running {
         Ok(guard)
     }
 
+    /// Returns the handlers that have a name in common with new ones. Most often there are none, and then
+    /// this does not cost what there is.
+    fn namesakes(&self, mounts: &[Mount<()>]) -> Vec<Arc<Mounted>> {
+        let names = || mounts.iter().flat_map(|mount| &mount.spec.subscriptions);
+        if !self.dispatcher.has_handler_of(names()) {
+            return Vec::new();
+        }
+        let names: HashSet<_> = names().map(Subscription::key).collect();
+        let has_one = |handler: &&Arc<Mounted>| {
+            let mut own = handler.context.spec.subscriptions.iter();
+            own.any(|one| names.contains(&one.key()))
+        };
+        let mounted = self.handlers.running();
+        mounted.iter().filter(has_one).cloned().collect()
+    }
+
     /// Waits until every name of new handlers is confirmed.
     async fn mounted(&self, guard: &MountGuard) -> Result<()> {
         let confirmed = async {
-            for (handler, denials) in &guard.handlers {
-                self.answered(&handler.context.spec, denials).await?;
+            for (handler, at) in &guard.handlers {
+                if let Some(at) = at {
+                    self.answered(&handler.context.spec, at).await?;
+                }
             }
             Ok(())
         };
@@ -163,11 +179,11 @@ impl Running {
         })
     }
 
-    async fn answered(&self, spec: &Spec, denials: &[u32]) -> Result<()> {
+    async fn answered(&self, spec: &Spec, at: &MountedAt) -> Result<()> {
         let mut changed = self.dispatcher.changed();
         loop {
             changed.mark_unchanged();
-            match self.dispatcher.answer(&spec.subscriptions, denials) {
+            match self.dispatcher.answer(at, &spec.subscriptions) {
                 Some(Confirmed::Yes) => return Ok(()),
                 Some(Confirmed::Denied(..)) if self.kit.allows_denied => return Ok(()),
                 Some(Confirmed::Denied(subscription, reason)) => {
@@ -185,10 +201,10 @@ impl Running {
     }
 
     /// Takes the names from a handler, which delivers what has arrived and ends.
-    fn stop(&self, handler: &Mounted) {
+    fn stop(&self, handler: &Mounted, at: MountedAt) {
         let subscriptions = &handler.context.spec.subscriptions;
         self.dispatcher
-            .unmount(handler.meter.channel(), subscriptions);
+            .unmount(at, handler.meter.channel(), subscriptions);
     }
 }
 
@@ -200,8 +216,8 @@ impl Running {
 #[must_use = "dropping the guard unmounts the handlers"]
 pub struct MountGuard {
     running: Weak<Running>,
-    /// The handlers, each with how often the server had denied its names before.
-    handlers: Vec<(Arc<Mounted>, Vec<u32>)>,
+    /// The handlers, each with where the dispatcher has it until it is stopped.
+    handlers: Vec<(Arc<Mounted>, Option<MountedAt>)>,
 }
 
 impl MountGuard {
@@ -216,11 +232,11 @@ impl MountGuard {
     /// # Cancel safety
     ///
     /// If the future is dropped, the handlers end at once.
-    pub async fn unmount(self) -> Vec<HandlerStats> {
+    pub async fn unmount(mut self) -> Vec<HandlerStats> {
         let handlers: Vec<_> = self.mounted().cloned().collect();
         if let Some(running) = self.running.upgrade() {
             let _call = running.callers.enter();
-            handlers.iter().for_each(|handler| running.stop(handler));
+            self.stop(&running);
             let deadline = after(clock::now(), running.drain_deadline);
             running.end_handlers(&handlers, deadline).await;
             for handler in &handlers {
@@ -238,15 +254,24 @@ impl MountGuard {
     fn mounted(&self) -> impl Iterator<Item = &Arc<Mounted>> {
         self.handlers.iter().map(|(handler, _)| handler)
     }
+
+    /// Takes the names from the handlers.
+    fn stop(&mut self, running: &Running) {
+        for (handler, at) in &mut self.handlers {
+            if let Some(at) = at.take() {
+                running.stop(handler, at);
+            }
+        }
+    }
 }
 
 impl Drop for MountGuard {
     fn drop(&mut self) {
         let running = self.running.upgrade();
+        if let Some(running) = &running {
+            self.stop(running);
+        }
         for handler in self.mounted() {
-            if let Some(running) = &running {
-                running.stop(handler);
-            }
             handler.context.gate.end();
             handler.task.abort();
             if let Some(running) = &running {

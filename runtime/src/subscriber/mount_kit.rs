@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::broadcast::{BacklogMeter, Receiver};
-use crate::delivery::{HandlerContext, LoopState, Mounted, SharedLoopState};
+use crate::delivery::{HandlerContext, Handlers, LoopState, Mounted, SharedLoopState};
 use crate::failure::Failures;
 use crate::handler::Layers;
 #[cfg(feature = "testing")]
@@ -15,6 +15,7 @@ use crate::publish::Publisher;
 use crate::push::Extensions;
 use crate::router::{HandlerWiring, Mount, Spawn};
 use crate::tasks::Tasks;
+
 /// What a subscriber gives to each handler.
 pub(super) struct MountKit {
     /// What comes before every name.
@@ -74,8 +75,8 @@ impl MountKit {
 }
 
 impl Bound {
-    /// Spawns the loop.
-    pub(super) fn spawn(self, tasks: &Arc<Tasks>) -> Arc<Mounted> {
+    /// Spawns the loop of what is to be one of the handlers.
+    pub(super) fn spawn(self, tasks: &Arc<Tasks>, handlers: &Handlers) -> Arc<Mounted> {
         HandlerWiring::of(&self.context.spec).log();
         let Self {
             spawn,
@@ -84,6 +85,7 @@ impl Bound {
             meter,
         } = self;
         Arc::new(Mounted {
+            number: handlers.number(),
             task: spawn(tasks, Arc::clone(&loop_state), Arc::clone(&context)),
             context,
             loop_state,

@@ -132,7 +132,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
                 failure::run(failures.clone(), Arc::clone(&hook))
             })
         });
-        mounted.add(handlers.into_iter().map(|bound| bound.spawn(&tasks)));
+        let handlers = handlers.into_iter();
+        mounted.add(handlers.map(|bound| bound.spawn(&tasks, &mounted)));
         if let Some(forwarding) = link.forwarding() {
             let dispatcher = Arc::clone(&dispatcher);
             background.push(tasks.spawn(TaskName::Forwarding, move || {

@@ -17,13 +17,13 @@ const MOST_NAMED: usize = 20;
 impl Running {
     /// Logs what the server has confirmed. A name that is denied has its own line, with the reason.
     pub(super) fn log_subscribed(&self) {
-        log(&self.dispatcher, self.handlers.running().len());
+        log(&self.dispatcher, self.handlers.len());
     }
 
     /// Does the same as soon as every name is confirmed or denied, on a task of its own.
     pub(super) fn log_when_subscribed(&mut self) {
         let (status, dispatcher) = (self.status.clone(), Arc::clone(&self.dispatcher));
-        let handlers = self.handlers.running().len();
+        let handlers = self.handlers.len();
         let task = self.tasks.spawn(TaskName::StartLog, move || {
             let (mut status, dispatcher) = (status.clone(), Arc::clone(&dispatcher));
             async move {

@@ -47,15 +47,6 @@ impl<T> Slots<T> {
         value
     }
 
-    /// Removes the values for which `keep` returns `false`.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
-        for key in 0..self.end() {
-            if self.get(key).is_some_and(|value| !keep(value)) {
-                self.remove(key);
-            }
-        }
-    }
-
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
         self.slots.get(key as usize)?.as_ref()
     }
