@@ -140,10 +140,10 @@ fn a_name_that_is_left_at_once_does_not_wait_for_those_that_linger() {
     assert_eq!(confirm(&dispatcher), 1);
     let mounted = [Subscription::channel("b")];
     let shared = Arc::new(Shared::new(1, Budget::default()));
-    dispatcher.mount(&shared, &mounted).expect("it runs");
+    let at = dispatcher.mount(&shared, &mounted).expect("it runs");
     assert_eq!(dispatcher.next_wanted(10, clock::wall()), mounted);
     drop(stream);
-    dispatcher.unmount(&shared, &mounted);
+    dispatcher.unmount(at, &shared, &mounted);
     let now = clock::now();
     let next = dispatcher.agenda().leave_at;
     assert!(next.is_some_and(|next| next <= now));
