@@ -93,7 +93,7 @@ impl fmt::Display for GapCause {
             Self::Initial => "first subscribed",
             Self::ConnectionLost => "connection lost",
             Self::Resubscribed => "subscription renewed",
-            Self::Lagged => "handler lagged",
+            Self::Lagged => "reader lagged",
             Self::Oversized => "payload too large",
             Self::Restarted => "handler's loop restarted",
             Self::Requested => "resync requested",

@@ -45,7 +45,7 @@ async fn a_gap_reaches_the_gap_handler() {
     (on_text {}).handle_gap(&gap, &app).await.unwrap();
     assert_eq!(loads.load(Ordering::Relaxed), 1);
     let failed = (on_text_with_failure {}).handle_gap(&gap, &app).await;
-    assert_eq!(failed.unwrap_err().to_string(), "handler lagged");
+    assert_eq!(failed.unwrap_err().to_string(), "reader lagged");
     Handler::<App>::handle_gap(&on_text_alone {}, &gap, &app)
         .await
         .unwrap();

@@ -161,7 +161,7 @@ impl HandlerWiring {
         }
     }
 
-    /// Logs the row, at the start of the subscriber.
+    /// Logs the row: at the start of the subscriber, or when the handler is mounted later.
     pub(crate) fn log(&self) {
         let names: Vec<_> = self.subscriptions.iter().map(ToString::to_string).collect();
         let message = self.message.as_deref().unwrap_or("no message");

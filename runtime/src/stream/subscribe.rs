@@ -268,7 +268,7 @@ impl<T> Subscribing<T> {
         Poll::Ready(match confirmed {
             Confirmed::Yes => Ok(()),
             Confirmed::Denied(subscription, reason) => Err(Error::denied(format!(
-                "{subscription} is denied by the server: {reason}"
+                "the server denies {subscription}: {reason}"
             ))),
             Confirmed::Ended => Err(ended()),
         })

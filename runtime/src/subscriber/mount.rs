@@ -15,7 +15,8 @@ use crate::dispatch::{Confirmed, MountedAt};
 use crate::error::{Error, Result};
 use crate::handler::Spec;
 use crate::router::{
-    Mount, Mounts, refuse_conflicts, refuse_repeated, refuse_unfilled, refuse_wrong_sources,
+    HandlerWiring, Mount, Mounts, refuse_conflicts, refuse_repeated, refuse_unfilled,
+    refuse_wrong_sources,
 };
 use crate::subscription::Subscription;
 use crate::telemetry::HandlerStats;
@@ -106,6 +107,9 @@ impl Handle {
             .running
             .mount(mounts.into_iter().collect(), Arc::downgrade(&self.running))?;
         self.running.mounted(&guard).await?;
+        for handler in guard.mounted() {
+            HandlerWiring::of(&handler.context.spec).log();
+        }
         Ok(guard)
     }
 }
@@ -189,7 +193,7 @@ impl Running {
                 Some(Confirmed::Denied(subscription, reason)) => {
                     let label = spec.label();
                     return Err(Error::denied(format!(
-                        "{subscription}, for {label}, is denied by the server: {reason}"
+                        "the server denies {subscription}, for {label}: {reason}"
                     )));
                 }
                 Some(Confirmed::Ended) => {

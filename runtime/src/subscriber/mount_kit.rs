@@ -8,12 +8,12 @@ use tokio::sync::Notify;
 use crate::broadcast::{BacklogMeter, Receiver};
 use crate::delivery::{HandlerContext, Handlers, LoopState, Mounted, SharedLoopState};
 use crate::failure::Failures;
-use crate::handler::Layers;
+use crate::handler::{Layers, Spec};
 #[cfg(feature = "testing")]
 use crate::probe::SharedProbe;
 use crate::publish::Publisher;
 use crate::push::Extensions;
-use crate::router::{HandlerWiring, Mount, Spawn};
+use crate::router::{Mount, Spawn};
 use crate::tasks::Tasks;
 
 /// What a subscriber gives to each handler.
@@ -75,9 +75,12 @@ impl MountKit {
 }
 
 impl Bound {
+    pub(super) fn spec(&self) -> &Spec {
+        &self.context.spec
+    }
+
     /// Spawns the loop of what is to be one of the handlers.
     pub(super) fn spawn(self, tasks: &Arc<Tasks>, handlers: &Handlers) -> Arc<Mounted> {
-        HandlerWiring::of(&self.context.spec).log();
         let Self {
             spawn,
             context,

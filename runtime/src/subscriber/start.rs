@@ -27,6 +27,7 @@ use crate::health::{DeafWatch, HealthMonitor, Sources};
 use crate::link::{Link, Transport};
 use crate::publish::Publisher;
 use crate::push::Extensions;
+use crate::router::HandlerWiring;
 #[cfg(feature = "testing")]
 use crate::session::Fences;
 use crate::session::{Heartbeat, LastSeen, Outage, Session, Status};
@@ -133,7 +134,10 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             })
         });
         let handlers = handlers.into_iter();
-        mounted.add(handlers.map(|bound| bound.spawn(&tasks, &mounted)));
+        mounted.add(handlers.map(|bound| {
+            HandlerWiring::of(bound.spec()).log();
+            bound.spawn(&tasks, &mounted)
+        }));
         if let Some(forwarding) = link.forwarding() {
             let dispatcher = Arc::clone(&dispatcher);
             background.push(tasks.spawn(TaskName::Forwarding, move || {
