@@ -26,24 +26,50 @@
 //! }
 //! ```
 //!
+//! The macro writes the decoder and the registration. The runtime owns the connection, gives every handler
+//! its own buffer, reconnects after every outage, and notifies a handler when it may have missed messages.
+//!
+//! # Guide
+//!
+//! The [guide] has a page for each question. In this order they lead from the first program to a service in
+//! production.
+//!
+//! | page | question |
+//! | --- | --- |
+//! | [start](guide::start) | How does a first program look, and what happens in it? |
+//! | [extractors](guide::extractors) | What can a handler listen to, and what can it take and return? |
+//! | [messages](guide::messages) | How does a type name its channel, and how is it published? |
+//! | [gaps](guide::gaps) | How does a program find out that messages are missing? |
+//! | [handlers or streams](guide::handlers_or_streams) | When is a subscription a handler, and when a stream? |
+//! | [policies](guide::policies) | What happens when messages come too fast, take too long or fail? |
+//! | [routers](guide::routers) | How are handlers spread over modules, and named at run time? |
+//! | [in a web service](guide::in_a_web_service) | How do browsers receive messages? |
+//! | [caching](guide::caching) | How are values of keys kept in this process? |
+//! | [testing](guide::testing) | How is an application tested? |
+//! | [observability](guide::observability) | How does an operator see that it works? |
+//! | [deployment](guide::deployment) | What do the server and its user need? |
+//! | [the compiler said](guide::the_compiler_said) | What does a compile error mean? |
+//! | [comparison](guide::comparison) | What do other crates do better, and what worse? |
+//! | [coming from](guide::coming_from) redis-rs, fred or FastStream | How is code for these rewritten? |
+//! | [promises](guide::promises) | What is guaranteed, how is it tested, and what is not guaranteed? |
+//! | [speed](guide::speed) | How fast is it, compared with others? |
+//!
 //! # The parts
 //!
 //! - A **handler** is an async function with [`#[push_handler]`](macro@push_handler). It stays an
 //!   ordinary function. [`handlers!`] lists the handlers to mount.
 //! - Its **arguments** are extracted from the push ([`FromPush`]). At most one is the message: a
 //!   [`PushMessage`], [`Json`], [`Text`], [`Bytes`], `&str` or `&[u8]`, or an `Arc` of one, which is
-//!   decoded once for all handlers of its name. The others are [`State`],
-//!   [`ChannelName`], [`MatchedPattern`], or types of your own. Arguments may borrow from the push:
-//!   nothing is copied on the way to the function's body.
-//!   [`Param`] extracts a param of the channel's name, [`KeyEvent`] the event of a key,
-//!   [`Invalidation`] a key that a cache must drop, and [`ConnectionEvent`] a change of the
-//!   connection.
+//!   decoded once for all handlers of its name. The others are [`State`], [`Publisher`], [`Param`],
+//!   [`ChannelName`], [`MatchedPattern`], or types of your own. Arguments may borrow from the push: nothing
+//!   is copied on the way to the function's body. [`KeyEvent`] is the event of a key, [`Invalidation`] a key
+//!   that a cache must drop, and [`ConnectionEvent`] a change of the connection.
 //! - Its **return value** is the outcome of the delivery, or an answer to publish: [`Publish`].
 //! - An [`Address`] is the channels of a message type with their params filled in, such as
 //!   `Quote::at("ACME")`. A handler can be [mounted on](Mount::on) one.
 //! - A [`Publisher`] sends messages: a handler of the same type reads what it writes.
 //! - A [`Subscriber`] connects, subscribes and calls the handlers. [`Subscriber::start`] returns a
-//!   [`Handle`] with [`stats`](Handle::stats), [`pushes`](Handle::pushes) and
+//!   [`Handle`] with [`stats`](Handle::stats), [`health`](Handle::health), [`pushes`](Handle::pushes) and
 //!   [`shutdown`](Handle::shutdown); [`Subscriber::spawn`] does so without waiting for the server. A
 //!   handle can be cloned, and ends the subscriber when the last clone is dropped. A [`WeakHandle`] does
 //!   not keep it alive.
@@ -56,6 +82,7 @@
 //! - A [`Layer`] is code around each delivery, for one handler, a router or all. [`Extension`] is a value that
 //!   it passes on to the handler.
 //! - A [`Router`] holds the handlers of one module: under a prefix, with a state of their own.
+//! - A [`FailureHook`], such as a [`FailureSink`], receives every delivery that did not succeed.
 //! - Everything the macros write can also be written by hand: [`Handler`], [`Spec`], [`Mount`],
 //!   [`Subscription`].
 //!
@@ -77,50 +104,8 @@
 //! - A `rediss://` connection is encrypted and the server is authenticated, or there is no
 //!   connection. No log, error or `Debug` output shows a password or a key.
 //!
-//! [`Stats`] accounts for every message that has arrived.
-//!
-//! # Wiring
-//!
-//! [`Subscriber::wiring`] and [`Handle::wiring`] return a table of the handlers: where each one is
-//! written, what it listens to, which message it takes, and its policies.
-//! [`start`](Subscriber::start) logs one line of it for each handler.
-//!
-//! # Tests
-//!
-//! With the feature `testing`, `testing::TestKit` runs a subscriber as it is on an embedded server, with a
-//! paused clock if the test wants one, and says what its handlers have received and published.
-//! `testing::deliver` calls one handler with its extractors, without a server. See [Testing](#testing).
-//!
-//! # Errors and monitoring
-//!
-//! - [`Subscriber::on_failure`] passes every delivery that did not succeed to a hook, with its push.
-//!   A [`FailureSink`] writes them to a Redis stream or list. [`Spec::retry`] repeats them, and
-//!   [`Spec::on_error`] resyncs after them.
-//! - [`Handle::health`] says whether the subscriber is live and ready, and if not, why.
-//!   [`Handle::watch_health`] reports the changes.
-//! - A handler whose call takes too long is reported by name ([`Spec::stall_limit`]), and readiness
-//!   may depend on it ([`Spec::required`]).
-//! - An internal task that exits unexpectedly is restarted and counted in [`Stats::restarts`].
-//!   Messages that it was working on are reported as a gap.
-//! - [`Subscriber::exit_if_deaf`] ends a process that has received nothing for too long.
-//!
-//! # Logs
-//!
-//! Problems are logged through `tracing`, with the target `redis_push`. Without a `tracing`
-//! subscriber nothing is printed. A payload that does not decode, an error, and a panic are logged
-//! at most once a second for each handler, without the payload.
-//!
-#![doc = include_str!("../docs/handlers-or-streams.md")]
-//!
-#![doc = include_str!("../docs/policies.md")]
-//!
-// Its code needs axum. The package `web` compiles it: `cargo test -p web --doc`.
-#![cfg_attr(not(doctest), doc = include_str!("../docs/in-a-web-service.md"))]
-//!
-// Its code needs the feature, which the doc tests have.
-#![cfg_attr(any(not(doctest), feature = "testing"), doc = include_str!("../docs/testing.md"))]
-//!
-#![doc = include_str!("../docs/server-rights.md")]
+//! [`Stats`] accounts for every message that has arrived. What is not guaranteed, and how all this is
+//! tested, is on the page [promises](guide::promises).
 //!
 #![doc = include_str!("../docs/features.md")]
 
@@ -135,6 +120,8 @@ mod error;
 mod extract;
 mod failure;
 mod gap;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod handler;
 mod health;
 mod link;

@@ -15,6 +15,7 @@ use syn::{Attribute, File, Item, ItemUse, Meta, UseTree, Visibility};
 /// Folders on the same floor do not import each other.
 const RUNTIME: &[&[&str]] = &[
     &["lib"],
+    &["guide"],
     &["bench", "fuzz"],
     &["testing", "macro_support"],
     &["subscriber"],

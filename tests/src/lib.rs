@@ -22,6 +22,8 @@ mod certificates;
 mod floors;
 #[cfg(redis_push_internals)]
 pub mod fuzz;
+#[cfg(test)]
+mod guide;
 pub mod harness;
 pub mod overheard;
 mod proxy;

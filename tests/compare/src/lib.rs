@@ -36,6 +36,11 @@ mod weight;
 use std::error::Error;
 use std::process::ExitCode;
 
+/// Compiles the code for fred on the page "Coming from" of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../../runtime/docs/coming-from-fred.md")]
+struct ComingFromFred;
+
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 /// Runs the role that the command line names. `allocations` returns how many allocations this

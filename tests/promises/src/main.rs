@@ -1,4 +1,4 @@
-//! Tests every promise of the README under faults, and prints the figures.
+//! Tests every promise of the guide under faults, and prints the figures.
 //!
 //! ```sh
 //! cargo run --release -p promises -- --quick
