@@ -174,7 +174,7 @@ impl HealthMonitor {
             let stalled = watch.look(self.sources.handlers.running(), clock::monotonic());
             *self.stalls.lock() = stalled;
             self.publish();
-            if let Some(rest) = rest(looked.elapsed()) {
+            if let Some(rest) = rest(clock::now() - looked) {
                 sleep(rest).await;
             }
             tokio::select! {
