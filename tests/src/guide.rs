@@ -12,7 +12,10 @@ fn the_guide_explains_every_compile_message() {
     let mut missing = BTreeSet::new();
     for entry in std::fs::read_dir(mistakes).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "stderr") {
+        if path
+            .extension()
+            .is_none_or(|extension| extension != "stderr")
+        {
             continue;
         }
         let name = path.file_stem().unwrap().to_str().unwrap();

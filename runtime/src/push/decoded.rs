@@ -59,7 +59,7 @@ impl Decoded {
         loop {
             let column = place.get_or_init(|| Column::new::<T>(subscription, len));
             if let Some(values) = column.values.downcast_ref()
-                && column.subscription == *subscription
+                && column.subscription.is_same(subscription)
             {
                 return values;
             }
