@@ -14,8 +14,9 @@ use syn::{Attribute, File, Item, ItemUse, Meta, UseTree, Visibility};
 /// The folders and files at the root of `runtime/src`, from the top floor to the ground floor.
 /// Folders on the same floor do not import each other.
 const RUNTIME: &[&[&str]] = &[
-    &["lib"],
+    // The guide exists in docs only, and links to everything.
     &["guide"],
+    &["lib"],
     &["bench", "fuzz"],
     &["testing", "macro_support"],
     &["subscriber"],

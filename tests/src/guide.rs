@@ -37,6 +37,22 @@ fn the_guide_explains_every_compile_message() {
     );
 }
 
+#[test]
+fn the_readme_is_short_and_links_to_pages_that_exist() {
+    const README: &str = include_str!("../../README.md");
+    const PAGES: &str = include_str!("../../runtime/src/guide.rs");
+    let lines = README.lines().count();
+    assert!(lines <= 200, "{lines} lines: the guide has room for more");
+    for link in README.split("redis_push/guide/").skip(1) {
+        let page = link.split('/').next().unwrap();
+        let is_module = |line: &str| line.split_whitespace().next() == Some(page);
+        assert!(
+            page.starts_with("index.html") || PAGES.lines().any(is_module),
+            "the guide has no page `{page}`"
+        );
+    }
+}
+
 /// The text of a message, if the line begins one.
 fn message(line: &str) -> Option<&str> {
     let (level, text) = line.split_once(": ")?;
