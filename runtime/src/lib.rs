@@ -108,6 +108,10 @@
 //! tested, is on the page [promises](guide::promises).
 //!
 #![doc = include_str!("../docs/features.md")]
+//!
+#![doc = include_str!("../docs/versions.md")]
+// The docs say which feature an item needs. rustdoc derives it from the `cfg` of the item.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod broadcast;
 #[cfg(feature = "cache")]

@@ -77,7 +77,7 @@ impl CommandConnection {
         keys: &[String],
         within: Duration,
     ) -> Result<Vec<Result<KeyRead, ServerError>>, CommandError> {
-        let mut commands = Pipeline::with_capacity(2 * keys.len());
+        let mut commands = Pipeline::new();
         for key in keys {
             commands.cmd("PTTL").arg(key).cmd("GET").arg(key);
         }

@@ -301,7 +301,7 @@ impl Publisher {
             let messages = messages?;
             let mut receivers = Vec::with_capacity(messages.len());
             for chunk in messages.chunks(AT_ONCE) {
-                let mut pipeline = Pipeline::with_capacity(chunk.len());
+                let mut pipeline = Pipeline::new();
                 for message in chunk {
                     pipeline.add_command(message.command());
                 }
@@ -323,7 +323,7 @@ impl Publisher {
 
     pub(super) async fn send(&self, message: Outgoing) -> Result<u64> {
         let message = self.prefixed(message);
-        let mut pipeline = Pipeline::with_capacity(1);
+        let mut pipeline = Pipeline::new();
         pipeline.add_command(message.command());
         #[cfg(feature = "testing")]
         let observed = self.observe();

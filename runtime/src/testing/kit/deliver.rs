@@ -137,8 +137,10 @@ struct Recorder(Arc<Mutex<Vec<Recorded>>>);
 type Recorded = (bool, Vec<u8>, Vec<u8>);
 
 impl Recorder {
-    fn record(&self, command: &Cmd) -> Value {
-        let mut words = command.args_iter().filter_map(|word| match word {
+    /// Takes the words of a command, because the commands of a pipeline are a type of their own in
+    /// redis-rs 2.0.
+    fn record<'c>(&self, command: impl Iterator<Item = Arg<&'c [u8]>>) -> Value {
+        let mut words = command.filter_map(|word| match word {
             Arg::Simple(word) => Some(word.to_vec()),
             _ => None,
         });
@@ -153,7 +155,7 @@ impl Recorder {
 
 impl ConnectionLike for Recorder {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        let reply = self.record(command);
+        let reply = self.record(command.args_iter());
         Box::pin(async move { Ok(reply) })
     }
 
@@ -163,7 +165,8 @@ impl ConnectionLike for Recorder {
         _offset: usize,
         _count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        let replies = commands.cmd_iter().map(|command| self.record(command));
+        let commands = commands.cmd_iter();
+        let replies = commands.map(|command| self.record(command.args_iter()));
         let replies = replies.collect();
         Box::pin(async move { Ok(replies) })
     }
