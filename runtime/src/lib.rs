@@ -190,7 +190,8 @@ pub use publish::{Answer, IntoChannel, Publish, Publishable, Publisher, Publishi
 pub use push::{ConnectionEvent, OwnedPush, Push, RawPush};
 pub use router::{HandlerWiring, Mount, Mounts, Router, SubscriptionWiring, Wiring};
 pub use stream::{
-    Event, EventStream, MessageStream, StreamEnd, Subscribable, Subscribe, Subscribing,
+    Event, EventStream, MessageStream, StreamEnd, Subscribable, Subscribe, Subscribing, Update,
+    UpdateStream,
 };
 pub use subscriber::{Handle, MountGuard, ShutdownReport, Subscriber, WeakHandle};
 pub use subscription::{Kind, Subscription, TemplateError};

@@ -56,6 +56,7 @@ mod tireless;
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
 mod tls;
 mod unix_sockets;
+mod updating;
 mod waiting;
 mod wiring;
 
@@ -99,6 +100,7 @@ use stopping::*;
 use streaming::*;
 use synced::*;
 use unix_sockets::*;
+use updating::*;
 use waiting::*;
 use wiring::*;
 
@@ -191,6 +193,13 @@ fn on_each_link(suite: Suite) -> Suite {
             a_name_that_is_wanted_again_while_it_is_left_stays_subscribed,
             a_denied_name_is_the_error_of_its_stream_alone,
             a_denied_name_of_a_stream_is_logged,
+            what_streams_reject_is_logged_at_a_limited_rate_without_the_payload,
+            a_snapshot_comes_first_and_in_place_of_each_gap,
+            messages_wait_for_the_snapshot,
+            a_lag_during_a_load_is_followed_by_another_snapshot,
+            a_load_that_fails_is_logged_and_tried_again,
+            a_load_does_not_keep_a_stream_from_ending,
+            updates_may_be_shared_and_the_newest_alone,
             streams_that_end_while_they_are_counted_leave_a_whole_account,
             what_waits_for_streams_is_counted,
             a_slow_stream_is_told_how_much_it_has_missed_and_holds_up_nobody,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis_push::{
     Bytes, ConnectionEvent, Event, EventStream, FromPush, Gap, GapCause, Handle, Invalidation,
-    KeyEvent, Missed, OwnedPush, Publisher, PushMessage, StreamEnd, Subscriber, Subscription,
+    Json, KeyEvent, Missed, OwnedPush, Publisher, PushMessage, StreamEnd, Subscriber, Subscription,
 };
 use tests::{RealServer, Server, eventually, within};
 
@@ -631,6 +631,58 @@ pub(crate) async fn a_denied_name_of_a_stream_is_logged(server: Server) {
         events.iter().any(of_name)
     };
     eventually("the line", is_logged).await;
+}
+
+/// Each server has a label of its own, because tests run concurrently. The label is the template of the
+/// stream, so a flood on any of its channels is one.
+pub(crate) async fn what_streams_reject_is_logged_at_a_limited_rate_without_the_payload(
+    server: Server,
+) {
+    crate::logs::listen();
+    let number = fastrand::u64(..);
+    let template = format!("rejects-{number}.{{part}}");
+    let to = Subscription::template(&template).unwrap();
+    let handle = streaming(subscriber(server.url())).await;
+    let subscribing = handle.subscribe(to).decode::<Json<u64>>().into_future();
+    let mut stream = within("the confirmation", subscribing).await.unwrap();
+    begins(&mut stream).await;
+    server.publish(&format!("rejects-{number}.a.b"), "1").await;
+    for payload in ["hunter2", "1", "hunter2", "hunter2"] {
+        server
+            .publish(&format!("rejects-{number}.a"), payload)
+            .await;
+    }
+    for is_rejected in [true, false, true, true] {
+        let event = next(&mut stream).await;
+        assert_eq!(matches!(event, Event::Rejected(_)), is_rejected);
+    }
+    within("the shutdown", handle.shutdown(Duration::from_secs(5))).await;
+    let mut events = tests::overheard::events("redis_push");
+    events.retain(|event| event.get("stream") == Some(&template));
+    let count = |is: &dyn Fn(&&std::collections::HashMap<_, String>) -> bool| {
+        let counted = events.iter().filter(is);
+        let suppressed = counted.map(|event| {
+            let line = u64::from(!event.contains_key("event"));
+            line + event["suppressed"].parse::<u64>().unwrap()
+        });
+        suppressed.sum::<u64>()
+    };
+    let says = |event: &std::collections::HashMap<_, String>, text: &str| {
+        event.values().any(|value| value.contains(text))
+    };
+    assert_eq!(
+        count(&|event| says(event, "message of a stream rejected")),
+        3
+    );
+    assert_eq!(
+        count(&|event| says(event, "not matched by the template")),
+        1
+    );
+    assert!(events.len() <= 4, "a line for each message: {events:?}");
+    assert!(
+        !events.iter().any(|event| says(event, "hunter2")),
+        "{events:?}"
+    );
 }
 
 /// The messages of a stream that ends while they are counted are not counted twice.

@@ -5,7 +5,7 @@
 //! | `site` | [`Site`]: the server, the subscriber and the listener of an application, and its end |
 //! | `live` | the route `/live`: whether the service hears its server |
 //! | `probes` | the routes `/metrics`, `/health/ready` and `/health/live` |
-//! | `origin` | [`is_of_this_site`]: whose page sends a request |
+//! | `origin` | [`is_of_this_site`]: whose page sends a request; [`Site`] refuses those of other sites |
 //! | `page` | [`page`]: a response with one HTML file |
 //! | `processes` | several processes of an application, started by one command |
 //! | `failed` | [`Failed`]: an error as a response |

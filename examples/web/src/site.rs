@@ -4,10 +4,12 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis_push::{Handle, Subscriber};
 use tokio::net::TcpListener;
 
+use crate::origin::refuse_other_sites;
 use crate::processes::{self, ATTACHED};
 use crate::{live, probes, server};
 
@@ -17,7 +19,8 @@ pub type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
 /// Where an application listens if nothing else is said.
 const PORT: u16 = 8080;
 
-/// How long responses may take to end after the subscriber.
+/// How long responses may take to end after the subscriber. A client that does not read, such as a suspended
+/// phone, would keep the process from ending for as long as its connection lasts.
 const FINISH: Duration = Duration::from_secs(5);
 
 /// The server, the port and the end of an application.
@@ -58,6 +61,15 @@ impl Site {
         })
     }
 
+    /// Returns the address that the application listens on.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system does not know it.
+    pub fn address(&self) -> Result<String> {
+        Ok(self.listener.local_addr()?.to_string())
+    }
+
     /// Returns a subscriber of the server.
     pub fn subscriber(&self) -> Subscriber {
         Subscriber::new(&self.server.url)
@@ -87,7 +99,8 @@ impl Site {
         Ok(self.client()?.get_connection_manager_lazy(config)?)
     }
 
-    /// Serves the pages until Ctrl-C or SIGTERM, then lets the subscriber and the web server finish.
+    /// Serves the pages until Ctrl-C or SIGTERM, then lets the subscriber and the web server finish: up to
+    /// five seconds after the subscriber, if a client does not read.
     ///
     /// # Errors
     ///
@@ -95,7 +108,8 @@ impl Site {
     pub async fn serve(self, handle: Handle, router: Router, path: &str) -> Result {
         let router = router
             .merge(live::route(handle.clone()))
-            .merge(probes::route(handle.clone()));
+            .merge(probes::route(handle.clone()))
+            .layer(from_fn(refuse_other_sites));
         println!("open http://{}{path}", self.listener.local_addr()?);
         std::io::stdout().flush()?;
         let serving = axum::serve(self.listener, router)

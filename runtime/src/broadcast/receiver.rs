@@ -100,6 +100,18 @@ impl Receiver {
         Poll::Pending
     }
 
+    /// Waits until the channel is closed, whatever waits in it. The caller is woken by each push as well.
+    pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Dropped after the lock.
+        let _replaced;
+        let mut state = self.shared.lock();
+        if state.closed {
+            return Poll::Ready(());
+        }
+        _replaced = state.readers.wait(self.reader, cx.waker());
+        Poll::Pending
+    }
+
     /// Returns whether every name is confirmed in a generation, and the channel is not closed.
     pub(crate) fn is_confirmed_in(&self, generation: u64) -> bool {
         let state = self.shared.lock();

@@ -324,6 +324,11 @@ impl StreamReader {
         self.receiver.poll_recv(cx)
     }
 
+    /// Waits until the subscriber has ended, whatever waits to be received.
+    pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.receiver.poll_closed(cx)
+    }
+
     /// Returns the batch of what was received last, if that has one.
     pub(crate) fn batch(&self) -> Option<&Arc<Batch>> {
         self.receiver.batch()

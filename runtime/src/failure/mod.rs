@@ -37,7 +37,7 @@ mod sink;
 
 pub(crate) use hook::{BoxedHook, boxed, run};
 pub(crate) use queue::{Failures, Limit};
-pub(crate) use report::{Report, ReportLimits, UNMATCHED, log_unmatched};
+pub(crate) use report::{Report, ReportLimits, UNMATCHED, UNMATCHED_HINT, log_unmatched};
 pub use sink::FailureSink;
 
 use std::borrow::Cow;

@@ -70,6 +70,9 @@ const PANICKED: &str = "handler panicked";
 const TIMED_OUT: &str = "handler timed out";
 
 pub(crate) const UNMATCHED: &str = "channel not matched by the template";
+/// What to do about it.
+pub(crate) const UNMATCHED_HINT: &str =
+    "a param ends at `.`, `:` and `/`; one with a star, such as `{name*}`, takes the rest";
 
 /// Logs a push whose channel the glob matches and the template does not.
 pub(crate) fn log_unmatched(spec: &Spec, push: Push<'_>, suppressed: u64) {
@@ -79,8 +82,7 @@ pub(crate) fn log_unmatched(spec: &Spec, push: Push<'_>, suppressed: u64) {
         channel = %Escaped(push.channel()),
         %subscription,
         suppressed,
-        "{UNMATCHED}: a param ends at `.`, `:` and `/`; one with a star, such as `{{name*}}`, takes the \
-         rest"
+        "{UNMATCHED}: {UNMATCHED_HINT}"
     );
 }
 

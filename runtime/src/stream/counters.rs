@@ -1,11 +1,15 @@
 //! What streams count.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use super::log::StreamLog;
+use crate::error::Rejection;
 #[cfg(feature = "testing")]
 use crate::probe::{SharedProbe, Streamed};
+use crate::push::Push;
 use crate::telemetry::{StreamStats, one_of_bounded};
 use crate::util::Mutex;
 
@@ -37,12 +41,21 @@ impl StreamRegistry {
         }
         let counters = Arc::new(StreamCounters {
             number: u16::try_from(by_label.len()).expect("labels are bounded"),
+            label: label.into(),
             #[cfg(feature = "testing")]
-            probe: self.probe.clone().map(|probe| (label.to_owned(), probe)),
+            probe: self.probe.clone(),
             ..StreamCounters::default()
         });
         by_label.insert(label.to_owned(), Arc::clone(&counters));
         counters
+    }
+
+    /// Logs how many lines were left out since the last ones.
+    pub(crate) fn flush_log(&self) {
+        let by_label = self.by_label.lock().clone();
+        for log in by_label.values().filter_map(|each| each.log.get()) {
+            log.flush();
+        }
     }
 
     /// Reads the counters. `entered` returns how many pushes have entered the channels of the streams that
@@ -88,6 +101,9 @@ impl StreamRegistry {
 #[derive(Debug, Default)]
 pub(super) struct StreamCounters {
     number: u16,
+    label: Box<str>,
+    /// Made with the first line.
+    log: OnceLock<Box<StreamLog>>,
     begun: AtomicU64,
     /// Streams whose end has begun, and those whose end is complete.
     ending: AtomicU64,
@@ -103,9 +119,9 @@ pub(super) struct StreamCounters {
     gaps: AtomicU64,
     /// How many pushes had entered the channels of the streams that have ended.
     entered: AtomicU64,
-    /// What the test kit calls the streams, and observes them with.
+    /// What the test kit observes the streams with.
     #[cfg(feature = "testing")]
-    probe: Option<(String, SharedProbe)>,
+    probe: Option<SharedProbe>,
 }
 
 /// What one stream has counted and not added to the counters.
@@ -122,9 +138,35 @@ impl StreamCounters {
     #[cfg(feature = "testing")]
     #[inline]
     pub(super) fn observe(&self, item: Streamed<'_>) {
-        if let Some((label, probe)) = &self.probe {
-            probe.streamed(label, item);
+        if let Some(probe) = &self.probe {
+            probe.streamed(&self.label, item);
         }
+    }
+
+    /// Logs a message that could not be decoded, at a limited rate.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn log_rejected(&self, push: Push<'_>, rejection: &Rejection) {
+        self.log().rejected(&self.label, push, rejection);
+    }
+
+    /// Logs a message whose channel is not of the template, at a limited rate.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn log_unmatched(&self, push: Push<'_>) {
+        self.log().unmatched(&self.label, push);
+    }
+
+    /// Logs that a snapshot was not loaded, at a limited rate.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn log_not_loaded(&self, problem: &str, delay: Duration) {
+        self.log().not_loaded(&self.label, problem, delay);
+    }
+
+    fn log(&self) -> &StreamLog {
+        self.log
+            .get_or_init(|| Box::new(StreamLog::new(&self.label)))
     }
 
     pub(super) fn begin(&self) {

@@ -15,7 +15,8 @@ pub enum Event<T> {
     /// The first item of each stream is one, with the cause
     /// [`Initial`](crate::GapCause::Initial): what is loaded then has nothing missing to what follows.
     Gap(Gap),
-    /// A message that could not be decoded. The stream goes on.
+    /// A message that could not be decoded. The stream goes on. It is counted, and logged without its
+    /// payload, at most once a second for all streams of a template.
     Rejected(Rejection),
 }
 

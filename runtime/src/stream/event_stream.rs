@@ -48,6 +48,11 @@ use crate::util::call;
 /// # }
 /// ```
 ///
+/// # Snapshots
+///
+/// [`snapshot_with`](Self::snapshot_with) turns the gaps into snapshots that a function loads, and tries
+/// again if it fails: for whoever has to show what is current.
+///
 /// # Slow readers
 ///
 /// A stream is a position among the messages of its names, which it shares with all other streams of
@@ -130,8 +135,20 @@ impl<T> EventStream<T> {
         MessageStream::new(self)
     }
 
+    pub(super) fn counters(&self) -> Arc<StreamCounters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Waits until the subscriber has ended, without reading what waits.
+    pub(super) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.reader {
+            Some(reader) => reader.poll_closed(cx),
+            None => Poll::Ready(()),
+        }
+    }
+
     /// Counts what became of the messages, and lets go of the names.
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.counters.add(&mut self.tally);
         let Some(reader) = self.reader.take() else {
             return;
@@ -190,9 +207,13 @@ impl<T: for<'p> FromPush<'p, ()>> EventStream<T> {
                         self.counters.observe(Streamed::Message(push));
                         return Poll::Ready(Some(Event::Message(message)));
                     }
-                    Err(rejection) if rejection.is_unmatched() => self.tally.unmatched += 1,
+                    Err(rejection) if rejection.is_unmatched() => {
+                        self.tally.unmatched += 1;
+                        self.counters.log_unmatched(push);
+                    }
                     Err(rejection) => {
                         self.tally.rejected += 1;
+                        self.counters.log_rejected(push, &rejection);
                         #[cfg(feature = "testing")]
                         self.counters.observe(Streamed::Rejected(push, &rejection));
                         return Poll::Ready(Some(Event::Rejected(rejection)));

@@ -10,6 +10,9 @@
 //!        ▼                            │ has confirmed     │ channel of the name
 //!    dispatch: route, reader ─────────┘                   ▼
 //!    session: SUBSCRIBE                          batch ── FromPush ──▶ message
+//!
+//! EventStream ── without_gaps ──▶ MessageStream ── next() ──▶ message
+//!             └─ snapshot_with ─▶ UpdateStream  ── next() ──▶ Update: snapshot or message
 //! ```
 //!
 //! | file | contents |
@@ -18,8 +21,11 @@
 //! | `source` | [`Subscribable`]: what a stream can listen to |
 //! | `event_stream` | [`EventStream`]: messages and gaps, decoded as they are read |
 //! | `message_stream` | [`MessageStream`]: the messages alone |
+//! | `update_stream` | [`UpdateStream`]: messages, and a snapshot in place of each gap |
 //! | `event` | [`Event`] and [`StreamEnd`] |
+//! | `update` | [`Update`] |
 //! | `counters` | what streams count, by what they listen to |
+//! | `log` | what streams log about single messages |
 //!
 //! # In and out
 //!
@@ -38,9 +44,12 @@
 mod counters;
 mod event;
 mod event_stream;
+mod log;
 mod message_stream;
 mod source;
 mod subscribe;
+mod update;
+mod update_stream;
 
 #[cfg(feature = "testing")]
 pub(crate) use counters::StreamRegistry;
@@ -50,3 +59,5 @@ pub use message_stream::MessageStream;
 pub use source::Subscribable;
 pub(crate) use subscribe::SubscribeContext;
 pub use subscribe::{Subscribe, Subscribing};
+pub use update::Update;
+pub use update_stream::UpdateStream;

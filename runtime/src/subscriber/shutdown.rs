@@ -82,6 +82,7 @@ impl Running {
         for handler in handlers.iter() {
             handler.context.flush_log();
         }
+        self.streams.registry.flush_log();
         self.monitor.end();
         let mut stats = self.read_stats();
         for (counts, handler) in stats.handlers.iter_mut().zip(handlers.iter()) {

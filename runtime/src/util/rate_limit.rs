@@ -9,7 +9,7 @@ use super::catch_unwind::runs_without_panic;
 use super::clock;
 use super::sync::Mutex;
 
-/// A limit of one log line a second, for one kind of event of one handler. The others are counted: a
+/// A limit of one log line a second, for one kind of event of one handler or stream. The others are counted: a
 /// flood of bad messages must not become a flood of logs.
 ///
 /// The count is part of the next line. If there is none soon after the second is over, the count gets
@@ -19,9 +19,16 @@ pub(crate) struct RateLimit(Arc<Limited>);
 
 #[derive(Debug)]
 struct Limited {
-    handler: Cow<'static, str>,
+    subject: Subject,
     event: &'static str,
     state: Mutex<State>,
+}
+
+/// Whose events these are: its field in the log.
+#[derive(Debug)]
+enum Subject {
+    Handler(Cow<'static, str>),
+    Streams(Cow<'static, str>),
 }
 
 #[derive(Debug, Default)]
@@ -37,8 +44,17 @@ impl RateLimit {
     const GRACE: Duration = Duration::from_millis(100);
 
     pub(crate) fn new(handler: impl Into<Cow<'static, str>>, event: &'static str) -> Self {
+        Self::of(Subject::Handler(handler.into()), event)
+    }
+
+    /// Creates a limit for the streams that are counted under a label.
+    pub(crate) fn of_streams(label: impl Into<Cow<'static, str>>, event: &'static str) -> Self {
+        Self::of(Subject::Streams(label.into()), event)
+    }
+
+    fn of(subject: Subject, event: &'static str) -> Self {
         Self(Arc::new(Limited {
-            handler: handler.into(),
+            subject,
             event,
             state: Mutex::default(),
         }))
@@ -94,9 +110,13 @@ impl Limited {
     fn flush(&self) {
         let suppressed = std::mem::take(&mut self.state.lock().suppressed);
         if suppressed > 0 {
+            let (handler, stream) = match &self.subject {
+                Subject::Handler(name) => (Some(&**name), None),
+                Subject::Streams(label) => (None, Some(&**label)),
+            };
             runs_without_panic(|| {
                 tracing::warn!(
-                    target: "redis_push", handler = &*self.handler, event = self.event, suppressed,
+                    target: "redis_push", handler, stream, event = self.event, suppressed,
                     "more of these were not logged"
                 );
             });

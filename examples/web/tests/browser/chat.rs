@@ -5,6 +5,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_chat");
 
 async fn enter(stage: &Stage, application: &Application, name: &str) -> Page {
     let page = stage.open(&application.page("/lobby")).await;
+    page.shows("#status", "Not in the room").await;
     page.fill("[name=name]", name).await;
     page.click("#enter button").await;
     page.mark().await;
@@ -30,6 +31,9 @@ async fn two_processes_share_a_room() {
         return;
     };
     let (one, other) = (stage.run(PROGRAM), stage.run(PROGRAM));
+    let outside = stage.open(&one.page("/lobby")).await;
+    outside.pictures("chat-outside").await;
+    outside.close().await;
     let ann = enter(&stage, &one, "ann").await;
     ann.has(PRESENT, "ann").await;
     let bob = enter(&stage, &other, "bob").await;

@@ -6,6 +6,9 @@
 //! | `page` | one page in one browser |
 //! | `pictures` | screenshots of a page, for a developer |
 //! | `prometheus` | the metrics of an application, as Prometheus sees them |
+//! | `client` | a client that a browser cannot be |
+//! | `limits` | what the applications refuse |
+//! | `ending` | what a service does at its end, also if a client does not read |
 //! | one file for each application | its tests |
 //!
 //! Without Chromium and its driver the tests are skipped, unless `REQUIRE_CHROMIUM` is 1. On Debian they
@@ -14,6 +17,9 @@
 //! With `SCREENSHOTS=folder` the tests write pictures of the pages to this folder.
 
 mod chat;
+mod client;
+mod ending;
+mod limits;
 mod notifications;
 mod page;
 mod pictures;

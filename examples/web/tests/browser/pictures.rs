@@ -15,6 +15,7 @@ impl Page {
         let Some(folder) = std::env::var_os("SCREENSHOTS") else {
             return;
         };
+        std::fs::create_dir_all(&folder).unwrap();
         for width in WIDTHS {
             for scheme in ["light", "dark"] {
                 self.set("Emulation.setDeviceMetricsOverride", json!({

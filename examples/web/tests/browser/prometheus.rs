@@ -5,6 +5,7 @@
 //! or for `SCRAPE_SECONDS`.
 
 use std::io::Write as _;
+use std::ops::Range;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -22,6 +23,10 @@ use tokio::time::{Instant, interval};
 use crate::stage::{Application, BOUND, Folder, is_required, on_path, server};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_notifications");
+
+/// How the two kinds of server-sent events begin.
+const SNAPSHOT: &str = r#"data: {"snapshot""#;
+const MESSAGE: &str = r#"data: {"message""#;
 
 /// A Prometheus that scrapes one service.
 struct Prometheus {
@@ -106,6 +111,19 @@ impl Prometheus {
     }
 }
 
+/// Publishes orders all at once, so that they arrive faster than the handler takes them on any machine.
+async fn publish(server: &Server, numbers: Range<u64>) {
+    let mut orders = redis::pipe();
+    for number in numbers {
+        let payload = format!(r#"{{"number":{number}}}"#);
+        orders.publish("orders.north", payload).ignore();
+    }
+    // A new connection, because the one before may have been killed.
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    orders.exec_async(&mut redis).await.unwrap();
+}
+
 async fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap().port()
@@ -180,11 +198,8 @@ async fn prometheus_sees_what_the_handlers_have_counted_themselves() {
     let mut round = 0;
     while Instant::now() < end {
         bursts.tick().await;
-        for _ in 0..100 {
-            let payload = format!(r#"{{"number":{published}}}"#);
-            server.publish("orders.north", &payload).await;
-            published += 1;
-        }
+        publish(&server, published..published + 100).await;
+        published += 100;
         round += 1;
         if round % 5 == 0 {
             server.kill_connections().await;
@@ -242,13 +257,13 @@ async fn prometheus_sees_the_streams_of_the_notifications() {
     let page = client.get(application.page("/ann/events"));
     let mut page = page.send().await.unwrap();
     let mut read = 0;
-    let begin = count(&mut page, "event: all").await;
+    let begin = count(&mut page, SNAPSHOT).await;
     assert_eq!(begin, 1);
     let notify = || client.post(application.page("/ann/notifications"));
     for number in 0..20 {
         let sent = notify().body(number.to_string()).send().await.unwrap();
         assert!(sent.status().is_success());
-        read += count(&mut page, "event: one").await;
+        read += count(&mut page, MESSAGE).await;
     }
     let streams = r#"messaging_destination_template="notifications.{user*}""#;
     let of = |metric: &str| format!("redis_push_streams_{metric}{{{streams}}}");
@@ -257,7 +272,7 @@ async fn prometheus_sees_the_streams_of_the_notifications() {
     })
     .await;
     kill_subscriber(&server).await;
-    assert_eq!(count(&mut page, "event: all").await, 1);
+    assert_eq!(count(&mut page, SNAPSHOT).await, 1);
     eventually_in(BOUND, "the gap", async || {
         prometheus.value(&of("gaps_total")).await == Some(1.0)
     })
@@ -277,7 +292,7 @@ async fn kill_subscriber(server: &Server) {
     }
 }
 
-/// Reads until a response has had a line, and returns how often it has.
+/// Reads until a response has had an event that begins like this, and returns how many it has had.
 async fn count(response: &mut reqwest::Response, line: &str) -> usize {
     let mut text = String::new();
     loop {

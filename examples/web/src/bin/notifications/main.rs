@@ -16,8 +16,12 @@ use axum::extract::DefaultBodyLimit;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use redis::aio::ConnectionManager;
+use redis::{AsyncCommands as _, RedisResult};
 use redis_push::{Handle, Publisher};
 use web::{Site, page};
+
+/// The services that run, for whatever shares out the requests between them.
+const SERVICES: &str = "example:notifications:services";
 
 #[derive(Clone)]
 struct App {
@@ -30,8 +34,15 @@ struct App {
 #[tokio::main]
 async fn main() -> web::Result {
     let site = Site::open().await?;
-    let handle = site.subscriber().spawn()?;
     let redis = site.redis()?;
+    let (address, end) = (site.address()?, site.address()?);
+    let handle = site
+        .subscriber()
+        .state(redis.clone())
+        .on_ready(move |_handle, redis| async move { enter(&redis, &address).await })
+        // The pages have their end by then, and commands can still be sent.
+        .on_stop(move |redis, _left| async move { leave(&redis, &end).await })
+        .spawn()?;
     let app = App {
         handle: handle.clone(),
         publisher: Publisher::over(redis.clone()),
@@ -45,4 +56,12 @@ async fn main() -> web::Result {
         .route("/", get(async || Redirect::to("/ann")))
         .route("/{user}", get(async || page(include_str!("page.html"))));
     site.serve(handle, router, "/ann").await
+}
+
+async fn enter(redis: &ConnectionManager, address: &str) -> RedisResult<()> {
+    redis.clone().sadd(SERVICES, address).await
+}
+
+async fn leave(redis: &ConnectionManager, address: &str) -> RedisResult<()> {
+    redis.clone().srem(SERVICES, address).await
 }

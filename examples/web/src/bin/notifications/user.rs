@@ -2,10 +2,10 @@
 
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
-use axum::response::sse::{Event as Sent, KeepAlive, Sse};
+use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::StreamExt as _;
 use redis::AsyncCommands as _;
-use redis_push::{Event, PushMessage};
+use redis_push::PushMessage;
 use serde::Serialize;
 use web::Failed;
 
@@ -40,19 +40,10 @@ pub(crate) async fn events(
     Path(user): Path<String>,
 ) -> Result<impl IntoResponse, Failed> {
     let notifications = app.handle.subscribe(Notification::at(&user)).now()?;
-    let events = notifications.filter_map(move |event| {
-        let (mut redis, key) = (app.redis.clone(), format!("example:notifications:{user}"));
-        async move {
-            Some(match event {
-                // The first item, and whenever something may be missing: all that is stored.
-                Event::Gap(_) => match redis.lrange(key, 0, 49).await {
-                    Ok(all) => Sent::default().event("all").json_data::<Vec<String>>(all),
-                    Err(error) => Err(axum::Error::new(error)), // the browser asks again
-                },
-                Event::Message(one) => Sent::default().event("one").json_data(one),
-                _ => return None, // it does not decode
-            })
-        }
-    });
+    let (mut redis, key) = (app.redis, format!("example:notifications:{user}"));
+    // At first, and whenever something may be missing: all that is stored.
+    let updates = notifications
+        .snapshot_with(async move |_gap| redis.lrange::<_, Vec<String>>(&key, 0, 49).await);
+    let events = updates.map(|update| Event::default().json_data(update));
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }

@@ -50,7 +50,7 @@ async fn main() -> web::Result {
     let handle = site
         .subscriber()
         .state(replica.clone())
-        .handlers(handlers![replica::on_change])
+        .handlers(handlers![replica::on_change.around(replica::print_reads)])
         .spawn()?;
     let app = App {
         handle: handle.clone(),

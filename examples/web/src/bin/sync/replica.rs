@@ -1,7 +1,7 @@
 //! The copy of the cart in this process.
 
 use redis::RedisError;
-use redis_push::{Fault, Gap, State, gap_handler, push_handler};
+use redis_push::{Delivery, Fault, Gap, Next, Outcome, State, gap_handler, push_handler};
 use tokio::sync::watch;
 
 use crate::cart::{Applied, Cart, Change};
@@ -28,6 +28,15 @@ impl Replica {
         cart.mark_changed();
         cart
     }
+}
+
+/// Prints why the cart was read. A layer is around each gap, as it is around each message.
+pub(crate) async fn print_reads(delivery: Delivery<'_>, next: Next<'_>) -> Outcome {
+    let outcome = next.run(delivery).await;
+    if let Some(gap) = delivery.gap() {
+        println!("read the cart ({outcome}): {gap}");
+    }
+    outcome
 }
 
 /// Reads the cart. It runs first of all and whenever changes may be missing, and again if it fails.

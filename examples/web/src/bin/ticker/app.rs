@@ -1,12 +1,12 @@
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
-use axum::response::sse::{self, KeepAlive, Sse};
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::routing::get;
 use futures_util::StreamExt as _;
 use redis::AsyncCommands as _;
 use redis::aio::ConnectionManager;
-use redis_push::{BoxError, Event, Handle, PushMessage};
+use redis_push::{Handle, PushMessage};
 use serde::Serialize;
 use web::Failed;
 
@@ -44,26 +44,10 @@ async fn events(
     Path(symbol): Path<String>,
 ) -> Result<impl IntoResponse, Failed> {
     let quotes = app.handle.subscribe(Quote::at(&symbol)).latest().now()?;
-    let events = quotes.filter_map(move |event| {
-        let event = for_page(event, app.redis.clone(), history(&symbol));
-        async { event.await.transpose() } // an error ends the response, and the browser asks again
-    });
+    let (mut redis, history) = (app.redis, history(&symbol));
+    // First of all, and whenever something may be missing: the last quotes.
+    let updates = quotes
+        .snapshot_with(async move |_gap| redis.lrange::<_, Vec<String>>(&history, 0, -1).await);
+    let events = updates.map(|update| Event::default().json_data(update));
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
-}
-
-async fn for_page(
-    event: Event<Quote>,
-    mut redis: ConnectionManager,
-    history: String,
-) -> Result<Option<sse::Event>, BoxError> {
-    Ok(match event {
-        Event::Message(quote) => Some(sse::Event::default().event("one").json_data(quote)?),
-        // First of all, and whenever something may be missing.
-        Event::Gap(_) => {
-            let all: Vec<String> = redis.lrange(history, 0, -1).await?;
-            let all = format!("[{}]", all.join(","));
-            Some(sse::Event::default().event("all").data(all))
-        }
-        _ => None, // a message that does not decode
-    })
 }

@@ -1,0 +1,79 @@
+//! What streams log about single messages and loads: at most one line a second for the streams of one label
+//! and each event, so that a flood of bad messages is not a flood of lines.
+
+use std::time::Duration;
+
+use crate::error::Rejection;
+use crate::failure::{UNMATCHED, UNMATCHED_HINT};
+use crate::push::Push;
+use crate::util::{Escaped, RateLimit};
+
+const REJECTED: &str = "message of a stream rejected";
+const NOT_LOADED: &str = "snapshot not loaded";
+
+/// The rate limits of the streams with one label.
+#[derive(Debug)]
+pub(super) struct StreamLog {
+    rejected: RateLimit,
+    unmatched: RateLimit,
+    not_loaded: RateLimit,
+}
+
+impl StreamLog {
+    pub(super) fn new(label: &str) -> Self {
+        let limit = |event| RateLimit::of_streams(label.to_owned(), event);
+        Self {
+            rejected: limit(REJECTED),
+            unmatched: limit(UNMATCHED),
+            not_loaded: limit(NOT_LOADED),
+        }
+    }
+
+    /// Logs a message that could not be decoded. The source of the rejection, such as an error of serde, may
+    /// quote the payload and is left out.
+    pub(super) fn rejected(&self, label: &str, push: Push<'_>, rejection: &Rejection) {
+        self.rejected.report(|suppressed| {
+            tracing::warn!(
+                target: "redis_push", stream = label,
+                channel = %Escaped(push.channel()),
+                bytes = push.payload().len(),
+                suppressed,
+                "{REJECTED}: {rejection}"
+            );
+        });
+    }
+
+    /// Logs a push whose channel the glob matches and the template does not.
+    pub(super) fn unmatched(&self, label: &str, push: Push<'_>) {
+        let subscription = push.subscription();
+        self.unmatched.report(|suppressed| {
+            tracing::warn!(
+                target: "redis_push", stream = label,
+                channel = %Escaped(push.channel()),
+                %subscription,
+                suppressed,
+                "{UNMATCHED}: {UNMATCHED_HINT}"
+            );
+        });
+    }
+
+    /// Logs that a function of the user has not loaded a snapshot.
+    pub(super) fn not_loaded(&self, label: &str, problem: &str, delay: Duration) {
+        self.not_loaded.report(|suppressed| {
+            tracing::error!(
+                target: "redis_push", stream = label,
+                problem,
+                ?delay,
+                suppressed,
+                "{NOT_LOADED}; the stream passes on no message until it is"
+            );
+        });
+    }
+
+    /// Logs how many lines were left out since the last ones.
+    pub(super) fn flush(&self) {
+        for limit in [&self.rejected, &self.unmatched, &self.not_loaded] {
+            limit.flush();
+        }
+    }
+}
