@@ -16,6 +16,7 @@
 //! | [`caching`] | How are values of keys kept in this process? |
 //! | [`testing`] | How is an application tested? |
 //! | [`observability`] | How does an operator see that it works? |
+//! | [`traces`] | How is a message followed from process to process? |
 //! | [`deployment`] | What do the server and its user need? |
 //! | [`the_compiler_said`] | What does a compile error mean? |
 //! | [`comparison`] | What do other crates do better, and what worse? |
@@ -62,6 +63,9 @@ pages! {
     testing
     #[doc = include_str!("../docs/observability.md")]
     observability
+    // Its code needs the crates of OpenTelemetry. The package `web` compiles it.
+    #[cfg_attr(not(doctest), doc = include_str!("../docs/traces.md"))]
+    traces
     #[doc = include_str!("../docs/deployment.md")]
     #[doc = include_str!("../docs/server-rights.md")]
     deployment

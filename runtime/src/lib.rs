@@ -47,6 +47,7 @@
 //! | [caching](guide::caching) | How are values of keys kept in this process? |
 //! | [testing](guide::testing) | How is an application tested? |
 //! | [observability](guide::observability) | How does an operator see that it works? |
+//! | [traces](guide::traces) | How is a message followed from process to process? |
 //! | [deployment](guide::deployment) | What do the server and its user need? |
 //! | [the compiler said](guide::the_compiler_said) | What does a compile error mean? |
 //! | [comparison](guide::comparison) | What do other crates do better, and what worse? |
@@ -196,6 +197,7 @@ pub use stream::{
 pub use subscriber::{Handle, MountGuard, ShutdownReport, Subscriber, WeakHandle};
 pub use subscription::{Kind, Subscription, TemplateError};
 pub use telemetry::{
-    CacheStats, FailureStats, FeedStats, GapCounts, HandlerStats, NameStats, StateStats, Stats,
-    StreamStats,
+    CacheStats, FailureStats, FeedStats, GapCounts, HandlerStats, NameStats, Propagator, Relation,
+    Spans, StateStats, Stats, StreamStats, TimingStats, Timings, TraceParent,
 };
+pub use tracing;

@@ -170,7 +170,8 @@ pub(crate) async fn no_counter_falls_when_handlers_come_and_go(server: Server) {
 
 /// The checker of Prometheus. Without it the test passes, unless `REQUIRE_PROMETHEUS` is 1.
 pub(crate) async fn the_checker_of_prometheus_accepts_the_metrics(server: Server) {
-    let subscriber = subscriber(server.url()).handlers(handlers![on_said]);
+    let subscriber = subscriber(server.url()).timings();
+    let subscriber = subscriber.handlers(handlers![on_said]);
     let handle = within("the start", subscriber.start()).await.unwrap();
     let stream = handle.subscribe(Said::at("x")).into_future();
     let _stream = within("the confirmation", stream).await.unwrap();

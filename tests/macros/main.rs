@@ -14,6 +14,7 @@ mod params;
 mod publishing;
 mod refused;
 mod scale;
+mod traces;
 mod wiring;
 
 use redis_push::{Fault, Handler, OwnedPush, Spec, Subscription};

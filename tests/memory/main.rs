@@ -136,12 +136,19 @@ fn run(way: &mut Way, burst: u64, rounds: u64) -> u64 {
 fn nothing_is_allocated_between_the_dispatcher_and_the_handlers_body() {
     for handlers in [1, 8, 100] {
         for burst in [1, 10] {
-            let mut way = Way::new((0..handlers).map(|_| on_quote {}));
-            run(&mut way, burst, WARM_UP);
-            let before = way.handled();
-            let allocations = run(&mut way, burst, 100);
-            assert_eq!(way.handled() - before, handlers * burst * 100);
-            assert_eq!(allocations, 0, "{handlers} handlers, {burst} at once");
+            for is_timed in [false, true] {
+                let quotes = (0..handlers).map(|_| on_quote {});
+                let mut way = if is_timed {
+                    Way::timed(quotes)
+                } else {
+                    Way::new(quotes)
+                };
+                run(&mut way, burst, WARM_UP);
+                let before = way.handled();
+                let allocations = run(&mut way, burst, 100);
+                assert_eq!(way.handled() - before, handlers * burst * 100);
+                assert_eq!(allocations, 0, "{handlers} handlers, {burst} at once");
+            }
         }
     }
 }

@@ -32,6 +32,11 @@ pub use site::{Result, Site};
 #[doc = include_str!("../../../runtime/docs/in-a-web-service.md")]
 struct InAWebService;
 
+/// Compiles the code of the page "Traces" of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../../runtime/docs/traces.md")]
+struct Traces;
+
 #[cfg(test)]
 mod tests {
     /// Returns the code of a file from a line on, without what it needs only as a module.
@@ -60,5 +65,17 @@ mod tests {
         ] {
             assert!(PAGE.contains(&code), "the page has no such code:\n{code}");
         }
+    }
+
+    #[test]
+    fn the_docs_have_the_propagator_that_is_tested() {
+        const PAGE: &str = include_str!("../../../runtime/docs/traces.md");
+        let tested = include_str!("../tests/browser/open_telemetry.rs");
+        let code = code(
+            tested,
+            "use opentelemetry::Context;",
+            "        }\n    }\n}\n",
+        );
+        assert!(PAGE.contains(&code), "the page has no such code:\n{code}");
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Args {
     /// The name of the function that makes an address, if it is not `at`.
     pub(crate) at: Option<Ident>,
     pub(crate) receive_only: bool,
+    /// The option `trace`, if it is set.
+    pub(crate) trace: Option<Ident>,
     pub(crate) buffer: Option<LitInt>,
     pub(crate) buffer_bytes: Option<LitInt>,
     pub(crate) overflow: Option<Overflow>,
@@ -87,6 +89,7 @@ pub(crate) const PUSH: &[&str] = &[
     "tag",
     "at",
     "receive_only",
+    "trace",
     "crate",
 ];
 
@@ -159,6 +162,7 @@ impl Args {
         match &*key.to_string() {
             "required" => self.required = true,
             "receive_only" => self.receive_only = true,
+            "trace" => self.trace = Some(key.clone()),
             _ => self.listen_to([Listen::connection(key)], errors),
         }
     }

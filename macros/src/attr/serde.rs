@@ -168,6 +168,16 @@ impl Container {
         self.option("deny_unknown_fields").is_some()
     }
 
+    /// Returns the option by which the payload may be something else than a map.
+    pub(crate) fn may_be_no_map(&self) -> Option<&'static str> {
+        let mut options = ["transparent", "untagged"].into_iter();
+        options.find(|name| self.option(name).is_some())
+    }
+
+    pub(crate) fn has_tag(&self) -> bool {
+        self.option("tag").is_some()
+    }
+
     fn option(&self, name: &str) -> Option<&SerdeOption> {
         self.options.iter().find(|option| option.name == name)
     }

@@ -108,7 +108,7 @@ pub(super) fn function_name(input: ParseStream<'_>) -> syn::Result<Ident> {
 
 /// Whether an option takes no value.
 pub(super) fn is_flag(name: &str) -> bool {
-    matches!(name, "required" | "receive_only" | "connection")
+    matches!(name, "required" | "receive_only" | "trace" | "connection")
 }
 
 /// Returns the option with a valid value.

@@ -28,7 +28,7 @@ use redis::{PushInfo, PushKind, Value};
 
 use crate::broadcast::{BacklogMeter, Budget, GapStart, Received, Receiver};
 use crate::config::Settings;
-use crate::delivery::{HandlerContext, Layered, LoopState, run};
+use crate::delivery::{Bare, HandlerContext, Layered, LoopState, Observation, run};
 use crate::dispatch::{Dispatcher, Pushes};
 use crate::failure::Failures;
 use crate::gap::{GapCause, Missed};
@@ -37,6 +37,7 @@ use crate::link::incoming;
 use crate::push::Extensions;
 use crate::subscriber::Broadcasts;
 use crate::subscription::{Kind, Subscription};
+use crate::telemetry::Timings;
 
 /// Creates a message as redis-rs passes it on.
 #[must_use]
@@ -162,6 +163,27 @@ impl Way {
         memory_limit: usize,
         handlers: impl IntoIterator<Item = H>,
     ) -> Self {
+        Self::observed(memory_limit, &Observation::default(), handlers)
+    }
+
+    /// Mounts handlers whose deliveries are measured, and confirms their subscriptions.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a handler has no subscription.
+    pub fn timed<H: Handler<()>>(handlers: impl IntoIterator<Item = H>) -> Self {
+        let observation = Observation {
+            timings: Some(Timings::default()),
+            spans: None,
+        };
+        Self::observed(Settings::default().memory_limit, &observation, handlers)
+    }
+
+    fn observed<H: Handler<()>>(
+        memory_limit: usize,
+        observation: &Observation,
+        handlers: impl IntoIterator<Item = H>,
+    ) -> Self {
         let mut broadcasts = Broadcasts::default();
         let (mut contexts, mut meters) = (Vec::new(), Vec::new());
         let mut loops: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = Vec::new();
@@ -172,22 +194,30 @@ impl Way {
                 .expect("handler has a subscription");
             let receiver = shared.subscribe();
             meters.push(receiver.meter());
-            let context = Arc::new(HandlerContext::new(
+            let context = HandlerContext::new(
                 spec,
                 Failures::default(),
                 Extensions::default(),
                 Arc::default(),
-            ));
+            );
+            let context = Arc::new(context.observed(observation));
             contexts.push(Arc::clone(&context));
             let (handler, state) = (Arc::new(handler), Arc::new(()));
             let loop_state = LoopState::new(receiver);
             if context.spec.layers.is_empty() {
-                loops.push(Box::pin(run(handler, loop_state, state, context)));
+                loops.push(Box::pin(run::<Bare, _, _>(
+                    handler, loop_state, state, context,
+                )));
             } else {
                 let endpoint = Arc::new(Bound { handler, state });
                 let layered = Layered::new(endpoint, Arc::clone(&context));
                 let layered = Arc::new(layered);
-                loops.push(Box::pin(run(layered, loop_state, Arc::new(()), context)));
+                loops.push(Box::pin(run::<Bare, _, _>(
+                    layered,
+                    loop_state,
+                    Arc::new(()),
+                    context,
+                )));
             }
         }
         let settings = Settings {

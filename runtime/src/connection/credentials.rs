@@ -66,7 +66,7 @@ impl Provider {
 
     /// Calls the provider once. Dropping the returned future drops the user's future too.
     pub(crate) async fn ask(&self, within: Duration) -> Result<Credentials, Error> {
-        match attempt_within(within, &mut Timer::default(), pin!(None), &self.0).await {
+        match attempt_within(Some(within), &mut Timer::default(), pin!(None), &self.0).await {
             Ended::Returned(Ok(credentials)) => Ok(credentials),
             Ended::Returned(Err(error)) => {
                 let text = format!("the credentials provider failed: {}", Shown(&error));

@@ -5,6 +5,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::counters::{Counters, GapCounters};
+use super::instruments::{Instruments, Observation};
 use super::pause::PauseGate;
 use super::sync_state::{SyncState, Unhandled};
 use crate::broadcast::Known;
@@ -43,6 +44,8 @@ pub(crate) struct HandlerContext {
     pub(crate) unmatched: RateLimit,
     /// Values that accompany each push to the handler.
     pub(crate) extensions: Extensions,
+    /// What is observed of each delivery.
+    pub(crate) instruments: Option<Box<Instruments>>,
     /// What the test kit observes the handler with.
     #[cfg(feature = "testing")]
     pub(crate) probe: Option<SharedProbe>,
@@ -78,9 +81,16 @@ impl HandlerContext {
             lags,
             unmatched,
             extensions,
+            instruments: None,
             #[cfg(feature = "testing")]
             probe: None,
         }
+    }
+
+    /// Sets what is observed of each delivery.
+    pub(crate) fn observed(mut self, observation: &Observation) -> Self {
+        self.instruments = Instruments::new(observation, &self.spec, self.workers.len());
+        self
     }
 
     /// Returns whether there is a gap handler.

@@ -8,6 +8,7 @@ use std::task::Poll;
 use super::context::HandlerContext;
 use super::counters::add;
 use super::executor::Executor;
+use super::instruments::Surroundings;
 use super::pause::Turn;
 use super::pool::PoolExecutor;
 use super::resume::{LoopState, SharedLoopState};
@@ -16,18 +17,19 @@ use crate::broadcast::Received;
 use crate::handler::Handler;
 
 /// Delivers to one handler until its broadcast channel is closed and empty.
-pub(crate) async fn run<S, H>(
+pub(crate) async fn run<A, S, H>(
     handler: Arc<H>,
     loop_state: SharedLoopState,
     state: Arc<S>,
     context: Arc<HandlerContext>,
 ) where
+    A: Surroundings,
     S: Send + Sync + 'static,
     H: Handler<S>,
 {
     let mut loop_state = loop_state.lock().await;
     loop_state.account_for_last_run(&context).await;
-    let worker = Worker::new(handler, state, context);
+    let worker = Worker::<_, _, A>::new(handler, state, context);
     match worker.context.workers.len() {
         0 => deliver_all(&mut loop_state, worker).await,
         // Boxed, so that the future of a handler without workers has no room for it.

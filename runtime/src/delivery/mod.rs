@@ -30,6 +30,8 @@
 //! | --- | --- |
 //! | `handler_loop` | [`run`]: the loop |
 //! | `worker` | one delivery, and the runs of the gap handler; panics are caught here |
+//! | `attended`, `timings` | the timeout of a delivery, and its time; most handlers have neither |
+//! | `instruments` | what may be observed of each delivery: its time and a span |
 //! | `retry` | whether a delivery is repeated, and the wait before it |
 //! | `layered` | [`Layered`]: a handler behind its layers |
 //! | `executor`, `pool` | where the loop delivers: on its own task, or on a pool of workers |
@@ -95,12 +97,14 @@
 //! while a resync is requested; the loop then waits only for the deliveries that have begun, and wherever
 //! it waits for the others, it serves the request first. Each worker has its own counters.
 
+mod attended;
 mod barrier;
 mod context;
 mod counters;
 mod executor;
 mod handler_loop;
 mod handlers;
+mod instruments;
 mod key;
 mod layered;
 mod partitioner;
@@ -111,12 +115,14 @@ mod resume;
 mod retry;
 mod snapshot;
 mod sync_state;
+mod timings;
 mod worker;
 
 pub(crate) use context::HandlerContext;
 pub(crate) use counters::{Counters, add};
 pub(crate) use handler_loop::run;
 pub(crate) use handlers::{HandlerList, Handlers, Mounted};
+pub(crate) use instruments::{Bare, InSpan, Observation, Surroundings};
 pub(crate) use layered::Layered;
 pub(crate) use pause::PauseGate;
 #[cfg(feature = "testing")]

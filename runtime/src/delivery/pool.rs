@@ -7,6 +7,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::barrier::Barrier;
 use super::context::HandlerContext;
 use super::executor::Executor;
+use super::instruments::Surroundings;
 use super::partitioner::Partitioner;
 use super::worker::Worker;
 use crate::gap::Gap;
@@ -15,20 +16,20 @@ use crate::push::{Batch, Push};
 use crate::util::caught;
 
 /// Runs the deliveries of a handler on a pool of worker tasks.
-pub(crate) struct PoolExecutor<S, H> {
+pub(crate) struct PoolExecutor<S, H, A> {
     /// Runs the gap handler on the loop; the pool's workers are made from it.
-    own: Worker<S, H>,
+    own: Worker<S, H, A>,
     pool: Pool,
 }
 
-impl<S: Send + Sync + 'static, H: Handler<S>> PoolExecutor<S, H> {
-    pub(crate) fn new(own: Worker<S, H>, tasks: &mut JoinSet<()>) -> Self {
+impl<S: Send + Sync + 'static, H: Handler<S>, A: Surroundings> PoolExecutor<S, H, A> {
+    pub(crate) fn new(own: Worker<S, H, A>, tasks: &mut JoinSet<()>) -> Self {
         let pool = Pool::spawn(&own, tasks);
         Self { own, pool }
     }
 }
 
-impl<S: Send + Sync + 'static, H: Handler<S>> Executor for PoolExecutor<S, H> {
+impl<S: Send + Sync + 'static, H: Handler<S>, A: Surroundings> Executor for PoolExecutor<S, H, A> {
     fn context(&self) -> &HandlerContext {
         &self.own.context
     }
@@ -86,8 +87,8 @@ const LARGE: usize = 8 * 1024;
 
 impl Pool {
     /// Spawns the workers of a handler into `tasks`.
-    fn spawn<S: Send + Sync + 'static, H: Handler<S>>(
-        own: &Worker<S, H>,
+    fn spawn<S: Send + Sync + 'static, H: Handler<S>, A: Surroundings>(
+        own: &Worker<S, H, A>,
         tasks: &mut JoinSet<()>,
     ) -> Self {
         let context = Arc::clone(&own.context);
@@ -166,8 +167,8 @@ impl Drop for Pool {
 }
 
 /// The loop of one worker.
-async fn work<S: Send + Sync + 'static, H: Handler<S>>(
-    mut worker: Worker<S, H>,
+async fn work<S: Send + Sync + 'static, H: Handler<S>, A: Surroundings>(
+    mut worker: Worker<S, H, A>,
     queue: Queue,
     barrier: Arc<Barrier>,
 ) {

@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering::Acquire};
 
+use super::timings::HandlerTimings;
 use super::{Counters, HandlerContext};
 use crate::broadcast::BacklogMeter;
 use crate::telemetry::HandlerStats;
@@ -67,6 +68,7 @@ impl HandlerStats {
             is_paused: context.gate.is_paused(),
             cancelled,
             stalls: sum(|counters| &counters.stalls),
+            timings: context.timings().map(HandlerTimings::read),
         }
     }
 }

@@ -1,23 +1,24 @@
+use std::marker::PhantomData;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Release;
 use std::time::Duration;
 
+use super::attended::Attended;
 use super::context::HandlerContext;
 use super::counters::add;
 use super::executor::Executor;
+use super::instruments::Surroundings;
 use crate::error::Fault;
 use crate::error::WithCauses;
 use crate::failure::{Report, log_unmatched};
 use crate::gap::{Gap, GapCause};
 use crate::handler::{Handler, OutcomeKind};
 use crate::push::{Batch, Push};
-use crate::util::{
-    Backoff, Ended, PanicMessage, Timer, attempt, attempt_within, runs_without_panic,
-};
+use crate::util::{Backoff, Ended, PanicMessage, attempt, runs_without_panic};
 
 /// Runs a handler for one push after another, and counts the outcome of each delivery.
-pub(crate) struct Worker<S, H> {
+pub(crate) struct Worker<S, H, A> {
     handler: Arc<H>,
     state: Arc<S>,
     pub(crate) context: Arc<HandlerContext>,
@@ -25,18 +26,21 @@ pub(crate) struct Worker<S, H> {
     number: Option<u16>,
     /// How often the delivery under way was repeated. Here, where there is room beside the index.
     retried: u32,
-    timer: Timer,
+    /// The timeout and the time of deliveries.
+    attended: Option<Box<Attended>>,
+    around: PhantomData<A>,
 }
 
-impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
+impl<S: Send + Sync + 'static, H: Handler<S>, A: Surroundings> Worker<S, H, A> {
     pub(crate) fn new(handler: Arc<H>, state: Arc<S>, context: Arc<HandlerContext>) -> Self {
         Self {
             handler,
             state,
+            attended: Attended::new(&context),
             context,
             number: None,
             retried: 0,
-            timer: Timer::default(),
+            around: PhantomData,
         }
     }
 
@@ -49,15 +53,26 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
         }
     }
 
+    /// Delivers a push, in the surroundings that this loop has.
     #[inline]
-    pub(crate) async fn handle(&mut self, batch: &Arc<Batch>, index: usize) {
+    pub(crate) fn handle(
+        &mut self,
+        batch: &Arc<Batch>,
+        index: usize,
+    ) -> impl Future<Output = ()> + Send {
+        A::deliver(self, batch, index)
+    }
+
+    #[inline]
+    pub(super) async fn deliver_one(&mut self, batch: &Arc<Batch>, index: usize) {
         let Self {
             handler,
             state,
             context,
             number,
             retried,
-            timer,
+            attended,
+            around: _,
         } = self;
         let spec = &context.spec;
         let counters = match *number {
@@ -80,9 +95,15 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
             } else {
                 let slot = pin!(None);
                 let make = || handler.handle(push, state);
-                match spec.timeout {
+                match attended {
                     None => attempt(slot, make).await,
-                    Some(limit) => attempt_within(limit, timer, slot, make).await,
+                    Some(attended) => {
+                        let ended = attended.attempt(*retried == 0, slot, make).await;
+                        if matches!(ended, Ended::Returned(Ok(()))) {
+                            attended.end(context, *number);
+                        }
+                        ended
+                    }
                 }
             };
             if matches!(ended, Ended::Returned(Ok(()))) {
@@ -97,6 +118,9 @@ impl<S: Send + Sync + 'static, H: Handler<S>> Worker<S, H> {
                 Err(ended) => break ended,
             }
         };
+        if let Some(attended) = attended {
+            attended.end(context, *number);
+        }
         let outcome = match &ended {
             Ended::Returned(result) => OutcomeKind::of(result),
             Ended::Panicked(_) => OutcomeKind::Panicked,
@@ -210,6 +234,7 @@ impl HandlerContext {
     ) {
         let spec = &self.spec;
         let report = Report::new(spec, push, outcome, fault.as_ref(), &panic);
+        self.fail_span(outcome, &report);
         self.reports.log(&report);
         // The fault is dropped if the queue is full.
         runs_without_panic(|| self.failures.report(spec, push, outcome, fault, panic));
@@ -217,7 +242,7 @@ impl HandlerContext {
 }
 
 /// Without worker tasks, the handler's loop is its only worker.
-impl<S: Send + Sync + 'static, H: Handler<S>> Executor for Worker<S, H> {
+impl<S: Send + Sync + 'static, H: Handler<S>, A: Surroundings> Executor for Worker<S, H, A> {
     fn context(&self) -> &HandlerContext {
         &self.context
     }

@@ -62,6 +62,23 @@ enum Kind {
 }
 
 impl Error {
+    /// Returns the kind in one word, for spans.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.kind {
+            Kind::Config => "config",
+            Kind::Connection => "connection",
+            Kind::Auth => "auth",
+            Kind::Tls => "tls",
+            Kind::Denied => "denied",
+            Kind::Timeout => "timeout",
+            Kind::Encode => "encode",
+            Kind::Limit => "limit",
+            Kind::Hook => "hook",
+            #[cfg(feature = "cache")]
+            Kind::Load => "load",
+        }
+    }
+
     pub(crate) fn config(text: impl Into<String>) -> Self {
         Self::new(Kind::Config, text)
     }

@@ -13,6 +13,7 @@
 //! | [`OwnedPush`](crate::OwnedPush) | a copy of the push |
 //! | [`State`], [`Publisher`](crate::Publisher) | the subscriber |
 //! | [`Extension`] | a layer |
+//! | [`TraceParent`](crate::TraceParent) | the beginning of the payload |
 //! | `Arc<T>` | another extractor, whose value all readers of the message share |
 //! | `Option<T>`, `Result<T, Rejection>` | another extractor, whose rejection the handler accepts |
 //!
@@ -54,6 +55,7 @@ mod shared;
 mod state;
 mod text;
 mod text_error;
+mod trace_parent;
 
 pub use channel_name::ChannelName;
 pub use extension::Extension;
@@ -66,6 +68,8 @@ pub use key_event::KeyEvent;
 pub use matched_pattern::MatchedPattern;
 #[cfg(feature = "msgpack")]
 pub use msgpack::{MsgPack, MsgPackCodec};
+#[cfg(feature = "msgpack")]
+pub(crate) use msgpack::{Reader as MsgPackReader, read as read_msgpack};
 pub use param::Param;
 pub use state::{AnyState, FromRef, State};
 pub use text::Text;

@@ -55,19 +55,29 @@ impl<T: Serialize> ToPayload for MsgPack<T> {
     }
 }
 
+pub(crate) type Reader<'p> = rmp_serde::Deserializer<rmp_serde::decode::ReadRefReader<'p, [u8]>>;
+
+/// Reads the whole payload.
+pub(crate) fn read<'p, T>(
+    payload: &'p [u8],
+    read: impl FnOnce(&mut Reader<'p>) -> Result<T, Error>,
+) -> Result<T, BoxError> {
+    let mut rest = rmp_serde::Deserializer::from_read_ref(payload);
+    let value = read(&mut rest)?;
+    // The deserializer does not say how many bytes are left, so try to read one more value.
+    match IgnoredAny::deserialize(&mut rest) {
+        Err(Error::InvalidMarkerRead(_)) => Ok(value),
+        _ => Err("there are bytes after the value".into()),
+    }
+}
+
 /// The codec of `codec = msgpack`.
 #[derive(Debug)]
 pub enum MsgPackCodec {}
 
 impl Codec for MsgPackCodec {
     fn decode<'p, T: Deserialize<'p>>(payload: &'p [u8]) -> Result<T, BoxError> {
-        let mut rest = rmp_serde::Deserializer::from_read_ref(payload);
-        let value = T::deserialize(&mut rest)?;
-        // The deserializer does not say how many bytes are left, so try to read one more value.
-        match IgnoredAny::deserialize(&mut rest) {
-            Err(Error::InvalidMarkerRead(_)) => Ok(value),
-            _ => Err("there are bytes after the value".into()),
-        }
+        read(payload, |reader| T::deserialize(reader))
     }
 
     fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, BoxError> {

@@ -14,7 +14,7 @@
 //! - [`arg`], [`param_arg`] and [`gap_arg`] extract arguments; [`outcome`], [`answer`] and [`send`]
 //!   convert what the function returned.
 //! - [`json`], [`text`], [`bytes`], [`coded`] and their `to_` counterparts decode and encode the
-//!   payload of a message type; [`params()`] and [`channel()`] do so with the params of its
+//!   payload of a message type, [`traced_json`] one that may carry a trace context; [`params()`] and [`channel()`] do so with the params of its
 //!   channel, and [`Address::new`] creates an address from them.
 //! - [`mount`], [`mounts`] and [`stand_in`] belong to `handlers!`, and [`collect`](mod@collect)
 //!   registers a handler.
@@ -44,6 +44,7 @@ mod namesakes;
 mod params;
 mod payload;
 pub mod stand_in;
+mod traced;
 
 pub use crate::__collect as collect;
 pub use crate::__rename_with_push_at as rename_with_push_at;
@@ -62,6 +63,7 @@ pub use crate::publish::{Answer, Publishable};
 pub use crate::push::Push;
 pub use crate::router::Mount;
 pub use crate::subscription::{Kind, Segment, Subscription};
+pub use crate::telemetry::Carrier;
 pub use argument_checks::ArgumentChecks;
 pub use const_name::ConstName;
 pub use namesakes::check_gap_state_arg;
@@ -74,6 +76,9 @@ pub use redis_push_macros::beside;
 pub use serde;
 pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use std::borrow::Cow;
+#[cfg(feature = "msgpack")]
+pub use traced::traced_msgpack;
+pub use traced::{Traced, traced_json};
 
 use crate::error::Fault;
 use crate::handler::{IntoAnswer, IntoOutcome};

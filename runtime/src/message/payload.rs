@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use crate::error::Result;
+use crate::telemetry::Carrier;
 
 /// Types that can be published as a payload.
 ///
@@ -32,6 +33,12 @@ pub trait ToPayload {
     ///
     /// When the value cannot be encoded ([`Error::is_encode`](crate::Error::is_encode)).
     fn to_payload(&self) -> Result<Cow<'_, [u8]>>;
+
+    /// Returns the place of a trace context in the payload, if it has one. The derive macro implements it.
+    #[doc(hidden)]
+    fn trace_carrier(&self) -> Option<Carrier> {
+        None
+    }
 }
 
 macro_rules! as_it_is {
@@ -56,5 +63,9 @@ impl<const N: usize> ToPayload for [u8; N] {
 impl<T: ToPayload + ?Sized> ToPayload for &T {
     fn to_payload(&self) -> Result<Cow<'_, [u8]>> {
         (**self).to_payload()
+    }
+
+    fn trace_carrier(&self) -> Option<Carrier> {
+        (**self).trace_carrier()
     }
 }

@@ -46,7 +46,14 @@ pub struct Publish<T>(pub T);
 /// [`IntoAnswer`](crate::IntoAnswer) converts the return value of a handler into it.
 #[derive(Debug, Default)]
 #[must_use = "an answer is published by being returned from a handler"]
-pub struct Answer(Option<Box<Outgoing>>);
+pub struct Answer(Option<Box<Answered>>);
+
+/// A message, and what its type calls its channels.
+#[derive(Debug)]
+struct Answered {
+    message: Outgoing,
+    template: fn() -> String,
+}
 
 impl Answer {
     /// Creates an answer that publishes nothing.
@@ -61,18 +68,24 @@ impl Answer {
     /// Returns an error if the message cannot be encoded
     /// ([`Error::is_encode`](crate::Error::is_encode)).
     pub fn of<M: Publishable>(message: &M) -> Result<Self> {
-        Outgoing::of(message).map(|outgoing| Self(Some(Box::new(outgoing))))
+        Outgoing::of(message).map(|message| {
+            let template = M::template;
+            Self(Some(Box::new(Answered { message, template })))
+        })
     }
 
     /// Publishes the answer with the push's publisher.
     pub(crate) async fn send(self, push: Push<'_>) -> Result<(), BoxError> {
-        let Some(outgoing) = self.0 else {
+        let Some(answered) = self.0 else {
             return Ok(());
         };
+        let Answered { message, template } = *answered;
         let publisher = push
             .publisher()
             .ok_or("the push has no publisher for the answer: set one with `with_publisher`")?;
-        publisher.send(*outgoing).await?;
+        let context = publisher.answering(push, template);
+        // Boxed, so that the future of an idle handler has no room for it.
+        Box::pin(publisher.send(message, context)).await?;
         Ok(())
     }
 }

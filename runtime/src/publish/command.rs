@@ -5,6 +5,7 @@ use redis::Cmd;
 use crate::error::{Error, Result};
 use crate::message::{PushMessage, ToPayload};
 use crate::subscription::Kind;
+use crate::telemetry::{Carrier, TraceParent};
 use crate::util::Escaped;
 
 /// Message types that can be published: they know their channel and how to encode their payload.
@@ -36,6 +37,8 @@ pub(crate) struct Outgoing {
     #[cfg(feature = "testing")]
     prefix_len: usize,
     payload: Vec<u8>,
+    /// The place of a trace context in the payload.
+    carrier: Option<Carrier>,
 }
 
 impl fmt::Debug for Outgoing {
@@ -56,11 +59,14 @@ impl Outgoing {
             [] => return Err(Error::encode("the message type does not name a channel")),
         };
         let channel = message.to_channel()?.into_bytes();
-        let payload = message.to_payload()?.into_owned();
-        Self::new(kind, channel, payload)
+        Self::new(kind, channel, message)
     }
 
-    pub(super) fn new(kind: Kind, channel: Vec<u8>, payload: Vec<u8>) -> Result<Self> {
+    pub(super) fn new<T>(kind: Kind, channel: Vec<u8>, value: &T) -> Result<Self>
+    where
+        T: ToPayload + ?Sized,
+    {
+        let payload = value.to_payload()?.into_owned();
         if channel.is_empty() {
             return Err(Error::encode(
                 "the name of the channel to publish on is empty",
@@ -80,10 +86,10 @@ impl Outgoing {
             #[cfg(feature = "testing")]
             prefix_len: 0,
             payload,
+            carrier: value.trace_carrier(),
         })
     }
 
-    #[cfg(feature = "testing")]
     pub(super) fn channel(&self) -> &[u8] {
         &self.channel
     }
@@ -101,6 +107,17 @@ impl Outgoing {
     #[cfg(feature = "testing")]
     pub(super) fn is_shard(&self) -> bool {
         self.command == "SPUBLISH"
+    }
+
+    /// Writes a trace context into the payload, if its type carries one.
+    pub(super) fn carry(&mut self, context: Option<TraceParent>) {
+        if let (Some(context), Some(carrier)) = (context, self.carrier) {
+            context.write_to(&mut self.payload, carrier);
+        }
+    }
+
+    pub(super) fn carries_trace(&self) -> bool {
+        self.carrier.is_some()
     }
 
     /// Adds a prefix to the name of the channel.

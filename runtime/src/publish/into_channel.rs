@@ -24,6 +24,11 @@ mod sealed {
     /// The kind and the name of a channel.
     pub trait Named {
         fn channel(&self) -> Result<(Kind, Cow<'_, [u8]>)>;
+
+        /// Returns what the message type calls its channels; `None` if only the name is known.
+        fn template(&self) -> Option<String> {
+            None
+        }
     }
 
     impl<N: AsRef<[u8]>> Named for N {
@@ -37,11 +42,23 @@ mod sealed {
             self.channel()
                 .map(|(kind, name)| (kind, name.as_bytes().into()))
         }
+
+        fn template(&self) -> Option<String> {
+            let first = self.subscriptions().ok()?.first()?;
+            Some(match first.params() {
+                Some(template) => template.to_string(),
+                None => first.text(),
+            })
+        }
     }
 
     impl<M> Named for &Address<M> {
         fn channel(&self) -> Result<(Kind, Cow<'_, [u8]>)> {
             Named::channel(*self)
+        }
+
+        fn template(&self) -> Option<String> {
+            Named::template(*self)
         }
     }
 }

@@ -3,6 +3,7 @@
 //! | file | contents |
 //! | --- | --- |
 //! | `command` | [`Publishable`], and `Outgoing`: a message that is encoded and ready to send |
+//! | `context` | the span of a publish, and the trace context that messages carry |
 //! | `into_channel` | [`IntoChannel`]: the names and addresses that a value can be published on |
 //! | `answer` | [`Publish`] and [`Answer`]: what a handler returns to have it published |
 //! | `publisher` | [`Publisher`]: sends commands over a connection |
@@ -27,6 +28,7 @@
 
 mod answer;
 mod command;
+mod context;
 mod into_channel;
 #[cfg(feature = "testing")]
 mod probed;

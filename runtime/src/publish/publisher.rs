@@ -6,6 +6,7 @@ use redis::Pipeline;
 use redis::aio::ConnectionLike;
 
 use super::command::{Outgoing, Publishable};
+use super::context::PublishContext;
 use super::into_channel::IntoChannel;
 use super::publishing::Publishing;
 use super::transport::Transport;
@@ -17,6 +18,7 @@ use crate::error::Result;
 use crate::message::Address;
 use crate::message::ToPayload;
 use crate::subscription::Kind;
+use crate::telemetry::{Spans, TraceParent};
 use crate::util::clock::LONGEST;
 
 /// A publisher of messages: a handler of the same type reads what it writes.
@@ -70,7 +72,10 @@ pub struct Publisher {
     pub(super) over: Arc<Transport>,
     timeout: Duration,
     /// What comes before the name of each channel.
-    prefix: Option<Arc<str>>,
+    pub(super) prefix: Option<Arc<str>>,
+    pub(super) spans: Option<Spans>,
+    /// The context that messages carry, instead of one of their own.
+    pub(super) trace: Option<TraceParent>,
     /// Whether the test kit does not see its messages.
     #[cfg(feature = "testing")]
     pub(super) is_unobserved: bool,
@@ -127,6 +132,8 @@ impl Publisher {
             over: Arc::new(over),
             timeout: Duration::from_secs(5),
             prefix: None,
+            spans: None,
+            trace: None,
             #[cfg(feature = "testing")]
             is_unobserved: false,
         }
@@ -176,6 +183,54 @@ impl Publisher {
         self
     }
 
+    /// Makes a span of `tracing` for each publish, as [`Subscriber::spans`](crate::Subscriber::spans) does for
+    /// what handlers publish. Existing clones do not get it.
+    ///
+    /// With a [propagator](Spans::propagator), messages of types with `#[push(.., trace)]` carry the context of
+    /// that span.
+    #[must_use]
+    pub fn spans(mut self, spans: Spans) -> Self {
+        self.spans = Some(spans);
+        self
+    }
+
+    /// Makes messages of types with `#[push(.., trace)]` carry this context, whatever span publishes them. For
+    /// programs without spans, which pass on the context that they have received:
+    ///
+    /// ```
+    /// use redis_push::{Publisher, PushMessage, TraceParent, push_handler};
+    ///
+    /// #[derive(PushMessage)]
+    /// #[push(channel = "orders", trace)]
+    /// struct Order {
+    ///     id: u64,
+    /// }
+    ///
+    /// #[derive(PushMessage)]
+    /// #[push(channel = "parcels", trace)]
+    /// struct Parcel {
+    ///     order: u64,
+    /// }
+    ///
+    /// #[push_handler]
+    /// async fn on_order(
+    ///     order: Order,
+    ///     trace: Option<TraceParent>,
+    ///     publisher: Publisher,
+    /// ) -> redis_push::Result<()> {
+    ///     publisher.with_trace(trace).publish(&Parcel { order: order.id }).await?;
+    ///     Ok(())
+    /// }
+    /// # let _ = redis_push::handlers![on_order] as Vec<redis_push::Mount<()>>;
+    /// ```
+    ///
+    /// An answer ([`Publish`](crate::Publish)) does so by itself.
+    #[must_use]
+    pub fn with_trace(mut self, context: impl Into<Option<TraceParent>>) -> Self {
+        self.trace = context.into();
+        self
+    }
+
     /// Publishes a message on the channel of its type, and returns the
     /// [number of receivers](Self#number-of-receivers).
     ///
@@ -203,7 +258,8 @@ impl Publisher {
     /// [`Error::is_denied`]: crate::Error::is_denied
     /// [`Error::is_timeout`]: crate::Error::is_timeout
     pub fn publish<M: Publishable + ?Sized>(&self, message: &M) -> Publishing<u64> {
-        self.one(Outgoing::of(message))
+        let context = self.publishing(|| Some(M::template()));
+        self.one(Outgoing::of(message), context)
     }
 
     /// Publishes a value on a channel, and returns the
@@ -252,8 +308,10 @@ impl Publisher {
     where
         T: ToPayload + ?Sized,
     {
+        let context = self.publishing(|| channel.template());
         let channel = channel.channel();
-        self.one(channel.and_then(|(kind, name)| written(kind, &name, value)))
+        let message = channel.and_then(|(kind, name)| Outgoing::new(kind, name.into(), value));
+        self.one(message, context)
     }
 
     /// Publishes a value on a sharded channel (Redis 7.0 and newer), and returns the
@@ -270,7 +328,8 @@ impl Publisher {
     where
         T: ToPayload + ?Sized,
     {
-        self.one(written(Kind::Shard, channel.as_ref(), value))
+        let message = Outgoing::new(Kind::Shard, channel.as_ref().to_vec(), value);
+        self.one(message, self.publishing(|| None))
     }
 
     /// Publishes messages in order, many in one round trip, and returns the
@@ -295,42 +354,55 @@ impl Publisher {
         M: Publishable + 'm,
     {
         let publisher = self.clone();
+        let context = self.publishing(|| Some(M::template()));
         let outgoing = |message| Ok(publisher.prefixed(Outgoing::of(message)?));
         let messages: Result<Vec<_>> = messages.into_iter().map(outgoing).collect();
-        Publishing::new(async move {
-            let messages = messages?;
-            let mut receivers = Vec::with_capacity(messages.len());
-            for chunk in messages.chunks(AT_ONCE) {
-                let mut pipeline = Pipeline::new();
-                for message in chunk {
-                    pipeline.add_command(message.command());
-                }
-                #[cfg(feature = "testing")]
-                let observed = publisher.observe();
-                let sent = publisher.over.send(&pipeline, publisher.timeout).await;
-                #[cfg(feature = "testing")]
-                observed.ended(chunk, &sent);
-                receivers.extend(sent?);
-            }
-            Ok(receivers)
-        })
+        Publishing::new(async move { publisher.send_all(&mut messages?, context).await })
     }
 
-    fn one(&self, message: Result<Outgoing>) -> Publishing<u64> {
+    fn one(&self, message: Result<Outgoing>, context: PublishContext) -> Publishing<u64> {
         let publisher = self.clone();
-        Publishing::new(async move { publisher.send(message?).await })
+        Publishing::new(async move { publisher.send(message?, context).await })
     }
 
-    pub(super) async fn send(&self, message: Outgoing) -> Result<u64> {
-        let message = self.prefixed(message);
-        let mut pipeline = Pipeline::new();
-        pipeline.add_command(message.command());
-        #[cfg(feature = "testing")]
-        let observed = self.observe();
-        let sent = self.over.send(&pipeline, self.timeout).await;
-        #[cfg(feature = "testing")]
-        observed.ended(std::slice::from_ref(&message), &sent);
-        Ok(sent?.into_iter().sum())
+    /// Sends a message.
+    pub(super) async fn send(&self, message: Outgoing, context: PublishContext) -> Result<u64> {
+        let mut message = [self.prefixed(message)];
+        let receivers = self.send_all(&mut message, context).await?;
+        Ok(receivers.into_iter().sum())
+    }
+
+    /// Sends messages, whose names have the prefix.
+    async fn send_all(
+        &self,
+        messages: &mut [Outgoing],
+        context: PublishContext,
+    ) -> Result<Vec<u64>> {
+        match self.begin(messages, context) {
+            None => self.transmit(messages).await,
+            // Boxed, because few publishers have spans.
+            Some(span) => Box::pin(span.around(self.transmit(messages))).await,
+        }
+    }
+
+    async fn transmit(&self, messages: &[Outgoing]) -> Result<Vec<u64>> {
+        let mut receivers = Vec::new();
+        for chunk in messages.chunks(AT_ONCE) {
+            let mut pipeline = Pipeline::new();
+            for message in chunk {
+                pipeline.add_command(message.command());
+            }
+            #[cfg(feature = "testing")]
+            let observed = self.observe();
+            let sent = self.over.send(&pipeline, self.timeout).await;
+            #[cfg(feature = "testing")]
+            observed.ended(chunk, &sent);
+            match receivers.is_empty() {
+                true => receivers = sent?,
+                false => receivers.extend(sent?),
+            }
+        }
+        Ok(receivers)
     }
 
     fn prefixed(&self, message: Outgoing) -> Outgoing {
@@ -339,11 +411,6 @@ impl Publisher {
             None => message,
         }
     }
-}
-
-fn written<T: ToPayload + ?Sized>(kind: Kind, channel: &[u8], value: &T) -> Result<Outgoing> {
-    let payload = value.to_payload()?.into_owned();
-    Outgoing::new(kind, channel.to_vec(), payload)
 }
 
 impl fmt::Debug for Publisher {

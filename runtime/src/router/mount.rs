@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::substate::Substate;
 use crate::broadcast::Overflow;
-use crate::delivery::{self, HandlerContext, Layered, SharedLoopState};
+use crate::delivery::{self, Bare, HandlerContext, InSpan, Layered, SharedLoopState, Surroundings};
 use crate::extract::FromRef;
 use crate::handler::{Bound, Endpoint, Handler, Layer, OnError, Retry, Spec};
 use crate::tasks::{Task, TaskName, Tasks};
@@ -63,13 +63,17 @@ impl<S: Send + Sync + 'static> Mount<S> {
                         name: context.spec.name.clone(),
                         is_required: context.spec.required,
                     };
+                    if context.has_spans() {
+                        let endpoint = Arc::new(Bound { handler, state });
+                        return spawn_layered::<InSpan>(tasks, name, endpoint, loop_state, context);
+                    }
                     if !context.spec.layers.is_empty() {
                         let endpoint = Arc::new(Bound { handler, state });
-                        return spawn_layered(tasks, name, endpoint, loop_state, context);
+                        return spawn_layered::<Bare>(tasks, name, endpoint, loop_state, context);
                     }
                     tasks.spawn(name, move || {
                         let (handler, loop_state) = (Arc::clone(&handler), Arc::clone(&loop_state));
-                        delivery::run(
+                        delivery::run::<Bare, _, _>(
                             handler,
                             loop_state,
                             Arc::clone(&state),
@@ -272,8 +276,8 @@ impl<S> Mount<S> {
     }
 }
 
-/// Spawns the loop of a handler with layers. It is the same loop for all of them.
-fn spawn_layered(
+/// Spawns the loop of a handler with layers, or with spans. It is the same loop for all of them.
+fn spawn_layered<A: Surroundings>(
     tasks: &Arc<Tasks>,
     name: TaskName,
     endpoint: Arc<dyn Endpoint>,
@@ -283,7 +287,7 @@ fn spawn_layered(
     let handler = Arc::new(Layered::new(endpoint, Arc::clone(&context)));
     tasks.spawn(name, move || {
         let (handler, loop_state) = (Arc::clone(&handler), Arc::clone(&loop_state));
-        delivery::run(handler, loop_state, Arc::new(()), Arc::clone(&context))
+        delivery::run::<A, _, _>(handler, loop_state, Arc::new(()), Arc::clone(&context))
     })
 }
 

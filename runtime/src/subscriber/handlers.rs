@@ -11,6 +11,9 @@ use crate::publish::Publisher;
 #[cfg(doc)]
 use crate::router::Mount;
 use crate::router::{Mounts, Wiring};
+#[cfg(doc)]
+use crate::telemetry::HandlerStats;
+use crate::telemetry::{Spans, Timings};
 
 impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Adds handlers, from [`handlers!`](crate::handlers) or a [`Router`](crate::Router). May be
@@ -104,6 +107,48 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// ```
     pub fn on_failure(mut self, hook: impl FailureHook) -> Self {
         self.config.on_failure = Some(boxed(hook));
+        self
+    }
+
+    /// Measures how long the deliveries to each handler take: [`HandlerStats::timings`], and the metric
+    /// `messaging_process_duration_seconds`. It is off by default, because it reads the clock twice for each
+    /// delivery.
+    ///
+    /// ```
+    /// use redis_push::Subscriber;
+    ///
+    /// let subscriber = Subscriber::new("redis://127.0.0.1/").timings();
+    /// ```
+    ///
+    /// The buckets go from 50 µs to 10 s, in steps of 1, 2 and 5. [`timings_with`](Self::timings_with) takes
+    /// others, and may measure only some of the deliveries.
+    pub fn timings(self) -> Self {
+        self.timings_with(Timings::default())
+    }
+
+    /// Measures how long deliveries take, as [`timings`](Self::timings) does, with other buckets or for only
+    /// some of them: see [`Timings`].
+    pub fn timings_with(mut self, timings: Timings) -> Self {
+        self.config.observation.timings = Some(timings);
+        self
+    }
+
+    /// Makes a span of `tracing` for each delivery, and for each message that handlers publish. It is off by
+    /// default.
+    ///
+    /// ```
+    /// use redis_push::{Spans, Subscriber};
+    ///
+    /// let subscriber = Subscriber::new("redis://127.0.0.1/").spans(Spans::linked());
+    /// ```
+    ///
+    /// See [`Spans`] for what the spans contain, and [traces](crate::guide::traces) for traces that go
+    /// from publishers to handlers. The loop of a handler with spans is another one, which allocates twice for
+    /// each delivery, in addition to what the subscriber of `tracing` does.
+    ///
+    /// A [`publisher`](Self::publisher) that has spans of its own keeps them.
+    pub fn spans(mut self, spans: Spans) -> Self {
+        self.config.observation.spans = Some(spans);
         self
     }
 

@@ -81,6 +81,7 @@ use tokio::sync::broadcast;
 
 use crate::config::Settings;
 use crate::connection::Endpoint;
+use crate::delivery::Observation;
 use crate::failure::BoxedHook;
 use crate::handler::Layers;
 use crate::health;
@@ -125,6 +126,7 @@ struct Config {
     origin: Origin,
     settings: Settings,
     on_failure: Option<BoxedHook>,
+    observation: Observation,
     layers: Layers,
     publisher: Option<Publisher>,
     /// What comes before every name.
@@ -259,6 +261,7 @@ impl Subscriber {
                 origin,
                 settings: Settings::default(),
                 on_failure: None,
+                observation: Observation::default(),
                 layers: Layers::default(),
                 publisher: None,
                 prefix: None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::broadcast::{BacklogMeter, Receiver};
-use crate::delivery::{HandlerContext, Handlers, LoopState, Mounted, SharedLoopState};
+use crate::delivery::{HandlerContext, Handlers, LoopState, Mounted, Observation, SharedLoopState};
 use crate::failure::Failures;
 use crate::handler::{Layers, Spec};
 #[cfg(feature = "testing")]
@@ -23,6 +23,7 @@ pub(super) struct MountKit {
     pub(super) publisher: Publisher,
     /// The layers around all handlers.
     pub(super) layers: Layers,
+    pub(super) observation: Observation,
     pub(super) failures: Failures,
     /// The values for all handlers: the publisher with the prefix of the subscriber.
     pub(super) extensions: Extensions,
@@ -59,7 +60,8 @@ impl MountKit {
             self.failures.clone(),
             extensions,
             Arc::clone(&self.synced),
-        );
+        )
+        .observed(&self.observation);
         #[cfg(feature = "testing")]
         let context = HandlerContext {
             probe: self.probe.clone(),

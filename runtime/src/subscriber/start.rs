@@ -61,6 +61,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         let (link, commands) = config.origin.into_link(&config.settings)?;
         let publisher = config.publisher;
         let publisher = publisher.unwrap_or_else(|| Publisher::of(Arc::clone(&commands)));
+        let publisher = publisher.or_spans(config.observation.spans.as_ref());
         let prefix = config.prefix;
         let all = publisher
             .clone()
@@ -80,6 +81,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             prefix: prefix.clone(),
             publisher,
             layers: config.layers,
+            observation: config.observation,
             failures: failures.clone(),
             extensions,
             synced: Arc::new(Notify::new()),

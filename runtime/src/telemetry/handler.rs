@@ -3,6 +3,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::gaps::GapCounts;
+use super::timings::TimingStats;
 
 /// How many subscriptions the counts of unmounted handlers of one name list.
 const MAX_LISTED: usize = 20;
@@ -78,6 +79,11 @@ pub struct HandlerStats {
     /// Whether the handler is [paused](crate::Handle::pause).
     #[serde(default)]
     pub is_paused: bool,
+    /// How long deliveries have taken, from the extraction of the arguments to the outcome, with repetitions
+    /// and the pauses before them. `None` without [`Subscriber::timings`](crate::Subscriber::timings).
+    /// Deliveries that were cancelled, and pushes that the template does not match, are not measured.
+    #[serde(default)]
+    pub timings: Option<TimingStats>,
 }
 
 impl HandlerStats {
@@ -132,6 +138,7 @@ impl HandlerStats {
             stalls,
             batches,
             is_paused: _,
+            timings,
         } = self;
         let new = other.subscriptions.iter();
         let new: Vec<_> = new
@@ -161,6 +168,11 @@ impl HandlerStats {
         *retries += other.retries;
         *stalls += other.stalls;
         *batches += other.batches;
+        match (timings, &other.timings) {
+            (Some(timings), Some(more)) => timings.add(more),
+            (timings @ None, more) => timings.clone_from(more),
+            (Some(_), None) => {}
+        }
     }
 
     /// Counts the remaining pushes as cancelled, after the loop has ended. Up to `running` deliveries

@@ -3,6 +3,7 @@
 //! [`Stats`] is a snapshot of everything that is counted: one [`HandlerStats`] for each handler,
 //! the [`FeedStats`] of the connection, and the [`FailureStats`] of the failure hook. It can be
 //! serialized, compared, printed as a table (`table`), and exported as metrics (`export`).
+//! `trace` has the spans, and the contexts of traces that messages carry.
 //!
 //! # In and out
 //!
@@ -27,6 +28,8 @@ mod labels;
 mod stats;
 mod stream;
 mod table;
+mod timings;
+mod trace;
 
 pub use cache::CacheStats;
 pub use feed::{FailureStats, FeedStats};
@@ -35,3 +38,8 @@ pub use handler::HandlerStats;
 pub(crate) use labels::one_of_bounded;
 pub use stats::{NameStats, StateStats, Stats};
 pub use stream::StreamStats;
+pub use timings::{TimingStats, Timings};
+#[cfg(feature = "msgpack")]
+pub(crate) use trace::begins_map;
+pub use trace::{Carrier, Propagator, Relation, Spans, TraceParent};
+pub(crate) use trace::{OpenSpan, Process, begins_object};

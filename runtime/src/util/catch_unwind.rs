@@ -78,9 +78,9 @@ pub(crate) async fn attempt<F: Future>(
     poll_fn(|cx| running.poll(cx)).await
 }
 
-/// Like [`attempt`], with a timeout.
+/// Like [`attempt`], with a timeout, if there is one.
 pub(crate) async fn attempt_within<F: Future>(
-    limit: Duration,
+    limit: Option<Duration>,
     timer: &mut Timer,
     slot: Pin<&mut Option<F>>,
     make: impl FnOnce() -> F,
@@ -92,7 +92,9 @@ pub(crate) async fn attempt_within<F: Future>(
             return Poll::Ready(ended);
         }
         // Most deliveries never wait. They need neither a timer nor the time.
-        if !std::mem::replace(&mut is_timed, true) {
+        if let Some(limit) = limit
+            && !std::mem::replace(&mut is_timed, true)
+        {
             timer.set(limit);
         }
         ready!(timer.poll(cx));

@@ -99,6 +99,9 @@ pub fn all() -> Vec<Piece> {
         Piece::new("way, 100 handlers", "delivery", 100 * BURST, || {
             way(100, BURST)
         }),
+        Piece::new("way, 1 handler, timed", "delivery", BURST, || {
+            way_of(Way::timed([Look]), BURST)
+        }),
         Piece::new("way, 8 handlers, one by one", "delivery", 8, || way(8, 1)),
         Piece::new("seed, 1 handler", "delivery", BURST, || seed(1, BURST)),
         Piece::new("seed, 8 handlers", "delivery", 8 * BURST, || seed(8, BURST)),
@@ -130,8 +133,11 @@ fn broadcast(readers: usize) -> impl FnMut() {
 
 /// The whole way: from the push sender of a connection manager to the handlers.
 fn way(handlers: usize, burst: usize) -> impl FnMut() {
+    way_of(Way::new((0..handlers).map(|_| Look)), burst)
+}
+
+fn way_of(mut way: Way, burst: usize) -> impl FnMut() {
     let push = push();
-    let mut way = Way::new((0..handlers).map(|_| Look));
     move || {
         (0..burst).for_each(|_| way.push(black_box(&push)));
         way.deliver();

@@ -9,6 +9,8 @@
 //! | `client` | a client that a browser cannot be |
 //! | `limits` | what the applications refuse |
 //! | `ending` | what a service does at its end, also if a client does not read |
+//! | `collector` | the spans of a trace, as a collector of OpenTelemetry receives them |
+//! | `open_telemetry` | what connects the library with `tracing-opentelemetry`, as in the docs |
 //! | one file for each application | its tests |
 //!
 //! Without Chromium and its driver the tests are skipped, unless `REQUIRE_CHROMIUM` is 1. On Debian they
@@ -18,9 +20,11 @@
 
 mod chat;
 mod client;
+mod collector;
 mod ending;
 mod limits;
 mod notifications;
+mod open_telemetry;
 mod page;
 mod pictures;
 mod prometheus;

@@ -124,7 +124,7 @@ async fn publish(server: &Server, numbers: Range<u64>) {
     orders.exec_async(&mut redis).await.unwrap();
 }
 
-async fn free_port() -> u16 {
+pub(crate) async fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap().port()
 }

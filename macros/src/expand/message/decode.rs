@@ -93,6 +93,10 @@ fn single_field(message: &Message, codec: &Codec) -> TokenStream {
 fn whole_payload(message: &Message, codec: Option<TokenStream>) -> (TokenStream, TokenStream) {
     let label = message.label();
     let mirror = mirror::whole_type(message);
+    if let Some(read) = traced(message) {
+        let body = quote!(#read(__push, #label, |__from| __Wire::deserialize(__from)));
+        return (mirror, body);
+    }
     match codec {
         Some(codec) => {
             let wrapper = mirror::deserialize_wrapper(message);
@@ -112,9 +116,12 @@ fn whole_payload(message: &Message, codec: Option<TokenStream>) -> (TokenStream,
 fn payload_and_params(message: &Message, codec: Option<TokenStream>) -> (TokenStream, TokenStream) {
     let label = message.label();
     let (_, ty_generics, _) = message.original.generics.split_for_impl();
-    let payload = match codec {
-        Some(codec) => quote!(__p::coded::<#codec, _>(__push, #label)?),
-        None => {
+    let payload = match (traced(message), codec) {
+        (Some(read), _) => {
+            quote!(#read(__push, #label, |__from| __p::Deserialize::deserialize(__from))?)
+        }
+        (None, Some(codec)) => quote!(__p::coded::<#codec, _>(__push, #label)?),
+        (None, None) => {
             quote!(__p::json(__push, #label, |__json| __p::Deserialize::deserialize(__json))?)
         }
     };
@@ -127,6 +134,15 @@ fn payload_and_params(message: &Message, codec: Option<TokenStream>) -> (TokenSt
     });
     let body = construct(message, Some(read), values.collect());
     (mirror::payload_struct(message), body)
+}
+
+/// Returns the function that reads a payload which may carry a trace context.
+fn traced(message: &Message) -> Option<TokenStream> {
+    message.args.trace.as_ref()?;
+    Some(match message.args.codec {
+        Some(Codec::MsgPack(_)) => quote!(__p::traced_msgpack),
+        _ => quote!(__p::traced_json),
+    })
 }
 
 /// Returns the statements that capture the params, `read` the payload and construct the message.

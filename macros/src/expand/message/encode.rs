@@ -24,6 +24,17 @@ pub(super) fn impls(message: &Message) -> TokenStream {
     }
     let (mirror, body) = to_payload(message);
     let publishable = publishable(message);
+    let carrier = message.args.trace.as_ref().map(|_| {
+        let carrier = match message.args.codec {
+            Some(Codec::MsgPack(_)) => quote!(MsgPack),
+            _ => quote!(Json),
+        };
+        quote! {
+            fn trace_carrier(&self) -> ::core::option::Option<__p::Carrier> {
+                ::core::option::Option::Some(__p::Carrier::#carrier)
+            }
+        }
+    });
     quote! {
         #mirror
         impl #impl_generics __p::ToPayload for #name #ty_generics
@@ -32,6 +43,7 @@ pub(super) fn impls(message: &Message) -> TokenStream {
             fn to_payload(&self) -> __p::Written<__p::Cow<'_, [u8]>> {
                 #body
             }
+            #carrier
         }
         #publishable
     }

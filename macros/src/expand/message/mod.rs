@@ -4,6 +4,7 @@
 //! impls; `PushMessage` names its subscriptions. The steps, one per module:
 //!
 //! - `model` parses the type and its attributes into a [`Message`], and `validate` checks it.
+//! - `trace` checks that a payload which carries a trace context has a place for it.
 //! - `bounds` lists what the impls require of the types of the fields.
 //! - `mirror` generates types that serde reads and writes in place of the user's type, so that the
 //!   user's type needs no serde derive.
@@ -31,6 +32,7 @@ mod decode;
 mod encode;
 mod mirror;
 mod model;
+mod trace;
 mod validate;
 
 use proc_macro2::TokenStream;

@@ -47,6 +47,7 @@ impl Message {
         }
         self.validate_params(errors);
         self.validate_codec(errors);
+        self.validate_trace(errors);
     }
 
     fn validate_attributes(&self, errors: &mut Errors) {

@@ -2,7 +2,7 @@
 
 use metrics::{Key, KeyName, Level, Metadata, Recorder, Unit};
 
-use super::names::{Kind, Metric};
+use super::names::{Kind, Metric, label};
 use super::samples::collect;
 use super::{Label, Sink, Value};
 use crate::telemetry::Stats;
@@ -31,6 +31,11 @@ impl Stats {
     /// ```
     ///
     /// A delivery pays nothing for it: the counts are there anyway.
+    ///
+    /// The facade has no way to set a histogram, so [`timings`](crate::Subscriber::timings) are passed as what a
+    /// histogram of Prometheus consists of: the counters `messaging_process_duration_seconds_bucket`, with the
+    /// label `le`, and `_count`, and the gauge `_sum`. `histogram_quantile` accepts them. A recorder for another
+    /// system sees counters.
     pub fn record(&self) {
         ::metrics::with_recorder(|recorder| {
             let mut facade = Facade {
@@ -60,30 +65,59 @@ impl Sink for Facade<'_> {
                 .recorder
                 .describe_counter(name, unit, metric.help.into()),
             Kind::Gauge => self.recorder.describe_gauge(name, unit, metric.help.into()),
+            Kind::Histogram => {
+                for end in ["_bucket", "_count"] {
+                    let name = format!("{}{end}", metric.name).into();
+                    self.recorder
+                        .describe_counter(name, None, metric.help.into());
+                }
+                let name = format!("{}_sum", metric.name).into();
+                self.recorder.describe_gauge(name, unit, metric.help.into());
+            }
         }
     }
 
-    fn sample(&mut self, labels: &[Label<'_>], value: Value) {
+    fn sample(&mut self, labels: &[Label<'_>], value: Value<'_>) {
         let metric = self.metric.expect("a metric was begun");
-        let labels = labels
-            .iter()
-            .map(|(name, value)| (*name, (*value).to_owned()));
-        let labels: Vec<_> = labels.map(|label| (&label).into()).collect();
-        let key = Key::from_parts(metric.name, labels);
         match (metric.kind, value) {
-            (Kind::Counter, Value::Count(count)) => {
-                self.recorder
-                    .register_counter(&key, &METADATA)
-                    .absolute(count);
-            }
-            (_, value) => {
-                let value = match value {
-                    Value::Count(count) => count as f64,
-                    Value::Seconds(seconds) => seconds,
-                };
-                self.recorder.register_gauge(&key, &METADATA).set(value);
+            (Kind::Counter, Value::Count(count)) => self.counter(key(metric, "", labels), count),
+            (_, Value::Count(count)) => self.gauge(key(metric, "", labels), count as f64),
+            (_, Value::Seconds(seconds)) => self.gauge(key(metric, "", labels), seconds),
+            // A histogram of the facade takes single values, and these are counts.
+            (_, Value::Times(timings)) => {
+                for (bound, count) in timings.cumulative() {
+                    let bound = bound.map(|bound| bound.as_secs_f64().to_string());
+                    let bound = bound.as_deref().unwrap_or("+Inf");
+                    let labels = [labels, &[(label::BOUND, bound)]].concat();
+                    self.counter(key(metric, "_bucket", &labels), count);
+                }
+                self.counter(key(metric, "_count", labels), timings.count());
+                let seconds = timings.sum.as_secs_f64();
+                self.gauge(key(metric, "_sum", labels), seconds);
             }
         }
+    }
+}
+
+impl Facade<'_> {
+    fn counter(&self, key: Key, count: u64) {
+        let counter = self.recorder.register_counter(&key, &METADATA);
+        counter.absolute(count);
+    }
+
+    fn gauge(&self, key: Key, value: f64) {
+        self.recorder.register_gauge(&key, &METADATA).set(value);
+    }
+}
+
+fn key(metric: &'static Metric, end: &str, labels: &[Label<'_>]) -> Key {
+    let labels = labels
+        .iter()
+        .map(|(name, value)| (*name, (*value).to_owned()));
+    let labels: Vec<_> = labels.map(|label| (&label).into()).collect();
+    match end {
+        "" => Key::from_parts(metric.name, labels),
+        _ => Key::from_parts(format!("{}{end}", metric.name), labels),
     }
 }
 
@@ -96,7 +130,9 @@ mod tests {
     use ::metrics::{Counter, Gauge, Histogram, SharedString};
 
     use super::*;
-    use crate::telemetry::HandlerStats;
+    use std::time::Duration;
+
+    use crate::telemetry::{HandlerStats, TimingStats};
 
     /// Keeps the value of each series.
     #[derive(Default)]
@@ -154,6 +190,20 @@ mod tests {
             ::metrics::with_local_recorder(&kept, || stats.record());
             assert_eq!(kept.value(received), Some(count));
         }
+        let [bounds, sum] = [1, 3].map(Duration::from_secs);
+        stats.handlers[0].timings = Some(TimingStats::new(vec![bounds], vec![2, 1], sum));
+        ::metrics::with_local_recorder(&kept, || stats.record());
+        let times = |end: &str, bound: &str| {
+            kept.value(&format!(
+                "messaging_process_duration_seconds{end}{{messaging_system=redis,\
+                 messaging_operation_name=process,handler=on_quote,\
+                 messaging_destination_template=quotes.{{symbol}}{bound}}}"
+            ))
+        };
+        assert_eq!(times("_bucket", ",le=1"), Some(2));
+        assert_eq!(times("_bucket", ",le=+Inf"), Some(3));
+        assert_eq!(times("_count", ""), Some(3));
+        assert_eq!(times("_sum", ""), Some(3.0_f64.to_bits()));
         // A gauge keeps the bits of a float.
         assert_eq!(kept.value("redis_push_ready{}"), Some(1.0_f64.to_bits()));
     }

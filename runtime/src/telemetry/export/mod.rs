@@ -6,19 +6,21 @@
 
 #[cfg(feature = "metrics")]
 mod facade;
-mod names;
+pub(super) mod names;
 mod samples;
 mod text;
 
+use super::timings::TimingStats;
 use names::Metric;
 
 /// The name and the value of a label.
 type Label<'a> = (&'static str, &'a str);
 
 #[derive(Clone, Copy, Debug)]
-enum Value {
+enum Value<'a> {
     Count(u64),
     Seconds(f64),
+    Times(&'a TimingStats),
 }
 
 /// Where samples go: the samples of one metric after the other.
@@ -26,5 +28,5 @@ trait Sink {
     fn begin(&mut self, metric: &'static Metric);
 
     /// Adds a sample of the metric that was last begun.
-    fn sample(&mut self, labels: &[Label<'_>], value: Value);
+    fn sample(&mut self, labels: &[Label<'_>], value: Value<'_>);
 }

@@ -1,4 +1,4 @@
-//! The names of the metrics and of their labels, and what they mean.
+//! The names of the metrics, of their labels and of the fields of spans, and what they mean.
 //!
 //! Names that OpenTelemetry defines are those of its semantic conventions 1.44 (August 2026), in the form
 //! that its specification gives for Prometheus. There, messaging is still under development. All other
@@ -19,6 +19,7 @@ pub(super) struct Metric {
 pub(super) enum Kind {
     Counter,
     Gauge,
+    Histogram,
 }
 
 const fn counter(name: &'static str, help: &'static str) -> Metric {
@@ -44,6 +45,13 @@ const fn seconds(name: &'static str, help: &'static str) -> Metric {
     }
 }
 
+const fn histogram(name: &'static str, help: &'static str) -> Metric {
+    Metric {
+        kind: Kind::Histogram,
+        ..seconds(name, help)
+    }
+}
+
 /// The labels.
 pub(super) mod label {
     /// The name of a handler.
@@ -62,14 +70,51 @@ pub(super) mod label {
     pub(crate) const KEYS: &str = "keys";
     /// How the names of subscriptions stand: `desired`, `confirmed` or `denied`.
     pub(crate) const STATE: &str = "state";
+    /// The bound of a bucket of a histogram.
+    pub(crate) const BOUND: &str = "le";
     /// Who listens: `handlers` or `streams`.
     pub(crate) const READERS: &str = "readers";
+}
+
+/// The fields of spans, by the names of OpenTelemetry, and two that `tracing-opentelemetry` gives a meaning.
+pub(in crate::telemetry) mod field {
+    /// The name of the span, which is the static one of `tracing` otherwise.
+    pub(crate) const NAME: &str = "otel.name";
+    pub(crate) const KIND: &str = "otel.kind";
+    pub(crate) const STATUS: &str = "otel.status_code";
+    pub(crate) const DESCRIPTION: &str = "otel.status_description";
+    pub(crate) const SYSTEM: &str = "messaging.system";
+    pub(crate) const OPERATION_NAME: &str = "messaging.operation.name";
+    pub(crate) const OPERATION_TYPE: &str = "messaging.operation.type";
+    pub(crate) const TEMPLATE: &str = "messaging.destination.template";
+    pub(crate) const DESTINATION: &str = "messaging.destination.name";
+    pub(crate) const COUNT: &str = "messaging.batch.message_count";
+    pub(crate) const ERROR: &str = "error.type";
+    /// Not one of OpenTelemetry: the name of the handler, as in the log.
+    pub(crate) const HANDLER: &str = "handler";
+}
+
+/// The values of fields and labels.
+pub(in crate::telemetry) mod value {
+    pub(crate) const REDIS: &str = "redis";
+    pub(crate) const CONSUMER: &str = "consumer";
+    pub(crate) const PRODUCER: &str = "producer";
+    pub(crate) const PROCESS: &str = "process";
+    pub(crate) const PUBLISH: &str = "publish";
+    /// The type of the operation `publish`.
+    pub(crate) const SEND: &str = "send";
+    /// The status of a span that failed.
+    pub(crate) const ERROR: &str = "ERROR";
 }
 
 // Of each handler.
 pub(super) static CONSUMED: Metric = counter(
     "messaging_client_consumed_messages",
     "Deliveries that have ended. error_type says how a delivery failed.",
+);
+pub(super) static DURATION: Metric = histogram(
+    "messaging_process_duration_seconds",
+    "How long deliveries took, whether they succeeded or not.",
 );
 pub(super) static RECEIVED: Metric = counter(
     "redis_push_received",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::names::{self, Metric, label};
+use super::names::{self, Metric, label, value};
 use super::{Sink, Value};
 use crate::telemetry::{CacheStats, HandlerStats, NameStats, Stats, StreamStats};
 
@@ -108,12 +108,7 @@ fn collect_handlers(stats: &Stats, sink: &mut impl Sink) {
     sink.begin(&names::CONSUMED);
     for handler in handlers.values() {
         for (error, count) in OUTCOMES {
-            let mut labels = vec![
-                (label::SYSTEM, "redis"),
-                (label::OPERATION, "process"),
-                (label::HANDLER, &*handler.handler),
-                (label::TEMPLATE, &*handler.listens_to),
-            ];
+            let mut labels = Vec::from(process_labels(handler));
             labels.extend(error.map(|error| (label::ERROR, error)));
             sink.sample(&labels, Value::Count(count(handler)));
         }
@@ -122,6 +117,15 @@ fn collect_handlers(stats: &Stats, sink: &mut impl Sink) {
         sink.begin(metric);
         for handler in handlers.values() {
             sink.sample(&labels(handler), Value::Count(count(handler)));
+        }
+    }
+    let timed = || handlers.values().filter(|one| one.timings.is_some());
+    if timed().next().is_some() {
+        sink.begin(&names::DURATION);
+    }
+    for handler in timed() {
+        if let Some(timings) = &handler.timings {
+            sink.sample(&process_labels(handler), Value::Times(timings));
         }
     }
     sink.begin(&names::GAPS);
@@ -171,6 +175,13 @@ fn collect_state(stats: &Stats, sink: &mut impl Sink) {
             sink.sample(&[], Value::Seconds(time));
         }
     }
+}
+
+/// Returns the labels of the metrics that OpenTelemetry defines.
+fn process_labels(handler: &HandlerStats) -> [(&'static str, &str); 4] {
+    let [name, template] = labels(handler);
+    let system = (label::SYSTEM, value::REDIS);
+    [system, (label::OPERATION, value::PROCESS), name, template]
 }
 
 fn labels(handler: &HandlerStats) -> [(&'static str, &str); 2] {

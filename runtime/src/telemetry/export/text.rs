@@ -1,8 +1,9 @@
 //! The text formats that Prometheus reads.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
+use std::time::Duration;
 
-use super::names::{Kind, Metric};
+use super::names::{Kind, Metric, label};
 use super::samples::collect;
 use super::{Label, Sink, Value};
 use crate::telemetry::Stats;
@@ -41,6 +42,7 @@ impl Stats {
     /// | `redis_push_dropped_total`, `redis_push_gaps_total` | any increase: messages were lost |
     /// | `redis_push_queue_age_seconds` | more than a message may take |
     /// | `messaging_client_consumed_messages_total{error_type!=""}` | any increase |
+    /// | `messaging_process_duration_seconds` (with [`timings`](crate::Subscriber::timings)) | a quantile beyond what a message may take |
     /// | `redis_push_subscriptions{state="denied"}` | more than 0 for `readers="handlers"` |
     #[must_use]
     pub fn to_openmetrics(&self) -> String {
@@ -90,6 +92,7 @@ impl Sink for Text {
         let (kind, total) = match metric.kind {
             Kind::Counter => ("counter", "_total"),
             Kind::Gauge => ("gauge", ""),
+            Kind::Histogram => ("histogram", ""),
         };
         // The metadata of OpenMetrics is of the family, that of the older format of the samples.
         let total = match self.format {
@@ -104,13 +107,37 @@ impl Sink for Text {
         _ = writeln!(out, "# HELP {name}{total} {help}");
     }
 
-    fn sample(&mut self, labels: &[Label<'_>], value: Value) {
+    fn sample(&mut self, labels: &[Label<'_>], value: Value<'_>) {
         let metric = self.metric.expect("a metric was begun");
-        let out = &mut self.out;
-        out.push_str(metric.name);
-        if metric.kind == Kind::Counter {
-            out.push_str("_total");
+        match value {
+            Value::Count(count) => {
+                let end = if metric.kind == Kind::Counter {
+                    "_total"
+                } else {
+                    ""
+                };
+                self.line(metric.name, end, labels, count);
+            }
+            Value::Seconds(seconds) => self.line(metric.name, "", labels, seconds),
+            Value::Times(timings) => {
+                for (bound, count) in timings.cumulative() {
+                    let bound = bound.map_or_else(|| "+Inf".to_owned(), float);
+                    let labels = [labels, &[(label::BOUND, &*bound)]].concat();
+                    self.line(metric.name, "_bucket", &labels, count);
+                }
+                let seconds = timings.sum.as_secs_f64();
+                self.line(metric.name, "_sum", labels, seconds);
+                self.line(metric.name, "_count", labels, timings.count());
+            }
         }
+    }
+}
+
+impl Text {
+    fn line(&mut self, name: &str, end: &str, labels: &[Label<'_>], value: impl Display) {
+        let out = &mut self.out;
+        out.push_str(name);
+        out.push_str(end);
         for (index, (name, value)) in labels.iter().enumerate() {
             out.push(if index == 0 { '{' } else { ',' });
             _ = write!(out, "{name}=\"");
@@ -120,10 +147,16 @@ impl Sink for Text {
         if !labels.is_empty() {
             out.push('}');
         }
-        _ = match value {
-            Value::Count(count) => writeln!(out, " {count}"),
-            Value::Seconds(seconds) => writeln!(out, " {seconds}"),
-        };
+        _ = writeln!(out, " {value}");
+    }
+}
+
+/// Returns a bound in seconds, in the form that OpenMetrics recommends: with a point.
+fn float(bound: Duration) -> String {
+    let text = bound.as_secs_f64().to_string();
+    match text.contains('.') {
+        true => text,
+        false => text + ".0",
     }
 }
 
@@ -142,7 +175,7 @@ fn escape(value: &str, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::{HandlerStats, StreamStats};
+    use crate::telemetry::{HandlerStats, StreamStats, TimingStats};
 
     fn stats() -> Stats {
         let handler = |received| HandlerStats {
@@ -172,6 +205,33 @@ mod tests {
         assert_eq!(text.lines().filter(|l| *l == line).count(), 1, "{text}");
         assert!(text.contains(r#"error_type="failed"} 3"#), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+
+    #[test]
+    fn a_histogram_has_its_buckets_their_sum_and_their_count() {
+        let timings = TimingStats::new(
+            vec![Duration::from_micros(50), Duration::from_secs(1)],
+            vec![2, 1, 1],
+            Duration::from_millis(3_500),
+        );
+        let mut stats = stats();
+        assert!(!stats.to_openmetrics().contains("duration"));
+        for handler in &mut stats.handlers {
+            handler.timings = Some(timings.clone());
+        }
+        let labels = "messaging_system=\"redis\",messaging_operation_name=\"process\",\
+                      handler=\"on_quote\",messaging_destination_template=\"quotes.{symbol}\"";
+        let name = "messaging_process_duration_seconds";
+        let text = stats.to_openmetrics();
+        let lines = format!(
+            "{name}_bucket{{{labels},le=\"0.00005\"}} 4\n\
+             {name}_bucket{{{labels},le=\"1.0\"}} 6\n\
+             {name}_bucket{{{labels},le=\"+Inf\"}} 8\n\
+             {name}_sum{{{labels}}} 7\n\
+             {name}_count{{{labels}}} 8\n"
+        );
+        assert!(text.contains(&lines), "{text}");
+        assert!(text.contains(&format!("# TYPE {name} histogram\n# UNIT {name} seconds\n")));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::handler::{Handler, OutcomeKind, Spec};
 use crate::probe::{Ending, Published, Subject};
 use crate::publish::Publisher;
 use crate::push::OwnedPush;
-use crate::util::{Ended, Mutex, PanicMessage, Timer, attempt, attempt_within};
+use crate::util::{Ended, Mutex, PanicMessage, Timer, attempt_within};
 use std::sync::Arc;
 
 /// Delivers one message to a handler, with its extractors, its timeout and its answer, without a server and
@@ -115,10 +115,7 @@ async fn run<S, H: Handler<S>>(handler: &H, spec: &Spec, push: &OwnedPush, state
     }
     let make = || handler.handle(push.as_push(), state);
     let slot = pin!(None);
-    let ended = match spec.timeout {
-        None => attempt(slot, make).await,
-        Some(limit) => attempt_within(limit, &mut Timer::default(), slot, make).await,
-    };
+    let ended = attempt_within(spec.timeout, &mut Timer::default(), slot, make).await;
     match ended {
         Ended::Returned(result) => {
             let outcome = OutcomeKind::of(&result);
