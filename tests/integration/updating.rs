@@ -10,7 +10,7 @@ use redis_push::{
 };
 use serde::Serialize;
 use tests::{Server, eventually, within};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::support::subscriber;
 
@@ -67,7 +67,7 @@ pub(crate) async fn messages_wait_for_the_snapshot(server: Server) {
     let (counted, permits) = (Arc::clone(&loads), Arc::clone(&may_load));
     let mut updates = stream.snapshot_with(async move |_gap| {
         counted.fetch_add(1, SeqCst);
-        permits.acquire().await.map(|permit| permit.forget())
+        permits.acquire().await.map(SemaphorePermit::forget)
     });
     let soon = Duration::from_millis(1);
     for text in ["a", "b"] {
@@ -88,7 +88,7 @@ pub(crate) async fn a_lag_during_a_load_is_followed_by_another_snapshot(server: 
     let may_load = Arc::new(Semaphore::new(0));
     let permits = Arc::clone(&may_load);
     let mut updates = stream.snapshot_with(async move |gap: Gap| {
-        permits.acquire().await.map(|permit| permit.forget())?;
+        permits.acquire().await.map(SemaphorePermit::forget)?;
         Ok::<_, tokio::sync::AcquireError>(gap.cause)
     });
     let soon = Duration::from_millis(1);
