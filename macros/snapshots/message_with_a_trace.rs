@@ -4,12 +4,6 @@ struct Quote {
     symbol: String,
     bid: f64,
 }
-
-#[derive(PushMessage)]
-#[push(channel = "orders", trace, codec = msgpack)]
-struct Order {
-    id: u64,
-}
 // becomes
 #[allow(deprecated, nonstandard_style, single_use_lifetimes, type_alias_bounds)]
 const _: () = {
@@ -101,46 +95,6 @@ const _: () = {
             __p::Address::new(&[("symbol", &symbol)])
         }
         ///Returns the address of every channel `quotes.{symbol}`.
-        fn at_any() -> __p::Address<Self> {
-            __p::Address::any()
-        }
-    }
-};
-::core::compile_error! {
-    "`codec = msgpack` needs the feature `msgpack` of `redis-push`"
-}
-const _: () = {
-    use ::redis_push::__private as __p;
-    impl __p::PushMessage for Order {
-        const SUBSCRIPTIONS: &'static [__p::Subscription] = &[
-            __p::Subscription::from_static(__p::Kind::Channel, ""),
-        ];
-    }
-    impl<'__p, __S> __p::FromPush<'__p, __S> for Order {
-        const MESSAGE: ::core::option::Option<__p::MessageDescriptor> = ::core::option::Option::Some(
-            __p::MessageDescriptor::of::<Self>(),
-        );
-        fn from_push(_: __p::Push<'__p>, _: &'__p __S) -> __p::Taken<Self> {
-            ::core::result::Result::Err(__p::Rejection::new(""))
-        }
-    }
-    impl __p::ToPayload for Order {
-        fn to_payload(&self) -> __p::Written<__p::Cow<'_, [u8]>> {
-            ::core::result::Result::Ok(__p::Cow::Borrowed(&[]))
-        }
-    }
-    impl __p::Publishable for Order {
-        fn to_channel(&self) -> __p::Written<::std::string::String> {
-            ::core::result::Result::Ok(::std::string::String::new())
-        }
-    }
-    #[allow(clippy::too_many_arguments, dead_code)]
-    impl Order {
-        ///Returns the address of the channel `orders`.
-        fn at() -> __p::Address<Self> {
-            __p::Address::any()
-        }
-        ///Returns the address of the channel `orders`.
         fn at_any() -> __p::Address<Self> {
             __p::Address::any()
         }
