@@ -19,22 +19,18 @@ pub(crate) struct RateLimit(Arc<Limited>);
 
 #[derive(Debug)]
 struct Limited {
-    subject: Subject,
+    /// The name of the handler, or the label of the streams.
+    subject: Cow<'static, str>,
     event: &'static str,
     state: Mutex<State>,
-}
-
-/// Whose events these are: its field in the log.
-#[derive(Debug)]
-enum Subject {
-    Handler(Cow<'static, str>),
-    Streams(Cow<'static, str>),
 }
 
 #[derive(Debug, Default)]
 struct State {
     last: Option<Instant>,
-    suppressed: u64,
+    suppressed: u32,
+    /// Whether the subject is streams. Here, where there is room: a handler has several limits.
+    is_of_streams: bool,
 }
 
 impl RateLimit {
@@ -44,19 +40,23 @@ impl RateLimit {
     const GRACE: Duration = Duration::from_millis(100);
 
     pub(crate) fn new(handler: impl Into<Cow<'static, str>>, event: &'static str) -> Self {
-        Self::of(Subject::Handler(handler.into()), event)
+        Self::of(handler.into(), event, false)
     }
 
     /// Creates a limit for the streams that are counted under a label.
     pub(crate) fn of_streams(label: impl Into<Cow<'static, str>>, event: &'static str) -> Self {
-        Self::of(Subject::Streams(label.into()), event)
+        Self::of(label.into(), event, true)
     }
 
-    fn of(subject: Subject, event: &'static str) -> Self {
+    fn of(subject: Cow<'static, str>, event: &'static str, is_of_streams: bool) -> Self {
+        let state = State {
+            is_of_streams,
+            ..State::default()
+        };
         Self(Arc::new(Limited {
             subject,
             event,
-            state: Mutex::default(),
+            state: Mutex::new(state),
         }))
     }
 
@@ -70,7 +70,7 @@ impl RateLimit {
             if let Some(last) = state.last
                 && now.saturating_duration_since(last) < Self::INTERVAL
             {
-                state.suppressed += 1;
+                state.suppressed = state.suppressed.saturating_add(1);
                 if state.suppressed == 1 {
                     self.flush_later(last, now);
                 }
@@ -79,7 +79,7 @@ impl RateLimit {
             state.last = Some(now);
             std::mem::take(&mut state.suppressed)
         };
-        runs_without_panic(|| log(suppressed));
+        runs_without_panic(|| log(suppressed.into()));
     }
 
     /// Logs the number of lines that were suppressed since the last one, if there are any.
@@ -108,11 +108,15 @@ impl RateLimit {
 
 impl Limited {
     fn flush(&self) {
-        let suppressed = std::mem::take(&mut self.state.lock().suppressed);
+        let (suppressed, is_of_streams) = {
+            let mut state = self.state.lock();
+            (std::mem::take(&mut state.suppressed), state.is_of_streams)
+        };
         if suppressed > 0 {
-            let (handler, stream) = match &self.subject {
-                Subject::Handler(name) => (Some(&**name), None),
-                Subject::Streams(label) => (None, Some(&**label)),
+            let subject = &*self.subject;
+            let (handler, stream) = match is_of_streams {
+                true => (None, Some(subject)),
+                false => (Some(subject), None),
             };
             runs_without_panic(|| {
                 tracing::warn!(
