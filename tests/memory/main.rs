@@ -28,7 +28,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     args.test_threads = Some(1);
-    let tests: [(&str, fn()); 14] = [
+    let tests: [(&str, fn()); 15] = [
         (
             "nothing_is_allocated_between_the_dispatcher_and_the_handlers_body",
             nothing_is_allocated_between_the_dispatcher_and_the_handlers_body,
@@ -72,6 +72,10 @@ fn main() -> ExitCode {
         (
             "to_mount_a_handler_does_not_cost_what_is_mounted",
             mounting::to_mount_a_handler_does_not_cost_what_is_mounted,
+        ),
+        (
+            "what_waits_for_a_handler_goes_soon_after_it",
+            mounting::what_waits_for_a_handler_goes_soon_after_it,
         ),
         (
             "a_stream_weighs_less_than_a_kibibyte_and_beside_another_of_its_name_300_bytes",

@@ -22,7 +22,7 @@ pub(crate) async fn refuse_other_sites(request: Request, next: Next) -> Response
 /// Browsers say in `Origin` whose page it is: its host must be the `Host` that was asked for, with the same
 /// port. A program that is no browser sends none, and a browser sends none with a link that was followed.
 ///
-/// - A proxy must pass `Host` on, as in nginx with `proxy_set_header Host $host`. If it does not, pages are
+/// - A proxy must pass `Host` on, as in nginx with `proxy_set_header Host $http_host`. If it does not, pages are
 ///   refused, and no other site is let in.
 /// - The scheme is not compared, because a service behind a proxy does not know it.
 /// - The domain of an attacker may resolve to the address of this service, and then both headers name it. Such a

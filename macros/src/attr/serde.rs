@@ -7,6 +7,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprLit, Lit, Path, Token};
 
+use super::serde_names::text_to_read;
 use crate::errors::{Errors, nearest};
 
 /// One option in the parentheses of a `#[serde(..)]`.
@@ -176,6 +177,11 @@ impl Container {
 
     pub(crate) fn has_tag(&self) -> bool {
         self.option("tag").is_some()
+    }
+
+    /// Returns the member that contains the name of the variant, or of the type.
+    pub(crate) fn tag(&self) -> Option<String> {
+        self.option("tag").and_then(text_to_read)
     }
 
     fn option(&self, name: &str) -> Option<&SerdeOption> {

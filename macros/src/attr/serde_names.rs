@@ -80,8 +80,21 @@ pub(crate) fn names_to_read(attributes: &[Attribute], name: &str, case: &Case) -
     names
 }
 
+/// Returns the name by which a field is written.
+pub(crate) fn name_to_write(attributes: &[Attribute], name: &str, case: &Case) -> String {
+    let options = options(attributes);
+    let rename = options.iter().find(|option| option.name == "rename");
+    let renamed = rename.and_then(|option| text_for(option, "serialize"));
+    renamed.unwrap_or_else(|| case.apply(name))
+}
+
 /// Returns the value of `name = "…"` or `name(deserialize = "…")`.
-fn text_to_read(option: &SerdeOption) -> Option<String> {
+pub(super) fn text_to_read(option: &SerdeOption) -> Option<String> {
+    text_for(option, "deserialize")
+}
+
+/// Returns the value of `name = "…"` or `name(direction = "…")`.
+fn text_for(option: &SerdeOption, direction: &str) -> Option<String> {
     if let Some(value) = &option.value {
         return text(value);
     }
@@ -91,8 +104,8 @@ fn text_to_read(option: &SerdeOption) -> Option<String> {
     };
     let parse = Punctuated::<MetaNameValue, Token![,]>::parse_terminated;
     let pairs = Parser::parse2(parse, group.stream()).ok()?;
-    let to_read = pairs.iter().find(|pair| pair.path.is_ident("deserialize"));
-    to_read.and_then(|pair| text(&pair.value))
+    let pair = pairs.iter().find(|pair| pair.path.is_ident(direction));
+    pair.and_then(|pair| text(&pair.value))
 }
 
 fn text(value: &Expr) -> Option<String> {

@@ -8,7 +8,7 @@ use super::context::HandlerContext;
 use super::resume::SharedLoopState;
 use crate::broadcast::BacklogMeter;
 use crate::tasks::Task;
-use crate::telemetry::HandlerStats;
+use crate::telemetry::{HandlerStats, MOST_LABELS, OTHERS};
 use crate::util::Mutex;
 
 /// A mounted handler, with its loop.
@@ -40,9 +40,6 @@ pub(crate) struct Handlers {
     state: Mutex<State>,
 }
 
-/// So many handlers that have ended may wait for a look in any case.
-const FEW: usize = 16;
-
 /// The name of a handler, and what it listens to.
 type Label = (String, String);
 
@@ -54,8 +51,6 @@ struct State {
     list: Option<HandlerList>,
     /// Handlers that were unmounted, whose loops may not have ended yet.
     ending: Vec<Arc<Mounted>>,
-    /// How many of these there may be before those are looked for that have ended.
-    most_ending: usize,
     /// The counts of those that have ended.
     ended: BTreeMap<Label, HandlerStats>,
 }
@@ -65,9 +60,7 @@ impl Handlers {
     ///
     /// The list is the same until a handler is added or removed.
     pub(crate) fn running(&self) -> HandlerList {
-        let State { running, list, .. } = &mut *self.state.lock();
-        let list = list.get_or_insert_with(|| running.values().cloned().collect());
-        Arc::clone(list)
+        self.state.lock().list()
     }
 
     /// Returns how many handlers run.
@@ -95,27 +88,38 @@ impl Handlers {
         };
         state.list = None;
         state.ending.push(handler);
-        if state.ending.len() > state.most_ending {
-            state.settle();
-            state.most_ending = 2 * state.ending.len() + FEW;
-        }
     }
 
-    /// Returns the counts of the handlers that were unmounted, by their names and what they listened to.
-    pub(crate) fn unmounted(&self) -> Vec<HandlerStats> {
-        let mut state = self.state.lock();
-        state.settle();
-        let mut all = state.ended.clone();
-        for handler in &state.ending {
+    /// Lets go of the handlers that have ended, which have buffers. The watchdog calls this at each look.
+    pub(crate) fn settle(&self) {
+        self.state.lock().settle();
+    }
+
+    /// Returns the counts of the handlers that run, and of those that were unmounted, by their names and
+    /// what they listened to. Each handler is among one of them.
+    pub(crate) fn stats(&self) -> (Vec<HandlerStats>, Vec<HandlerStats>) {
+        let (running, ending, mut unmounted) = {
+            let mut state = self.state.lock();
+            state.settle();
+            (state.list(), state.ending.clone(), state.ended.clone())
+        };
+        for handler in ending {
             let mut stats = handler.stats();
             stats.cancel_rest(stats.running);
-            add(&mut all, stats);
+            add(&mut unmounted, stats);
         }
-        all.into_values().collect()
+        let running = running.iter().map(|handler| handler.stats()).collect();
+        (running, unmounted.into_values().collect())
     }
 }
 
 impl State {
+    fn list(&mut self) -> HandlerList {
+        let Self { running, list, .. } = self;
+        let list = list.get_or_insert_with(|| running.values().cloned().collect());
+        Arc::clone(list)
+    }
+
     /// Keeps only the counts of handlers that have ended.
     fn settle(&mut self) {
         let ended = self.ending.extract_if(.., |one| one.task.is_finished());
@@ -127,10 +131,40 @@ impl State {
     }
 }
 
-fn add(all: &mut BTreeMap<Label, HandlerStats>, stats: HandlerStats) {
-    let label = (stats.handler.clone(), stats.listens_to.clone());
+/// Adds counts to those of the same label. Labels beyond a thousand are counted together, because a program
+/// may make them of the names of its users, and counts are never forgotten.
+fn add(all: &mut BTreeMap<Label, HandlerStats>, mut stats: HandlerStats) {
+    let mut label = (stats.handler.clone(), stats.listens_to.clone());
+    if all.len() >= MOST_LABELS && !all.contains_key(&label) {
+        label = (OTHERS.to_owned(), OTHERS.to_owned());
+        (stats.handler, stats.listens_to) = label.clone();
+        stats.subscriptions = Vec::new();
+    }
     match all.get_mut(&label) {
         Some(sum) => sum.add(&stats),
         None => _ = all.insert(label, stats),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_beyond_a_thousand_are_counted_together() {
+        let mut all = BTreeMap::new();
+        for room in 0..1_100 {
+            let stats = HandlerStats {
+                handler: format!("room-{room}"),
+                handled: 1,
+                ..HandlerStats::default()
+            };
+            add(&mut all, stats.clone());
+            add(&mut all, stats);
+        }
+        assert_eq!(all.len(), MOST_LABELS + 1);
+        let others = &all[&(OTHERS.to_owned(), OTHERS.to_owned())];
+        assert_eq!(others.handled, 200);
+        assert_eq!(all.values().map(|stats| stats.handled).sum::<u64>(), 2_200);
     }
 }

@@ -38,13 +38,15 @@ impl Dispatcher {
                 Some(key) => state.join(key, shared, index),
                 None => {
                     // Connection events are live from the beginning.
-                    shared.confirm(index, 0, state.before, &mut Vec::new());
+                    let before = state.before;
+                    shared.confirm(index, 0, before, &mut state.wakeups.wakers);
                     0
                 }
             }
         });
         let denials = denials.collect();
-        drop(state);
+        // The loop of the handler may wait already.
+        self.wake(state);
         self.notify_changed();
         Some(MountedAt { channel, denials })
     }

@@ -48,7 +48,7 @@ pub(crate) struct RoutingTable {
 
 /// The names of handlers that the server has not confirmed.
 pub(crate) struct Unconfirmed {
-    /// In the order in which they were added, with their states.
+    /// With their states.
     pub(crate) names: Vec<(Subscription, SubscriptionState)>,
     /// How many names handlers want.
     pub(crate) total: usize,

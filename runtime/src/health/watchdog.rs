@@ -171,6 +171,7 @@ impl HealthMonitor {
         loop {
             let looked = clock::now();
             self.last_seen.touch();
+            self.sources.handlers.settle();
             let stalled = watch.look(self.sources.handlers.running(), clock::monotonic());
             *self.stalls.lock() = stalled;
             self.publish();

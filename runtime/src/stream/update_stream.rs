@@ -59,9 +59,16 @@ impl<T: for<'p> FromPush<'p, ()>> EventStream<T> {
     /// many for it, what has been loaded is followed by another gap, and so by another snapshot. Messages
     /// that cannot be decoded are left out, counted and logged.
     ///
+    /// While a snapshot is loaded, each message that arrives polls the future of the function too.
+    ///
     /// A snapshot lacks nothing that was written before the messages that were missed, if whoever publishes
     /// writes first. It may contain what follows it, so messages have to be known by a number, or be such
     /// that applying them twice does no harm.
+    ///
+    /// # Panics
+    ///
+    /// The stream panics after a load that has failed if it is polled outside of a tokio runtime, or in one
+    /// without timers.
     pub fn snapshot_with<S, E, F>(
         self,
         load: F,

@@ -73,10 +73,10 @@ impl Running {
     }
 
     pub(super) fn read_stats(&self) -> Stats {
-        let handlers = self.handlers.running();
+        let (handlers, unmounted) = self.handlers.stats();
         Stats {
-            handlers: handlers.iter().map(|handler| handler.stats()).collect(),
-            unmounted: self.handlers.unmounted(),
+            handlers,
+            unmounted,
             streams: self
                 .streams
                 .registry

@@ -35,7 +35,7 @@ pub use cache::CacheStats;
 pub use feed::{FailureStats, FeedStats};
 pub use gaps::GapCounts;
 pub use handler::HandlerStats;
-pub(crate) use labels::one_of_bounded;
+pub(crate) use labels::{MOST_LABELS, OTHERS, one_of_bounded};
 pub use stats::{NameStats, StateStats, Stats};
 pub use stream::StreamStats;
 pub use timings::{TimingStats, Timings};

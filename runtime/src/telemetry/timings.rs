@@ -95,7 +95,8 @@ impl TimingStats {
         }
     }
 
-    /// Returns how many deliveries were measured.
+    /// Returns how many deliveries there were. With [`Timings::one_in`], this is an estimate: each one that
+    /// was measured counts for `n`.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()

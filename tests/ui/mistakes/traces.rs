@@ -63,6 +63,26 @@ struct Parcel {
 }
 
 #[derive(PushMessage)]
+#[push(channel = "bags", trace)]
+struct Bag {
+    #[serde(alias = "traceparent")]
+    context: String,
+}
+
+#[derive(PushMessage)]
+#[push(channel = "chests", trace)]
+struct Chest {
+    #[serde(rename(deserialize = "traceparent", serialize = "trace"))]
+    context: String,
+}
+
+#[derive(PushMessage)]
+#[push(channel = "doors", trace, tag = "traceparent")]
+enum Door {
+    Opened { by: String },
+}
+
+#[derive(PushMessage)]
 #[push(channel = "letters", trace = true)]
 struct Letter {
     id: u64,

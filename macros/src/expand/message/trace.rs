@@ -5,7 +5,7 @@ use syn::{Data, Field, Fields};
 
 use super::model::{self, Message};
 use crate::attr::Codec;
-use crate::attr::serde::payload_name;
+use crate::attr::serde_names::{Case, name_to_write, names_to_read};
 use crate::errors::Errors;
 
 /// The name of the context in the payload.
@@ -20,8 +20,18 @@ impl Message {
             errors.on(trace, text);
             return;
         }
-        for field in self.all_fields() {
-            self.validate_name(field, trace, errors);
+        let tag = self.args.tag.as_ref().map(syn::LitStr::value);
+        if tag.or_else(|| self.container.tag()).as_deref() == Some(NAME) {
+            errors.on(
+                trace,
+                format!(
+                    "`trace` adds the member `{NAME}` to the payload, and the tag has this name: choose \
+                     another tag"
+                ),
+            );
+        }
+        for (field, case) in self.fields_with_cases() {
+            self.validate_name(field, &case, trace, errors);
         }
     }
 
@@ -30,6 +40,13 @@ impl Message {
         let ident = &self.original.ident;
         match &self.args.codec {
             None | Some(Codec::Json | Codec::MsgPack(_)) => {}
+            Some(codec @ (Codec::Text(_) | Codec::Bytes(_))) => {
+                let label = codec.label();
+                return Some(format!(
+                    "`trace` adds a member to a JSON object or a MessagePack map, and with `codec = {label}` \
+                     the payload is one value: use `codec = json` or `msgpack`, or remove `trace`"
+                ));
+            }
             Some(codec) => {
                 let label = codec.label();
                 return Some(format!(
@@ -61,11 +78,38 @@ impl Message {
         }
     }
 
-    fn validate_name(&self, field: &Field, trace: &Ident, errors: &mut Errors) {
+    /// Returns the fields, with the cases of their names.
+    fn fields_with_cases(&self) -> Vec<(&Field, Case)> {
+        let attributes = &self.original.attrs;
+        match &self.original.data {
+            Data::Enum(data) => {
+                let of_type = Case::of(attributes, "rename_all_fields");
+                let variants = data.variants.iter().flat_map(|variant| {
+                    let case = Case::of(&variant.attrs, "rename_all").or(&of_type);
+                    variant
+                        .fields
+                        .iter()
+                        .map(move |field| (field, case.clone()))
+                });
+                variants.collect()
+            }
+            _ => {
+                let case = Case::of(attributes, "rename_all");
+                let fields = self.all_fields().into_iter();
+                fields.map(|field| (field, case.clone())).collect()
+            }
+        }
+    }
+
+    fn validate_name(&self, field: &Field, case: &Case, trace: &Ident, errors: &mut Errors) {
         let Some(name) = model::name(field).filter(|name| !self.is_param(name)) else {
             return;
         };
-        if payload_name(&field.attrs, name).as_deref() == Some(NAME) {
+        let mut names = names_to_read(&field.attrs, &name, case);
+        if !names.is_empty() {
+            names.push(name_to_write(&field.attrs, &name, case));
+        }
+        if names.iter().any(|name| name == NAME) {
             errors.on(
                 trace,
                 format!(

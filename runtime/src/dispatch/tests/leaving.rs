@@ -15,14 +15,14 @@ use crate::util::clock;
 const KIND: Kind = Kind::Channel;
 const NAME: &[u8] = b"a";
 
-fn subscribe(dispatcher: &Arc<Dispatcher>) -> StreamReader {
+pub(super) fn subscribe(dispatcher: &Arc<Dispatcher>) -> StreamReader {
     let mut list: Arc<[_]> = [Subscription::channel("a")].into();
     let reader = dispatcher.subscribe(&mut list, Pace::Latest, usize::MAX);
     reader.expect("there is no limit")
 }
 
 /// Confirms what is wanted. Returns how many names that are.
-fn confirm(dispatcher: &Dispatcher) -> usize {
+pub(super) fn confirm(dispatcher: &Dispatcher) -> usize {
     let wanted = dispatcher.next_wanted(10, clock::wall()).len();
     if wanted > 0 {
         let kind = KIND;

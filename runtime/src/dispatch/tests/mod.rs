@@ -8,6 +8,8 @@ mod leaving;
 mod losses;
 #[cfg(shuttle)]
 mod model;
+#[cfg(not(shuttle))]
+mod mounting;
 #[cfg(shuttle)]
 mod names_model;
 #[cfg(not(shuttle))]
