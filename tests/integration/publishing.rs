@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use redis_push::redis::aio::{ConnectionLike, ConnectionManagerConfig};
-use redis_push::redis::{Client, Cmd, Pipeline, RedisFuture, Value};
+use redis_push::redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisFuture, Value};
 use redis_push::{
     Credentials, Endpoint, FailureKind, Handle, Param, Publish, Publisher, PushMessage, Subscriber,
     Subscription, Text, handlers, push_handler,
@@ -159,13 +159,11 @@ pub(crate) async fn many_messages_are_published_in_their_order(server: Server) {
     let (mount, mut journal) = recorder("answers", Subscription::pattern("answers.*"));
     let handle = start(server.url(), [mount]).await;
     journal.begins().await;
-    let publisher = Publisher::over(
-        Client::open(server.url())
-            .unwrap()
-            .get_multiplexed_async_connection()
-            .await
-            .unwrap(),
-    );
+    // A busy machine may need longer than the half a second that redis-rs waits for a reply.
+    let config = AsyncConnectionConfig::new().set_response_timeout(None);
+    let client = Client::open(server.url()).unwrap();
+    let connection = client.get_multiplexed_async_connection_with_config(&config);
+    let publisher = Publisher::over(connection.await.unwrap());
     let messages = (0..2_500).map(|id| Answer {
         id,
         text: id.to_string(),
