@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use tracing::Span;
 
 use super::TraceParent;
@@ -19,6 +21,17 @@ pub trait Propagator: Send + Sync + 'static {
 
     /// Makes a span, which is new, follow the context that a message has carried.
     fn follow(&self, span: &Span, context: TraceParent, relation: Relation);
+}
+
+/// So one propagator can be used by several settings.
+impl<P: Propagator + ?Sized> Propagator for Arc<P> {
+    fn context(&self, span: &Span) -> Option<TraceParent> {
+        P::context(self, span)
+    }
+
+    fn follow(&self, span: &Span, context: TraceParent, relation: Relation) {
+        P::follow(self, span, context, relation);
+    }
 }
 
 /// How the span of a delivery is related to the span that published the message.
