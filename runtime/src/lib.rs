@@ -102,8 +102,8 @@
 //! - A handler sees the messages of one subscription in the server's order and never twice. (A
 //!   handler with overlapping names is sent one message for each of them, as Redis does.)
 //! - A payload that does not decode, an error, and a panic end one delivery, not the handler.
-//! - A `rediss://` connection is encrypted and the server is authenticated, or there is no
-//!   connection. No log, error or `Debug` output shows a password or a key.
+//! - A `rediss://` connection is always encrypted, and the server is always authenticated. If either fails,
+//!   connecting fails. No log, error or `Debug` output shows a password or a key.
 //!
 //! [`Stats`] accounts for every message that has arrived. What is not guaranteed, and how all this is
 //! tested, is on the page [promises](guide::promises).

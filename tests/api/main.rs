@@ -136,7 +136,7 @@ fn crates(item: &str) -> BTreeSet<&str> {
         let start = item[..at].rfind(|c| !is_name(c)).map_or(0, |end| end + 1);
         let name = &item[start..at];
         let is_first = !item[..start].ends_with("::");
-        // `Self::Error` and `T::Item` are no paths of a crate.
+        // `Self::Error` and `T::Item` are not paths in a crate.
         if is_first && name.starts_with(|c: char| c.is_lowercase()) {
             crates.insert(name);
         }

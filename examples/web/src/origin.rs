@@ -20,7 +20,7 @@ pub(crate) async fn refuse_other_sites(request: Request, next: Next) -> Response
 /// Returns whether a request comes from a page of this site, or from no page at all.
 ///
 /// Browsers say in `Origin` whose page it is: its host must be the `Host` that was asked for, with the same
-/// port. A program that is no browser sends none, and a browser sends none with a link that was followed.
+/// port. Programs other than browsers do not send it, and neither do browsers when a user follows a link.
 ///
 /// - A proxy must pass `Host` on, as in nginx with `proxy_set_header Host $http_host`. If it does not, pages are
 ///   refused, and no other site is let in.

@@ -57,7 +57,8 @@
 //! | `counts` | how many names are in each state |
 //! | `turns` | what the session sends next |
 //! | `mounts` | handlers that are mounted and unmounted while the subscriber runs |
-//! | `streams` | the readers of streams: how they join and leave |
+//! | `streams` | how the readers of streams join and leave |
+//! | `stream_reader` | what a stream reads from |
 //! | `generation` | the beginning, the end and the losses of a connection |
 //! | `subscriptions` | the state of each subscription |
 //! | `wakeups` | when readers are woken, and by whom |
@@ -116,6 +117,7 @@ mod name;
 mod placement;
 mod pushes;
 mod route;
+mod stream_reader;
 mod streams;
 mod subscriptions;
 mod table;
@@ -126,7 +128,8 @@ pub(crate) use counts::{NameCounts, WantedBy};
 pub(crate) use mounts::MountedAt;
 pub(crate) use placement::SubscriptionState;
 pub use pushes::{Pushes, PushesError};
-pub(crate) use streams::{Confirmed, NoStream, StreamReader};
+pub(crate) use stream_reader::StreamReader;
+pub(crate) use streams::{Confirmed, NoStream};
 pub(crate) use table::{RoutingTable, Unconfirmed};
 pub(crate) use turns::Agenda;
 

@@ -1,26 +1,17 @@
-//! The readers of streams: how they join and leave.
+//! How the readers of streams join and leave.
 
-use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use super::counts::WantedBy;
 use super::placement::SubscriptionState;
+use super::stream_reader::StreamReader;
 use super::{DispatchState, Dispatcher};
-use crate::broadcast::{Budget, Overflow, Pace, Received, Receiver, Rest, Shared};
-use crate::push::Batch;
+use crate::broadcast::{Budget, Overflow, Pace, Receiver, Shared};
 use crate::subscription::{Kind, Subscription};
 use crate::util::{Key, clock};
 
-/// A reader of the messages of some names. Dropping it lets go of the names.
-pub(crate) struct StreamReader {
-    receiver: Receiver,
-    dispatcher: Arc<Dispatcher>,
-    names: Names,
-}
-
 /// The names of a stream.
-enum Names {
+pub(super) enum Names {
     /// One name, whose channel it shares with the other streams of that name.
     Shared(Name),
     /// A channel of its own. Boxed, because it is less frequent.
@@ -29,13 +20,13 @@ enum Names {
     Connection(Key),
 }
 
-struct OwnNames {
+pub(super) struct OwnNames {
     shared: Arc<Shared>,
     names: Box<[Name]>,
 }
 
 #[derive(Clone, Copy)]
-struct Name {
+pub(super) struct Name {
     route: Key,
     /// How often the server had denied the name before.
     denials: u32,
@@ -146,7 +137,7 @@ impl Dispatcher {
         denied.take(most).collect()
     }
 
-    fn unsubscribe(&self, names: &Names) {
+    pub(super) fn unsubscribe(&self, names: &Names) {
         let mut state = self.lock();
         state.streams -= 1;
         let is_first = match names {
@@ -273,7 +264,7 @@ impl DispatchState {
     }
 
     /// Returns the first of the names that the server has denied since the reader has joined.
-    fn denial(&self, names: &Names) -> Option<(Subscription, Arc<str>)> {
+    pub(super) fn denial(&self, names: &Names) -> Option<(Subscription, Arc<str>)> {
         let denial = |name: &Name| {
             let route = &self.routes.routes[name.route];
             match self.routes.state(name.route) {
@@ -288,71 +279,5 @@ impl DispatchState {
             Names::Own(own) => own.names.iter().find_map(denial),
             Names::Connection(_) => None,
         }
-    }
-}
-
-impl StreamReader {
-    /// Waits until every name is confirmed, or one is denied.
-    pub(crate) fn poll_confirmed(&mut self, cx: &mut Context<'_>) -> Poll<Confirmed> {
-        // The waker is registered before the denials are read, so none is missed.
-        let begun = self.receiver.poll_begun(cx);
-        if let Some((subscription, reason)) = self.dispatcher.lock().denial(&self.names) {
-            return Poll::Ready(Confirmed::Denied(subscription, reason));
-        }
-        begun.map(|has_begun| {
-            if has_begun {
-                Confirmed::Yes
-            } else {
-                Confirmed::Ended
-            }
-        })
-    }
-
-    /// Returns whether every name is confirmed on the current connection. If it is, everything that was
-    /// lost before the confirmation is reported by a gap that can be received now.
-    pub(crate) fn is_live(&self) -> bool {
-        match self.dispatcher.open_generation() {
-            0 => false,
-            // The events come from the session, in whichever generation, and none is missed.
-            _ if matches!(self.names, Names::Connection(_)) => self.receiver.is_confirmed_in(0),
-            generation => self.receiver.is_confirmed_in(generation),
-        }
-    }
-
-    /// Waits for the next gap or batch.
-    pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
-        self.receiver.poll_recv(cx)
-    }
-
-    /// Waits until the subscriber has ended, whatever waits to be received.
-    pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.receiver.poll_closed(cx)
-    }
-
-    /// Returns the batch of what was received last, if that has one.
-    pub(crate) fn batch(&self) -> Option<&Arc<Batch>> {
-        self.receiver.batch()
-    }
-
-    /// Sets what the pushes of the stream are counted under.
-    pub(crate) fn set_label(&self, label: u16) {
-        self.receiver.set_label(label);
-    }
-
-    /// Returns what the stream has not received.
-    pub(crate) fn rest(&self) -> Rest {
-        self.receiver.rest()
-    }
-}
-
-impl Drop for StreamReader {
-    fn drop(&mut self) {
-        self.dispatcher.unsubscribe(&self.names);
-    }
-}
-
-impl fmt::Debug for StreamReader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamReader").finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use crate::telemetry::{OpenSpan, Spans, TraceParent};
 pub(super) struct PublishContext {
     /// The span of the caller, and what the type of the message calls its channels.
     caller: Option<Box<(OpenSpan, Option<String>)>>,
-    /// The context of the message that is answered, if there is no other.
+    /// The trace context of the message that the handler answers. It is used if the publish has no other one.
     answers: Option<TraceParent>,
 }
 

@@ -2,11 +2,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::Pipeline;
 use redis::aio::ConnectionLike;
 
 use super::command::{Outgoing, Publishable};
-use super::context::PublishContext;
 use super::into_channel::IntoChannel;
 use super::publishing::Publishing;
 use super::transport::Transport;
@@ -70,7 +68,7 @@ use crate::util::clock::LONGEST;
 #[derive(Clone)]
 pub struct Publisher {
     pub(super) over: Arc<Transport>,
-    timeout: Duration,
+    pub(super) timeout: Duration,
     /// What comes before the name of each channel.
     pub(super) prefix: Option<Arc<str>>,
     pub(super) spans: Option<Spans>,
@@ -80,9 +78,6 @@ pub struct Publisher {
     #[cfg(feature = "testing")]
     pub(super) is_unobserved: bool,
 }
-
-/// The number of messages of a [`Publisher::publish_all`] in one write.
-const AT_ONCE: usize = 1_000;
 
 impl Publisher {
     /// Creates a publisher with its own connection to a server: a URL, a redis-rs client, or an
@@ -359,58 +354,6 @@ impl Publisher {
         let messages: Result<Vec<_>> = messages.into_iter().map(outgoing).collect();
         Publishing::new(async move { publisher.send_all(&mut messages?, context).await })
     }
-
-    fn one(&self, message: Result<Outgoing>, context: PublishContext) -> Publishing<u64> {
-        let publisher = self.clone();
-        Publishing::new(async move { publisher.send(message?, context).await })
-    }
-
-    /// Sends a message.
-    pub(super) async fn send(&self, message: Outgoing, context: PublishContext) -> Result<u64> {
-        let mut message = [self.prefixed(message)];
-        let receivers = self.send_all(&mut message, context).await?;
-        Ok(receivers.into_iter().sum())
-    }
-
-    /// Sends messages, whose names have the prefix.
-    async fn send_all(
-        &self,
-        messages: &mut [Outgoing],
-        context: PublishContext,
-    ) -> Result<Vec<u64>> {
-        match self.begin(messages, context) {
-            None => self.transmit(messages).await,
-            // Boxed, because few publishers have spans.
-            Some(span) => Box::pin(span.around(self.transmit(messages))).await,
-        }
-    }
-
-    async fn transmit(&self, messages: &[Outgoing]) -> Result<Vec<u64>> {
-        let mut receivers = Vec::new();
-        for chunk in messages.chunks(AT_ONCE) {
-            let mut pipeline = Pipeline::new();
-            for message in chunk {
-                pipeline.add_command(message.command());
-            }
-            #[cfg(feature = "testing")]
-            let observed = self.observe();
-            let sent = self.over.send(&pipeline, self.timeout).await;
-            #[cfg(feature = "testing")]
-            observed.ended(chunk, &sent);
-            match receivers.is_empty() {
-                true => receivers = sent?,
-                false => receivers.extend(sent?),
-            }
-        }
-        Ok(receivers)
-    }
-
-    fn prefixed(&self, message: Outgoing) -> Outgoing {
-        match &self.prefix {
-            Some(prefix) => message.prefixed(prefix),
-            None => message,
-        }
-    }
 }
 
 impl fmt::Debug for Publisher {
@@ -424,6 +367,8 @@ impl fmt::Debug for Publisher {
             .field("over", &over)
             .field("timeout", &self.timeout)
             .field("prefix", &self.prefix)
+            .field("spans", &self.spans)
+            .field("trace", &self.trace)
             .finish()
     }
 }

@@ -57,7 +57,7 @@ async fn pages_of_other_sites_are_refused() {
             .body("x")
     };
     let own = application.urls[0].clone();
-    assert_eq!(send(notify()).await, 200, "a program that is no browser");
+    assert_eq!(send(notify()).await, 200, "a program that is not a browser");
     assert_eq!(send(notify().header(ORIGIN, own)).await, 200);
     for other in ["http://elsewhere.example", "http://127.0.0.1:1", "null"] {
         assert_eq!(send(notify().header(ORIGIN, other)).await, 403, "{other}");
