@@ -3,6 +3,8 @@ use std::time::Duration;
 /// The settings of a subscriber, its connection and its buffers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
+    /// How many connections to the server there are.
+    pub(crate) links: u16,
     /// Whether the wire link reads the socket, instead of redis-rs.
     pub(crate) wire: bool,
     /// For how much of each second the wire link may keep an idle handler waiting for a busy one.
@@ -36,6 +38,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            links: 1,
             wire: false,
             wire_wait: Duration::from_millis(50),
             memory_limit: 256 * 1024 * 1024,

@@ -110,7 +110,7 @@ impl Shared {
             missed: Missed::Exactly(0),
             since: SystemTime::now(),
         };
-        all.shared.confirm(0, 1, before, &mut all.wakers);
+        all.shared.confirm(0, 1.into(), before, &mut all.wakers);
         all.take();
         all
     }
@@ -225,10 +225,10 @@ impl Way {
             ..Settings::default()
         };
         let dispatcher = Arc::new(Dispatcher::new(broadcasts.routes, &settings));
-        dispatcher.open(1);
+        dispatcher.open(1.into());
         for subscription in dispatcher.subscriptions(|_| true) {
             let (kind, name) = subscription.key();
-            dispatcher.accept(1, &crate::push::Incoming::Subscribed { kind, name });
+            dispatcher.accept(1.into(), &crate::push::Incoming::Subscribed { kind, name });
         }
         let mut way = Self {
             dispatcher,
@@ -242,7 +242,7 @@ impl Way {
 
     /// Passes a push to the dispatcher, as the manager link does.
     pub fn push(&self, push: &PushInfo) {
-        self.dispatcher.accept(1, &incoming(push));
+        self.dispatcher.accept(1.into(), &incoming(push));
     }
 
     /// Polls every handler until it has handled everything.

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::config::Settings;
 use crate::dispatch::{Dispatcher, RoutingTable};
-use crate::push::Incoming;
+use crate::push::{Incoming, NodeId};
 use crate::session::Status;
 use crate::stream::{EventStream, SubscribeContext};
 use crate::subscription::{Kind, Subscription};
@@ -26,7 +26,7 @@ impl Streams {
     pub fn new() -> Self {
         let settings = Settings::default();
         let dispatcher = Arc::new(Dispatcher::new(RoutingTable::default(), &settings));
-        dispatcher.open(1);
+        dispatcher.open(1.into());
         let (status, watched) = watch::channel(Status::default());
         Self {
             context: SubscribeContext {
@@ -55,13 +55,13 @@ impl Streams {
     /// Confirms the names that are wanted. Returns how many there were.
     pub fn confirm(&self) -> usize {
         let dispatcher = &self.context.dispatcher;
-        let wanted = dispatcher.next_wanted(usize::MAX, clock::wall());
+        let wanted = dispatcher.next_wanted(NodeId::FIRST, usize::MAX, clock::wall());
         for subscription in &wanted {
             let (kind, name) = subscription.key();
-            dispatcher.accept(1, &Incoming::Subscribed { kind, name });
+            dispatcher.accept(1.into(), &Incoming::Subscribed { kind, name });
         }
         // As the session does in each turn.
-        dispatcher.agenda();
+        dispatcher.agenda(NodeId::FIRST);
         wanted.len()
     }
 
@@ -69,10 +69,10 @@ impl Streams {
     pub fn leave(&self) {
         let dispatcher = &self.context.dispatcher;
         let later = clock::now() + Settings::default().linger;
-        for subscription in dispatcher.next_leaving(usize::MAX, later, true) {
+        for subscription in dispatcher.next_leaving(NodeId::FIRST, usize::MAX, later, true) {
             let (kind, name) = subscription.key();
             let left = None;
-            dispatcher.accept(1, &Incoming::Unsubscribed { kind, name, left });
+            dispatcher.accept(1.into(), &Incoming::Unsubscribed { kind, name, left });
         }
     }
 
@@ -85,7 +85,7 @@ impl Streams {
             channel,
             payload,
         };
-        self.context.dispatcher.accept(1, &push);
+        self.context.dispatcher.accept(1.into(), &push);
     }
 
     /// Polls a stream until it has nothing more. Returns how many events it had.

@@ -1,26 +1,46 @@
-//! The state of each subscription of a broadcast channel on the current connection.
+//! The state of each subscription of a broadcast channel on the connection that it is on.
 //!
 //! The dispatcher stores that a name is confirmed too (`dispatch::SubscriptionState`), but a reader
 //! must know whether its names are settled without taking the dispatcher's lock, and each broadcast
 //! channel must know since when one of its names was off.
+//!
+//! The names of a channel may be on several nodes. Those on one node form a group: when its connection is
+//! lost, they are all off, and the others are not.
 
 use std::time::SystemTime;
 
+use crate::push::{Generation, NodeId};
 use crate::util::{Few, Timestamp, clock};
 
-/// Which subscriptions of a broadcast channel are live on the current connection.
+/// Which subscriptions of a broadcast channel are live.
 #[derive(Debug)]
 pub(super) struct Confirmations {
-    generation: u64,
+    /// One for each node that has answered for a name. The names that have not been on another node are
+    /// in the first one.
+    groups: Few<Group>,
+    names: Few<Name>,
+    /// How many names are pending.
+    unsettled: u32,
+}
+
+/// The names of a channel that are on one node.
+#[derive(Debug)]
+struct Group {
+    /// The last generation in which the node has answered for one of them.
+    generation: Generation,
     /// When the last push before this generation arrived.
     since: Timestamp,
     /// Since when a name has been off that was not confirmed when an earlier generation ended.
     off_since: Option<Timestamp>,
-    states: Few<NameState>,
-    /// How many names are pending.
-    unsettled: u32,
     /// Whether a name has been confirmed in this generation.
     live: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Name {
+    /// The index of its group.
+    group: u16,
+    state: NameState,
 }
 
 /// The state of one name.
@@ -44,50 +64,89 @@ pub(super) enum Confirmed {
     More,
 }
 
-impl Confirmations {
-    pub(super) fn new(count: usize) -> Self {
+impl Group {
+    fn new(generation: Generation, since: SystemTime) -> Self {
         Self {
-            generation: 0,
-            since: clock::wall().into(),
+            generation,
+            since: since.into(),
             off_since: None,
-            states: std::iter::repeat_n(NameState::Pending, count).collect(),
-            unsettled: u32::try_from(count).expect("no list has 2^32 subscriptions"),
             live: false,
         }
     }
+}
 
-    /// Returns the generation that was entered last.
-    pub(super) fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    /// Enters a generation. The last push before it arrived at `since`.
-    pub(super) fn enter(&mut self, generation: u64, since: SystemTime) {
-        if self.generation == generation {
-            return;
-        }
-        // A name that was never live in the generation that ended was off even before it.
-        let off = self.states.iter().filter_map(|state| match state {
-            NameState::Confirmed => None,
-            NameState::Pending => Some(self.since),
-            NameState::Off(since) => Some(*since),
-        });
-        *self = Self {
-            generation,
-            since: since.into(),
-            off_since: off.chain(self.off_since).min(),
-            ..Self::new(self.states.len())
+impl Confirmations {
+    pub(super) fn new(count: usize) -> Self {
+        let mut groups = Few::new();
+        groups.push(Group::new(Generation::NONE, clock::wall()));
+        let name = Name {
+            group: 0,
+            state: NameState::Pending,
         };
+        Self {
+            groups,
+            names: std::iter::repeat_n(name, count).collect(),
+            unsettled: u32::try_from(count).expect("no list has 2^32 subscriptions"),
+        }
     }
 
-    /// Records that the name at `index` is confirmed.
-    pub(super) fn confirm(&mut self, index: usize) -> Confirmed {
+    /// Returns the last generation in which a node has answered for a name, or `current` if it has not.
+    pub(super) fn entered(&self, current: Generation) -> Generation {
+        let group = self.group_of(current.node());
+        group.map_or(current, |at| self.groups[at].generation)
+    }
+
+    /// Enters a generation. The last push before it arrived at `since`. Returns the index of its group.
+    pub(super) fn enter(&mut self, generation: Generation, since: SystemTime) -> usize {
+        let Some(at) = self.group_of(generation.node()) else {
+            self.groups.push(Group {
+                // Its names come from other groups, of which the segments have begun.
+                live: true,
+                ..Group::new(generation, since)
+            });
+            return self.groups.len() - 1;
+        };
+        if self.groups[at].generation == generation {
+            return at;
+        }
+        let group = &self.groups[at];
+        let names = self
+            .names
+            .iter()
+            .filter(|name| usize::from(name.group) == at);
+        // A name that was never live in the generation that ended was off even before it.
+        let off = names.filter_map(|name| match name.state {
+            NameState::Confirmed => None,
+            NameState::Pending => Some(group.since),
+            NameState::Off(since) => Some(since),
+        });
+        let off_since = off.chain(group.off_since).min();
+        self.groups[at] = Group {
+            off_since,
+            ..Group::new(generation, since)
+        };
+        for index in 0..self.names.len() {
+            if usize::from(self.names[index].group) == at {
+                self.set(index, NameState::Pending);
+            }
+        }
+        at
+    }
+
+    /// Records that the name at `index` is confirmed in a generation. The last push before that arrived at
+    /// `since`.
+    pub(super) fn confirm(
+        &mut self,
+        index: usize,
+        generation: Generation,
+        since: SystemTime,
+    ) -> Confirmed {
+        let from = self.move_to(index, generation, since);
         let before = self.set(index, NameState::Confirmed);
-        if !std::mem::replace(&mut self.live, true) {
-            let since = self
-                .off_since
-                .take()
-                .map_or(self.since, |off| off.min(self.since));
+        let group = &mut self.groups[from];
+        if !std::mem::replace(&mut group.live, true) {
+            let off_since = group.off_since.take();
+            let since = off_since.map_or(group.since, |off| off.min(group.since));
             return Confirmed::First(since.into());
         }
         match before {
@@ -96,19 +155,26 @@ impl Confirmations {
         }
     }
 
-    /// Records that the name at `index` was denied or ended by the server, and that no push has
-    /// arrived through it since `since`.
-    pub(super) fn turn_off(&mut self, index: usize, since: SystemTime) {
-        if !matches!(self.states[index], NameState::Off(_)) {
-            self.set(index, NameState::Off(since.into()));
+    /// Records that the name at `index` was denied or ended by the server in a generation, and that no
+    /// push has arrived through it since `off`. The last push before the generation arrived at `since`.
+    pub(super) fn turn_off(
+        &mut self,
+        index: usize,
+        generation: Generation,
+        since: SystemTime,
+        off: SystemTime,
+    ) {
+        self.move_to(index, generation, since);
+        if !matches!(self.names[index].state, NameState::Off(_)) {
+            self.set(index, NameState::Off(off.into()));
         }
     }
 
     /// Records that any name may have been off since then.
     pub(super) fn doubt(&mut self, since: SystemTime) {
-        for state in &mut *self.states {
-            if *state == NameState::Confirmed {
-                *state = NameState::Off(since.into());
+        for name in &mut *self.names {
+            if name.state == NameState::Confirmed {
+                name.state = NameState::Off(since.into());
             }
         }
     }
@@ -119,18 +185,39 @@ impl Confirmations {
         self.unsettled == 0
     }
 
-    /// Returns whether every name is confirmed in a generation.
-    pub(super) fn are_confirmed_in(&self, generation: u64) -> bool {
-        let confirmed = |state: &NameState| *state == NameState::Confirmed;
-        self.generation == generation && self.states.iter().all(confirmed)
+    /// Returns whether every name is confirmed in a generation that `is_open`.
+    pub(super) fn are_confirmed(&self, is_open: impl Fn(Generation) -> bool) -> bool {
+        let mut names = self.names.iter();
+        let mut groups = self.groups.iter();
+        names.all(|name| name.state == NameState::Confirmed)
+            && groups.all(|group| is_open(group.generation))
+    }
+
+    /// Moves a name to the group of a generation, which is entered. Returns the index of the group in
+    /// which it was.
+    fn move_to(&mut self, index: usize, generation: Generation, since: SystemTime) -> usize {
+        let to = self.enter(generation, since);
+        let to_group = u16::try_from(to).expect("there are at most 2^16 nodes");
+        usize::from(std::mem::replace(&mut self.names[index].group, to_group))
+    }
+
+    /// Returns the index of the group of a node. A channel of which no name has been on a node has one
+    /// group, which becomes that of the first node.
+    fn group_of(&self, node: NodeId) -> Option<usize> {
+        if let [only] = &*self.groups
+            && only.generation == Generation::NONE
+        {
+            return Some(0);
+        }
+        let mut groups = self.groups.iter();
+        groups.position(|group| group.generation.node() == node)
     }
 
     /// Sets the state of a name, and returns the previous one.
     fn set(&mut self, index: usize, state: NameState) -> NameState {
-        let before = std::mem::replace(&mut self.states[index], state);
-        if before == NameState::Pending {
-            self.unsettled -= 1;
-        }
+        let before = std::mem::replace(&mut self.names[index].state, state);
+        let is_pending = |state| u32::from(state == NameState::Pending);
+        self.unsettled = self.unsettled + is_pending(state) - is_pending(before);
         before
     }
 }

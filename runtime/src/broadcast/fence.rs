@@ -27,10 +27,6 @@ impl Fence {
         self.0.store(Timestamp::from(time).as_nanos(), Relaxed);
     }
 
-    pub(crate) fn time(&self) -> SystemTime {
-        self.timestamp().into()
-    }
-
     #[inline]
     pub(crate) fn timestamp(&self) -> Timestamp {
         Timestamp::from_nanos(self.0.load(Relaxed))

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::readers::{Pace, Reader};
 use super::shared::Shared;
 use super::state::{Backlog, ChannelState, Known, Received, Rest};
-use crate::push::Batch;
+use crate::push::{Batch, Generation};
 use crate::util::{Key, Timestamp};
 
 /// The receiving half of a broadcast channel, one for each handler or stream. Dropping it releases the
@@ -112,10 +112,11 @@ impl Receiver {
         Poll::Pending
     }
 
-    /// Returns whether every name is confirmed in a generation, and the channel is not closed.
-    pub(crate) fn is_confirmed_in(&self, generation: u64) -> bool {
+    /// Returns whether every name is confirmed in a generation that `is_open`, and the channel is not
+    /// closed.
+    pub(crate) fn is_confirmed(&self, is_open: impl Fn(Generation) -> bool) -> bool {
         let state = self.shared.lock();
-        !state.closed && state.confirmations.are_confirmed_in(generation)
+        !state.closed && state.confirmations.are_confirmed(is_open)
     }
 
     /// Returns how many pushes it has received, and the fence of the oldest batch that is in use.

@@ -12,6 +12,7 @@ use super::readers::Readers;
 use super::segments::{GapStart, Segments};
 use super::state::{Appended, ChannelState};
 use crate::gap::{GapCause, Missed};
+use crate::push::Generation;
 use crate::util::{Mutex, MutexGuard, clock};
 
 /// The state that the dispatcher and all receivers of a broadcast channel share.
@@ -39,7 +40,7 @@ impl Shared {
     }
 
     /// Creates the broadcast channel of streams, in a generation. The link never waits for them.
-    pub(crate) fn for_streams(names: usize, budget: Budget, generation: u64) -> Self {
+    pub(crate) fn for_streams(names: usize, budget: Budget, generation: Generation) -> Self {
         let shared = Self::new(names, budget);
         let mut state = shared.lock();
         state.wait = None;
@@ -48,9 +49,10 @@ impl Shared {
         shared
     }
 
-    /// Returns the last generation in which the server has answered for a name of the channel.
-    pub(crate) fn entered(&self) -> u64 {
-        self.lock().confirmations.generation()
+    /// Returns the last generation in which a node has answered for a name of the channel, or `current` if
+    /// it has not.
+    pub(crate) fn entered(&self, current: Generation) -> Generation {
+        self.lock().confirmations.entered(current)
     }
 
     /// Makes batches carry the dispatcher's fence.
@@ -166,13 +168,12 @@ impl Shared {
     pub(crate) fn confirm(
         &self,
         index: usize,
-        generation: u64,
+        generation: Generation,
         before: GapStart,
         wakers: &mut Vec<Waker>,
     ) {
         let mut state = self.lock();
-        state.confirmations.enter(generation, before.since);
-        match state.confirmations.confirm(index) {
+        match state.confirmations.confirm(index, generation, before.since) {
             Confirmed::First(since) if state.segments.current() > 0 => {
                 state.begin_segment(GapStart { since, ..before });
             }
@@ -197,14 +198,14 @@ impl Shared {
     pub(crate) fn turn_off(
         &self,
         index: usize,
-        generation: u64,
+        generation: Generation,
         before: GapStart,
         since: SystemTime,
         wakers: &mut Vec<Waker>,
     ) {
         let mut state = self.lock();
-        state.confirmations.enter(generation, before.since);
-        state.confirmations.turn_off(index, since);
+        let names = &mut state.confirmations;
+        names.turn_off(index, generation, before.since, since);
         state.wake_if_settled(wakers);
     }
 

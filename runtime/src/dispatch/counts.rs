@@ -1,5 +1,7 @@
 //! How many names there are in each state, so that nobody has to walk over all of them to know.
 
+use std::iter::Sum;
+
 use super::placement::SubscriptionState;
 use crate::subscription::Kind;
 use crate::telemetry::NameStats;
@@ -41,6 +43,16 @@ impl NameCounts {
     /// Returns how many names the server has to be asked for.
     pub(crate) fn pending(&self) -> u64 {
         self.all - self.confirmed - self.denied
+    }
+}
+
+impl Sum for NameCounts {
+    fn sum<I: Iterator<Item = Self>>(each: I) -> Self {
+        each.fold(Self::default(), |sum, one| Self {
+            all: sum.all + one.all,
+            confirmed: sum.confirmed + one.confirmed,
+            denied: sum.denied + one.denied,
+        })
     }
 }
 

@@ -83,10 +83,10 @@ mod tests {
         routes.add(&other, &names[2..]);
         let mut receiver = both.subscribe();
         let dispatcher = Dispatcher::new(routes, &Settings::default());
-        dispatcher.open(1);
+        dispatcher.open(1.into());
         for name in [b"a", b"b", b"c"] {
             let kind = Kind::Channel;
-            dispatcher.accept(1, &Incoming::Subscribed { kind, name });
+            dispatcher.accept(1.into(), &Incoming::Subscribed { kind, name });
         }
         let holders = || {
             let routes = &mut dispatcher.lock().routes;
@@ -103,7 +103,7 @@ mod tests {
                 channel: name,
                 payload: &[0; 100],
             };
-            dispatcher.accept(1, &message);
+            dispatcher.accept(1.into(), &message);
         }
         for _ in 0..2 {
             assert!(matches!(&holders()[..], [one] if Arc::ptr_eq(one, &both)));

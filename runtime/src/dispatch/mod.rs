@@ -53,6 +53,7 @@
 //! | `route` | the path of a push: `accept`, `dispatch` and the `DispatchGuard` |
 //! | `table` | [`RoutingTable`]: from a name to its route |
 //! | `name` | the route of one name: who wants it, and its broadcast channels |
+//! | `node` | how the connection to each node stands |
 //! | `placement` | a name on a node: its [`SubscriptionState`] |
 //! | `counts` | how many names are in each state |
 //! | `turns` | what the session sends next |
@@ -114,6 +115,7 @@ mod holders;
 mod memory_limit;
 mod mounts;
 mod name;
+mod node;
 mod placement;
 mod pushes;
 mod route;
@@ -126,32 +128,26 @@ mod wakeups;
 
 pub(crate) use counts::{NameCounts, WantedBy};
 pub(crate) use mounts::MountedAt;
-pub(crate) use placement::SubscriptionState;
+pub(crate) use placement::{Placing, SubscriptionState};
 pub use pushes::{Pushes, PushesError};
 pub(crate) use stream_reader::StreamReader;
 pub(crate) use streams::{Confirmed, NoStream};
 pub(crate) use table::{RoutingTable, Unconfirmed};
 pub(crate) use turns::Agenda;
 
-use std::collections::VecDeque;
-use std::sync::atomic::{
-    AtomicBool,
-    Ordering::{Acquire, Relaxed, Release},
-};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, watch};
 
-use crate::broadcast::GapStart;
 use crate::config::Settings;
-use crate::gap::{GapCause, Missed};
+use crate::push::{Generation, NodeId};
 #[cfg(feature = "testing")]
 use crate::subscription::KitFence;
 use crate::telemetry::FeedStats;
-use crate::util::{AtomicU64, Mutex, MutexGuard, clock};
+use crate::util::{Mutex, MutexGuard, clock};
 
-use generation::GenerationEnds;
 use memory_limit::MemoryLimit;
+use node::Open;
 use pushes::RawPushes;
 use wakeups::Wakeups;
 
@@ -164,33 +160,21 @@ pub(crate) struct Dispatcher {
     state: Mutex<DispatchState>,
     /// Notifies the session of confirmations, denials, and ends.
     changed: watch::Sender<()>,
-    /// Whether the link waits for a full buffer.
-    is_waiting: AtomicBool,
     /// Notifies the task that wakes handlers a moment later.
     wake_later: Notify,
-    /// The number of the open generation, or 0: for streams, which ask often and take no lock for it.
-    open: AtomicU64,
+    open: Open,
 }
 
 #[derive(Debug)]
 struct DispatchState {
+    /// The routes of the names, and the nodes.
     routes: RoutingTable,
-    generation: u64,
-    /// Whether the generation is open. Pushes of any other generation are discarded.
-    open: bool,
     /// Whether the dispatcher is closed. Then no generation opens any more.
     closed: bool,
-    /// Whether a name has been confirmed in this generation.
-    live: bool,
-    /// The gap between the last live generation and this one.
-    before: GapStart,
-    ends: GenerationEnds,
     /// When something last arrived from the server, as far as the clock was read.
     last_heard: SystemTime,
     counts: FeedStats,
     memory: MemoryLimit,
-    /// The times in the ping fences that the server has not confirmed.
-    pings: VecDeque<SystemTime>,
     /// The largest payload that is accepted.
     max_payload: usize,
     /// The sender of raw pushes, while it has receivers.
@@ -202,56 +186,41 @@ struct DispatchState {
     /// How long a name stays subscribed after its last reader has left.
     linger: Duration,
     wakeups: Wakeups,
-    /// The last fence of the test kit that has passed.
-    #[cfg(feature = "testing")]
-    kit_fence: u64,
 }
 
 impl Dispatcher {
     pub(crate) fn new(routes: RoutingTable, settings: &Settings) -> Self {
         let now = clock::wall();
-        let before = GapStart {
-            cause: GapCause::Initial,
-            missed: Missed::Exactly(0),
-            since: now,
-        };
         // Connection events come from the session, not from the server, so they are live from the
         // beginning.
+        let before = routes.nodes[NodeId::FIRST].before;
         for shared in routes.connection() {
-            shared.confirm(0, 0, before, &mut Vec::new());
+            shared.confirm(0, Generation::NONE, before, &mut Vec::new());
         }
+        let open = Open::new(routes.nodes.len());
         Self {
             state: Mutex::new(DispatchState {
                 routes,
-                generation: 0,
-                open: false,
                 closed: false,
-                live: false,
-                before,
-                ends: GenerationEnds::default(),
                 last_heard: now,
                 counts: FeedStats::default(),
                 memory: MemoryLimit::new(settings.memory_limit),
-                pings: VecDeque::new(),
                 max_payload: settings.max_payload,
                 pushes: None,
                 streams: 0,
                 has_ended_streams: false,
                 linger: settings.linger,
                 wakeups: Wakeups::new(now),
-                #[cfg(feature = "testing")]
-                kit_fence: 0,
             }),
             changed: watch::Sender::new(()),
-            is_waiting: AtomicBool::new(false),
             wake_later: Notify::new(),
-            open: AtomicU64::new(0),
+            open,
         }
     }
 
-    /// Returns how many pushes were accepted: a sign of life.
-    pub(crate) fn pushes_taken(&self) -> u64 {
-        self.lock().counts.pushes
+    /// Returns how many pushes of a node were accepted: a sign of life.
+    pub(crate) fn pushes_taken(&self, node: NodeId) -> u64 {
+        self.lock().routes.nodes[node].pushes
     }
 
     /// Returns whether some handler has nothing to read.
@@ -262,14 +231,15 @@ impl Dispatcher {
             .any(|shared| shared.is_idle())
     }
 
-    /// Sets whether the link has stopped reading to wait for a full buffer.
-    pub(crate) fn set_waiting(&self, waiting: bool) {
-        self.is_waiting.store(waiting, Relaxed);
+    /// Sets whether the link of a node has stopped reading to wait for a full buffer.
+    pub(crate) fn set_waiting(&self, node: NodeId, waiting: bool) {
+        self.lock().routes.nodes[node].is_waiting = waiting;
     }
 
-    /// Returns whether the link waits for a full buffer. Then its silence does not mean anything.
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.is_waiting.load(Relaxed)
+    /// Returns whether the link of a node waits for a full buffer. Then its silence does not mean
+    /// anything.
+    pub(crate) fn is_waiting(&self, node: NodeId) -> bool {
+        self.lock().routes.nodes[node].is_waiting
     }
 
     /// Returns a receiver that is notified when the state of a subscription or of the generation
@@ -279,7 +249,12 @@ impl Dispatcher {
     }
 
     pub(crate) fn stats(&self) -> FeedStats {
-        self.lock().counts
+        let state = self.lock();
+        let pushes = state.routes.nodes.iter().map(|node| node.pushes).sum();
+        FeedStats {
+            pushes,
+            ..state.counts
+        }
     }
 
     /// Returns a receiver of every push from now on.
@@ -291,25 +266,19 @@ impl Dispatcher {
         state.pushes.get_or_insert_default().subscribe()
     }
 
-    /// Waits until a fence of the test kit has passed: all pushes that the server has sent before it are
+    /// Waits until a fence of the test kit has passed: all pushes that the node has sent before it are
     /// appended.
     #[cfg(feature = "testing")]
-    pub(crate) async fn passed(&self, KitFence(number): KitFence) {
+    pub(crate) async fn passed(&self, node: NodeId, KitFence(number): KitFence) {
         let mut changed = self.changed();
-        while self.lock().kit_fence < number {
+        while self.lock().routes.nodes[node].kit_fence < number {
             let _ = changed.changed().await;
         }
     }
 
-    /// Returns the number of the open generation, or 0.
-    fn open_generation(&self) -> u64 {
-        self.open.load(Acquire)
-    }
-
-    /// Publishes whether a generation is open, after a change of it.
-    fn publish_open(&self, state: &DispatchState) {
-        let open = if state.open { state.generation } else { 0 };
-        self.open.store(open, Release);
+    /// Publishes whether the generation of a node is open, after a change of it.
+    fn publish_open(&self, state: &DispatchState, node: NodeId) {
+        self.open.publish(&state.routes.nodes[node]);
     }
 
     fn notify_changed(&self) {

@@ -7,6 +7,7 @@ use super::streams::Confirmed;
 use super::table::RoutingTable;
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::Shared;
+use crate::push::{Generation, NodeId};
 use crate::subscription::{Kind, Subscription};
 use crate::util::{Key, clock};
 
@@ -38,8 +39,8 @@ impl Dispatcher {
                 Some(key) => state.join(key, shared, index),
                 None => {
                     // Connection events are live from the beginning.
-                    let before = state.before;
-                    shared.confirm(index, 0, before, &mut state.wakeups.wakers);
+                    let before = state.routes.nodes[NodeId::FIRST].before;
+                    shared.confirm(index, Generation::NONE, before, &mut state.wakeups.wakers);
                     0
                 }
             }

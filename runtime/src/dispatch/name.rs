@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::counts::{Counted, WantedBy};
 use super::placement::Placement;
 use crate::broadcast::Shared;
+use crate::push::NodeId;
 use crate::subscription::Subscription;
 use crate::util::Few;
 
@@ -43,11 +44,11 @@ pub(crate) struct Listener {
 }
 
 impl Route {
-    /// Creates the route of the only subscription in a list.
-    pub(super) fn new(subscriptions: Arc<[Subscription]>, term: u64) -> Self {
+    /// Creates the route of the only subscription in a list, which is placed on a node.
+    pub(super) fn new(subscriptions: Arc<[Subscription]>, node: NodeId, term: u64) -> Self {
         Self {
             subscriptions,
-            placement: Placement::new(term),
+            placement: Placement::new(node, term),
             listeners: Few::new(),
             shared: None,
             handlers: 0,
@@ -70,9 +71,8 @@ impl Route {
         }
     }
 
-    /// Returns whether the server may have the subscription: it has confirmed it, or was asked for it.
-    pub(super) fn is_asked(&self, term: u64) -> bool {
-        self.placement.state(term).is_confirmed() || self.placement.asked_in(term).is_some()
+    pub(super) fn is_at(&self, node: NodeId) -> bool {
+        self.placement.node() == node
     }
 
     pub(super) fn counted(&self, term: u64) -> Counted<'_> {

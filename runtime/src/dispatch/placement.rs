@@ -1,8 +1,13 @@
-//! One name on one connection: what the server has said about it.
+//! One name on one node: where it is placed, and what the server has said about it.
 
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use rustc_hash::FxBuildHasher;
+
+use crate::push::NodeId;
+use crate::subscription::Kind;
 use crate::util::Timestamp;
 
 /// The state of a subscription on the current connection.
@@ -30,10 +35,42 @@ impl SubscriptionState {
     }
 }
 
-/// The state of a name on a node. There is one node today.
+/// How names are placed on nodes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Placing {
+    /// By the hash of the name, over this many connections to one server. Prefixes are all on the first,
+    /// because of prefixes that overlap the server notifies each connection once.
+    Hashed(u16),
+}
+
+impl Placing {
+    /// All names are on one node.
+    pub(crate) const ONE: Self = Self::Hashed(1);
+
+    pub(super) fn nodes(self) -> usize {
+        match self {
+            Self::Hashed(nodes) => usize::from(nodes.max(1)),
+        }
+    }
+
+    /// Returns the node of a name.
+    pub(super) fn node_of(self, kind: Kind, name: &[u8]) -> NodeId {
+        match (self, kind) {
+            (Self::Hashed(0 | 1), _) | (_, Kind::Invalidation) => NodeId::FIRST,
+            (Self::Hashed(nodes), _) => {
+                let hash = FxBuildHasher.hash_one(name);
+                // The high bits of a product are spread better than the low bits of the hash.
+                NodeId::at(((u128::from(hash) * u128::from(nodes)) >> 64) as usize)
+            }
+        }
+    }
+}
+
+/// The state of a name on a node.
 #[derive(Debug)]
 pub(super) struct Placement {
-    /// The [term](super::table::RoutingTable) in which this was written. In a later one, nothing of
+    node: NodeId,
+    /// The [term](super::node::Node) in which this was written. In a later one, nothing of
     /// it holds: the name is pending.
     term: u64,
     state: SubscriptionState,
@@ -57,13 +94,19 @@ pub(super) enum Turn {
 }
 
 impl Placement {
-    pub(super) fn new(term: u64) -> Self {
+    pub(super) fn new(node: NodeId, term: u64) -> Self {
         Self {
+            node,
             term,
             state: SubscriptionState::Pending,
             asked: None,
             turn: Turn::None,
         }
+    }
+
+    #[inline]
+    pub(super) fn node(&self) -> NodeId {
+        self.node
     }
 
     /// Returns the state in a term.
@@ -95,10 +138,10 @@ impl Placement {
         self.turn = turn;
     }
 
-    /// Returns when the first command was sent that the server may not have confirmed yet.
-    pub(super) fn asked_in(&self, term: u64) -> Option<SystemTime> {
-        let asked = self.asked.filter(|_| self.term == term);
-        asked.map(SystemTime::from)
+    /// Returns whether the server may have the subscription in a term: it has confirmed it, or was asked
+    /// for it.
+    pub(super) fn is_asked(&self, term: u64) -> bool {
+        self.term == term && (self.state.is_confirmed() || self.asked.is_some())
     }
 
     /// Records that a subscribe command is sent. An earlier one may still be confirmed.
@@ -115,7 +158,7 @@ impl Placement {
     /// Enters a term: what an earlier one said does not hold any more.
     pub(super) fn enter(&mut self, term: u64) {
         if self.term != term {
-            *self = Self::new(term);
+            *self = Self::new(self.node, term);
         }
     }
 

@@ -8,7 +8,7 @@ use super::placement::SubscriptionState;
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::{Appended, GapStart, Shared};
 use crate::gap::{GapCause, Missed};
-use crate::push::Incoming;
+use crate::push::{Generation, Incoming, NodeId};
 #[cfg(feature = "testing")]
 use crate::subscription::KitFence;
 use crate::subscription::{Kind, PingFence};
@@ -17,7 +17,7 @@ use crate::util::MutexGuard;
 impl Dispatcher {
     /// Accepts one push of a generation. Waiting readers are woken soon, together with those of the
     /// pushes right after it.
-    pub(crate) fn accept(&self, generation: u64, push: &Incoming<'_>) {
+    pub(crate) fn accept(&self, generation: Generation, push: &Incoming<'_>) {
         let (state, has_changed) = self.with_guard(generation, |guard| guard.push(push));
         self.wake_soon(state);
         if has_changed {
@@ -27,7 +27,11 @@ impl Dispatcher {
 
     /// Accepts any number of pushes of a generation, under one lock. Waiting readers are woken when
     /// all pushes are appended.
-    pub(crate) fn dispatch(&self, generation: u64, run: impl FnOnce(&mut DispatchGuard<'_>)) {
+    pub(crate) fn dispatch(
+        &self,
+        generation: Generation,
+        run: impl FnOnce(&mut DispatchGuard<'_>),
+    ) {
         let (state, has_changed) = self.with_guard(generation, run);
         self.wake(state);
         if has_changed {
@@ -39,19 +43,22 @@ impl Dispatcher {
     /// notified.
     fn with_guard(
         &self,
-        generation: u64,
+        generation: Generation,
         run: impl FnOnce(&mut DispatchGuard<'_>),
     ) -> (MutexGuard<'_, DispatchState>, bool) {
         let mut state = self.lock();
+        let id = generation.node();
+        let node = &state.routes.nodes[id];
         let mut guard = DispatchGuard {
-            is_current: state.open && state.generation == generation,
+            is_current: node.open && node.generation == generation,
+            node: id,
             state: &mut state,
             has_changed: false,
         };
         run(&mut guard);
         let has_changed = guard.has_changed;
         if has_changed {
-            self.publish_open(&state);
+            self.publish_open(&state, id);
         }
         (state, has_changed)
     }
@@ -60,6 +67,8 @@ impl Dispatcher {
 /// The dispatcher, locked to accept pushes.
 pub(crate) struct DispatchGuard<'d> {
     state: &'d mut DispatchState,
+    /// The node of the connection.
+    node: NodeId,
     is_current: bool,
     has_changed: bool,
 }
@@ -75,8 +84,14 @@ impl DispatchGuard<'_> {
                 channel,
                 payload,
             } if self.is_current => {
-                self.state.deliver(kind, name, channel, payload, true)?;
-                self.state.counts.pushes += 1;
+                let message = Message {
+                    kind,
+                    name,
+                    channel,
+                    payload,
+                };
+                self.state.deliver(self.node, message, true)?;
+                self.state.routes.nodes[self.node].pushes += 1;
                 self.state.copy_to_raw(push);
             }
             _ => self.push(push),
@@ -86,6 +101,7 @@ impl DispatchGuard<'_> {
 
     /// Accepts one push.
     pub(crate) fn push(&mut self, push: &Incoming<'_>) {
+        let node = self.node;
         let state = &mut *self.state;
         if !self.is_current {
             state.counts.stale += 1;
@@ -93,9 +109,9 @@ impl DispatchGuard<'_> {
         }
         if let Incoming::Unsubscribed { kind, name, left } = *push
             && let Some(fence) = PingFence::of(name)
-            && state.has_sent(fence, kind)
+            && state.has_sent(node, fence, kind)
         {
-            if state.pass_fence(fence, kind, left) {
+            if state.pass_fence(node, fence, kind, left) {
                 return;
             }
             // The subscriptions have ended without a push about it, so the connection is as good as
@@ -106,11 +122,11 @@ impl DispatchGuard<'_> {
         if let Incoming::Unsubscribed { name, .. } = *push
             && let Some(KitFence(number)) = KitFence::of(name)
         {
-            state.kit_fence = number;
+            state.routes.nodes[node].kit_fence = number;
             self.has_changed = true;
             return;
         }
-        state.counts.pushes += 1;
+        state.routes.nodes[node].pushes += 1;
         state.copy_to_raw(push);
         match *push {
             Incoming::Message {
@@ -119,61 +135,85 @@ impl DispatchGuard<'_> {
                 channel,
                 payload,
             } => {
-                let appended = state.deliver(kind, name, channel, payload, false);
+                let message = Message {
+                    kind,
+                    name,
+                    channel,
+                    payload,
+                };
+                let appended = state.deliver(node, message, false);
                 debug_assert!(appended.is_ok(), "only `may_wait` keeps a push back");
             }
             Incoming::Subscribed { kind, name } => {
-                state.confirm(kind, name);
+                state.confirm(node, kind, name);
                 self.has_changed = true;
             }
             Incoming::Unsubscribed { kind, name, .. } => {
-                state.unsubscribed(kind, name);
+                state.unsubscribed(node, kind, name);
                 self.has_changed = true;
             }
             Incoming::Disconnected => {
-                state.open = false;
+                state.routes.nodes[node].open = false;
                 self.is_current = false;
                 self.has_changed = true;
             }
-            Incoming::Invalidated(ref keys) => state.invalidate(keys.as_deref()),
+            Incoming::Invalidated(ref keys) => state.invalidate(node, keys.as_deref()),
             Incoming::Unknown { .. } => state.counts.unknown += 1,
             Incoming::Malformed { kind } => {
                 state.counts.malformed += 1;
                 // It may have been about any key.
                 if kind == "invalidate" {
-                    state.invalidate(None);
+                    state.invalidate(node, None);
                 }
             }
         }
     }
 }
 
+/// A message, or an invalidated key in place of the channel.
+#[derive(Clone, Copy)]
+struct Message<'m> {
+    kind: Kind,
+    name: &'m [u8],
+    channel: &'m [u8],
+    payload: &'m [u8],
+}
+
 impl DispatchState {
-    /// Appends a message to the broadcast channels of its route.
+    /// Appends a message from a node to the broadcast channels of its route.
     ///
     /// With `may_wait`, if one of them [should be waited for](Shared::should_wait_for), the message
     /// is appended to none of them and that one is returned.
     fn deliver(
         &mut self,
-        kind: Kind,
-        name: &[u8],
-        channel: &[u8],
-        payload: &[u8],
+        node: NodeId,
+        message: Message<'_>,
         may_wait: bool,
     ) -> Result<(), Arc<Shared>> {
+        let Message {
+            kind,
+            name,
+            channel,
+            payload,
+        } = message;
         let Some(key) = self.routes.key(kind, name) else {
             self.counts.unrouted += 1;
             return Ok(());
         };
         let route = &*self.routes.routes[key];
-        if *route.placement.state(self.routes.term) == SubscriptionState::Leaving {
+        if !route.is_at(node) {
+            // Its place is another node, or another connection.
+            self.counts.stale += 1;
+            return Ok(());
+        }
+        if *self.routes.state_of(route) == SubscriptionState::Leaving {
             // The server has not ended the subscription yet. Readers that have come since begin with its
             // next confirmation, and may miss what is published before that.
             self.counts.unrouted += 1;
             return Ok(());
         }
         if payload.len() > self.max_payload {
-            self.drop_oversized(kind, name);
+            self.drop_oversized(node, kind, name);
             return Ok(());
         }
         // The name of an exact subscription is the channel, so it is not stored again.
@@ -223,7 +263,7 @@ impl DispatchState {
     }
 
     /// Reports a gap to the handlers of a route because the payload of one message is too large.
-    fn drop_oversized(&mut self, kind: Kind, name: &[u8]) {
+    fn drop_oversized(&mut self, node: NodeId, kind: Kind, name: &[u8]) {
         self.counts.oversized += 1;
         let Some(route) = self.routes.get(kind, name) else {
             return;
@@ -231,7 +271,7 @@ impl DispatchState {
         let before = GapStart {
             cause: GapCause::Oversized,
             missed: Missed::Exactly(1),
-            since: self.routes.fence().time(),
+            since: self.routes.nodes[node].fence,
         };
         for listener in &*route.listeners {
             listener.shared.interrupt(before, &mut self.wakeups.wakers);
@@ -240,13 +280,13 @@ impl DispatchState {
 
     /// Appends invalidated keys to the routes of their prefixes. `None` stands for all keys, and so
     /// does the one key that the first releases of Redis 6.0 send for a flush (redis/redis#7463).
-    fn invalidate(&mut self, keys: Option<&[&[u8]]>) {
+    fn invalidate(&mut self, node: NodeId, keys: Option<&[&[u8]]>) {
         let keys = keys.filter(|keys| *keys != [b"\0"]);
         let Some(keys) = keys else {
             let prefixes: Vec<Box<[u8]>> = self.routes.prefixes().map(Into::into).collect();
             let routed = prefixes
                 .iter()
-                .filter(|prefix| self.append_invalidation(prefix, &[]));
+                .filter(|prefix| self.append_invalidation(node, prefix, &[]));
             if routed.count() == 0 {
                 self.counts.unrouted += 1;
             }
@@ -256,7 +296,7 @@ impl DispatchState {
             let mut is_routed = false;
             for at in 0..self.routes.prefix_lengths().len() {
                 if let Some(prefix) = key.get(..self.routes.prefix_lengths()[at]) {
-                    is_routed |= self.append_invalidation(prefix, key);
+                    is_routed |= self.append_invalidation(node, prefix, key);
                 }
             }
             if !is_routed {
@@ -267,7 +307,7 @@ impl DispatchState {
 
     /// Appends an invalidated key to the route of exactly this prefix. Returns whether there is
     /// such a route that is not denied.
-    fn append_invalidation(&mut self, prefix: &[u8], key: &[u8]) -> bool {
+    fn append_invalidation(&mut self, node: NodeId, prefix: &[u8], key: &[u8]) -> bool {
         let kind = Kind::Invalidation;
         match self
             .routes
@@ -282,7 +322,13 @@ impl DispatchState {
                 | SubscriptionState::Pending
                 | SubscriptionState::Ended,
             ) => {
-                let appended = self.deliver(kind, prefix, key, &[], false);
+                let message = Message {
+                    kind,
+                    name: prefix,
+                    channel: key,
+                    payload: &[],
+                };
+                let appended = self.deliver(node, message, false);
                 debug_assert!(appended.is_ok(), "only `may_wait` keeps a push back");
                 true
             }

@@ -36,11 +36,11 @@ impl StreamReader {
     /// Returns whether every name is confirmed on the current connection. If it is, everything that was
     /// lost before the confirmation is reported by a gap that can be received now.
     pub(crate) fn is_live(&self) -> bool {
-        match self.dispatcher.open_generation() {
-            0 => false,
-            // The events come from the session, in whichever generation, and none is missed.
-            _ if matches!(self.names, Names::Connection(_)) => self.receiver.is_confirmed_in(0),
-            generation => self.receiver.is_confirmed_in(generation),
+        let open = &self.dispatcher.open;
+        match self.names {
+            // The events come from the sessions, in whichever generation, and none is missed.
+            Names::Connection(_) => open.is_any() && self.receiver.is_confirmed(|_| true),
+            _ => self.receiver.is_confirmed(|generation| open.is(generation)),
         }
     }
 

@@ -7,6 +7,7 @@ use super::placement::SubscriptionState;
 use super::stream_reader::StreamReader;
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::{Budget, Overflow, Pace, Receiver, Shared};
+use crate::push::{Generation, NodeId};
 use crate::subscription::{Kind, Subscription};
 use crate::util::{Key, clock};
 
@@ -125,7 +126,8 @@ impl Dispatcher {
     pub(crate) fn denied_to_streams(&self, most: usize) -> Vec<(Subscription, Arc<str>)> {
         let state = self.lock();
         let routes = &state.routes;
-        let denied = routes.turns.denied.iter().filter_map(|key| {
+        let denied = routes.nodes.iter().flat_map(|node| &node.turns.denied);
+        let denied = denied.filter_map(|key| {
             let route = &routes.routes[*key];
             match routes.state(*key) {
                 SubscriptionState::Denied(reason) if route.wanted() == WantedBy::Streams => {
@@ -175,7 +177,8 @@ impl DispatchState {
         let shared = match &route.shared {
             Some(shared) => Arc::clone(shared),
             None => {
-                let shared = Arc::new(Shared::for_streams(1, Budget::default(), self.generation));
+                let generation = self.routes.node_of(key).generation;
+                let shared = Arc::new(Shared::for_streams(1, Budget::default(), generation));
                 self.listen(key, &shared, 0);
                 self.routes.routes[key].shared = Some(Arc::clone(&shared));
                 shared
@@ -197,7 +200,9 @@ impl DispatchState {
             other => (Budget::default(), other),
         };
         let names = subscriptions.len();
-        let shared = Arc::new(Shared::for_streams(names, budget, self.generation));
+        let first = self.routes.route_of(&subscriptions[0], None);
+        let generation = self.routes.node_of(first).generation;
+        let shared = Arc::new(Shared::for_streams(names, budget, generation));
         let receiver = shared.subscribe_at(pace, false);
         let mut names = Vec::with_capacity(names);
         for (index, subscription) in subscriptions.iter().enumerate() {
@@ -211,11 +216,12 @@ impl DispatchState {
 
     /// Adds a channel for one reader of connection events.
     fn read_connection(&mut self, pace: Pace) -> (Receiver, Names) {
-        let shared = Arc::new(Shared::for_streams(1, Budget::default(), 0));
+        let shared = Arc::new(Shared::for_streams(1, Budget::default(), Generation::NONE));
         let channel = self.routes.add_connection_channel(&shared);
         let receiver = shared.subscribe_at(pace, false);
         // The events come from the session, not from the server, so they are live from the beginning.
-        shared.confirm(0, 0, self.before, &mut Vec::new());
+        let before = self.routes.nodes[NodeId::FIRST].before;
+        shared.confirm(0, Generation::NONE, before, &mut Vec::new());
         (receiver, Names::Connection(channel))
     }
 
@@ -230,7 +236,8 @@ impl DispatchState {
         let wakers = &mut self.wakeups.wakers;
         match self.routes.state(key) {
             SubscriptionState::Confirmed => {
-                shared.confirm(index, self.generation, self.before, wakers);
+                let node = self.routes.node_of(key);
+                shared.confirm(index, node.generation, node.before, wakers);
             }
             // The rules of the server may have changed, so it is asked again.
             SubscriptionState::Denied(_) => self.routes.queue(key),

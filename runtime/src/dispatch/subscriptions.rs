@@ -2,21 +2,27 @@
 
 use std::sync::Arc;
 
-use super::counts::WantedBy;
+use super::counts::{Counts, NameCounts, WantedBy};
 use super::name::Listener;
 use super::placement::SubscriptionState;
 use super::table::Unconfirmed;
 use super::{DispatchState, Dispatcher};
+use crate::push::NodeId;
 use crate::subscription::{Kind, PingFence, Subscription, TrackingFence};
 use crate::util::{Key, clock};
 
 impl Dispatcher {
-    /// Records that the server has denied a subscription. Returns who wants it, if that is news: it was not
+    /// Records that a node has denied a subscription. Returns who wants it, if that is news: it was not
     /// denied for the same reason before on this connection.
-    pub(crate) fn deny(&self, subscription: &Subscription, reason: &Arc<str>) -> Option<WantedBy> {
+    pub(crate) fn deny(
+        &self,
+        node: NodeId,
+        subscription: &Subscription,
+        reason: &Arc<str>,
+    ) -> Option<WantedBy> {
         let mut state = self.lock();
         let (kind, name) = subscription.key();
-        let key = state.routes.key(kind, name)?;
+        let key = state.routes.key_at(node, kind, name)?;
         let denied = SubscriptionState::Denied(Arc::clone(reason));
         let is_new = *state.routes.state(key) != denied;
         let wanted = state.routes.routes[key].wanted();
@@ -30,12 +36,12 @@ impl Dispatcher {
         is_new.then_some(wanted)
     }
 
-    /// Records that the server does not execute the command for a subscription at present. Handlers do
+    /// Records that a node does not execute the command for a subscription at present. Handlers do
     /// not wait for it: when it is confirmed later, they receive another gap.
-    pub(crate) fn postpone(&self, subscription: &Subscription) {
+    pub(crate) fn postpone(&self, node: NodeId, subscription: &Subscription) {
         let mut state = self.lock();
         let (kind, name) = subscription.key();
-        let Some(key) = state.routes.key(kind, name) else {
+        let Some(key) = state.routes.key_at(node, kind, name) else {
             return;
         };
         if state.routes.state(key).needs_subscribing() {
@@ -46,26 +52,26 @@ impl Dispatcher {
     }
 
     /// Records that a subscription has ended without a push about it.
-    pub(crate) fn ended(&self, subscription: &Subscription) {
+    pub(crate) fn ended(&self, node: NodeId, subscription: &Subscription) {
         let mut state = self.lock();
         let (kind, name) = subscription.key();
-        if let Some(key) = state.routes.key(kind, name) {
+        if let Some(key) = state.routes.key_at(node, kind, name) {
             state.turn_off(key, SubscriptionState::Ended);
         }
         self.wake(state);
         self.notify_changed();
     }
 
-    /// Marks a previously denied subscription as pending again: the server has accepted it, and its
+    /// Marks a previously denied subscription as pending again: the node has accepted it, and its
     /// confirmation follows.
-    pub(crate) fn accepted(&self, subscription: &Subscription) {
+    pub(crate) fn accepted(&self, node: NodeId, subscription: &Subscription) {
         let mut state = self.lock();
         let (kind, name) = subscription.key();
         let routes = &mut state.routes;
-        if let Some(key) = routes.key(kind, name)
+        if let Some(key) = routes.key_at(node, kind, name)
             && matches!(routes.state(key), SubscriptionState::Denied(_))
         {
-            routes.turns.denied.remove(&key);
+            routes.nodes[node].turns.denied.remove(&key);
             routes.update(key, |route| route.placement.set(SubscriptionState::Pending));
         }
     }
@@ -103,37 +109,47 @@ impl Dispatcher {
         self.lock().routes.subscriptions(wanted)
     }
 
-    /// Returns the names that the server has confirmed or was asked for. This looks at every name.
-    pub(crate) fn asked_names(&self) -> Vec<Subscription> {
-        self.lock().routes.asked_names()
+    /// Returns how many names of handlers, and of streams only, are in each state.
+    pub(crate) fn name_counts(&self) -> (NameCounts, NameCounts) {
+        let state = self.lock();
+        let each = || state.routes.nodes.iter().map(|node| &node.counts);
+        (
+            each().map(Counts::of_handlers).sum(),
+            each().map(Counts::of_streams).sum(),
+        )
     }
 
-    /// Returns the confirmed invalidations.
-    pub(crate) fn tracked(&self) -> Vec<Subscription> {
-        self.lock().routes.tracked()
+    /// Returns the names that a node has confirmed or was asked for. This looks at every name.
+    pub(crate) fn asked_names(&self, node: NodeId) -> Vec<Subscription> {
+        self.lock().routes.asked_names(node)
     }
 
-    /// Returns the invalidations that the server was asked for, confirmed or not.
-    pub(crate) fn asked_prefixes(&self) -> Vec<Subscription> {
-        self.lock().routes.asked_prefixes()
+    /// Returns the invalidations that a node has confirmed.
+    pub(crate) fn tracked(&self, node: NodeId) -> Vec<Subscription> {
+        self.lock().routes.tracked(node)
     }
 
-    /// Returns whether a sharded channel is confirmed.
-    pub(crate) fn has_confirmed_shards(&self) -> bool {
-        self.lock().routes.counts.confirmed(true) > 0
+    /// Returns the invalidations that a node was asked for, confirmed or not.
+    pub(crate) fn asked_prefixes(&self, node: NodeId) -> Vec<Subscription> {
+        self.lock().routes.asked_prefixes(node)
     }
 
-    /// Returns whether handlers want a channel, a pattern or a sharded channel.
-    pub(crate) fn has_subscribed_handlers(&self) -> bool {
-        self.lock().routes.counts.has_subscribed()
+    /// Returns whether a node has confirmed a sharded channel.
+    pub(crate) fn has_confirmed_shards(&self, node: NodeId) -> bool {
+        self.lock().routes.nodes[node].counts.confirmed(true) > 0
+    }
+
+    /// Returns whether handlers want a channel, a pattern or a sharded channel on a node.
+    pub(crate) fn has_subscribed_handlers(&self, node: NodeId) -> bool {
+        self.lock().routes.nodes[node].counts.has_subscribed()
     }
 }
 
 impl DispatchState {
-    /// Records the confirmation of a subscription.
-    pub(super) fn confirm(&mut self, kind: Kind, name: &[u8]) {
+    /// Records the confirmation of a subscription by a node.
+    pub(super) fn confirm(&mut self, id: NodeId, kind: Kind, name: &[u8]) {
         self.last_heard = clock::wall();
-        let Some(key) = self.routes.key(kind, name) else {
+        let Some(key) = self.routes.key_at(id, kind, name) else {
             return;
         };
         if *self.routes.state(key) == SubscriptionState::Leaving {
@@ -144,67 +160,80 @@ impl DispatchState {
             .routes
             .update(key, |route| route.placement.take_asked());
         self.routes.set_state(key, SubscriptionState::Confirmed);
-        self.live = true;
+        let node = &mut self.routes.nodes[id];
+        node.live = true;
+        let node = &*node;
         for Listener { shared, index, .. } in &*self.routes.routes[key].listeners {
-            let before = self.ends.before(shared.entered(), self.before);
+            let before = node
+                .ends
+                .before(shared.entered(node.generation), node.before);
             shared.confirm(
                 *index as usize,
-                self.generation,
+                node.generation,
                 before,
                 &mut self.wakeups.wakers,
             );
         }
         if let Some(asked) = asked {
-            self.routes.fence().set(asked);
+            self.routes.set_fence(id, asked);
         }
     }
 
-    /// Returns whether a fence was sent and has not arrived yet. That for channels is sent last.
-    pub(super) fn has_sent(&mut self, PingFence(sent): PingFence, kind: Kind) -> bool {
-        let Some(at) = self.pings.iter().position(|ping| *ping == sent) else {
+    /// Returns whether a fence was sent to a node and has not arrived yet. That for channels is sent last.
+    pub(super) fn has_sent(
+        &mut self,
+        node: NodeId,
+        PingFence(sent): PingFence,
+        kind: Kind,
+    ) -> bool {
+        let pings = &mut self.routes.nodes[node].pings;
+        let Some(at) = pings.iter().position(|ping| *ping == sent) else {
             return false;
         };
         match kind {
-            Kind::Channel => _ = self.pings.drain(..=at),
+            Kind::Channel => _ = pings.drain(..=at),
             Kind::Shard => {}
             Kind::Pattern | Kind::Invalidation | Kind::Connection => return false,
         }
         true
     }
 
-    /// Moves the fence, unless the connection has fewer subscriptions `left` than are confirmed: the
+    /// Moves the fence of a node, unless the connection has fewer subscriptions `left` than are confirmed: the
     /// owner of an attached connection has sent `RESET`. Returns whether it has not.
     pub(super) fn pass_fence(
         &mut self,
+        node: NodeId,
         PingFence(sent): PingFence,
         kind: Kind,
         left: Option<u64>,
     ) -> bool {
         let is_shard = kind == Kind::Shard;
-        if left.is_some_and(|left| left < self.routes.counts.confirmed(is_shard)) {
+        if left.is_some_and(|left| left < self.routes.nodes[node].counts.confirmed(is_shard)) {
             return false;
         }
         if !is_shard {
-            self.routes.fence().set(sent);
+            self.routes.set_fence(node, sent);
         }
         true
     }
 
     /// Records the end of a subscription, or the confirmation of tracking that it stands for.
-    pub(super) fn unsubscribed(&mut self, kind: Kind, name: &[u8]) {
+    pub(super) fn unsubscribed(&mut self, node: NodeId, kind: Kind, name: &[u8]) {
         self.last_heard = clock::wall();
         let fence = TrackingFence::of(name).filter(|(_, prefix)| {
-            let route = self.routes.get(Kind::Invalidation, prefix);
-            kind == Kind::Channel && route.is_some_and(|route| route.is_asked(self.routes.term))
+            let routes = &self.routes;
+            let key = routes.key_at(node, Kind::Invalidation, prefix);
+            let is_asked = |key: Key| routes.is_asked(&routes.routes[key]);
+            kind == Kind::Channel && key.is_some_and(is_asked)
         });
         let (kind, name) = match fence {
             Some((TrackingFence::On, prefix)) => {
-                return self.confirm(Kind::Invalidation, prefix);
+                return self.confirm(node, Kind::Invalidation, prefix);
             }
             Some((TrackingFence::Off, prefix)) => (Kind::Invalidation, prefix),
             None => (kind, name),
         };
-        let Some(key) = self.routes.key(kind, name) else {
+        let Some(key) = self.routes.key_at(node, kind, name) else {
             return;
         };
         if *self.routes.state(key) == SubscriptionState::Leaving {
@@ -228,16 +257,19 @@ impl DispatchState {
 
     /// Records in the channels of a name that it is off.
     fn turn_off_channels(&mut self, key: Key) {
+        let node = self.routes.node_of(key);
         // No push has arrived through a name that was not live since the previous connection.
         let since = match self.routes.state(key) {
-            SubscriptionState::Confirmed | SubscriptionState::Leaving => self.routes.fence().time(),
-            _ => self.before.since,
+            SubscriptionState::Confirmed | SubscriptionState::Leaving => node.fence,
+            _ => node.before.since,
         };
         for Listener { shared, index, .. } in &*self.routes.routes[key].listeners {
-            let before = self.ends.before(shared.entered(), self.before);
+            let before = node
+                .ends
+                .before(shared.entered(node.generation), node.before);
             shared.turn_off(
                 *index as usize,
-                self.generation,
+                node.generation,
                 before,
                 since,
                 &mut self.wakeups.wakers,

@@ -7,21 +7,19 @@ use std::time::SystemTime;
 
 use rustc_hash::FxHashMap;
 
-use super::counts::{Counts, WantedBy};
+use super::counts::WantedBy;
 use super::holders::Holders;
 use super::name::{Listener, Route};
-use super::placement::{SubscriptionState, Turn};
+use super::node::{Node, Nodes};
+use super::placement::{Placing, SubscriptionState, Turn};
 use super::turns::Turns;
 use crate::broadcast::{Fence, Shared};
+use crate::push::NodeId;
 use crate::subscription::{Kind, Subscription};
 use crate::util::{Key, Slots};
 
-/// Maps (kind, subscribed name) to broadcast channels.
-///
-/// A *term* is a time in which the states of the names hold: from the beginning of a generation to
-/// its end, or between two generations. A new term makes every name pending, without a walk over all
-/// of them.
-#[derive(Debug, Default)]
+/// Maps (kind, subscribed name) to broadcast channels, and places each name on a node.
+#[derive(Debug)]
 pub(crate) struct RoutingTable {
     /// The names of each kind. Those of invalidations are prefixes of keys, and connection events have
     /// none.
@@ -32,9 +30,8 @@ pub(crate) struct RoutingTable {
     pub(super) routes: Slots<Box<Route>>,
     /// The routes that handlers want.
     of_handlers: BTreeSet<Key>,
-    pub(super) term: u64,
-    pub(super) counts: Counts,
-    pub(super) turns: Turns,
+    pub(super) nodes: Nodes,
+    placing: Placing,
     /// The broadcast channels of handlers.
     broadcasts: Slots<Arc<Shared>>,
     /// The broadcast channels of connection handlers, which have no subscription on the server.
@@ -62,7 +59,30 @@ const KINDS: usize = Kind::Connection as usize + 1;
 /// The hash has no key. A push can look a name up but not add one.
 type ByName = FxHashMap<Box<[u8]>, Key>;
 
+impl Default for RoutingTable {
+    fn default() -> Self {
+        Self::new(Placing::ONE)
+    }
+}
+
 impl RoutingTable {
+    /// Creates a table of names that are placed on nodes in this way.
+    pub(crate) fn new(placing: Placing) -> Self {
+        Self {
+            names: Default::default(),
+            prefix_lengths: Vec::new(),
+            routes: Slots::default(),
+            of_handlers: BTreeSet::new(),
+            nodes: Nodes::new(placing.nodes()),
+            placing,
+            broadcasts: Slots::default(),
+            connection: Slots::default(),
+            connection_streams: Slots::default(),
+            holders: Holders::default(),
+            fence: Arc::default(),
+        }
+    }
+
     /// Adds a handler's broadcast channel of a list of subscriptions. One with a connection subscription
     /// has no others. Returns the key of the channel.
     pub(crate) fn add(&mut self, shared: &Arc<Shared>, subscriptions: &[Subscription]) -> Key {
@@ -145,13 +165,14 @@ impl RoutingTable {
             return key;
         }
         let list = list.map_or_else(|| Arc::new([subscription.clone()]), Arc::clone);
-        let route = Route::new(list, self.term);
+        let node = self.placing.node_of(kind, name);
+        let route = Route::new(list, node, self.nodes[node].term);
         let key = self.routes.insert(Box::new(route));
         self.names[kind as usize].insert(name.into(), key);
         if kind == Kind::Invalidation {
             self.find_prefix_lengths();
         }
-        self.counts.add(self.routes[key].counted(self.term));
+        self.nodes[node].count(&self.routes[key]);
         self.queue(key);
         key
     }
@@ -161,8 +182,9 @@ impl RoutingTable {
         self.stop_lingering(key);
         let route = self.routes.remove(key);
         debug_assert_eq!(route.wanted(), WantedBy::Nobody);
-        self.counts.remove(route.counted(self.term));
-        self.turns.denied.remove(&key);
+        let node = &mut self.nodes[route.placement.node()];
+        node.uncount(&route);
+        node.turns.denied.remove(&key);
         let (kind, name) = route.subscription().key();
         let names = &mut self.names[kind as usize];
         names.remove(name);
@@ -178,19 +200,21 @@ impl RoutingTable {
     /// Changes a route, and keeps the counts.
     pub(super) fn update<T>(&mut self, key: Key, change: impl FnOnce(&mut Route) -> T) -> T {
         let route = &mut self.routes[key];
-        self.counts.remove(route.counted(self.term));
-        route.placement.enter(self.term);
+        let node = &mut self.nodes[route.placement.node()];
+        node.uncount(route);
+        route.placement.enter(node.term);
         let changed = change(route);
-        self.counts.add(route.counted(self.term));
+        node.count(route);
         changed
     }
 
     /// Sets the state of a name, and returns the previous one.
     pub(super) fn set_state(&mut self, key: Key, state: SubscriptionState) -> SubscriptionState {
+        let turns = self.turns(key);
         if let SubscriptionState::Denied(_) = state {
-            self.turns.denied.insert(key);
+            turns.denied.insert(key);
         } else {
-            self.turns.denied.remove(&key);
+            turns.denied.remove(&key);
         }
         let needs_subscribing = state.needs_subscribing();
         let before = self.update(key, |route| {
@@ -207,7 +231,43 @@ impl RoutingTable {
 
     /// Returns the state of a name.
     pub(super) fn state(&self, key: Key) -> &SubscriptionState {
-        self.routes[key].placement.state(self.term)
+        self.state_of(&self.routes[key])
+    }
+
+    /// Returns the state of the name of a route.
+    pub(super) fn state_of<'r>(&self, route: &'r Route) -> &'r SubscriptionState {
+        route
+            .placement
+            .state(self.nodes[route.placement.node()].term)
+    }
+
+    /// Returns where the name of a route is on its way to the server.
+    pub(super) fn turn_of(&self, route: &Route) -> Turn {
+        let placement = &route.placement;
+        placement.turn(self.nodes[placement.node()].term)
+    }
+
+    /// Returns whether the server may have the subscription of a route: it has confirmed it, or was asked
+    /// for it.
+    pub(super) fn is_asked(&self, route: &Route) -> bool {
+        let placement = &route.placement;
+        placement.is_asked(self.nodes[placement.node()].term)
+    }
+
+    /// Returns the node of a name.
+    pub(super) fn node_of(&self, key: Key) -> &Node {
+        &self.nodes[self.routes[key].placement.node()]
+    }
+
+    /// Returns the turns of the node of a name.
+    pub(super) fn turns(&mut self, key: Key) -> &mut Turns {
+        &mut self.nodes[self.routes[key].placement.node()].turns
+    }
+
+    /// Returns the key of a name's route, if the name is placed on a node.
+    pub(super) fn key_at(&self, node: NodeId, kind: Kind, name: &[u8]) -> Option<Key> {
+        let is_there = |key: &Key| self.routes[*key].placement.node() == node;
+        self.key(kind, name).filter(is_there)
     }
 
     #[inline]
@@ -218,13 +278,6 @@ impl RoutingTable {
     /// Returns the key of a route, by its name.
     pub(super) fn key(&self, kind: Kind, name: &[u8]) -> Option<Key> {
         self.names[kind as usize].get(name).copied()
-    }
-
-    /// Begins a term: every name is pending, and no command is sent.
-    pub(crate) fn begin_term(&mut self) {
-        self.term += 1;
-        self.counts.reset();
-        self.turns.begin_term();
     }
 
     /// Returns the broadcast channels of handlers with subscriptions on the server.
@@ -272,7 +325,7 @@ impl RoutingTable {
     pub(super) fn unconfirmed(&self) -> Unconfirmed {
         let routes = self.of_handlers.iter().map(|key| &self.routes[*key]);
         let unconfirmed = routes.filter_map(|route| {
-            let state = route.placement.state(self.term);
+            let state = self.state_of(route);
             let both = || (route.subscription().clone(), state.clone());
             (!state.is_confirmed()).then(both)
         });
@@ -288,27 +341,27 @@ impl RoutingTable {
         wanted: impl Fn(&SubscriptionState) -> bool,
     ) -> Vec<Subscription> {
         let routes = self.routes.iter();
-        let wanted = routes.filter(|route| wanted(route.placement.state(self.term)));
+        let wanted = routes.filter(|route| wanted(self.state_of(route)));
         wanted.map(|route| route.subscription().clone()).collect()
     }
 
-    /// Returns the names that the server has confirmed or was asked for. This looks at every name.
-    pub(crate) fn asked_names(&self) -> Vec<Subscription> {
-        let asked = self.routes.iter().filter(|route| route.is_asked(self.term));
+    /// Returns the names that a node has confirmed or was asked for. This looks at every name.
+    pub(super) fn asked_names(&self, node: NodeId) -> Vec<Subscription> {
+        let here = self.routes.iter().filter(|route| route.is_at(node));
+        let asked = here.filter(|route| self.is_asked(route));
         asked.map(|route| route.subscription().clone()).collect()
     }
 
-    /// Returns the invalidations that the server was asked for, confirmed or not.
-    pub(crate) fn asked_prefixes(&self) -> Vec<Subscription> {
-        let routes = self.invalidations().values().map(|key| &self.routes[*key]);
-        let asked = routes.filter(|route| route.is_asked(self.term));
+    /// Returns the invalidations that a node was asked for, confirmed or not.
+    pub(super) fn asked_prefixes(&self, node: NodeId) -> Vec<Subscription> {
+        let asked = self.prefixes_at(node).filter(|route| self.is_asked(route));
         asked.map(|route| route.subscription().clone()).collect()
     }
 
-    /// Returns the confirmed invalidations.
-    pub(crate) fn tracked(&self) -> Vec<Subscription> {
-        let routes = self.invalidations().values().map(|key| &self.routes[*key]);
-        let tracked = routes.filter(|route| route.placement.state(self.term).is_confirmed());
+    /// Returns the invalidations that a node has confirmed.
+    pub(super) fn tracked(&self, node: NodeId) -> Vec<Subscription> {
+        let here = self.prefixes_at(node);
+        let tracked = here.filter(|route| self.state_of(route).is_confirmed());
         tracked.map(|route| route.subscription().clone()).collect()
     }
 
@@ -317,9 +370,9 @@ impl RoutingTable {
         self.routes.is_empty()
     }
 
-    /// Returns the fence of all broadcast channels.
-    pub(crate) fn fence(&self) -> &Fence {
-        &self.fence
+    /// Moves the fence of a node, and with it that of all broadcast channels.
+    pub(super) fn set_fence(&mut self, node: NodeId, time: SystemTime) {
+        self.fence.set(self.nodes.set_fence(node, time));
     }
 
     /// Records that the server is asked for a name.
@@ -332,6 +385,11 @@ impl RoutingTable {
         self.prefix_lengths = lengths.collect();
         self.prefix_lengths.sort_unstable();
         self.prefix_lengths.dedup();
+    }
+
+    fn prefixes_at(&self, node: NodeId) -> impl Iterator<Item = &Route> {
+        let routes = self.invalidations().values().map(|key| &*self.routes[*key]);
+        routes.filter(move |route| route.is_at(node))
     }
 
     fn invalidations(&self) -> &ByName {

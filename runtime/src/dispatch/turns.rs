@@ -11,12 +11,14 @@ use tokio::time::Instant;
 use super::Dispatcher;
 use super::counts::{NameCounts, WantedBy};
 use super::name::Route;
+use super::node::Node;
 use super::placement::{SubscriptionState, Turn};
 use super::table::RoutingTable;
+use crate::push::NodeId;
 use crate::subscription::{Kind, Subscription};
 use crate::util::{Key, clock, shrink};
 
-/// The names that have a turn, by the keys of their routes.
+/// The names on a node that have a turn, by the keys of their routes.
 ///
 /// A key may be that of a later route, or its route may have had its turn. What the route says
 /// decides.
@@ -52,7 +54,7 @@ impl Turns {
     }
 }
 
-/// What there is to do for the session, and how the names stand.
+/// What there is to do for the session of a node, and how the names on the node stand.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Agenda {
     /// Whether names have to be asked for.
@@ -79,51 +81,52 @@ impl Route {
 impl RoutingTable {
     /// Queues a name for the session, unless it is queued.
     pub(super) fn queue(&mut self, key: Key) {
-        let term = self.term;
-        if self.routes[key].placement.turn(term) == Turn::Queued {
+        if self.turn_of(&self.routes[key]) == Turn::Queued {
             return;
         }
         self.update(key, |route| route.placement.set_turn(Turn::Queued));
         match self.routes[key].subscription().kind() {
-            Kind::Invalidation => self.turns.prefixes.push(key),
-            _ => self.turns.queue.push_back(key),
+            Kind::Invalidation => self.turns(key).prefixes.push(key),
+            _ => self.turns(key).queue.push_back(key),
         }
     }
 
-    /// Moves names of the beginning of a term to the queue, a part at a time.
-    fn sweep(&mut self, most: usize) {
-        let Some(from) = self.turns.sweep else {
+    /// Moves the names on a node to its queue at the beginning of a term, a part at a time.
+    fn sweep(&mut self, id: NodeId, most: usize) {
+        let Some(from) = self.nodes[id].turns.sweep else {
             return;
         };
         let mut key = from;
         let until = from.saturating_add(Key::try_from(most).unwrap_or(Key::MAX).saturating_mul(4));
-        while key < self.routes.end().min(until) && self.turns.queue.len() < most {
-            match self.routes.get(key) {
+        while key < self.routes.end().min(until) && self.nodes[id].turns.queue.len() < most {
+            match self.routes.get(key).filter(|route| route.is_at(id)) {
                 Some(route) if route.wanted() == WantedBy::Nobody => self.remove(key),
-                Some(route) if route.has_to_be_queued(self.term) => self.queue(key),
+                Some(route) if route.has_to_be_queued(self.nodes[id].term) => self.queue(key),
                 _ => {}
             }
             key += 1;
         }
-        self.turns.sweep = (key < self.routes.end()).then_some(key);
+        self.nodes[id].turns.sweep = (key < self.routes.end()).then_some(key);
     }
 
-    /// Takes the next names that have to be asked for, and records that they are.
-    fn next_wanted(&mut self, most: usize, now: SystemTime) -> Vec<Subscription> {
-        self.sweep(most);
-        let mut keys = std::mem::take(&mut self.turns.prefixes);
+    /// Takes the next names that a node has to be asked for, and records that it is.
+    fn next_wanted(&mut self, id: NodeId, most: usize, now: SystemTime) -> Vec<Subscription> {
+        self.sweep(id, most);
+        let mut keys = std::mem::take(&mut self.nodes[id].turns.prefixes);
         // Of overlapping prefixes the server accepts the first, so that must be the shortest.
         keys.retain(|key| self.routes.get(*key).is_some());
         keys.sort_by_key(|key| self.routes[*key].subscription().name().len());
         let mut wanted = Vec::new();
         let mut keys = keys.into_iter();
         while wanted.len() < most
-            && let Some(key) = keys.next().or_else(|| self.turns.queue.pop_front())
+            && let Some(key) = keys
+                .next()
+                .or_else(|| self.nodes[id].turns.queue.pop_front())
         {
-            let Some(route) = self.routes.get(key) else {
+            let Some(route) = self.routes.get(key).filter(|route| route.is_at(id)) else {
                 continue;
             };
-            if route.placement.turn(self.term) != Turn::Queued {
+            if self.turn_of(route) != Turn::Queued {
                 continue;
             }
             if route.wanted() == WantedBy::Nobody {
@@ -132,11 +135,12 @@ impl RoutingTable {
                 continue;
             }
             wanted.push(route.subscription().clone());
-            self.turns.asked.push_back((key, clock::now()));
+            self.nodes[id].turns.asked.push_back((key, clock::now()));
             self.ask(key, now);
         }
-        self.turns.prefixes.extend(keys);
-        shrink(&mut self.turns.queue);
+        let turns = &mut self.nodes[id].turns;
+        turns.prefixes.extend(keys);
+        shrink(&mut turns.queue);
         wanted
     }
 
@@ -145,22 +149,29 @@ impl RoutingTable {
     pub(super) fn linger(&mut self, key: Key, until: Instant) -> bool {
         self.stop_lingering(key);
         self.routes[key].leave_at = Some(until);
-        self.turns.lingering.insert((until, key));
-        self.turns.lingering.first() == Some(&(until, key))
+        let lingering = &mut self.turns(key).lingering;
+        lingering.insert((until, key));
+        lingering.first() == Some(&(until, key))
     }
 
     /// Forgets when a name ends.
     pub(super) fn stop_lingering(&mut self, key: Key) {
         if let Some(until) = self.routes[key].leave_at.take() {
-            self.turns.lingering.remove(&(until, key));
+            self.turns(key).lingering.remove(&(until, key));
         }
     }
 
-    /// Takes the next names whose subscriptions have to be ended by now.
-    fn next_leaving(&mut self, most: usize, now: Instant, can_leave: bool) -> Vec<Subscription> {
+    /// Takes the next names on a node whose subscriptions have to be ended by now.
+    fn next_leaving(
+        &mut self,
+        id: NodeId,
+        most: usize,
+        now: Instant,
+        can_leave: bool,
+    ) -> Vec<Subscription> {
         let mut leaving = Vec::new();
         while leaving.len() < most
-            && let Some((until, key)) = self.turns.lingering.first().copied()
+            && let Some((until, key)) = self.nodes[id].turns.lingering.first().copied()
             && until <= now
         {
             self.stop_lingering(key);
@@ -168,7 +179,7 @@ impl RoutingTable {
             if route.wanted() != WantedBy::Nobody {
                 continue;
             }
-            let is_asked = route.is_asked(self.term);
+            let is_asked = self.is_asked(route);
             // The server tracks the keys of a prefix until the connection ends, or until it is asked to
             // stop tracking all of them.
             let is_tracked = route.subscription().kind() == Kind::Invalidation;
@@ -198,7 +209,7 @@ impl RoutingTable {
             let Some(route) = self.routes.get(key) else {
                 continue;
             };
-            if *route.placement.state(self.term) != SubscriptionState::Leaving {
+            if *self.state_of(route) != SubscriptionState::Leaving {
                 self.set_state(key, SubscriptionState::Pending);
             }
         }
@@ -207,55 +218,66 @@ impl RoutingTable {
     /// Postpones a name until the next retry.
     pub(super) fn postpone(&mut self, key: Key) {
         self.update(key, |route| route.placement.set_turn(Turn::Postponed));
-        self.turns.postponed.push(key);
+        self.turns(key).postponed.push(key);
     }
 
-    fn agenda(&mut self) -> Agenda {
-        while let Some((key, _)) = self.turns.asked.front()
-            && let route = self.routes.get(*key)
-            && !route.is_some_and(|route| route.placement.is_in_flight(self.term))
+    /// Returns whether a node was asked for a name, and has not answered.
+    fn is_in_flight(&self, id: NodeId, key: Key) -> bool {
+        let route = self.routes.get(key).filter(|route| route.is_at(id));
+        route.is_some_and(|route| route.placement.is_in_flight(self.nodes[id].term))
+    }
+
+    fn agenda(&mut self, id: NodeId) -> Agenda {
+        while let Some((key, _)) = self.nodes[id].turns.asked.front()
+            && !self.is_in_flight(id, *key)
         {
-            self.turns.asked.pop_front();
+            self.nodes[id].turns.asked.pop_front();
         }
-        shrink(&mut self.turns.asked);
-        let turns = &self.turns;
+        let Node { turns, counts, .. } = &mut self.nodes[id];
+        shrink(&mut turns.asked);
         Agenda {
             has_wanted: !turns.queue.is_empty()
                 || !turns.prefixes.is_empty()
                 || turns.sweep.is_some(),
             has_retries: !turns.denied.is_empty() || !turns.postponed.is_empty(),
-            in_flight: self.counts.in_flight(),
+            in_flight: counts.in_flight(),
             asked: turns.asked.front().map(|(_, asked)| *asked),
             leave_at: turns.lingering.first().map(|(until, _)| *until),
-            handlers: self.counts.of_handlers(),
-            streams: self.counts.of_streams(),
+            handlers: counts.of_handlers(),
+            streams: counts.of_streams(),
         }
     }
 }
 
 /// What the session asks.
 impl Dispatcher {
-    /// Returns what there is to do.
-    pub(crate) fn agenda(&self) -> Agenda {
-        self.lock().routes.agenda()
+    /// Returns what there is to do on a node.
+    pub(crate) fn agenda(&self, node: NodeId) -> Agenda {
+        self.lock().routes.agenda(node)
     }
 
-    /// Takes up to `most` of the names that the server has to be asked for, and records that it is asked
+    /// Takes up to `most` of the names that a node has to be asked for, and records that it is asked
     /// `now`, before the commands are sent.
-    pub(crate) fn next_wanted(&self, most: usize, now: SystemTime) -> Vec<Subscription> {
-        self.lock().routes.next_wanted(most, now)
+    pub(crate) fn next_wanted(
+        &self,
+        node: NodeId,
+        most: usize,
+        now: SystemTime,
+    ) -> Vec<Subscription> {
+        self.lock().routes.next_wanted(node, most, now)
     }
 
-    /// Queues the names that are denied or postponed.
-    pub(crate) fn retry(&self) {
+    /// Queues the names that a node has denied, and those that are postponed.
+    pub(crate) fn retry(&self, node: NodeId) {
         let mut state = self.lock();
         let routes = &mut state.routes;
-        let postponed = std::mem::take(&mut routes.turns.postponed);
-        let denied: Vec<_> = routes.turns.denied.iter().copied().collect();
+        let turns = &mut routes.nodes[node].turns;
+        let postponed = std::mem::take(&mut turns.postponed);
+        let denied: Vec<_> = turns.denied.iter().copied().collect();
         for key in postponed.into_iter().chain(denied) {
             // A denied name that is sent already gets its answer.
-            let turn = routes.routes.get(key);
-            let turn = turn.map(|route| route.placement.turn(routes.term));
+            let route = routes.routes.get(key).filter(|route| route.is_at(node));
+            let turn = route.map(|route| routes.turn_of(route));
             if matches!(turn, Some(Turn::None | Turn::Postponed))
                 && !routes.state(key).is_confirmed()
             {
@@ -264,35 +286,36 @@ impl Dispatcher {
         }
     }
 
-    /// Postpones the names whose confirmations have not arrived.
-    pub(crate) fn postpone_unanswered(&self) {
+    /// Postpones the names whose confirmations have not arrived from a node.
+    pub(crate) fn postpone_unanswered(&self, node: NodeId) {
         let mut state = self.lock();
         let routes = &mut state.routes;
-        for (key, _) in std::mem::take(&mut routes.turns.asked) {
-            let route = routes.routes.get(key);
-            if route.is_some_and(|route| route.placement.is_in_flight(routes.term)) {
+        for (key, _) in std::mem::take(&mut routes.nodes[node].turns.asked) {
+            if routes.is_in_flight(node, key) {
                 routes.postpone(key);
             }
         }
     }
 
-    /// Takes up to `most` of the names whose subscriptions have to be ended by now. Without `can_leave`,
-    /// which is the case where others use the connection, the subscriptions stay.
+    /// Takes up to `most` of the names on a node whose subscriptions have to be ended by now. Without
+    /// `can_leave`, which is the case where others use the connection, the subscriptions stay.
     pub(crate) fn next_leaving(
         &self,
+        node: NodeId,
         most: usize,
         now: Instant,
         can_leave: bool,
     ) -> Vec<Subscription> {
-        self.lock().routes.next_leaving(most, now, can_leave)
+        let routes = &mut self.lock().routes;
+        routes.next_leaving(node, most, now, can_leave)
     }
 
     /// Records that the server does not end a subscription. What still arrives through it is discarded,
     /// unless somebody wants the name again: then it is asked for again.
-    pub(crate) fn not_left(&self, subscription: &Subscription) {
+    pub(crate) fn not_left(&self, node: NodeId, subscription: &Subscription) {
         let mut state = self.lock();
         let (kind, name) = subscription.key();
-        if let Some(key) = state.routes.key(kind, name)
+        if let Some(key) = state.routes.key_at(node, kind, name)
             && *state.routes.state(key) == SubscriptionState::Leaving
         {
             state.left(key);

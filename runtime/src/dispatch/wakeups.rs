@@ -141,9 +141,9 @@ impl Dispatcher {
 
     /// Waits until the gathered wake-ups should be sent.
     async fn gather(&self) {
-        let mut before = self.pushes_taken();
+        let mut before = self.stats().pushes;
         let mut is_flowing = || {
-            let now = self.pushes_taken();
+            let now = self.stats().pushes;
             std::mem::replace(&mut before, now) != now
         };
         for _ in 0..TURNS {

@@ -8,8 +8,8 @@ use super::changes::HealthChanges;
 use super::watchdog::Watch;
 use super::{Health, HealthReason, NotConfirmed, NotSynced, Stall, StreamHealth};
 use crate::delivery::{Handlers, Mounted, Unhandled};
-use crate::dispatch::{Agenda, Dispatcher, SubscriptionState, Unconfirmed};
-use crate::session::{Heartbeat, LastSeen, Phase, Status};
+use crate::dispatch::{Dispatcher, SubscriptionState, Unconfirmed};
+use crate::session::{Beat, Heartbeat, LastSeen, Phase, Status};
 use crate::tasks::{TaskName, Tasks};
 use crate::telemetry::StateStats;
 use crate::util::{Mutex, clock};
@@ -43,9 +43,9 @@ pub(crate) struct Sources {
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: Arc<Tasks>,
-    pub(crate) heartbeat: Arc<Heartbeat>,
+    pub(crate) heartbeats: Vec<Arc<Heartbeat>>,
     /// When the session last ran.
-    pub(crate) last_seen: Arc<LastSeen>,
+    pub(crate) last_seen: Vec<Arc<LastSeen>>,
     /// How long a connection may be silent before the session closes it.
     pub(crate) silence: Duration,
 }
@@ -79,7 +79,7 @@ impl HealthMonitor {
     }
 
     pub(crate) fn health(&self) -> Health {
-        let beats = self.sources.heartbeat.read();
+        let beats = Beat::of_all(&self.sources.heartbeats);
         let stalled = self.stalled();
         let mut health = Health {
             ping_rtt: beats.rtt,
@@ -130,9 +130,7 @@ impl HealthMonitor {
             since_ping,
             ..
         } = self.health();
-        let Agenda {
-            handlers, streams, ..
-        } = self.sources.dispatcher.agenda();
+        let (handlers, streams) = self.sources.dispatcher.name_counts();
         StateStats {
             is_live: not_live.is_empty(),
             is_ready: not_ready.is_empty(),
@@ -153,11 +151,11 @@ impl HealthMonitor {
             }
             health.not_live.push(reason);
         }
-        for (task, last_seen) in [
-            (TaskName::Session, &*self.sources.last_seen),
-            (TaskName::Watchdog, &self.last_seen),
+        let sessions = self.sources.last_seen.iter().map(|seen| seen.ago()).max();
+        for (task, since) in [
+            (TaskName::Session, sessions.unwrap_or_default()),
+            (TaskName::Watchdog, self.last_seen.ago()),
         ] {
-            let since = last_seen.ago();
             if since > LATE {
                 let task = task.to_string();
                 let reason = HealthReason::TaskLate { task, since };
@@ -196,7 +194,7 @@ impl HealthMonitor {
 
     fn streams(&self) -> StreamHealth {
         let Sources { dispatcher, .. } = &self.sources;
-        let names = dispatcher.agenda().streams;
+        let (_, names) = dispatcher.name_counts();
         let denied = match names.denied {
             0 => Vec::new(),
             _ => dispatcher.denied_to_streams(MOST_LISTED),

@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::dispatch::Dispatcher;
 use crate::error::Error;
 use crate::gap::Missed;
-use crate::push::Incoming;
+use crate::push::{Generation, Incoming};
 
 /// The link over the user's manager, with a receiver of the channel that its pushes are sent to.
 pub(crate) struct Attached {
@@ -27,6 +27,7 @@ pub(crate) struct Attached {
 /// runs.
 pub(crate) struct Forwarding {
     receiver: Mutex<Receiver<PushInfo>>,
+    /// The bits of the [`Generation`].
     generation: AtomicU64,
     /// Whether every sender is dropped.
     is_closed: AtomicBool,
@@ -59,7 +60,7 @@ impl Attached {
     /// that has stopped retrying try again.
     pub(super) async fn connect(
         &mut self,
-        generation: u64,
+        generation: Generation,
         timeout: Duration,
     ) -> Result<Connection, Error> {
         if self.forwarding.is_closed.load(SeqCst) {
@@ -68,7 +69,8 @@ impl Attached {
                  so no push can arrive",
             ));
         }
-        self.forwarding.generation.store(generation, SeqCst);
+        let bits = generation.to_bits();
+        self.forwarding.generation.store(bits, SeqCst);
         match tokio::time::timeout(timeout, self.connection()).await {
             Ok(connected) => connected,
             Err(_) => Err(Error::connection(format!(
@@ -99,7 +101,7 @@ impl Forwarding {
     /// Cancel safe: every push that was received has been passed to the dispatcher.
     pub(crate) async fn run(self: Arc<Self>, dispatcher: Arc<Dispatcher>) {
         let mut receiver = self.receiver.lock().await;
-        let generation = || self.generation.load(SeqCst);
+        let generation = || Generation::from_bits(self.generation.load(SeqCst));
         loop {
             match receiver.recv().await {
                 Ok(push) => dispatcher.accept(generation(), &incoming(&push)),

@@ -10,6 +10,7 @@ use super::Attempt;
 use crate::connection::Connection;
 use crate::dispatch::Dispatcher;
 use crate::error::Error;
+use crate::push::Generation;
 
 /// Makes redis-rs greet the server over a stream, and drives the connection until its last clone is
 /// dropped.
@@ -37,7 +38,7 @@ pub(super) async fn greet(
 fn drive(
     driver: impl Future<Output = ()> + Send + 'static,
     dispatcher: Arc<Dispatcher>,
-    generation: u64,
+    generation: Generation,
 ) -> impl Future<Output = ()> + Send + 'static {
     let guard = DisconnectGuard {
         dispatcher,
@@ -53,7 +54,7 @@ fn drive(
 /// panic or be aborted.
 struct DisconnectGuard {
     dispatcher: Arc<Dispatcher>,
-    generation: u64,
+    generation: Generation,
 }
 
 impl Drop for DisconnectGuard {
@@ -69,6 +70,7 @@ mod tests {
     use super::*;
     use crate::config::Settings;
     use crate::dispatch::RoutingTable;
+    use crate::push::NodeId;
 
     /// Returns a dispatcher, and the task that drives its connection.
     fn driven(
@@ -78,9 +80,9 @@ mod tests {
             RoutingTable::default(),
             &Settings::default(),
         ));
-        dispatcher.open(1);
-        let driver = tokio::spawn(drive(driver, Arc::clone(&dispatcher), 1));
-        assert!(dispatcher.is_open());
+        dispatcher.open(1.into());
+        let driver = tokio::spawn(drive(driver, Arc::clone(&dispatcher), 1.into()));
+        assert!(dispatcher.is_open(NodeId::FIRST));
         (dispatcher, driver)
     }
 
@@ -88,13 +90,13 @@ mod tests {
     async fn the_dispatcher_is_notified_of_a_driver_that_returns_panics_or_is_aborted() {
         let (dispatcher, driver) = driven(async {});
         driver.await.unwrap();
-        assert!(!dispatcher.is_open());
+        assert!(!dispatcher.is_open(NodeId::FIRST));
         let (dispatcher, driver) = driven(async { panic!("a test has requested this panic") });
         driver.await.unwrap_err();
-        assert!(!dispatcher.is_open());
+        assert!(!dispatcher.is_open(NodeId::FIRST));
         let (dispatcher, driver) = driven(std::future::pending());
         driver.abort();
         driver.await.unwrap_err();
-        assert!(!dispatcher.is_open());
+        assert!(!dispatcher.is_open(NodeId::FIRST));
     }
 }

@@ -24,7 +24,7 @@ use super::push_info::incoming;
 use crate::connection::Connection;
 use crate::dispatch::Dispatcher;
 use crate::error::Error;
-use crate::push::Incoming;
+use crate::push::{Generation, Incoming};
 
 /// Connects with a manager or, with the TLS of this crate, with a `MultiplexedConnection`.
 pub(super) async fn connect(attempt: Attempt<'_>, timeout: Duration) -> Result<Connection, Error> {
@@ -41,7 +41,7 @@ pub(super) async fn connect(attempt: Attempt<'_>, timeout: Duration) -> Result<C
 
 /// Returns the push sender of one generation.
 fn sender(
-    generation: u64,
+    generation: Generation,
     dispatcher: Arc<Dispatcher>,
 ) -> impl Fn(PushInfo) -> Result<(), &'static str> + Send + Sync + 'static {
     let ended = Arc::clone(&dispatcher);

@@ -58,6 +58,7 @@ use redis::RedisConnectionInfo;
 use crate::connection::{Connection, Server};
 use crate::dispatch::Dispatcher;
 use crate::error::Error;
+use crate::push::Generation;
 
 /// A source of pushes and connections.
 pub(crate) enum Link {
@@ -71,6 +72,7 @@ pub(crate) enum Link {
 }
 
 /// How pushes are read from a connection that this crate makes.
+#[derive(Clone, Copy)]
 pub(crate) enum Transport {
     /// With the push sender of redis-rs's `ConnectionManager`.
     Manager,
@@ -86,7 +88,7 @@ pub(crate) enum Transport {
 struct Attempt<'a> {
     server: &'a Server,
     greeting: &'a RedisConnectionInfo,
-    generation: u64,
+    generation: Generation,
     dispatcher: &'a Arc<Dispatcher>,
 }
 
@@ -99,14 +101,14 @@ impl Link {
         }
     }
 
-    /// Connects. The pushes of the new connection go to the dispatcher with the number `generation`.
+    /// Connects. The pushes of the new connection go to the dispatcher with the `generation`.
     ///
     /// # Errors
     ///
     /// Returns an error if the connection is not made within `timeout`.
     pub(crate) async fn connect(
         &mut self,
-        generation: u64,
+        generation: Generation,
         dispatcher: &Arc<Dispatcher>,
         timeout: Duration,
     ) -> Result<Connection, Error> {

@@ -9,6 +9,8 @@
 //! | [`OwnedPush`] | a push with a batch of its own: for tests, failures and keeping |
 //! | [`RawPush`] | an owned copy of any kind of push: what `Handle::pushes` yields |
 //!
+//! A [`Generation`] says from which connection to which node a push comes.
+//!
 //! [`ConnectionEvent`] is the only message that does not come from the server: `session` creates
 //! it, and it takes the same path as a payload from `dispatch` on. [`Extensions`] carries values of
 //! other modules along with a delivery, such as the publisher.
@@ -27,12 +29,14 @@ mod batch;
 mod connection_event;
 mod decoded;
 mod extensions;
+mod generation;
 mod raw;
 
 pub(crate) use batch::Batch;
 pub use connection_event::ConnectionEvent;
 pub(crate) use decoded::Decoded;
 pub(crate) use extensions::Extensions;
+pub(crate) use generation::{Generation, NodeId};
 pub(crate) use raw::Incoming;
 pub use raw::RawPush;
 

@@ -8,7 +8,7 @@ impl Session {
     /// Waits until the dispatcher has seen the end of the connection.
     pub(super) async fn disconnected(&self) -> Error {
         let mut changed = self.dispatcher.changed();
-        while self.dispatcher.is_open() {
+        while self.dispatcher.is_open(self.node) {
             let _ = changed.changed().await;
         }
         Error::connection("the connection was lost: the server or the network closed it")
@@ -23,7 +23,7 @@ impl Session {
             return;
         }
         // Nothing is asked for any more. What was asked for is confirmed later.
-        let asked = self.dispatcher.asked_names();
+        let asked = self.dispatcher.asked_names(self.node);
         let mut changed = self.dispatcher.changed();
         let unsubscribed = async {
             let mut refused = 0;
@@ -43,7 +43,7 @@ impl Session {
 
     /// Returns how many names somebody wants that are confirmed, or asked for without an answer.
     fn names_left(&self) -> u64 {
-        let agenda = self.dispatcher.agenda();
+        let agenda = self.dispatcher.agenda(self.node);
         agenda.handlers.confirmed + agenda.streams.confirmed + agenda.in_flight
     }
 }

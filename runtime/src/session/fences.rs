@@ -55,7 +55,7 @@ impl Fences {
 impl Session {
     /// Answers requests for fences until the connection is lost, while every name is confirmed or denied.
     pub(super) async fn keep_fencing(&self, mut connection: Connection) -> Error {
-        let mut status = self.status.subscribe();
+        let mut status = self.statuses.subscribe();
         loop {
             let (fence, requests) = self.fences.next().await;
             // Before, what the server sends is not all that it will: a gap may be about to begin.
@@ -63,7 +63,7 @@ impl Session {
             let _ = status.wait_for(is_answered).await;
             let answer = match connection.send_fence(fence).await {
                 Ok(()) => {
-                    self.dispatcher.passed(fence).await;
+                    self.dispatcher.passed(self.node, fence).await;
                     Ok(())
                 }
                 Err(error) if error.is_denied() => Err(error),

@@ -25,6 +25,20 @@ pub(crate) struct Beat {
     pub(crate) rtt: Option<Duration>,
 }
 
+impl Beat {
+    /// Returns the oldest signs of life and the longest time of an answer, of all sessions.
+    pub(crate) fn of_all(heartbeats: &[Arc<Heartbeat>]) -> Self {
+        let each = heartbeats.iter().map(|heartbeat| heartbeat.read());
+        // `None` is less than any other, and means that there is none of one of them.
+        let oldest = each.reduce(|oldest, beat| Self {
+            sign: oldest.sign.min(beat.sign),
+            answered: oldest.answered.min(beat.answered),
+            rtt: oldest.rtt.max(beat.rtt),
+        });
+        oldest.unwrap_or_default()
+    }
+}
+
 impl Heartbeat {
     /// Records a connection until the guard is dropped, which also happens if the session panics.
     pub(crate) fn connected(self: &Arc<Self>) -> Connected {

@@ -28,17 +28,18 @@ impl Session {
                 return error;
             }
             let sent = clock::monotonic();
-            let with_shards = connection.is_shared() && self.dispatcher.has_confirmed_shards();
+            let with_shards =
+                connection.is_shared() && self.dispatcher.has_confirmed_shards(self.node);
             let now = clock::wall();
             if connection.pings_with_a_fence() {
-                self.dispatcher.expect_fence(now);
+                self.dispatcher.expect_fence(self.node, now);
             }
             let pinging = connection.ping(now, with_shards);
             match self.unless_silent(ping_timeout, pinging).await {
                 Some(Ok(pong)) => {
                     self.heartbeat.answered(clock::monotonic() - sent);
                     if let Some(until) = pong.complete_until {
-                        self.dispatcher.set_fence(until);
+                        self.dispatcher.set_fence(self.node, until);
                     }
                 }
                 Some(Err(error)) => return error,
@@ -58,7 +59,7 @@ impl Session {
     /// channel or a pattern. So this asks only on connections that may have none.
     async fn ping_interval(&self, connection: &mut Connection) -> Result<Duration, Error> {
         let interval = self.settings.ping_interval;
-        if self.dispatcher.has_subscribed_handlers() {
+        if self.dispatcher.has_subscribed_handlers(self.node) {
             return Ok(interval);
         }
         let asking = connection.setting("timeout");
@@ -86,14 +87,14 @@ impl Session {
         replying: impl Future<Output = T>,
     ) -> Option<T> {
         let mut replying = pin!(replying);
-        let mut pushes = self.dispatcher.pushes_taken();
+        let mut pushes = self.dispatcher.pushes_taken(self.node);
         let mut silence = Silence::begin(limit, clock::now());
         loop {
             if let Ok(reply) = timeout(silence.next_check(), replying.as_mut()).await {
                 return Some(reply);
             }
-            let before = std::mem::replace(&mut pushes, self.dispatcher.pushes_taken());
-            let has_arrived = self.dispatcher.is_waiting() || before != pushes;
+            let before = std::mem::replace(&mut pushes, self.dispatcher.pushes_taken(self.node));
+            let has_arrived = self.dispatcher.is_waiting(self.node) || before != pushes;
             if has_arrived {
                 self.heartbeat.pushes_arrive();
             }

@@ -30,7 +30,7 @@ impl Session {
             wanted.retain(|one| {
                 let is_known = KeyEventFlags::of(one).is_none();
                 if !is_known {
-                    self.dispatcher.postpone(one);
+                    self.dispatcher.postpone(self.node, one);
                 }
                 is_known
             });

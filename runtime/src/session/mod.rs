@@ -102,40 +102,43 @@ mod subscribe;
 
 #[cfg(feature = "testing")]
 pub(crate) use fences::Fences;
-pub(crate) use heartbeat::{Heartbeat, LastSeen};
+pub(crate) use heartbeat::{Beat, Heartbeat, LastSeen};
 pub(crate) use outage::Outage;
-pub(crate) use status::{Phase, Status};
+pub(crate) use status::{Phase, Status, Statuses};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::dispatch::{Agenda, Dispatcher};
 use crate::error::Error;
 use crate::link::Link;
+use crate::push::{Generation, NodeId};
 use crate::util::RateLimit;
 
 /// The state of the session. It survives a restart of the session's task.
 pub(crate) struct Session {
+    /// The node that it is connected to.
+    pub(crate) node: NodeId,
     pub(crate) link: Link,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) settings: Settings,
-    pub(crate) status: watch::Sender<Status>,
+    pub(crate) statuses: Arc<Statuses>,
     /// Cancelled when the subscriber shuts down: drain, then return.
     pub(crate) stop: CancellationToken,
     pub(crate) heartbeat: Arc<Heartbeat>,
-    /// The number of the last generation; 0 before the first.
-    pub(crate) last: u64,
+    /// The last generation, or the time before the first.
+    pub(crate) last: Generation,
     /// Whether that generation has had a connection whose end is not published yet.
     pub(crate) is_connected: bool,
     /// What is logged about failures.
     pub(crate) outage: Outage,
-    /// Whether a warning about the server's settings is logged.
-    pub(crate) has_warned: AtomicBool,
+    /// Whether a warning about the server's settings is logged, by any session.
+    pub(crate) has_warned: Arc<AtomicBool>,
     /// Limits the log lines about denied names of streams.
     pub(crate) denied_streams: RateLimit,
     /// What the test kit requests.
@@ -161,7 +164,7 @@ impl Session {
     }
 
     fn set_phase(&self, phase: Phase, error: Option<Error>) {
-        let before = self.status.borrow().phase;
+        let before = self.statuses.of(self.node).phase;
         match (phase, &error) {
             (Phase::Pending, Some(error)) => self.outage.failed(error),
             (Phase::Pending, None) => {}
@@ -169,11 +172,11 @@ impl Session {
             _ => {
                 let Agenda {
                     handlers, streams, ..
-                } = self.dispatcher.agenda();
+                } = self.dispatcher.agenda(self.node);
                 self.outage.ended(handlers, streams);
             }
         }
-        self.status.send_modify(|status| {
+        self.statuses.update(self.node, |status| {
             status.phase = phase;
             match error {
                 Some(error) => status.error = Some(Arc::new(error)),

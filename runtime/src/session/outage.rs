@@ -13,7 +13,11 @@ use crate::util::{Mutex, clock};
 /// It begins with the first failure, of a connection, an attempt to connect, or a wait for
 /// confirmations, and ends when every name is confirmed or denied.
 #[derive(Default)]
-pub(crate) struct Outage(Mutex<Option<Ongoing>>);
+pub(crate) struct Outage {
+    /// Which of several links it is about.
+    link: Option<u64>,
+    ongoing: Mutex<Option<Ongoing>>,
+}
 
 struct Ongoing {
     since: Instant,
@@ -32,12 +36,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 const MOST_REASONS: usize = 8;
 
 impl Outage {
+    /// Creates the state of one of several links, or of the only one.
+    pub(crate) fn new(link: Option<u64>) -> Self {
+        let ongoing = Mutex::default();
+        Self { link, ongoing }
+    }
+
     /// Records a failure, and logs it if it is due.
     pub(super) fn failed(&self, error: &Error) {
         if let Some(Report { length, failures }) = self.record(clock::now(), &error.to_string()) {
             tracing::warn!(
                 target: "redis_push",
                 %error,
+                link = self.link,
                 failures,
                 outage = ?length,
                 "not all subscriptions are confirmed; retrying"
@@ -56,14 +67,20 @@ impl Outage {
         };
         match self.end(clock::now()) {
             Some(Report { length, failures }) => {
-                tracing::info!(target: "redis_push", failures, outage = ?length, "{what}");
+                tracing::info!(
+                    target: "redis_push",
+                    link = self.link,
+                    failures,
+                    outage = ?length,
+                    "{what}"
+                );
             }
-            None => tracing::info!(target: "redis_push", "{what}"),
+            None => tracing::info!(target: "redis_push", link = self.link, "{what}"),
         }
     }
 
     fn record(&self, now: Instant, reason: &str) -> Option<Report> {
-        let mut ongoing = self.0.lock();
+        let mut ongoing = self.ongoing.lock();
         let ongoing = ongoing.get_or_insert_with(|| Ongoing {
             since: now,
             failures: 0,
@@ -86,7 +103,7 @@ impl Outage {
     }
 
     fn end(&self, now: Instant) -> Option<Report> {
-        let ongoing = self.0.lock().take();
+        let ongoing = self.ongoing.lock().take();
         ongoing.map(|ongoing| ongoing.report(now))
     }
 }

@@ -5,7 +5,7 @@ use tokio::time::sleep;
 use super::{Phase, Session};
 use crate::error::Error;
 use crate::gap::Missed;
-use crate::push::ConnectionEvent;
+use crate::push::{ConnectionEvent, Generation};
 use crate::util::Backoff;
 
 impl Session {
@@ -13,38 +13,38 @@ impl Session {
     pub(super) async fn keep_connected(&mut self) {
         let (first, max) = self.settings.reconnect_delay;
         let mut backoff = Backoff::new(first, max);
-        if self.last > 0 {
+        if self.last.number() > 0 {
             // The previous run panicked, and its connection was dropped with it.
-            self.dispatcher.end(Missed::Unknown);
+            self.dispatcher.end(self.node, Missed::Unknown);
             let error = "the session's task exited unexpectedly; reconnecting";
             self.set_phase(Phase::Pending, Some(Error::connection(error)));
             self.publish_disconnected();
         }
         loop {
-            self.last += 1;
+            self.last = self.last.next();
             self.dispatcher.open(self.last);
             let Some(error) = self.run_generation(self.last).await else {
                 break;
             };
-            let was_started = self.status.borrow().phase != Phase::Pending;
+            let was_started = self.statuses.of(self.node).phase != Phase::Pending;
             if was_started {
                 backoff.reset();
             }
             // Before the dispatcher counts the loss: a caller that sees the count must not find the
             // subscriber still ready.
             self.set_phase(Phase::Pending, Some(error));
-            self.dispatcher.end(Missed::Unknown);
+            self.dispatcher.end(self.node, Missed::Unknown);
             self.publish_disconnected();
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 () = sleep(backoff.next()) => {}
             }
         }
-        self.dispatcher.close();
+        self.dispatcher.close_node(self.node);
     }
 
     /// Runs one generation, and returns why it ended: `None` if the session was stopped.
-    async fn run_generation(&mut self, generation: u64) -> Option<Error> {
+    async fn run_generation(&mut self, generation: Generation) -> Option<Error> {
         let connected = tokio::select! {
             biased;
             () = self.stop.cancelled() => return None,
@@ -61,7 +61,7 @@ impl Session {
         let _connected = self.heartbeat.connected();
         self.is_connected = true;
         self.dispatcher
-            .publish_connection_event(ConnectionEvent::Connected);
+            .publish_connection_event(self.node, ConnectionEvent::Connected);
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {
@@ -84,10 +84,10 @@ impl Session {
     /// Publishes the end of the connection, with the reason, if there was one.
     fn publish_disconnected(&mut self) {
         if std::mem::take(&mut self.is_connected) {
-            let error = self.status.borrow().error.clone();
+            let error = self.statuses.of(self.node).error;
             let reason = error.map_or_else(String::new, |error| error.to_string());
             let event = ConnectionEvent::Disconnected { reason: &reason };
-            self.dispatcher.publish_connection_event(event);
+            self.dispatcher.publish_connection_event(self.node, event);
         }
     }
 }

@@ -34,7 +34,7 @@ impl Session {
                 Ok(not_now) => not_now,
                 Err(error) => return error,
             };
-            let agenda = self.dispatcher.agenda();
+            let agenda = self.dispatcher.agenda(self.node);
             self.publish_phase(&agenda, not_now);
             let is_settled = !agenda.has_wanted && !agenda.has_retries && agenda.in_flight == 0;
             if is_settled {
@@ -52,13 +52,13 @@ impl Session {
                 Waited::Changed => {}
                 Waited::Retry => {
                     retry = None;
-                    self.dispatcher.retry();
+                    self.dispatcher.retry(self.node);
                 }
                 Waited::NotConfirmed => {
                     if agenda.handlers.pending() > 0 {
                         self.set_phase(Phase::Pending, Some(connection.unconfirmed()));
                     }
-                    self.dispatcher.postpone_unanswered();
+                    self.dispatcher.postpone_unanswered(self.node);
                 }
             }
         }
@@ -71,8 +71,12 @@ impl Session {
         let can_leave = !connection.is_shared();
         let now = clock::now();
         // First, because a name that is asked for in this turn is not left before the next one.
-        let leaving = self.dispatcher.next_leaving(MAX_PIPELINED, now, can_leave);
-        let mut wanted = self.dispatcher.next_wanted(MAX_PIPELINED, clock::wall());
+        let leaving = self
+            .dispatcher
+            .next_leaving(self.node, MAX_PIPELINED, now, can_leave);
+        let mut wanted = self
+            .dispatcher
+            .next_wanted(self.node, MAX_PIPELINED, clock::wall());
         let no_setting = self.check_key_events(connection, &mut wanted).await?;
         self.make_room_for_prefixes(connection, &wanted).await?;
         let exchanging = self.unless_silent(REPLY_TIMEOUT, connection.change(&leaving, &wanted));
@@ -81,16 +85,16 @@ impl Session {
             .ok_or_else(|| silent("a subscribe or unsubscribe command"))??;
         for (subscription, reply) in leaving.iter().zip(left) {
             if !matches!(reply, Reply::Accepted) {
-                self.dispatcher.not_left(subscription);
+                self.dispatcher.not_left(self.node, subscription);
             }
         }
         let mut not_now = no_setting;
         for (subscription, reply) in wanted.iter().zip(replies) {
             match reply {
-                Reply::Accepted => self.dispatcher.accepted(subscription),
+                Reply::Accepted => self.dispatcher.accepted(self.node, subscription),
                 Reply::Denied(reason) => self.denied(subscription, Arc::from(reason)),
                 Reply::NotNow(reason) => {
-                    self.dispatcher.postpone(subscription);
+                    self.dispatcher.postpone(self.node, subscription);
                     not_now = Some(reason);
                 }
             }
@@ -159,7 +163,7 @@ impl Session {
             return Ok(());
         }
         // Some of them may be tracked as a part of a shorter one.
-        let mut others = self.dispatcher.asked_prefixes();
+        let mut others = self.dispatcher.asked_prefixes(self.node);
         others.retain(|one| !wanted.contains(one));
         let untracking = self.unless_silent(REPLY_TIMEOUT, connection.end_tracking(&others));
         untracking
@@ -169,7 +173,7 @@ impl Session {
 
     pub(super) fn denied(&self, subscription: &Subscription, reason: Arc<str>) {
         // A retry that is denied for the same reason is not reported again.
-        match self.dispatcher.deny(subscription, &reason) {
+        match self.dispatcher.deny(self.node, subscription, &reason) {
             Some(WantedBy::Handlers) => tracing::warn!(
                 target: "redis_push",
                 %subscription,
@@ -193,7 +197,7 @@ impl Session {
     /// Finds the invalidations that the owner of a shared connection has ended, so that they are
     /// requested again.
     pub(super) async fn keep_tracking(&self, connection: &mut Connection) -> Result<(), Error> {
-        let tracked = self.dispatcher.tracked();
+        let tracked = self.dispatcher.tracked(self.node);
         let asking = connection.untracked(tracked);
         let Some(ended) = self.unless_silent(REPLY_TIMEOUT, asking).await else {
             // The `PING` that follows finds out what is wrong.
@@ -205,7 +209,7 @@ impl Session {
                 %subscription,
                 "tracking has ended on the attached connection; enabling it again"
             );
-            self.dispatcher.ended(&subscription);
+            self.dispatcher.ended(self.node, &subscription);
         }
         Ok(())
     }

@@ -33,6 +33,37 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         self
     }
 
+    /// Sets how many connections to the server there are, 1 by default. Each name is on one of them, which
+    /// its text determines.
+    ///
+    /// Several links read and decrypt on several cores, and an outage of one is a gap for the handlers and
+    /// streams with a name on it only. What one link costs the server and this process, each of them costs.
+    ///
+    /// ```
+    /// # use redis_push::Subscriber;
+    /// let subscriber = Subscriber::new("redis://127.0.0.1/").wire().links(4);
+    /// ```
+    ///
+    /// - The messages of a name stay in order. Between names on different links there is no order: neither
+    ///   is there for a handler of several names.
+    /// - The subscriber is ready when every link is connected, and every name confirmed.
+    /// - Prefixes of invalidations are all on the first link, as tracking belongs to a connection.
+    /// - A handler or a stream of [connection events](crate::ConnectionEvent) receives those of each link.
+    ///
+    /// At most 1,024. Zero is an error of `start`, and so is more than one with
+    /// [`attach`](Subscriber::attach).
+    pub fn links(mut self, links: usize) -> Self {
+        const MOST: usize = 1_024;
+
+        if links == 0 {
+            let mistake = "`links(0)`: a subscriber has at least one connection";
+            self.config.mistake.get_or_insert(mistake.into());
+        }
+        let links = u16::try_from(links.clamp(1, MOST));
+        self.config.settings.links = links.expect("1,024 fits into 16 bits");
+        self
+    }
+
     /// Sets the trusted roots of a `rediss://` connection, and the client certificate it presents.
     /// Without this it trusts the system's authorities and presents no certificate.
     ///

@@ -5,7 +5,7 @@ use super::{Origin, Subscriber};
 use crate::delivery::Mounted;
 use crate::error::{Error, Result};
 use crate::probe::SharedProbe;
-use crate::session::Phase;
+use crate::session::{Fences, Phase};
 
 impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Returns what comes before every name.
@@ -50,9 +50,17 @@ impl Handle {
     ///
     /// Returns an error if the server does not allow this, or if the subscriber has ended.
     pub(crate) async fn fence(&self) -> Result<()> {
+        for fences in &self.running.fences {
+            self.pass(fences).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the fence of one session.
+    async fn pass(&self, fences: &Fences) -> Result<()> {
         loop {
             let answer = tokio::select! {
-                answer = self.running.fences.request() => answer,
+                answer = fences.request() => answer,
                 () = self.running.stopped.cancelled() => {
                     return Err(Error::config("the subscriber has ended"));
                 }

@@ -28,7 +28,8 @@ pub(super) struct Running {
     pub(super) handlers: Arc<Handlers>,
     /// What a handler needs that is mounted later.
     pub(super) kit: MountKit,
-    pub(super) session: Task,
+    /// The session of each node.
+    pub(super) sessions: Vec<Task>,
     pub(super) failure_hook: Option<Task>,
     /// Tasks that a shutdown aborts without waiting for them.
     pub(super) background: Vec<Task>,
@@ -54,9 +55,9 @@ pub(super) struct Running {
     /// Set by the first shutdown that completes.
     pub(super) report: OnceCell<ShutdownReport>,
     pub(super) hooks: BoundHooks,
-    /// Where the test kit requests fences.
+    /// Where the test kit requests fences of each session.
     #[cfg(feature = "testing")]
-    pub(super) fences: crate::session::Fences,
+    pub(super) fences: Vec<crate::session::Fences>,
 }
 
 impl Running {
@@ -68,7 +69,7 @@ impl Running {
         let others = self.failure_hook.iter().chain(&self.background);
         handlers
             .chain(others)
-            .chain([&self.session])
+            .chain(&self.sessions)
             .for_each(Task::abort);
     }
 

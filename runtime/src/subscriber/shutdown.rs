@@ -51,7 +51,7 @@ impl Running {
         report.clone()
     }
 
-    /// Shuts down in order: the session, the handlers, the failure hook, the background tasks.
+    /// Shuts down in order: the sessions, the handlers, the failure hook, the background tasks.
     ///
     /// The tasks stay in their place, where the next call or the drop can still end them if this future is dropped at an await.
     async fn drain(&self, deadline: Duration) -> ShutdownReport {
@@ -63,7 +63,9 @@ impl Running {
         // The server has half of the time to confirm the end of the subscriptions; the handlers have
         // at least the other half.
         let half = after(start, deadline / 2);
-        self.session.end(half).await;
+        for session in &self.sessions {
+            session.end(half).await;
+        }
         self.dispatcher.close();
         // Nothing is mounted any more.
         let handlers = self.handlers.running();

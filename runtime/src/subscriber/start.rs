@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::{Mutex, Notify, OnceCell, watch};
+use tokio::sync::{Mutex, Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 use super::callers::Callers;
@@ -19,18 +19,18 @@ use crate::cache::CacheContext;
 use crate::config::Settings;
 use crate::connection::{CommandConnection, LazyConnection};
 use crate::delivery::Handlers;
-use crate::dispatch::{Dispatcher, RoutingTable};
+use crate::dispatch::{Dispatcher, Placing, RoutingTable};
 use crate::error::{Error, Result};
 use crate::failure::{self, Failures, Limit};
 use crate::handler::Spec;
 use crate::health::{DeafWatch, HealthMonitor, Sources};
 use crate::link::{Link, Transport};
 use crate::publish::Publisher;
-use crate::push::Extensions;
+use crate::push::{Extensions, Generation, NodeId};
 use crate::router::HandlerWiring;
 #[cfg(feature = "testing")]
 use crate::session::Fences;
-use crate::session::{Heartbeat, LastSeen, Outage, Session, Status};
+use crate::session::{Heartbeat, LastSeen, Outage, Session, Statuses};
 #[cfg(feature = "testing")]
 use crate::stream::StreamRegistry;
 use crate::stream::SubscribeContext;
@@ -58,7 +58,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         }
         let mounts = prefixed(mounts, config.prefix.as_deref());
         check(&mounts, &[])?;
-        let (link, commands) = config.origin.into_link(&config.settings)?;
+        let (links, commands) = config.origin.into_links(&config.settings)?;
         let publisher = config.publisher;
         let publisher = publisher.unwrap_or_else(|| Publisher::of(Arc::clone(&commands)));
         let publisher = publisher.or_spans(config.observation.spans.as_ref());
@@ -90,7 +90,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             #[cfg(feature = "testing")]
             probe: config.probe.clone(),
         };
-        let mut broadcasts = Broadcasts::default();
+        let mut broadcasts = Broadcasts::new(Placing::Hashed(config.settings.links));
         let mut handlers = Vec::new();
         let state = Arc::new(state);
         for mut mount in mounts {
@@ -99,21 +99,22 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             handlers.push(kit.bind(mount, &state, receiver));
         }
         let dispatcher = Arc::new(Dispatcher::new(broadcasts.routes, &settings));
-        let (status, watched) = watch::channel(Status::default());
+        let nodes = links.len();
+        let statuses = Statuses::new(nodes);
         let stop = CancellationToken::new();
         let tasks = Tasks::new(stop.clone());
-        let heartbeat = Arc::new(Heartbeat::default());
-        let last_seen = Arc::new(LastSeen::new());
+        let heartbeats: Vec<_> = (0..nodes).map(|_| Arc::<Heartbeat>::default()).collect();
+        let last_seen: Vec<_> = (0..nodes).map(|_| Arc::new(LastSeen::new())).collect();
         let mounted = Arc::new(Handlers::default());
         let monitor = HealthMonitor::new(Sources {
             dispatcher: Arc::clone(&dispatcher),
             handlers: Arc::clone(&mounted),
             synced: Arc::clone(&kit.synced),
-            status: watched.clone(),
+            status: statuses.subscribe(),
             stop: stop.clone(),
             tasks: Arc::clone(&tasks),
-            heartbeat: Arc::clone(&heartbeat),
-            last_seen: Arc::clone(&last_seen),
+            heartbeats: heartbeats.clone(),
+            last_seen: last_seen.clone(),
             silence: config.settings.ping_interval + config.settings.ping_timeout,
         });
         let deaf_watch = match config.settings.exit_if_deaf {
@@ -140,39 +141,46 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             HandlerWiring::of(bound.spec()).log();
             bound.spawn(&tasks, &mounted)
         }));
-        if let Some(forwarding) = link.forwarding() {
+        if let Some(forwarding) = links.iter().find_map(Link::forwarding) {
             let dispatcher = Arc::clone(&dispatcher);
             background.push(tasks.spawn(TaskName::Forwarding, move || {
                 Arc::clone(&forwarding).run(Arc::clone(&dispatcher))
             }));
         }
+        let has_warned = Arc::new(AtomicBool::new(false));
         #[cfg(feature = "testing")]
-        let fences = Fences::default();
-        let session = Arc::new(Mutex::new(Session {
-            link,
-            dispatcher: Arc::clone(&dispatcher),
-            settings: config.settings,
-            status,
-            stop: stop.clone(),
-            heartbeat,
-            last: 0,
-            is_connected: false,
-            has_warned: AtomicBool::new(false),
-            denied_streams: RateLimit::new("streams", "subscription denied"),
-            outage: Outage::default(),
-            #[cfg(feature = "testing")]
-            fences: fences.clone(),
-        }));
-        let session = tasks.spawn(TaskName::Session, move || {
-            Session::run(Arc::clone(&session), Arc::clone(&last_seen))
+        let fences: Vec<_> = (0..nodes).map(|_| Fences::default()).collect();
+        let sessions = links.into_iter().enumerate().map(|(index, link)| {
+            let node = NodeId::at(index);
+            let session = Arc::new(Mutex::new(Session {
+                node,
+                link,
+                dispatcher: Arc::clone(&dispatcher),
+                settings: config.settings,
+                statuses: Arc::clone(&statuses),
+                stop: stop.clone(),
+                heartbeat: Arc::clone(&heartbeats[index]),
+                last: Generation::before_first(node),
+                is_connected: false,
+                has_warned: Arc::clone(&has_warned),
+                denied_streams: RateLimit::new("streams", "subscription denied"),
+                outage: Outage::new((nodes > 1).then_some(index as u64 + 1)),
+                #[cfg(feature = "testing")]
+                fences: fences[index].clone(),
+            }));
+            let last_seen = Arc::clone(&last_seen[index]);
+            tasks.spawn(TaskName::Session, move || {
+                Session::run(Arc::clone(&session), Arc::clone(&last_seen))
+            })
         });
+        let sessions = sessions.collect();
         let streams = SubscribeContext {
             dispatcher: Arc::clone(&dispatcher),
             #[cfg(feature = "testing")]
             registry: Arc::new(StreamRegistry::probed(config.probe)),
             #[cfg(not(feature = "testing"))]
             registry: Arc::default(),
-            status: watched.clone(),
+            status: statuses.subscribe(),
             deadline: settings.start_deadline,
             max_streams: settings.max_streams,
             prefix,
@@ -190,13 +198,13 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             caches,
             handlers: mounted,
             kit,
-            session,
+            sessions,
             failure_hook,
             background,
             tasks,
             stop,
             stopped: CancellationToken::new(),
-            status: watched,
+            status: statuses.subscribe(),
             failures,
             monitor,
             _deaf_watch: deaf_watch,
@@ -211,14 +219,15 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
 }
 
 impl Origin {
-    /// Returns the link, and the connection for other commands: a second one, or that of the attached
+    /// Returns the links, and the connection for other commands: a second one, or that of the attached
     /// manager.
-    fn into_link(self, settings: &Settings) -> Result<(Link, Arc<CommandConnection>)> {
+    fn into_links(self, settings: &Settings) -> Result<(Vec<Link>, Arc<CommandConnection>)> {
         match self {
             Self::Attached(_) if settings.wire => Err(Error::config(not_with_attach("wire"))),
+            Self::Attached(_) if settings.links > 1 => Err(Error::config(not_with_attach("links"))),
             Self::Attached(attached) => {
                 let commands = CommandConnection::attached(attached.manager());
-                Ok((Link::Attached(attached), Arc::new(commands)))
+                Ok((vec![Link::Attached(attached)], Arc::new(commands)))
             }
             Self::Endpoint(endpoint) => {
                 let server = Arc::new(endpoint.into_server(settings.wire)?);
@@ -229,7 +238,11 @@ impl Origin {
                 } else {
                     Transport::Manager
                 };
-                Ok((Link::Own { server, transport }, Arc::new(commands)))
+                let links = (0..settings.links).map(|_| Link::Own {
+                    server: Arc::clone(&server),
+                    transport,
+                });
+                Ok((links.collect(), Arc::new(commands)))
             }
         }
     }
@@ -246,6 +259,14 @@ pub(crate) struct Broadcasts {
 }
 
 impl Broadcasts {
+    /// Creates an empty table of names that are placed in this way.
+    pub(crate) fn new(placing: Placing) -> Self {
+        Self {
+            routes: RoutingTable::new(placing),
+            by_key: HashMap::new(),
+        }
+    }
+
     /// Returns the channel for a handler, and creates it if there is none to share.
     pub(crate) fn for_spec(&mut self, spec: &Spec) -> Result<Arc<Shared>> {
         if spec.subscriptions.is_empty() {

@@ -74,7 +74,7 @@ fn run(seed: u64) {
                 segment += 1;
                 for name in 0..2 {
                     let before = since(GapCause::ConnectionLost);
-                    shared.confirm(name, segment, before, &mut wakers);
+                    shared.confirm(name, segment.into(), before, &mut wakers);
                 }
             }
             1 => {
@@ -185,7 +185,7 @@ fn a_lag_of_a_mailbox_ends_after_what_was_dropped_and_a_sealed_one_keeps_its_fir
     shared.follow(&fence);
     let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
-    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);
     let now = SystemTime::now();
     for (seconds, channel) in (0..).zip([b"a", b"b", b"c"]) {
         fence.set(now + Duration::from_secs(seconds));
@@ -193,7 +193,7 @@ fn a_lag_of_a_mailbox_ends_after_what_was_dropped_and_a_sealed_one_keeps_its_fir
     }
     let dropped = SystemTime::now();
     // Seals the mailbox.
-    shared.confirm(0, 2, since(GapCause::ConnectionLost), &mut wakers);
+    shared.confirm(0, 2.into(), since(GapCause::ConnectionLost), &mut wakers);
     let mut next = || match pin!(receiver.recv()).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Some(received)) => received,
         other => panic!("expected a gap, got {other:?}"),

@@ -17,7 +17,7 @@ fn the_memory_of_a_large_push_is_not_kept() {
     let shared = Arc::new(Shared::new(1, Budget::default()));
     let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
-    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);
     for payload in [&[0; LARGE][..], b"small"] {
         shared.append(0, b"", payload, &mut wakers);
         assert_eq!(shared.lock().queue.memory() > LARGE, payload.len() == LARGE);
@@ -38,7 +38,7 @@ fn memory_of_a_full_channel(burst: usize, one_by_one: usize) -> (usize, usize) {
         shared.append(0, b"", &[b'x'; 100], wakers);
         wakers.clear();
     };
-    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);
     append(&mut wakers);
     let at_work = take(&mut stuck).expect("a batch");
     for _ in 0..burst {
@@ -82,7 +82,7 @@ fn a_batch_does_not_take_twice_the_memory_of_a_large_push() {
     let shared = Arc::new(Shared::new(1, Budget::default()));
     let mut stuck = shared.subscribe();
     let mut wakers = Vec::new();
-    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);
     for size in [0, 30 * 1024, LARGE] {
         shared.append(0, b"", &vec![0; size], &mut wakers);
     }
@@ -102,7 +102,7 @@ fn a_batch_in_several_hands_counts_once() {
     let shared = Arc::new(Shared::new(1, Budget::default()));
     let mut readers: Vec<_> = (0..3).map(|_| shared.subscribe()).collect();
     let mut wakers = Vec::new();
-    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);
     shared.append(0, b"", &[0; 10_000], &mut wakers);
     let waiting = shared.held().waiting;
     let batches: Vec<_> = readers.iter_mut().filter_map(take).collect();
@@ -127,7 +127,7 @@ fn a_stuck_reader_does_not_keep_each_of_ten_thousand_gaps() {
     // This one stays a few gaps behind.
     let mut slow = shared.subscribe();
     let mut wakers = Vec::new();
-    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);
     shared.append(0, b"", b"", &mut wakers);
     take(&mut stuck).expect("a batch");
     for round in 0..ROUNDS {
@@ -161,7 +161,7 @@ fn batches_that_workers_use_count_until_they_are_released() {
     let shared = Arc::new(Shared::new(1, Budget::default()));
     let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
-    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);
     let mut jobs = Vec::new();
     let mut memory = 0;
     let mut oldest = None;

@@ -51,7 +51,7 @@ fn a_burst_goes_out_in_one_batch_and_one_wake_up() {
     let shared = Arc::new(Shared::new(1, Budget::default()));
     let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
-    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);
     for _ in 0..100 {
         shared.append(0, b"", b"payload", &mut wakers);
     }
@@ -71,10 +71,10 @@ fn a_gap_waits_until_every_name_is_confirmed_or_denied() {
     let mut wakers = Vec::new();
     let mut context = Context::from_waker(Waker::noop());
     let before = since(GapCause::ConnectionLost);
-    shared.confirm(0, 1, before, &mut wakers);
+    shared.confirm(0, 1.into(), before, &mut wakers);
     shared.append(0, b"", b"payload", &mut wakers);
     assert!(pin!(receiver.recv()).poll(&mut context).is_pending());
-    shared.turn_off(1, 1, before, before.since, &mut wakers);
+    shared.turn_off(1, 1.into(), before, before.since, &mut wakers);
     assert!(pin!(receiver.recv()).poll(&mut context).is_ready());
 }
 
@@ -89,10 +89,10 @@ fn a_denied_name_causes_a_gap_when_it_is_confirmed() {
         Poll::Ready(Some(Received { gap: Some(gap), .. })) => gap,
         other => panic!("expected a gap, got {other:?}"),
     };
-    shared.confirm(0, 1, before, &mut wakers);
-    shared.turn_off(1, 1, before, before.since, &mut wakers);
+    shared.confirm(0, 1.into(), before, &mut wakers);
+    shared.turn_off(1, 1.into(), before, before.since, &mut wakers);
     assert_eq!(next().cause, GapCause::Initial);
-    shared.confirm(1, 1, before, &mut wakers);
+    shared.confirm(1, 1.into(), before, &mut wakers);
     let gap = next();
     assert_eq!(gap.cause, GapCause::Resubscribed);
     assert_eq!(gap.since, before.since);
@@ -105,12 +105,12 @@ fn connections_that_flap_while_a_handler_is_busy_are_one_gap() {
     let mut wakers = Vec::new();
     let mut context = Context::from_waker(Waker::noop());
     let first = since(GapCause::ConnectionLost);
-    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);
     assert!(pin!(receiver.recv()).poll(&mut context).is_ready());
-    shared.confirm(0, 2, first, &mut wakers);
+    shared.confirm(0, 2.into(), first, &mut wakers);
     for generation in 3..1_000 {
         let before = since(GapCause::ConnectionLost);
-        shared.confirm(0, generation, before, &mut wakers);
+        shared.confirm(0, generation.into(), before, &mut wakers);
     }
     let Poll::Ready(Some(received)) = pin!(receiver.recv()).poll(&mut context) else {
         panic!("expected a gap");
@@ -129,7 +129,7 @@ fn one_push_is_accepted_however_large_it_is() {
     let shared = Arc::new(Shared::new(1, budget));
     let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
-    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);
     shared.append(0, b"", b"small", &mut wakers);
     shared.append(0, b"", &[0; 1_000], &mut wakers);
     assert!(take(&mut receiver).is_none(), "the initial gap comes alone");
@@ -151,7 +151,7 @@ fn a_drop_is_counted_once_before_and_after_it_is_reported() {
     let shared = Arc::new(Shared::new(1, budget));
     let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
-    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);
     for _ in 0..3 {
         shared.append(0, b"", b"", &mut wakers);
     }
@@ -188,7 +188,7 @@ impl Losing {
         shared.follow(&fence);
         let mut receiver = shared.subscribe();
         let mut wakers = Vec::new();
-        shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+        shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);
         let first = SystemTime::now();
         let second = first + Duration::from_secs(1);
         fence.set(first);
@@ -203,7 +203,7 @@ impl Losing {
             missed: Missed::Unknown,
             since: second,
         };
-        shared.confirm(0, 2, lost, &mut wakers);
+        shared.confirm(0, 2.into(), lost, &mut wakers);
         Self {
             shared,
             receiver,
@@ -264,7 +264,7 @@ fn a_push_that_is_dropped_last_is_reported_without_a_message_after_it() {
     let shared = Arc::new(Shared::new(1, budget));
     let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
-    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);
     for payload in [b"kept", b"gone", b"lost"] {
         shared.append(0, b"", payload, &mut wakers);
     }

@@ -295,7 +295,12 @@ fn run(seed: u64) {
             );
         }
         // A second confirmation in the same generation changes nothing.
-        shared.confirm(0, generation, since(GapCause::ConnectionLost), &mut wakers);
+        shared.confirm(
+            0,
+            generation.into(),
+            since(GapCause::ConnectionLost),
+            &mut wakers,
+        );
         wakers.drain(..).for_each(Waker::wake);
     }
     shared.close(&mut wakers);

@@ -141,7 +141,12 @@ fn run(seed: u64) {
             1 => {
                 generation += u64::from(!is_live);
                 is_live = true;
-                shared.confirm(0, generation, since(GapCause::ConnectionLost), &mut wakers);
+                shared.confirm(
+                    0,
+                    generation.into(),
+                    since(GapCause::ConnectionLost),
+                    &mut wakers,
+                );
             }
             2..=4 if is_live => {
                 for _ in 0..random.usize(1..40) {
@@ -187,7 +192,7 @@ fn run(seed: u64) {
     }
     shared.confirm(
         0,
-        generation + 1,
+        (generation + 1).into(),
         since(GapCause::ConnectionLost),
         &mut wakers,
     );

@@ -19,7 +19,7 @@ use crate::subscription::Subscription;
 fn channel_with(budget: Budget, readers: usize) -> (Arc<Shared>, Vec<Receiver>) {
     let shared = Arc::new(Shared::new(1, budget));
     let readers = (0..readers).map(|_| shared.subscribe()).collect();
-    shared.confirm(0, 1, since(GapCause::Initial), &mut Vec::new());
+    shared.confirm(0, 1.into(), since(GapCause::Initial), &mut Vec::new());
     (shared, readers)
 }
 

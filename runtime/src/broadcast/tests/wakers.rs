@@ -25,7 +25,7 @@ fn a_waker_that_owns_a_reader_of_the_channel_is_dropped_without_the_lock() {
     let (done, is_done) = channel();
     thread::spawn(move || {
         let shared = Arc::new(Shared::new(1, Budget::default()));
-        shared.confirm(0, 1, since(GapCause::Initial), &mut Vec::new());
+        shared.confirm(0, 1.into(), since(GapCause::Initial), &mut Vec::new());
         let waits_with_owner = |reader: &mut Receiver| {
             let owned = shared.subscribe_at(Pace::Budget, true);
             let waker = Waker::from(Arc::new(Owner(Mutex::new(owned))));
@@ -56,7 +56,7 @@ fn a_waker_that_owns_a_reader_of_the_channel_is_dropped_without_the_lock() {
 fn a_wait_for_the_end_is_woken_by_it_and_takes_nothing() {
     let shared = Arc::new(Shared::new(1, Budget::default()));
     let mut wakers = Vec::new();
-    shared.confirm(0, 1, since(GapCause::Initial), &mut wakers);
+    shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);
     let mut reader = shared.subscribe_at(Pace::Budget, true);
     let mut context = Context::from_waker(Waker::noop());
     assert!(reader.poll_closed(&mut context).is_pending());

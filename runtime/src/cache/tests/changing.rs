@@ -3,6 +3,7 @@ use std::task::{Context, Waker};
 use super::calls::*;
 use super::feed::Feed;
 use crate::gap::Missed;
+use crate::push::NodeId;
 
 #[test]
 fn a_value_that_changes_while_it_is_loaded_is_given_and_not_kept() {
@@ -129,10 +130,10 @@ fn calls_bypass_the_cache_from_the_loss_of_the_connection_to_its_end() {
     };
     feed.disconnect();
     bypass("seen by the link");
-    feed.dispatcher.end(Missed::Unknown);
+    feed.dispatcher.end(NodeId::FIRST, Missed::Unknown);
     bypass("seen by the session");
     feed.generation += 1;
-    feed.dispatcher.open(feed.generation);
+    feed.dispatcher.open(feed.generation.into());
     bypass("connected again");
     feed.track();
     assert!(cache.is_synced());
@@ -154,7 +155,7 @@ fn an_outage_between_two_calls_empties_the_cache() {
     for _ in 0..3 {
         feed.lose();
         feed.generation += 1;
-        feed.dispatcher.open(feed.generation);
+        feed.dispatcher.open(feed.generation.into());
     }
     feed.track();
     assert_eq!(cache.peek(&7), None);

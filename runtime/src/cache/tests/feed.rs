@@ -7,7 +7,7 @@ use crate::config::Settings;
 use crate::connection::{CommandConnection, Endpoint};
 use crate::dispatch::{Dispatcher, RoutingTable};
 use crate::gap::Missed;
-use crate::push::Incoming;
+use crate::push::{Incoming, NodeId};
 use crate::session::Status;
 use crate::stream::SubscribeContext;
 use crate::subscription::{Kind, TrackingFence};
@@ -52,13 +52,14 @@ impl Feed {
     /// Connects, and confirms the invalidations.
     pub(super) fn connect(&mut self) {
         self.generation += 1;
-        self.dispatcher.open(self.generation);
+        self.dispatcher.open(self.generation.into());
         self.track();
     }
 
     /// Asks for the invalidations, and confirms them.
     pub(super) fn track(&self) {
-        self.dispatcher.next_wanted(usize::MAX, clock::wall());
+        self.dispatcher
+            .next_wanted(NodeId::FIRST, usize::MAX, clock::wall());
         self.unsubscribed(TrackingFence::On);
     }
 
@@ -83,7 +84,7 @@ impl Feed {
     /// Ends the connection, and then its generation, as the session does.
     pub(super) fn lose(&self) {
         self.disconnect();
-        self.dispatcher.end(Missed::Unknown);
+        self.dispatcher.end(NodeId::FIRST, Missed::Unknown);
     }
 
     /// Reports that a user has changed.
@@ -101,7 +102,7 @@ impl Feed {
     }
 
     fn push(&self, push: &Incoming<'_>) {
-        self.dispatcher.accept(self.generation, push);
+        self.dispatcher.accept(self.generation.into(), push);
     }
 
     pub(super) fn builder<V>(&self) -> NearCacheBuilder<u64, V> {

@@ -9,7 +9,7 @@ use crate::broadcast::{Budget, Received, Receiver, Shared};
 use crate::config::Settings;
 use crate::dispatch::{Dispatcher, RoutingTable};
 use crate::gap::{Gap, GapCause, Missed};
-use crate::push::Incoming;
+use crate::push::{Incoming, NodeId};
 use crate::subscription::{Kind, PingFence, Subscription, TrackingFence};
 
 /// A dispatcher with one receiver for each list of channels.
@@ -41,7 +41,7 @@ impl Handlers {
 
     fn connect(&mut self) {
         self.generation += 1;
-        self.dispatcher.open(self.generation);
+        self.dispatcher.open(self.generation.into());
     }
 
     fn confirm(&self, name: &str, asked: SystemTime) {
@@ -63,7 +63,7 @@ impl Handlers {
     }
 
     fn push(&self, push: &Incoming<'_>) {
-        self.dispatcher.accept(self.generation, push);
+        self.dispatcher.accept(self.generation.into(), push);
     }
 
     fn next(&mut self, handler: usize) -> Option<Received> {
@@ -93,11 +93,11 @@ fn a_gap_covers_a_connection_that_never_confirmed_the_name() {
     handlers.confirm("a", first);
     handlers.confirm("b", first);
     assert_eq!(handlers.gap(1).cause, GapCause::Initial);
-    handlers.dispatcher.end(Missed::Unknown);
+    handlers.dispatcher.end(NodeId::FIRST, Missed::Unknown);
     // This one ends in the middle of resubscribing.
     handlers.connect();
     handlers.confirm("a", second);
-    handlers.dispatcher.end(Missed::Unknown);
+    handlers.dispatcher.end(NodeId::FIRST, Missed::Unknown);
     handlers.connect();
     handlers.confirm("a", third);
     handlers.confirm("b", third);
@@ -114,7 +114,9 @@ fn a_name_that_is_postponed_does_not_hold_back_the_others_of_its_handler() {
     handlers.confirm("a", first);
     handlers.publish("a");
     assert!(handlers.next(0).is_none(), "`b` may still be confirmed");
-    handlers.dispatcher.postpone(&Subscription::channel("b"));
+    handlers
+        .dispatcher
+        .postpone(NodeId::FIRST, &Subscription::channel("b"));
     let received = handlers.next(0).expect("the gap and the message");
     assert_eq!(received.gap.expect("a gap").cause, GapCause::Initial);
     assert!(received.batch.is_some());
@@ -154,7 +156,7 @@ fn a_fence_with_fewer_subscriptions_than_are_confirmed_ends_the_connection() {
     }
     let fence = |sent, left| (PingFence(sent).name(), Some(left));
     for sent in [second, third] {
-        handlers.dispatcher.expect_fence(sent);
+        handlers.dispatcher.expect_fence(NodeId::FIRST, sent);
     }
     for ((name, left), is_open) in [(fence(second, 2), true), (fence(third, 0), false)] {
         handlers.push(&Incoming::Unsubscribed {
@@ -162,9 +164,9 @@ fn a_fence_with_fewer_subscriptions_than_are_confirmed_ends_the_connection() {
             name: &name,
             left,
         });
-        assert_eq!(handlers.dispatcher.is_open(), is_open);
+        assert_eq!(handlers.dispatcher.is_open(NodeId::FIRST), is_open);
     }
-    handlers.dispatcher.end(Missed::Unknown);
+    handlers.dispatcher.end(NodeId::FIRST, Missed::Unknown);
     assert_eq!(handlers.gap(0).cause, GapCause::Initial);
     handlers.connect();
     handlers.confirm("a", third);
@@ -181,7 +183,7 @@ fn a_fence_that_was_not_sent_means_nothing() {
     let mut handlers = Handlers::of(&[&["a"]]);
     handlers.connect();
     handlers.confirm("a", first);
-    handlers.dispatcher.expect_fence(second);
+    handlers.dispatcher.expect_fence(NodeId::FIRST, second);
     for (kind, sent, left) in [
         (Kind::Channel, third, 0),
         (Kind::Pattern, second, 0),
@@ -196,13 +198,13 @@ fn a_fence_that_was_not_sent_means_nothing() {
             name: &name,
             left,
         });
-        assert!(handlers.dispatcher.is_open());
+        assert!(handlers.dispatcher.is_open(NodeId::FIRST));
     }
-    handlers.dispatcher.end(Missed::Unknown);
+    handlers.dispatcher.end(NodeId::FIRST, Missed::Unknown);
     assert_eq!(handlers.gap(0).cause, GapCause::Initial);
     handlers.connect();
     // It was sent on the previous connection.
-    handlers.dispatcher.expect_fence(third);
+    handlers.dispatcher.expect_fence(NodeId::FIRST, third);
     handlers.connect();
     handlers.push(&Incoming::Unsubscribed {
         kind: Kind::Channel,
@@ -219,22 +221,27 @@ fn tracking_is_confirmed_only_by_a_fence_that_was_sent() {
         RoutingTable::default(),
         &Settings::default(),
     ));
-    dispatcher.open(1);
+    dispatcher.open(1.into());
     let mut list: Arc<[_]> = [Subscription::invalidation("user:")].into();
     let pace = crate::broadcast::Pace::Latest;
     let _stream = dispatcher.subscribe(&mut list, pace, 1).expect("one");
     let fence = || {
         dispatcher.accept(
-            1,
+            1.into(),
             &Incoming::Unsubscribed {
                 kind: Kind::Channel,
                 name: &TrackingFence::On.name("user:"),
                 left: None,
             },
         );
-        dispatcher.tracked().len()
+        dispatcher.tracked(NodeId::FIRST).len()
     };
     assert_eq!(fence(), 0);
-    assert_eq!(dispatcher.next_wanted(10, SystemTime::now()).len(), 1);
+    assert_eq!(
+        dispatcher
+            .next_wanted(NodeId::FIRST, 10, SystemTime::now())
+            .len(),
+        1
+    );
     assert_eq!(fence(), 1);
 }

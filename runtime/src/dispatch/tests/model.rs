@@ -13,7 +13,7 @@ use crate::config::Settings;
 use crate::dispatch::Dispatcher;
 use crate::dispatch::table::RoutingTable;
 use crate::gap::{GapCause, Missed};
-use crate::push::Incoming;
+use crate::push::{Incoming, NodeId};
 use crate::subscription::{Kind, Subscription};
 use crate::util::model::{block_on, check, check_some};
 
@@ -27,7 +27,7 @@ fn live<const N: usize>(budgets: [Budget; N]) -> (Arc<Dispatcher>, [Reader; N]) 
         Reader::new(shared.subscribe())
     });
     let dispatcher = Arc::new(Dispatcher::new(routes, &Settings::default()));
-    dispatcher.open(1);
+    dispatcher.open(1.into());
     dispatcher.accept(
         1,
         &Incoming::Subscribed {
@@ -50,7 +50,7 @@ fn message(payload: &[u8]) -> Incoming<'_> {
 /// Passes pushes one by one, as the manager link does.
 fn accept(dispatcher: &Dispatcher, numbers: std::ops::Range<u64>) {
     for number in numbers {
-        dispatcher.accept(1, &message(&payload(number)));
+        dispatcher.accept(1.into(), &message(&payload(number)));
     }
 }
 
@@ -59,7 +59,7 @@ fn dispatch_all(dispatcher: &Dispatcher, numbers: std::ops::Range<u64>) {
     let mut numbers = numbers.peekable();
     while numbers.peek().is_some() {
         let mut full = None;
-        dispatcher.dispatch(1, |guard| {
+        dispatcher.dispatch(1.into(), |guard| {
             while let Some(number) = numbers.peek() {
                 if let Err(shared) = guard.push_or_wait(&message(&payload(*number))) {
                     full = Some(shared);
@@ -186,14 +186,14 @@ fn a_new_connection_is_reported_after_the_pushes_of_the_old_one() {
         let readers = reads(readers, 3);
         let waking = spawn_waking(&dispatcher);
         accept(&dispatcher, 0..2);
-        dispatcher.end(Missed::Unknown);
-        dispatcher.open(2);
+        dispatcher.end(NodeId::FIRST, Missed::Unknown);
+        dispatcher.open(2.into());
         let confirmed = Incoming::Subscribed {
             kind: Kind::Channel,
             name: b"c",
         };
-        dispatcher.accept(2, &confirmed);
-        dispatcher.accept(2, &message(&payload(2)));
+        dispatcher.accept(2.into(), &confirmed);
+        dispatcher.accept(2.into(), &message(&payload(2)));
         for reader in readers {
             let reader = reader.join().unwrap();
             assert_eq!(reader.missed, 0);

@@ -38,7 +38,7 @@ fn the_loop_is_woken_by_the_mount(dispatcher: &Dispatcher, to: Subscription) {
 #[test]
 fn a_connection_handler_that_waits_already_is_woken() {
     let dispatcher = Dispatcher::new(RoutingTable::default(), &Settings::default());
-    dispatcher.open(1);
+    dispatcher.open(1.into());
     the_loop_is_woken_by_the_mount(&dispatcher, Subscription::connection());
 }
 
@@ -48,7 +48,7 @@ fn a_handler_of_a_name_that_is_confirmed_already_is_woken() {
         RoutingTable::default(),
         &Settings::default(),
     ));
-    dispatcher.open(1);
+    dispatcher.open(1.into());
     let _stream = subscribe(&dispatcher);
     assert_eq!(confirm(&dispatcher), 1);
     the_loop_is_woken_by_the_mount(&dispatcher, Subscription::channel("a"));

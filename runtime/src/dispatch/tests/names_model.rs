@@ -10,7 +10,7 @@ use shuttle::thread;
 use crate::broadcast::Pace;
 use crate::config::Settings;
 use crate::dispatch::{Confirmed, Dispatcher, RoutingTable, StreamReader};
-use crate::push::Incoming;
+use crate::push::{Incoming, NodeId};
 use crate::subscription::{Kind, Subscription};
 use crate::util::model::check_some;
 use crate::util::{Mutex, clock};
@@ -46,14 +46,21 @@ impl Connection {
             ..Wire::default()
         };
         drop(wire);
-        self.dispatcher.accept(ended, &Incoming::Disconnected);
-        self.dispatcher.open(ended + 1);
+        self.dispatcher
+            .accept(ended.into(), &Incoming::Disconnected);
+        self.dispatcher.open((ended + 1).into());
     }
 
     /// Takes a turn of the session: sends what there is to send.
     fn send(&self) {
-        let leaving = self.dispatcher.next_leaving(10, clock::now(), true).len();
-        let wanted = self.dispatcher.next_wanted(10, clock::wall()).len();
+        let leaving = self
+            .dispatcher
+            .next_leaving(NodeId::FIRST, 10, clock::now(), true)
+            .len();
+        let wanted = self
+            .dispatcher
+            .next_wanted(NodeId::FIRST, 10, clock::wall())
+            .len();
         assert!(wanted <= 1 && leaving <= 1, "one command for a name");
         let mut wire = self.wire.lock();
         wire.commands
@@ -80,7 +87,7 @@ impl Connection {
             None => return,
         };
         drop(wire);
-        self.dispatcher.accept(generation, &push);
+        self.dispatcher.accept(generation.into(), &push);
     }
 
     /// Sends and answers until there is nothing left to do.
@@ -88,14 +95,17 @@ impl Connection {
         for _ in 0..20 {
             self.send();
             self.answer();
-            let agenda = self.dispatcher.agenda();
+            let agenda = self.dispatcher.agenda(NodeId::FIRST);
             let is_idle = self.wire.lock().commands.is_empty();
             if is_idle && !agenda.has_wanted && agenda.leave_at.is_none() {
                 assert_eq!(agenda.in_flight, 0);
                 return;
             }
         }
-        panic!("it does not end: {:?}", self.dispatcher.agenda());
+        panic!(
+            "it does not end: {:?}",
+            self.dispatcher.agenda(NodeId::FIRST)
+        );
     }
 
     fn subscribe(&self) -> StreamReader {

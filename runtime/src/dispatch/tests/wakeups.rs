@@ -40,7 +40,7 @@ impl Crowd {
             RoutingTable::default(),
             &Settings::default(),
         ));
-        dispatcher.open(1);
+        dispatcher.open(1.into());
         let subscribe = |_| {
             let mut list: Arc<[_]> = [Subscription::channel(NAME)].into();
             let reader = dispatcher.subscribe(&mut list, Pace::Within(16), READERS);
@@ -48,7 +48,7 @@ impl Crowd {
         };
         let readers = (0..READERS).map(subscribe).collect();
         dispatcher.accept(
-            1,
+            1.into(),
             &Incoming::Subscribed {
                 kind: Kind::Channel,
                 name: NAME.as_bytes(),
@@ -68,7 +68,7 @@ impl Crowd {
     fn publish(&self) {
         let channel = NAME.as_bytes();
         self.dispatcher.accept(
-            1,
+            1.into(),
             &Incoming::Message {
                 kind: Kind::Channel,
                 name: channel,

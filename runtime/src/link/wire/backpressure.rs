@@ -9,6 +9,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::broadcast::Shared;
 use crate::dispatch::Dispatcher;
+use crate::push::NodeId;
 use crate::util::clock;
 
 /// The link's wait for room in full broadcast channels.
@@ -18,6 +19,8 @@ use crate::util::clock;
 /// handler makes progress. While another handler is idle, a wait adds to that handler's latency, so it
 /// may only take a small part of each second.
 pub(super) struct Backpressure {
+    /// The node of the link.
+    node: NodeId,
     /// How much of each second the link may wait while another handler is idle.
     limit: Duration,
     /// When the current second began.
@@ -49,8 +52,9 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(2);
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Backpressure {
-    pub(super) fn new(limit: Duration) -> Self {
+    pub(super) fn new(node: NodeId, limit: Duration) -> Self {
         Self {
+            node,
             limit,
             second: clock::now(),
             used: Duration::ZERO,
@@ -69,7 +73,7 @@ impl Backpressure {
 
     /// Begins to wait for a channel.
     pub(super) fn begin(&mut self, shared: Arc<Shared>, dispatcher: &Dispatcher, now: Instant) {
-        dispatcher.set_waiting(true);
+        dispatcher.set_waiting(self.node, true);
         self.wait = Some(Wait {
             taken: shared.taken(),
             shared,
@@ -108,7 +112,7 @@ impl Backpressure {
         }
         if is_stuck || self.used >= self.limit || wait.shared.poll_room(cx.waker()) {
             self.wait = None;
-            dispatcher.set_waiting(false);
+            dispatcher.set_waiting(self.node, false);
             return Poll::Ready(());
         }
         self.timer.as_mut().reset(now + CHECK_INTERVAL);

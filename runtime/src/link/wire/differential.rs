@@ -15,7 +15,7 @@ use super::tap::Tap;
 use crate::config::Settings;
 use crate::dispatch::{Dispatcher, RoutingTable};
 use crate::link::push_info::incoming;
-use crate::push::RawPush;
+use crate::push::{NodeId, RawPush};
 
 /// A stream that arrives in pieces of random lengths.
 struct Pieces {
@@ -68,15 +68,15 @@ pub(crate) fn tapped(bytes: &[u8], random: &mut fastrand::Rng) -> Tapped {
                 RoutingTable::default(),
                 &Settings::default(),
             ));
-            dispatcher.open(1);
+            dispatcher.open(1.into());
             let mut pushes = dispatcher.pushes();
             let stream = Pieces {
                 bytes: bytes.to_vec(),
                 at: 0,
                 random: random.fork(),
             };
-            let backpressure = Backpressure::new(Duration::ZERO);
-            let mut tap = Tap::new(stream, Arc::clone(&dispatcher), 1, backpressure);
+            let backpressure = Backpressure::new(NodeId::FIRST, Duration::ZERO);
+            let mut tap = Tap::new(stream, Arc::clone(&dispatcher), 1.into(), backpressure);
             let mut passed = Vec::new();
             let read = tap.read_to_end(&mut passed).await;
             read.expect("the stream returns no errors");

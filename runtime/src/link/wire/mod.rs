@@ -72,7 +72,7 @@ use tap::Tap;
 pub(super) async fn connect(attempt: Attempt<'_>, wait: Duration) -> Result<Connection, Error> {
     let stream = attempt.server.dial().await?;
     let dispatcher = Arc::clone(attempt.dispatcher);
-    let backpressure = Backpressure::new(wait);
+    let backpressure = Backpressure::new(attempt.generation.node(), wait);
     let awaited = Awaited::default();
     let tap = Tap::new(stream, dispatcher, attempt.generation, backpressure)
         .passing_only(awaited.clone());

@@ -9,7 +9,7 @@ use super::backpressure::Backpressure;
 use super::scan::{Scanned, scan};
 use crate::connection::Awaited;
 use crate::dispatch::Dispatcher;
-use crate::push::Incoming;
+use crate::push::{Generation, Incoming};
 use crate::util::clock;
 
 /// A stream that removes pushes from what the server sends, and passes the rest on.
@@ -20,7 +20,7 @@ use crate::util::clock;
 pub(super) struct Tap<S> {
     stream: S,
     dispatcher: Arc<Dispatcher>,
-    generation: u64,
+    generation: Generation,
     /// `buffer[start..end]` was read and is not scanned yet.
     buffer: Vec<u8>,
     start: usize,
@@ -52,7 +52,7 @@ impl<S: AsyncRead + Unpin> Tap<S> {
     pub(super) fn new(
         stream: S,
         dispatcher: Arc<Dispatcher>,
-        generation: u64,
+        generation: Generation,
         backpressure: Backpressure,
     ) -> Self {
         Self {
@@ -216,7 +216,8 @@ impl<S> Drop for Tap<S> {
         // If the connection ended during a wait and the flag stayed set, any silence of the next
         // connection would pass for a wait.
         if self.backpressure.is_waiting() {
-            self.dispatcher.set_waiting(false);
+            let node = self.generation.node();
+            self.dispatcher.set_waiting(node, false);
         }
     }
 }

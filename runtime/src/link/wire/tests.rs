@@ -13,7 +13,7 @@ use super::tap::Tap;
 use crate::broadcast::{Budget, Shared};
 use crate::config::Settings;
 use crate::dispatch::{Dispatcher, RoutingTable};
-use crate::push::RawPush;
+use crate::push::{NodeId, RawPush};
 use crate::subscription::Subscription;
 
 fn text(random: &mut fastrand::Rng) -> Vec<u8> {
@@ -254,18 +254,18 @@ async fn a_connection_that_ends_during_a_wait_does_not_wait_any_more() {
     let mut routes = RoutingTable::default();
     routes.add(&shared, &[Subscription::channel("a")]);
     let dispatcher = Arc::new(Dispatcher::new(routes, &Settings::default()));
-    dispatcher.open(1);
+    dispatcher.open(1.into());
     let mut bytes = b">3\r\n+subscribe\r\n$1\r\na\r\n:1\r\n".to_vec();
     for _ in 0..2 {
         bytes.extend(b">3\r\n+message\r\n$1\r\na\r\n$1\r\nx\r\n");
     }
-    let backpressure = Backpressure::new(Duration::from_secs(1));
+    let backpressure = Backpressure::new(NodeId::FIRST, Duration::from_secs(1));
     let stream = Cursor::new(bytes);
-    let mut tap = Tap::new(stream, Arc::clone(&dispatcher), 1, backpressure);
+    let mut tap = Tap::new(stream, Arc::clone(&dispatcher), 1.into(), backpressure);
     let mut out = Vec::new();
     // redis-rs gets the confirmation too. The second message has no room.
     tap.read_buf(&mut out).await.unwrap();
-    assert!(dispatcher.is_waiting());
+    assert!(dispatcher.is_waiting(NodeId::FIRST));
     drop(tap);
-    assert!(!dispatcher.is_waiting());
+    assert!(!dispatcher.is_waiting(NodeId::FIRST));
 }
