@@ -138,6 +138,7 @@ pub(crate) async fn options_of_the_connection_are_rejected_with_attach(server: S
     let attached = || Subscriber::attach(manager.clone(), sender.subscribe());
     for (subscriber, named) in [
         (attached().wire(), "`wire`"),
+        (attached().links(2), "`links`"),
         (attached().tls(Tls::new()), "`tls`"),
         (
             attached().credentials(|| async { Err::<Credentials, _>("none") }),

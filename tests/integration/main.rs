@@ -26,6 +26,7 @@ mod hooks;
 mod invalidating;
 mod key_events;
 mod layers;
+mod links;
 mod logs;
 mod measuring;
 mod memory;
@@ -75,6 +76,7 @@ use hooks::*;
 use invalidating::*;
 use key_events::*;
 use layers::*;
+use links::*;
 use measuring::*;
 use memory::*;
 use mounting::*;
@@ -119,6 +121,25 @@ fn main() -> ExitCode {
             a_stuck_handler_is_not_waited_for_and_gets_an_exact_gap,
             a_wait_does_not_count_as_silence_for_the_ping,
         ])
+        .variant("3 links", support::over_several_links)
+        .on_every_server(tests![
+            every_name_of_every_link_is_back_after_an_outage,
+            a_handler_of_names_on_several_links_begins_once_and_hears_all,
+            a_shutdown_drains_every_link,
+            a_message_reaches_every_handler_of_its_channel,
+            a_handler_is_mounted_and_unmounted_while_the_subscriber_runs,
+            a_stream_begins_with_a_gap_and_hears_what_follows,
+            a_stream_hears_a_gap_after_each_lost_connection,
+            streams_and_handlers_of_a_name_share_one_subscription,
+            the_last_stream_of_a_name_unsubscribes_after_the_linger,
+            a_name_is_subscribed_while_others_leave_all_the_time,
+            a_shorter_prefix_is_tracked_after_a_longer_one_has_gone,
+            a_denied_name_is_the_error_of_its_stream_alone,
+            a_subscriber_is_ready_when_each_gap_is_handled,
+            workers_run_at_once_and_a_gap_waits_for_all_of_them,
+        ])
+        .on_real_servers(tests![a_lost_link_is_a_gap_of_the_names_on_it_only])
+        .without_server(tests![a_subscriber_without_a_link_is_an_error])
         .variant("attached", support::over_the_manager)
         .on_every_server(tests![
             the_services_own_receivers_keep_working,

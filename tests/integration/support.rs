@@ -116,6 +116,8 @@ impl Journal {
 thread_local! {
     /// Whether the test on this thread uses the wire link.
     static WIRE: Cell<bool> = const { Cell::new(false) };
+    /// Whether it uses several links.
+    static SEVERAL: Cell<bool> = const { Cell::new(false) };
 }
 
 pub(crate) fn over_the_manager() {
@@ -124,6 +126,14 @@ pub(crate) fn over_the_manager() {
 
 pub(crate) fn over_the_wire() {
     WIRE.set(true);
+}
+
+/// How many links there are if there are several.
+pub(crate) const LINKS: usize = 3;
+
+pub(crate) fn over_several_links() {
+    WIRE.set(true);
+    SEVERAL.set(true);
 }
 
 pub(crate) fn is_wire() -> bool {
@@ -136,6 +146,11 @@ pub(crate) fn plain(url: impl Into<String>) -> Subscriber {
 }
 
 pub(crate) fn linked(subscriber: Subscriber) -> Subscriber {
+    let subscriber = if SEVERAL.get() {
+        subscriber.links(LINKS)
+    } else {
+        subscriber
+    };
     if WIRE.get() {
         subscriber.wire()
     } else {

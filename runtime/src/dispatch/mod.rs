@@ -85,7 +85,8 @@
 //!
 //! What is wanted is known here, and what is confirmed. What the session has to send next is in queues
 //! (`turns`), so that its turn takes as long as what has changed, and not as long as all names.
-//! [`Agenda`] is the summary that it reads. A new connection begins a new *term*, in which every name is
+//! [`Agenda`] is the summary that it reads. Each name is placed on a *node*, most often the only one, and
+//! each node has a session, a queue and a summary of its own. A new connection begins a new *term*, in which every name is
 //! pending: that takes no walk over the names either. They are queued a part at a time.
 //!
 //! # In and out
@@ -106,8 +107,9 @@
 //! - The dispatcher's lock is taken before that of a broadcast channel, never after it. No waker is
 //!   woken while either lock is held.
 //! - A route exists as long as somebody wants the name, or the server may still have the subscription.
-//! - At most one generation is open. The session numbers them in ascending order, so a late push of
-//!   a previous connection is recognized.
+//! - Of each node, at most one generation is open. Its session numbers them in ascending order, so a late
+//!   push of a previous connection is recognized.
+//! - A name is placed on one node. A push of the name from another one is counted and discarded.
 
 mod counts;
 mod generation;

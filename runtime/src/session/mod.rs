@@ -1,6 +1,7 @@
 //! The session: connects, subscribes, pings, and reconnects until the subscriber shuts down.
 //!
-//! A [`Session`] runs as one task. Each of its attempts to connect is a *generation*, numbered from 1.
+//! A [`Session`] runs as one task. There is one for each node, which requests the names that are placed
+//! there. Each of its attempts to connect is a *generation*, numbered from 1.
 //! While a connection is up, three loops run concurrently on it: one requests the names and checks
 //! their confirmations (`subscribe`), one sends `PING` (`keepalive`), and one waits until the
 //! dispatcher has seen the end of the connection. The first one that fails ends the generation.
@@ -36,7 +37,7 @@
 //! | silent, lost | drops the connection: it is closed; or nothing has arrived for `ping_timeout` after a `PING`, or for 5 s after another command | `Pending` | not ready: `NotConnected`; `PingLate` if the session has not dropped it a second after that was due |
 //! | back-off | waits for `reconnect_delay`, which doubles each time, and starts over after a generation that ended while every name was confirmed or denied | `Pending` | not ready: `NotConnected`, with the error |
 //! | draining | unsubscribes, waits until the dispatcher has seen every subscription end | unchanged | not ready: `ShuttingDown` |
-//! | closed | has closed the dispatcher, and returns | unchanged | not ready: `ShuttingDown` |
+//! | closed | has closed its node, the last one the dispatcher, and returns | unchanged | not ready: `ShuttingDown` |
 //!
 //! The states are about the names of handlers. Names of streams come and go in each of them: the session
 //! requests and leaves them in its turns, together with the others, and what the server says about them

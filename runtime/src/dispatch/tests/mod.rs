@@ -13,4 +13,6 @@ mod mounting;
 #[cfg(shuttle)]
 mod names_model;
 #[cfg(not(shuttle))]
+mod nodes;
+#[cfg(not(shuttle))]
 mod wakeups;
