@@ -28,7 +28,7 @@
 mod broker;
 mod kit;
 
-pub use broker::Broker;
 #[cfg(redis_push_internals)]
 pub(crate) use broker::matches_glob;
+pub use broker::{Broker, BrokerCluster, ClusterBuilder};
 pub use kit::{Call, Calls, KitReport, Published, ReportedGap, TestKit, deliver};

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::call::Call;
 use super::client::ClientId;
+use super::cluster::{self, routing};
 use super::command::{Command, Run, When};
 use super::error::{Answer, ErrorReply};
 use super::reply::{Frames, Protocol};
@@ -16,6 +17,7 @@ const TABLES: &[&[Command]] = &[
     transactions::COMMANDS,
     session::COMMANDS,
     settings::COMMANDS,
+    cluster::COMMANDS,
 ];
 
 /// Runs a command. Its reply is sent first, then the pushes that it caused for its own client.
@@ -93,6 +95,8 @@ fn admitted(call: &mut Call<'_>) -> Result<&'static Command, ErrorReply> {
         let name = command.name;
         return Err(format!("ERR Command '{name}' not allowed inside a transaction").into());
     }
+    routing::check(call, command)?;
+    let queue = call.client().transaction.queue.as_deref();
     let needs_data = |command: &Command| command.when == When::Ready || command.name == "ping";
     let needs_data = match queue {
         Some(queue) if command.name == "exec" => {

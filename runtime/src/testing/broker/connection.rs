@@ -98,7 +98,7 @@ fn turn(shared: &Shared, parser: &mut Parser, id: ClientId) -> Option<bool> {
     if shared.wire.borrow().paused {
         return Some(false);
     }
-    let first_deadline = state.keys.next_deadline();
+    let first_deadline = state.next_deadline();
     loop {
         let client = state.clients.get_mut(&id)?;
         if client.leaving {
@@ -116,7 +116,7 @@ fn turn(shared: &Shared, parser: &mut Parser, id: ClientId) -> Option<bool> {
         }
     }
     state.flush_invalidations();
-    let deadline = state.keys.next_deadline();
+    let deadline = state.next_deadline();
     if deadline.is_some() && deadline != first_deadline {
         shared.deadline.notify_one();
     }

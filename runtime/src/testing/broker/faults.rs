@@ -327,6 +327,7 @@ impl Broker {
         let running = self.lock_running().take();
         if let Some(running) = running {
             running.stop().await;
+            self.shared.set_down(true);
         }
     }
 
@@ -352,6 +353,7 @@ impl Broker {
         let mut running = self.lock_running();
         if running.is_none() {
             let socket = listener::bound(self.addr.port())?;
+            self.shared.set_down(false);
             *running = Some(Running::start(self.shared.clone(), socket)?);
         }
         Ok(())

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::call::Target;
 use super::client::ClientId;
+use super::cluster::{Membership, Message};
 use super::error::{ErrorReply, WRONG_TYPE};
 use super::events::Class;
 use super::state::BrokerState;
@@ -14,6 +15,13 @@ use super::value::{Value, ValueType, owned};
 
 /// The number of databases, as in the server's default configuration.
 pub(super) const DATABASES: usize = 16;
+
+impl BrokerState {
+    /// Returns the number of databases that a client can select.
+    pub(super) fn databases(&self) -> usize {
+        if self.cluster.is_some() { 1 } else { DATABASES }
+    }
+}
 
 // The order of events and invalidations is that of the server: for most changes the invalidation precedes
 // the event, for an expiry the event comes first. (Invalidations by prefix come later: see `tracking`.)
@@ -112,9 +120,10 @@ impl BrokerState {
     }
 
     /// Tells those that watch or track a key that it has changed. An expiry is no client's change.
-    fn touch(&mut self, by: Option<ClientId>, db: usize, key: &Bytes) {
+    pub(super) fn touch(&mut self, by: Option<ClientId>, db: usize, key: &Bytes) {
         self.spoil_watches(db, key);
         self.invalidate(by, key);
+        self.replicate(|| Message::Changed(key.clone()));
     }
 
     fn notify_change(&mut self, target: Target<'_>, class: Class, event: &str) {
@@ -171,11 +180,18 @@ impl BrokerState {
             .deadlines
             .retain(|(_, index, _)| db.is_some_and(|db| db != *index));
         self.invalidate_everything(by);
+        self.replicate(|| Message::Flush);
+    }
+
+    /// Returns the time at which the next key expires here. A replica waits for what its primary says.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let is_replica = self.cluster.as_ref().is_some_and(Membership::is_replica);
+        self.keys.next_deadline().filter(|_| !is_replica)
     }
 
     /// Deletes the keys whose deadline has passed.
     pub(super) fn expire(&mut self) {
-        if self.keys.deadlines.is_empty() {
+        if self.next_deadline().is_none() {
             return;
         }
         let now = Instant::now();
@@ -192,8 +208,11 @@ impl BrokerState {
         }
     }
 
-    /// Publishes a key event on the channels that are switched on.
+    /// Publishes a key event on the channels that are switched on, here and at the replicas.
     pub(super) fn notify(&mut self, class: Class, event: &str, db: usize, key: &[u8]) {
+        if !matches!(class, Class::Missed) {
+            self.replicate(|| Message::key_event(class, event, key));
+        }
         let events = self.keys.events;
         if !events.holds(class) {
             return;

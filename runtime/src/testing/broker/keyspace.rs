@@ -8,7 +8,7 @@ use super::keys::DATABASES;
 use super::value::Value;
 
 /// The databases, the deadlines of their keys, and the key events that are switched on.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Keyspace {
     pub(super) databases: [BTreeMap<Bytes, Entry>; DATABASES],
     /// The keys with a deadline, the earliest first.
@@ -16,6 +16,7 @@ pub(super) struct Keyspace {
     pub(super) events: Classes,
 }
 
+#[derive(Clone)]
 pub(super) struct Entry {
     pub(super) value: Value,
     pub(super) deadline: Option<Instant>,

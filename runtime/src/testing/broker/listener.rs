@@ -100,7 +100,7 @@ async fn expire(shared: &Shared) {
             let mut state = shared.lock();
             state.expire();
             state.flush_invalidations();
-            state.keys.next_deadline()
+            state.next_deadline()
         };
         let sleep = async {
             match next {

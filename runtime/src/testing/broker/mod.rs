@@ -47,6 +47,7 @@
 
 mod call;
 mod client;
+mod cluster;
 mod command;
 mod commands;
 mod connection;
@@ -77,7 +78,9 @@ mod transaction;
 mod transactions;
 mod value;
 mod waiting;
+mod world;
 
+pub use cluster::{BrokerCluster, ClusterBuilder};
 pub(crate) use glob::matches as matches_glob;
 
 use std::net::SocketAddr;
@@ -89,6 +92,7 @@ use tokio::net::TcpSocket;
 use events::Classes;
 use listener::Running;
 use state::Shared;
+use world::World;
 
 /// An in-process server to subscribe to.
 ///
@@ -197,7 +201,13 @@ impl Broker {
     /// # }
     /// ```
     pub async fn start() -> io::Result<Self> {
-        let shared = Arc::new(Shared::new());
+        let (broker, socket) = Self::bind(Shared::new(World::new(1), 0))?;
+        broker.listen(socket)?;
+        Ok(broker)
+    }
+
+    /// Returns a broker that has a port, and the socket to listen on.
+    fn bind(shared: Shared) -> io::Result<(Self, TcpSocket)> {
         let socket = listener::bound(0)?;
         let addr = socket.local_addr()?;
         let (socket, _reserved) = if cfg!(target_os = "linux") {
@@ -205,13 +215,19 @@ impl Broker {
         } else {
             (socket, None)
         };
-        let running = Mutex::new(Some(Running::start(shared.clone(), socket)?));
-        Ok(Self {
-            shared,
+        let broker = Self {
+            shared: Arc::new(shared),
             addr,
-            running,
+            running: Mutex::default(),
             _reserved,
-        })
+        };
+        Ok((broker, socket))
+    }
+
+    fn listen(&self, socket: TcpSocket) -> io::Result<()> {
+        let running = Running::start(self.shared.clone(), socket)?;
+        *self.lock_running() = Some(running);
+        Ok(())
     }
 
     /// Returns the URL for clients: `redis://127.0.0.1:PORT/`, without credentials.
@@ -270,7 +286,7 @@ impl Broker {
     pub fn publish(&self, channel: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> usize {
         self.shared
             .lock()
-            .publish(channel.as_ref(), payload.as_ref())
+            .publish_everywhere(channel.as_ref(), payload.as_ref())
     }
 
     /// Publishes a message on a sharded channel, and returns the number of clients it was sent to.
@@ -288,7 +304,7 @@ impl Broker {
     pub fn publish_shard(&self, channel: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> usize {
         self.shared
             .lock()
-            .publish_shard(channel.as_ref(), payload.as_ref())
+            .publish_to_shard(channel.as_ref(), payload.as_ref())
     }
 
     /// Sets the key events to publish, as `CONFIG SET notify-keyspace-events` does: `"KEA"` for all

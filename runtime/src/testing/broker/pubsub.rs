@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::client::ClientId;
+use super::cluster::Message;
 use super::glob;
 use super::reply::{Frames, Protocol};
 use super::state::BrokerState;
@@ -70,7 +71,7 @@ impl BrokerState {
         }
     }
 
-    fn remove_name(&mut self, id: ClientId, kind: Kind, name: &[u8]) {
+    pub(super) fn remove_name(&mut self, id: ClientId, kind: Kind, name: &[u8]) {
         if self
             .clients
             .get_mut(&id)
@@ -83,7 +84,7 @@ impl BrokerState {
 
     /// Writes a confirmation. It counts channels and patterns together, and sharded channels
     /// separately.
-    fn confirm(
+    pub(super) fn confirm(
         &self,
         id: ClientId,
         kind: Kind,
@@ -106,6 +107,19 @@ impl BrokerState {
         } else {
             channels + patterns
         });
+    }
+
+    /// Publishes a message to all nodes of the cluster. Returns the number of frames that were sent here.
+    pub(super) fn publish_everywhere(&mut self, channel: &[u8], payload: &[u8]) -> usize {
+        self.send_to_cluster(|| Message::publish(channel, payload));
+        self.publish(channel, payload)
+    }
+
+    /// Publishes a message to the primary and the replicas of this node's part of the cluster. Returns the
+    /// number of frames that were sent here.
+    pub(super) fn publish_to_shard(&mut self, channel: &[u8], payload: &[u8]) -> usize {
+        self.send_to_cluster(|| Message::publish_shard(channel, payload));
+        self.publish_shard(channel, payload)
     }
 
     /// Delivers to the channel's subscribers, then to those of each matching pattern, one frame for

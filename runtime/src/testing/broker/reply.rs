@@ -60,6 +60,17 @@ impl Frames {
         self.bytes.put_slice(b"\r\n");
     }
 
+    /// Writes plain text that is meant to be read; RESP2 has no type for it and uses a bulk string.
+    pub(super) fn text(&mut self, text: &str) {
+        if self.protocol == Protocol::Resp2 {
+            return self.bulk(text);
+        }
+        self.header(b'=', text.len() + 4);
+        self.bytes.put_slice(b"txt:");
+        self.bytes.put_slice(text.as_bytes());
+        self.bytes.put_slice(b"\r\n");
+    }
+
     pub(super) fn null(&mut self) {
         self.bytes.put_slice(match self.protocol {
             Protocol::Resp2 => b"$-1\r\n",

@@ -5,7 +5,6 @@ use bytes::Bytes;
 use super::call::Call;
 use super::command::{Command, When, command, container};
 use super::error::{Answer, NOT_AN_INTEGER, SYNTAX};
-use super::keys::DATABASES;
 use super::reply::Protocol;
 use super::request::integer;
 use super::settings;
@@ -61,7 +60,7 @@ fn echo(call: &mut Call<'_>) -> Answer {
 fn select(call: &mut Call<'_>) -> Answer {
     let db = integer(&call.arguments[1]).ok_or(NOT_AN_INTEGER)?;
     match usize::try_from(db) {
-        Ok(db) if db < DATABASES => call.client().db = db,
+        Ok(db) if db < call.state.databases() => call.client().db = db,
         _ => return Err("ERR DB index is out of range".into()),
     }
     call.ok()
@@ -132,7 +131,12 @@ fn greet(call: &mut Call<'_>) {
     });
     reply.bulk("id");
     reply.integer(id.cast_signed());
-    for (key, value) in [("mode", "standalone"), ("role", "master")] {
+    let (mode, role) = match &call.state.cluster {
+        None => ("standalone", "master"),
+        Some(node) if node.primary().is_none() => ("cluster", "master"),
+        Some(_) => ("cluster", "replica"),
+    };
+    for (key, value) in [("mode", mode), ("role", role)] {
         reply.bulk(key);
         reply.bulk(value);
     }
@@ -185,6 +189,7 @@ fn reset(call: &mut Call<'_>) -> Answer {
     client.protocol = Protocol::Resp2;
     client.name.clear();
     client.db = 0;
+    client.reads_replica = false;
     call.reply.simple("RESET");
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use bytes::Bytes;
 
 /// Members with their scores. Members of equal scores are in the order of their bytes.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct SortedSet {
     scores: HashMap<Bytes, f64>,
     /// The same pairs, in order.

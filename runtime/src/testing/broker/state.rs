@@ -1,24 +1,28 @@
 //! The state of the broker, under one lock. Like a real server, the broker does one thing at a time,
-//! so every client sees the same order.
+//! so every client sees the same order. (The nodes of a cluster share the lock: see `world`.)
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 
 use super::client::ClientId;
+use super::cluster::Membership;
 use super::keyspace::Keyspace;
 use super::outbox::Outbox;
 use super::reply::Protocol;
 use super::subscriptions::{Kind, Subscriptions};
 use super::tracking_table::{Tracking, TrackingTable};
 use super::transaction::Transaction;
+use super::world::{Locked, World};
 
 /// The state that the public handle, the listener and the tasks of the connections share.
 pub(super) struct Shared {
-    state: Mutex<BrokerState>,
+    world: Arc<Mutex<World>>,
+    /// The number of this broker among the nodes of the world.
+    node: usize,
     /// Notified when a key's deadline becomes the earliest one.
     pub(super) deadline: Notify,
     pub(super) wire: watch::Sender<Wire>,
@@ -33,16 +37,17 @@ pub(super) struct Wire {
 }
 
 impl Shared {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(world: Arc<Mutex<World>>, node: usize) -> Self {
         Self {
-            state: Mutex::new(BrokerState::new()),
+            world,
+            node,
             deadline: Notify::new(),
             wire: watch::Sender::new(Wire::default()),
         }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, BrokerState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> Locked<'_> {
+        Locked::new(&self.world, self.node)
     }
 }
 
@@ -66,6 +71,8 @@ pub(super) struct BrokerState {
     pub(super) running: Option<Running>,
     /// Changes with every subscription and connection; `wait_for_subscribers` checks again then.
     pub(super) changed: watch::Sender<()>,
+    /// What this broker is in a cluster, if it is a node of one.
+    pub(super) cluster: Option<Membership>,
 }
 
 /// The client whose command is running, and the pushes to it so far.
@@ -86,6 +93,8 @@ pub(super) struct Client {
     pub(super) names: [BTreeSet<Bytes>; Kind::COUNT],
     pub(super) tracking: Option<Tracking>,
     pub(super) transaction: Transaction,
+    /// Whether a replica may answer the client's reads (READONLY).
+    pub(super) reads_replica: bool,
     /// Whether the connection closes once the replies so far are written.
     pub(super) leaving: bool,
 }
@@ -97,7 +106,8 @@ impl Client {
 }
 
 impl BrokerState {
-    fn new() -> Self {
+    /// The state of a new broker. The nodes of a cluster share the sender.
+    pub(super) fn new(changed: watch::Sender<()>) -> Self {
         Self {
             clients: HashMap::new(),
             last_id: 0,
@@ -113,7 +123,8 @@ impl BrokerState {
             confirmation_delay: Duration::ZERO,
             output_limit: None,
             running: None,
-            changed: watch::Sender::new(()),
+            changed,
+            cluster: None,
         }
     }
 
@@ -130,6 +141,7 @@ impl BrokerState {
             names: Default::default(),
             tracking: None,
             transaction: Transaction::default(),
+            reads_replica: false,
             leaving: false,
         };
         self.clients.insert(self.last_id, client);

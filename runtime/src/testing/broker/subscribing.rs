@@ -92,7 +92,9 @@ fn unsubscribe_from(call: &mut Call<'_>, kind: Kind) -> Answer {
 }
 
 fn publish(call: &mut Call<'_>) -> Answer {
-    let receivers = call.state.publish(&call.arguments[1], &call.arguments[2]);
+    let receivers = call
+        .state
+        .publish_everywhere(&call.arguments[1], &call.arguments[2]);
     call.reply.count(receivers);
     Ok(())
 }
@@ -100,7 +102,7 @@ fn publish(call: &mut Call<'_>) -> Answer {
 fn publish_shard(call: &mut Call<'_>) -> Answer {
     let receivers = call
         .state
-        .publish_shard(&call.arguments[1], &call.arguments[2]);
+        .publish_to_shard(&call.arguments[1], &call.arguments[2]);
     call.reply.count(receivers);
     Ok(())
 }

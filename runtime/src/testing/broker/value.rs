@@ -15,6 +15,7 @@ pub(super) type Hash = BTreeMap<Bytes, Bytes>;
 /// Like a hash, in the order of bytes.
 pub(super) type Set = BTreeSet<Bytes>;
 
+#[derive(Clone)]
 pub(super) enum Value {
     String(Bytes),
     List(List),

@@ -26,14 +26,7 @@ impl Broker {
     /// # }
     /// ```
     pub async fn wait_for_subscribers(&self, n: usize) {
-        self.wait_until(n, |state| {
-            state
-                .clients
-                .values()
-                .filter(|client| client.is_subscribed())
-                .count()
-        })
-        .await;
+        self.wait_until(n, BrokerState::subscribers).await;
     }
 
     /// Waits until at least `n` connections are subscribed to this channel, pattern or sharded
@@ -58,13 +51,7 @@ impl Broker {
     /// ```
     pub async fn wait_for_subscribers_of(&self, name: impl AsRef<[u8]>, n: usize) {
         let name = name.as_ref();
-        let count = |state: &BrokerState| {
-            Kind::ALL
-                .iter()
-                .map(|kind| state.subscriptions.count(*kind, name))
-                .sum()
-        };
-        self.wait_until(n, count).await;
+        self.wait_until(n, |state| state.subscribers_of(name)).await;
     }
 
     async fn wait_until(&self, n: usize, count: impl Fn(&BrokerState) -> usize) {
@@ -78,5 +65,21 @@ impl Broker {
             // This handle keeps the state, and the state the sender: this cannot fail.
             let _ = changed.changed().await;
         }
+    }
+}
+
+impl BrokerState {
+    /// Returns the number of clients with a subscription.
+    pub(super) fn subscribers(&self) -> usize {
+        let clients = self.clients.values();
+        clients.filter(|client| client.is_subscribed()).count()
+    }
+
+    /// Returns the number of clients that are subscribed to a name of any kind.
+    pub(super) fn subscribers_of(&self, name: &[u8]) -> usize {
+        let kinds = Kind::ALL.iter();
+        kinds
+            .map(|kind| self.subscriptions.count(*kind, name))
+            .sum()
     }
 }
