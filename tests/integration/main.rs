@@ -15,6 +15,7 @@ mod attaching;
 mod caching;
 mod caching_outages;
 mod churning;
+mod clusters;
 mod connection_events;
 mod credentials;
 mod delivery;
@@ -66,6 +67,7 @@ use attaching::*;
 use caching::*;
 use caching_outages::*;
 use churning::*;
+use clusters::*;
 use connection_events::*;
 use credentials::*;
 use delivery::*;
@@ -113,6 +115,7 @@ const SHARDED_CHANNELS: (u32, u32) = (7, 0);
 fn main() -> ExitCode {
     tests::overheard::listen();
     let suite = Suite::new("integration").bound(Duration::from_secs(60));
+    let suite = of_the_fixtures(suite);
     let suite = on_each_link(suite.variant("manager link", support::over_the_manager));
     let suite = on_each_link(suite.variant("wire link", support::over_the_wire));
     suite
@@ -160,6 +163,22 @@ fn main() -> ExitCode {
             a_reset_by_the_service_is_noticed_and_every_name_subscribed_again,
         ])
         .run()
+}
+
+/// Tests of the tools that tests of several servers use.
+fn of_the_fixtures(suite: Suite) -> Suite {
+    suite.on_real_clusters(tests![
+        a_cluster_has_primaries_with_replicas_that_every_node_shows,
+        a_slot_moves_with_its_keys_and_its_subscribers_are_told,
+        slots_move_at_once_where_the_server_can_do_that,
+        a_replica_takes_over_and_back_again,
+        a_killed_node_is_replaced_and_comes_back_as_a_replica,
+        a_frozen_node_is_replaced_and_notices_it_when_it_thaws,
+        a_node_joins_takes_a_slot_and_is_forgotten,
+        a_reset_bus_has_new_links,
+        a_node_that_is_cut_off_is_replaced,
+        passwords_and_users_hold_on_every_node_and_after_a_restart,
+    ])
 }
 
 fn on_each_link(suite: Suite) -> Suite {

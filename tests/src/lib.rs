@@ -2,6 +2,7 @@
 //!
 //! - [`harness`] runs each test once per server: on the embedded broker and on every real server
 //!   that is found. [`Server`], [`RealServer`] and [`RawClient`] are what a test talks to.
+//! - [`RealCluster`] is a cluster of real servers, and does to it what happens to clusters.
 //! - [`Proxy`] and [`TlsProxy`] stand between a client and a server, and inject network faults.
 //!   [`Authority`] issues the certificates.
 //! - [`within`] and [`eventually`] are bounded waits, which tests use instead of sleeping.
@@ -28,8 +29,8 @@ pub mod harness;
 pub mod overheard;
 mod proxy;
 mod raw;
+mod real_cluster;
 mod real_server;
-mod real_tls;
 mod server;
 mod tls_proxy;
 mod wait;
@@ -37,6 +38,7 @@ mod wait;
 pub use certificates::{Authority, Certificate};
 pub use proxy::{Proxy, Way};
 pub use raw::RawClient;
+pub use real_cluster::{ClusterShape, First, Node, RealCluster, SLOTS, SlotMove};
 pub use real_server::{RealServer, ServerBinary};
 pub use server::Server;
 pub use tls_proxy::TlsProxy;

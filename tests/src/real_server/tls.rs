@@ -3,7 +3,8 @@
 use std::fs;
 use std::net::TcpListener;
 
-use crate::RealServer;
+use super::RealServer;
+use super::process::program;
 use crate::certificates::{Authority, Certificate};
 
 impl RealServer {
@@ -20,7 +21,7 @@ impl RealServer {
         clients_of: &Authority,
     ) -> Option<String> {
         // Every server has the settings, but a server without TLS crashes when they are used.
-        let program = self.program()?;
+        let program = program(&self.child)?;
         if !program.windows(8).any(|name| name == b"SSL_CTX_") {
             return None;
         }
@@ -29,7 +30,7 @@ impl RealServer {
             ("tls-key-file", &certificate.key),
             ("tls-ca-cert-file", &clients_of.pem()),
         ] {
-            let file = self.directory().join(setting);
+            let file = self.directory.join(setting);
             fs::write(&file, pem).unwrap();
             let file = file.to_str().expect("a path of text");
             self.command(&["CONFIG", "SET", setting, file]).await;

@@ -1,78 +1,28 @@
 //! Real servers, each of which lives for one test.
 
+mod binary;
+mod ports;
+mod process;
+mod tls;
+
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use leash::Leashed;
 use redis::aio::MultiplexedConnection;
-use tokio::net::TcpSocket;
+
+pub use binary::ServerBinary;
+pub(crate) use process::kill_leftovers;
+
+use ports::Ports;
+use process::{Process, kill, lock, new_process};
 
 use crate::wait::within;
-
-/// An installed server.
-#[derive(Clone, Debug)]
-pub struct ServerBinary {
-    path: PathBuf,
-    name: String,
-    version: (u32, u32),
-}
-
-impl ServerBinary {
-    /// Finds the binaries listed in `REAL_REDIS_BINS`, separated by `:`. Without that variable it
-    /// looks for `valkey-server` and `redis-server` on PATH.
-    ///
-    /// # Errors
-    ///
-    /// If a listed binary does not run. A list is a requirement, so nothing is skipped.
-    pub fn found() -> Result<Vec<Self>, String> {
-        let Some(list) = std::env::var_os("REAL_REDIS_BINS") else {
-            let names = ["valkey-server", "redis-server"];
-            return Ok(names
-                .iter()
-                .filter_map(|name| Self::at(Path::new(name)))
-                .collect());
-        };
-        std::env::split_paths(&list)
-            .filter(|path| !path.as_os_str().is_empty())
-            .map(|path| {
-                Self::at(&path).ok_or(format!("REAL_REDIS_BINS: {} does not run", path.display()))
-            })
-            .collect()
-    }
-
-    /// The binary at this path, or with this name on PATH. `None` if it does not run.
-    pub fn at(path: &Path) -> Option<Self> {
-        let output = Command::new(path).arg("--version").output().ok()?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let version = text
-            .split_whitespace()
-            .find_map(|word| word.strip_prefix("v="))?;
-        let name = format!("{} {version}", path.file_name()?.to_string_lossy());
-        let mut numbers = version.split('.').map(str::parse);
-        let version = (numbers.next()?.ok()?, numbers.next()?.ok()?);
-        Some(Self {
-            path: path.into(),
-            name,
-            version,
-        })
-    }
-
-    /// The name of the file and the version that it reports: `redis-server 7.0.15`.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The first two numbers of the version.
-    pub fn version(&self) -> (u32, u32) {
-        self.version
-    }
-}
 
 /// A temporary server on a free port of this machine. It has no persistence, writes nothing to disk
 /// but its log, and is killed on drop, or when this process ends without dropping it.
@@ -80,21 +30,14 @@ impl ServerBinary {
 /// The log is printed if the server fails to start, and if the test panics.
 pub struct RealServer {
     binary: ServerBinary,
-    addr: SocketAddr,
+    ports: Ports,
     directory: PathBuf,
+    /// A configuration file, which must be the first argument.
+    config: Option<PathBuf>,
     arguments: Vec<OsString>,
     child: Arc<Process>,
     password: Mutex<Option<String>>,
-    /// Bound but not listening. On Linux the server can listen on the same port, and no other
-    /// process can get the port while the server is down.
-    _port: Option<TcpSocket>,
 }
-
-/// Processes and their directories, because the servers of abandoned tests are never dropped.
-static CHILDREN: Mutex<Vec<(Weak<Process>, PathBuf)>> = Mutex::new(Vec::new());
-
-/// A server's process, while it runs.
-type Process = Mutex<Option<Leashed>>;
 
 impl RealServer {
     /// Starts a server and waits until it answers.
@@ -117,36 +60,56 @@ impl RealServer {
     ///
     /// Like [`start`](Self::start).
     pub async fn start_with(binary: &ServerBinary, arguments: &[&str]) -> Self {
+        Self::start_on(binary, arguments, Ports::free).await
+    }
+
+    /// Like [`start_with`](Self::start_with), on a port whose port for the cluster bus, 10,000 above
+    /// it, is free too.
+    ///
+    /// # Panics
+    ///
+    /// Like [`start`](Self::start).
+    pub(crate) async fn start_node(binary: &ServerBinary, arguments: &[&str]) -> Self {
+        Self::start_on(binary, arguments, Ports::free_with_bus).await
+    }
+
+    async fn start_on(binary: &ServerBinary, arguments: &[&str], ports: fn() -> Ports) -> Self {
         let mut failure = String::new();
         for _ in 0..3 {
-            let server = Self::on_free_port(binary, arguments);
+            let mut server = Self::on(binary, ports());
+            server.arguments = arguments.iter().map(OsString::from).collect();
             match server.spawn().await {
                 Ok(()) => return server,
                 Err(log) => failure = log,
             }
         }
-        panic!("{} does not start:\n{failure}", binary.name);
+        panic!("{} does not start:\n{failure}", binary.name());
     }
 
-    fn on_free_port(binary: &ServerBinary, arguments: &[&str]) -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let directory =
-            std::env::temp_dir().join(format!("redis-push-test-{}-{count}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
-        let port = TcpSocket::new_v4().unwrap();
-        port.set_reuseaddr(true).unwrap();
-        port.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-        let child = Arc::default();
-        lock(&CHILDREN).push((Arc::downgrade(&child), directory.clone()));
+    /// A server that has its address and is not started yet, for servers that have to know each
+    /// other's. [`configure`](Self::configure) and [`start_again`](Self::start_again) follow.
+    pub(crate) fn unstarted(binary: &ServerBinary) -> Self {
+        Self::on(binary, Ports::free())
+    }
+
+    /// Sets a configuration file for the next start, and additional arguments.
+    pub(crate) fn configure(&mut self, config: &str, arguments: &[&str]) {
+        let file = self.directory.join("config");
+        fs::write(&file, config).unwrap();
+        self.config = Some(file);
+        self.arguments = arguments.iter().map(OsString::from).collect();
+    }
+
+    fn on(binary: &ServerBinary, ports: Ports) -> Self {
+        let (child, directory) = new_process();
         Self {
             binary: binary.clone(),
-            addr: port.local_addr().unwrap(),
+            ports,
             directory,
-            arguments: arguments.iter().map(OsString::from).collect(),
+            config: None,
+            arguments: Vec::new(),
             child,
             password: Mutex::new(None),
-            _port: cfg!(target_os = "linux").then_some(port),
         }
     }
 
@@ -157,9 +120,10 @@ impl RealServer {
             .append(true)
             .open(self.log_file())
             .unwrap();
-        let port = self.addr.port().to_string();
+        let port = self.addr().port().to_string();
         let child = Leashed::spawn(&self.binary.path, |server| {
             server
+                .args(&self.config)
                 .args(["--bind", "127.0.0.1", "--port", &port])
                 .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
                 .arg("--dir")
@@ -174,7 +138,7 @@ impl RealServer {
         *lock(&self.child) = Some(child);
         let end = tokio::time::Instant::now() + crate::BOUND;
         loop {
-            if self.connection().await.is_ok() {
+            if self.connect().await.is_ok() {
                 return Ok(());
             }
             let gone = lock(&self.child).as_mut().is_none_or(Leashed::has_ended);
@@ -187,7 +151,7 @@ impl RealServer {
 
     /// The name and version, such as `redis-server 7.0.15`.
     pub fn name(&self) -> &str {
-        &self.binary.name
+        self.binary.name()
     }
 
     /// Whether the server has sharded channels, which came with version 7.0.
@@ -197,7 +161,7 @@ impl RealServer {
 
     /// The URL, without credentials.
     pub fn url(&self) -> String {
-        format!("redis://{}/", self.addr)
+        format!("redis://{}/", self.addr())
     }
 
     /// The URL of the server's unix socket, without credentials.
@@ -207,7 +171,7 @@ impl RealServer {
 
     /// The address. It stays the same across restarts.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.ports.addr
     }
 
     /// Runs a command as the administrator, over a new connection.
@@ -217,7 +181,7 @@ impl RealServer {
     /// If the server replies with an error or does not reply.
     pub async fn command(&self, words: &[&str]) -> redis::Value {
         let run = async {
-            let mut connection = self.connection().await?;
+            let mut connection = self.connect().await?;
             let mut command = redis::cmd(words[0]);
             command.arg(&words[1..]).query_async(&mut connection).await
         };
@@ -226,14 +190,19 @@ impl RealServer {
             .unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
-    /// Connects, authenticates and waits for the reply to a PING.
-    async fn connection(&self) -> redis::RedisResult<MultiplexedConnection> {
+    /// Connects as the administrator, and waits for the reply to a PING.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not accept the connection. There is no bound for the wait.
+    pub async fn connect(&self) -> redis::RedisResult<MultiplexedConnection> {
         let redis = redis::RedisConnectionInfo::default();
         let redis = match &*lock(&self.password) {
             Some(password) => redis.set_password(password),
             None => redis,
         };
-        let address = redis::ConnectionAddr::Tcp(self.addr.ip().to_string(), self.addr.port());
+        let (host, port) = (self.addr().ip().to_string(), self.addr().port());
+        let address = redis::ConnectionAddr::Tcp(host, port);
         let info =
             redis::IntoConnectionInfo::into_connection_info(address)?.set_redis_settings(redis);
         // redis-rs waits a second for the connection and half a second for a reply, and both may take
@@ -272,7 +241,7 @@ impl RealServer {
         kill(&self.child);
         *lock(&self.password) = None;
         if let Err(log) = self.spawn().await {
-            panic!("{} does not start again:\n{log}", self.binary.name);
+            panic!("{} does not start again:\n{log}", self.binary.name());
         }
     }
 
@@ -287,17 +256,6 @@ impl RealServer {
             .status()
             .unwrap();
         assert!(status.success(), "kill {signal} {pid}: {status}");
-    }
-
-    /// The executable of the process, on systems with `/proc`.
-    pub(crate) fn program(&self) -> Option<Vec<u8>> {
-        let id = lock(&self.child).as_ref().map(Leashed::id)?;
-        fs::read(format!("/proc/{id}/exe")).ok()
-    }
-
-    /// The directory of the server's files. It is removed on drop.
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
     }
 
     fn socket(&self) -> PathBuf {
@@ -317,28 +275,12 @@ impl Drop for RealServer {
     fn drop(&mut self) {
         kill(&self.child);
         if std::thread::panicking() {
-            eprintln!("--- the log of {} ---\n{}---", self.binary.name, self.log());
+            eprintln!(
+                "--- the log of {} ---\n{}---",
+                self.binary.name(),
+                self.log()
+            );
         }
         let _ = fs::remove_dir_all(&self.directory);
     }
-}
-
-/// Kills the servers of abandoned tests.
-pub(crate) fn kill_leftovers() {
-    let children: Vec<_> = lock(&CHILDREN).drain(..).collect();
-    for (child, directory) in children {
-        if let Some(child) = child.upgrade() {
-            kill(&child);
-            let _ = fs::remove_dir_all(directory);
-        }
-    }
-}
-
-fn kill(child: &Process) {
-    let child = lock(child).take();
-    drop(child);
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
