@@ -47,10 +47,12 @@ pub(crate) async fn a_slot_moves_with_its_keys_and_its_subscribers_are_told(clus
     let back = cluster.begin_move(slot..=slot, &source).await;
     back.tell_source().await;
     subscriber.hears(&[r#">["sunsubscribe" "{a}.n" :0]"#]).await;
-    for (asked, other) in [(&target, &source), (&source, &target)] {
-        let moved = asked.raw3().await.ask("SSUBSCRIBE {a}.n").await;
-        assert_eq!(moved, format!("-MOVED {slot} {}", other.addr()));
-    }
+    let moved = subscriber.ask("SSUBSCRIBE {a}.n").await;
+    assert_eq!(moved, format!("-MOVED {slot} {}", source.addr()));
+    let moved = source.raw3().await.ask("SSUBSCRIBE {a}.n").await;
+    // Valkey's target may have heard of it over the bus, and Redis's waits until it is told.
+    let back_again = format!("-MOVED {slot} {}", target.addr());
+    assert!(moved == back_again || moved == confirmed, "{moved}");
     back.tell_target().await;
     back.end().await;
     assert_eq!(cluster.primary_of(slot).await, source);

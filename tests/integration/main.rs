@@ -46,6 +46,7 @@ mod retrying;
 mod rights;
 mod routing;
 mod secrets;
+mod sentinels;
 mod settings;
 mod sharing;
 mod signals;
@@ -96,6 +97,7 @@ use retrying::*;
 use rights::*;
 use routing::*;
 use secrets::*;
+use sentinels::*;
 use settings::*;
 use sharing::*;
 use signals::*;
@@ -167,18 +169,27 @@ fn main() -> ExitCode {
 
 /// Tests of the tools that tests of several servers use.
 fn of_the_fixtures(suite: Suite) -> Suite {
-    suite.on_real_clusters(tests![
-        a_cluster_has_primaries_with_replicas_that_every_node_shows,
-        a_slot_moves_with_its_keys_and_its_subscribers_are_told,
-        slots_move_at_once_where_the_server_can_do_that,
-        a_replica_takes_over_and_back_again,
-        a_killed_node_is_replaced_and_comes_back_as_a_replica,
-        a_frozen_node_is_replaced_and_notices_it_when_it_thaws,
-        a_node_joins_takes_a_slot_and_is_forgotten,
-        a_reset_bus_has_new_links,
-        a_node_that_is_cut_off_is_replaced,
-        passwords_and_users_hold_on_every_node_and_after_a_restart,
-    ])
+    suite
+        .on_real_clusters(tests![
+            a_cluster_has_primaries_with_replicas_that_every_node_shows,
+            a_slot_moves_with_its_keys_and_its_subscribers_are_told,
+            slots_move_at_once_where_the_server_can_do_that,
+            a_replica_takes_over_and_back_again,
+            a_killed_node_is_replaced_and_comes_back_as_a_replica,
+            a_frozen_node_is_replaced_and_notices_it_when_it_thaws,
+            a_node_joins_takes_a_slot_and_is_forgotten,
+            a_reset_bus_has_new_links,
+            a_node_that_is_cut_off_is_replaced,
+            passwords_and_users_hold_on_every_node_and_after_a_restart,
+        ])
+        .on_real_sentinels(tests![
+            sentinels_name_a_primary_with_replicas,
+            sentinels_replace_a_primary_that_works_when_they_are_asked,
+            sentinels_replace_a_killed_primary,
+            sentinels_replace_a_frozen_primary_and_demote_it_when_it_thaws,
+            two_sentinels_of_three_are_enough,
+            sentinels_and_servers_have_passwords_of_their_own,
+        ])
 }
 
 fn on_each_link(suite: Suite) -> Suite {

@@ -32,7 +32,7 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use crate::real_server::{ServerBinary, kill_leftovers};
-use crate::{RealCluster, RealServer, Server};
+use crate::{RealCluster, RealSentinels, RealServer, Server};
 
 /// Turns names of async functions into a list of [`Test`]s.
 #[macro_export]
@@ -199,11 +199,26 @@ impl Suite {
             );
         }
         for test in tests {
-            for binary in &new {
-                let (run, binary) = (test.run.clone(), binary.clone());
+            for binary in new.clone() {
+                let run = test.run.clone();
                 let name = format!("cluster of {}", binary.name());
                 self.add(&test, Some(&name), async move || {
                     run((RealCluster::start(&binary).await,)).await;
+                });
+            }
+        }
+        self
+    }
+
+    /// Adds tests that run on sentinels with their servers, of each real server.
+    pub fn on_real_sentinels(mut self, tests: Vec<Test<(RealSentinels,)>>) -> Self {
+        self.wants_real = true;
+        for test in tests {
+            for binary in self.real_servers() {
+                let run = test.run.clone();
+                let name = format!("sentinels of {}", binary.name());
+                self.add(&test, Some(&name), async move || {
+                    run((RealSentinels::start(&binary).await,)).await;
                 });
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! - [`harness`] runs each test once per server: on the embedded broker and on every real server
 //!   that is found. [`Server`], [`RealServer`] and [`RawClient`] are what a test talks to.
-//! - [`RealCluster`] is a cluster of real servers, and does to it what happens to clusters.
+//! - [`RealCluster`] is a cluster of real servers, [`RealSentinels`] are servers that sentinels watch.
+//!   Both do to them what happens to servers in production.
 //! - [`Proxy`] and [`TlsProxy`] stand between a client and a server, and inject network faults.
 //!   [`Authority`] issues the certificates.
 //! - [`within`] and [`eventually`] are bounded waits, which tests use instead of sleeping.
@@ -30,6 +31,7 @@ pub mod overheard;
 mod proxy;
 mod raw;
 mod real_cluster;
+mod real_sentinel;
 mod real_server;
 mod server;
 mod tls_proxy;
@@ -39,6 +41,7 @@ pub use certificates::{Authority, Certificate};
 pub use proxy::{Proxy, Way};
 pub use raw::RawClient;
 pub use real_cluster::{ClusterShape, First, Node, RealCluster, SLOTS, SlotMove};
+pub use real_sentinel::{RealSentinels, SentinelShape};
 pub use real_server::{RealServer, ServerBinary};
 pub use server::Server;
 pub use tls_proxy::TlsProxy;

@@ -227,6 +227,11 @@ impl RealServer {
         *lock(&self.password) = password.map(str::to_owned);
     }
 
+    /// Makes the administrator use a password that was set by other means.
+    pub(crate) fn use_password(&self, password: &str) {
+        *lock(&self.password) = Some(password.to_owned());
+    }
+
     /// Kills the process immediately, as in a crash.
     pub async fn stop(&self) {
         kill(&self.child);
