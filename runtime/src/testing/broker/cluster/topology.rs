@@ -24,8 +24,7 @@ pub(super) struct Node {
 }
 
 impl Topology {
-    /// Spreads the slots evenly over the first `primaries` nodes, as `redis-cli --cluster create` does.
-    /// Each of the other nodes is a replica of one of these, in turn.
+    /// Spreads the slots evenly over the first `primaries` nodes. Each of the other nodes is a replica of one of these, in turn.
     pub(super) fn new(addrs: &[SocketAddr], primaries: usize) -> Self {
         let mut topology = Self {
             owners: vec![None; usize::from(SLOTS)],
@@ -35,10 +34,9 @@ impl Topology {
             topology.add(*addr);
             topology.nodes[index].primary = (index >= primaries).then(|| index % primaries);
         }
-        let slots = usize::from(SLOTS);
-        let end = |node: usize| (2 * slots * node + primaries) / (2 * primaries);
+        let first = |node: usize| node * usize::from(SLOTS) / primaries;
         for node in 0..primaries {
-            topology.owners[end(node)..end(node + 1)].fill(Some(node));
+            topology.owners[first(node)..first(node + 1)].fill(Some(node));
         }
         topology
     }
