@@ -1,0 +1,46 @@
+//! Tests that run on several servers at once.
+
+use super::{Suite, Test};
+use crate::{RealCluster, RealSentinels, ServerBinary};
+
+impl Suite {
+    /// Adds tests that run on a cluster of each real server that is new enough.
+    pub fn on_real_clusters(mut self, tests: Vec<Test<(RealCluster,)>>) -> Self {
+        self.wants_real = true;
+        let (new, old): (Vec<_>, Vec<_>) = self
+            .real_servers()
+            .into_iter()
+            .partition(|binary| binary.version() >= RealCluster::SINCE);
+        for name in old.iter().map(ServerBinary::name) {
+            eprintln!(
+                "skipped: {} tests on a cluster of {name}: too old",
+                tests.len()
+            );
+        }
+        for test in tests {
+            for binary in new.clone() {
+                let run = test.run.clone();
+                let name = format!("cluster of {}", binary.name());
+                self.add(&test, Some(&name), async move || {
+                    run((RealCluster::start(&binary).await,)).await;
+                });
+            }
+        }
+        self
+    }
+
+    /// Adds tests that run on sentinels with their servers, of each real server.
+    pub fn on_real_sentinels(mut self, tests: Vec<Test<(RealSentinels,)>>) -> Self {
+        self.wants_real = true;
+        for test in tests {
+            for binary in self.real_servers() {
+                let run = test.run.clone();
+                let name = format!("sentinels of {}", binary.name());
+                self.add(&test, Some(&name), async move || {
+                    run((RealSentinels::start(&binary).await,)).await;
+                });
+            }
+        }
+        self
+    }
+}
