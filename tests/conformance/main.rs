@@ -5,6 +5,7 @@
 //! the broker has, so only the tests of `data`, `transactions` and `watching` run on them.
 
 mod clients;
+mod cluster;
 mod data;
 mod delivery;
 mod errors;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         .on_every_server(invalidation::tests())
         .on_every_server(clients::tests())
         .on_every_server(support::tests())
+        .on_every_cluster(cluster::tests())
         .on_the_broker(faults::tests())
         .on_real_servers(tests![support::a_resumed_server_continues_where_it_stopped])
         .without_server(tests![support::a_timeout_names_what_was_waited_for])

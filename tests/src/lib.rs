@@ -20,6 +20,7 @@ compile_error!(
 );
 
 mod certificates;
+mod cluster;
 #[cfg(test)]
 mod floors;
 #[cfg(redis_push_internals)]
@@ -38,6 +39,7 @@ mod tls_proxy;
 mod wait;
 
 pub use certificates::{Authority, Certificate};
+pub use cluster::{Cluster, ClusterClient};
 pub use proxy::{Proxy, Way};
 pub use raw::RawClient;
 pub use real_cluster::{ClusterShape, First, Node, RealCluster, SLOTS, SlotMove};

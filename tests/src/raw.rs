@@ -10,7 +10,7 @@ use crate::wait::within;
 /// A raw connection.
 ///
 /// A frame is shown as `+OK`, `-ERR text`, `:1`, `"bulk"` (with escapes), `_` and `$-1` and `*-1`
-/// for the three nulls, `["a" :1]` for an array, `>["message" "a" "b"]` for a push and
+/// for the three nulls, `="txt:a"` for a text, `["a" :1]` for an array, `>["message" "a" "b"]` for a push and
 /// `{"key" "value"}` for a map.
 pub struct RawClient {
     stream: TcpStream,
@@ -155,11 +155,12 @@ fn show(bytes: &[u8]) -> Option<(String, usize)> {
         '$' | '*' if line == "-1" => format!("{kind}-1"),
         '_' => "_".into(),
         '+' | '-' | ':' | '#' | ',' => format!("{kind}{line}"),
-        '$' => {
+        '$' | '=' => {
             let length: usize = line.parse().expect("a length");
             let bulk = bytes.get(at..at + length + 2)?;
             at += length + 2;
-            format!("\"{}\"", bulk[..length].escape_ascii())
+            let equals = if kind == '=' { "=" } else { "" };
+            format!("{equals}\"{}\"", bulk[..length].escape_ascii())
         }
         '*' | '>' | '%' | '~' => {
             let length: usize = line.parse().expect("a length");

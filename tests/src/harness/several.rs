@@ -1,9 +1,31 @@
 //! Tests that run on several servers at once.
 
 use super::{Suite, Test};
-use crate::{RealCluster, RealSentinels, ServerBinary};
+use crate::{Cluster, RealCluster, RealSentinels, ServerBinary};
 
 impl Suite {
+    /// Adds tests that run on a cluster of embedded brokers, and on one of each real server that is new
+    /// enough.
+    pub fn on_every_cluster(mut self, tests: Vec<Test<(Cluster,)>>) -> Self {
+        self.wants_real = true;
+        let mut binaries = self.real_servers();
+        binaries.retain(|binary| binary.version() >= RealCluster::SINCE);
+        for test in tests {
+            let run = test.run.clone();
+            self.add(&test, Some("embedded brokers"), async move || {
+                run((Cluster::of_brokers().await,)).await;
+            });
+            for binary in binaries.clone() {
+                let run = test.run.clone();
+                let name = format!("cluster of {}", binary.name());
+                self.add(&test, Some(&name), async move || {
+                    run((Cluster::of(&binary).await,)).await;
+                });
+            }
+        }
+        self
+    }
+
     /// Adds tests that run on a cluster of each real server that is new enough.
     pub fn on_real_clusters(mut self, tests: Vec<Test<(RealCluster,)>>) -> Self {
         self.wants_real = true;
