@@ -16,6 +16,11 @@
 //! | `awaited` | [`Awaited`]: the confirmations that redis-rs waits for |
 //! | `tracking` | the commands for invalidations |
 //! | `settings` | the settings of the server |
+//! | `slots` | [`SlotMap`](slots::SlotMap): the slot of a name, and the node that owns it, by `CLUSTER SLOTS` |
+//! | `moved` | `MOVED` and `ASK` |
+//! | `bus` | the links of the cluster bus, by `CLUSTER LINKS` |
+//! | `sentinel` | what sentinels say of a primary, and what a server says of itself (`ROLE`) |
+//! | `node_address`, `look` | what these four have in common: addresses, and errors |
 //! | `lazy` | [`LazyConnection`]: the commands of publishers, caches and failure sinks |
 //! | `redirect` | where those of [`LazyConnection`] go in a test, with the feature `testing` |
 //! | `command_connection` | [`CommandConnection`]: that, or the connection of an attached manager |
@@ -57,6 +62,14 @@
 
 mod attached;
 mod awaited;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "several servers are not connected to yet: the session is to use it"
+    )
+)]
+mod bus;
 mod command_connection;
 mod commands;
 mod connect_error;
@@ -65,14 +78,47 @@ mod dial;
 mod endpoint;
 mod exchange;
 mod lazy;
+mod look;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "several servers are not connected to yet: the session is to use it"
+    )
+)]
+mod moved;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "several servers are not connected to yet: the session is to use it"
+    )
+)]
+mod node_address;
 mod options;
 mod reason;
 #[cfg(feature = "testing")]
 mod redirect;
 mod requests;
 mod sender;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "several servers are not connected to yet: the session is to use it"
+    )
+)]
+mod sentinel;
 mod server;
 mod settings;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "several servers are not connected to yet: the session is to use it"
+    )
+)]
+pub(crate) mod slots;
 mod stream;
 pub(crate) mod tls;
 mod tracking;
