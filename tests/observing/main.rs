@@ -6,5 +6,6 @@
 mod collected;
 mod failing;
 mod propagating;
+mod resyncing;
 mod spans;
 mod timings;

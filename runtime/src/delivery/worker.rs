@@ -156,61 +156,69 @@ impl<S: Send + Sync + 'static, H: Handler<S>, A: Surroundings> Worker<S, H, A> {
     /// Reports a gap to the handler until the gap handler succeeds: data that the handler keeps up
     /// to date from its messages is wrong until then.
     async fn report_gap(&mut self, gap: &Gap) {
-        let HandlerContext {
-            spec,
-            counters,
-            failures,
-            ..
-        } = &*self.context;
+        let telling = &self.context.counters.telling;
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
         // Stays set until the gap handler succeeds: one that keeps failing blocks the messages just
         // like one that hangs, so it counts as stalled too.
-        counters.telling.store(1, Release);
-        loop {
-            // A request from here on needs another run.
-            let requests = match gap.cause {
-                GapCause::Initial | GapCause::Requested => self.context.gate.requests(),
-                _ => 0,
-            };
-            let make = || self.handler.handle_gap(gap, &self.state);
-            let problem = match attempt(pin!(None), make).await {
-                Ended::Returned(Ok(())) => {
-                    self.context.observe_gap(gap, None);
-                    self.context.sync.succeeded();
-                    self.context.serve(requests);
-                    return counters.telling.store(0, Release);
-                }
-                Ended::Returned(Err(fault)) => {
-                    let text = WithCauses(&fault).to_string();
-                    let panic = PanicMessage::default();
-                    runs_without_panic(|| failures.report_gap(spec, gap, Some(fault), panic));
-                    text
-                }
-                Ended::Panicked(message) => {
-                    let text = message.to_string();
-                    failures.report_gap(spec, gap, None, message);
-                    text
-                }
-                Ended::TimedOut => unreachable!("a gap handler has no timeout"),
-            };
-            add(&counters.gap_failures, 1);
-            self.context.observe_gap(gap, Some(&problem));
-            self.context.sync.failed(problem.clone());
-            let delay = backoff.next();
-            runs_without_panic(|| {
-                tracing::error!(
-                    target: "redis_push", handler = &*spec.name,
-                    problem,
-                    ?delay,
-                    "gap handler failed; no message is delivered until it succeeds"
-                );
-            });
+        telling.store(1, Release);
+        while let Some(delay) = A::tell(self, gap, &mut backoff).await {
             // After a shutdown that did not wait for this call.
             if self.context.gate.is_over() {
                 return;
             }
             tokio::time::sleep(delay).await;
         }
+        telling.store(0, Release);
+    }
+
+    /// Runs the gap handler once. Returns after which time it is to run again, if it has failed.
+    pub(super) async fn tell_once(&self, gap: &Gap, backoff: &mut Backoff) -> Option<Duration> {
+        let HandlerContext {
+            spec,
+            counters,
+            failures,
+            ..
+        } = &*self.context;
+        // A request from here on needs another run.
+        let requests = match gap.cause {
+            GapCause::Initial | GapCause::Requested => self.context.gate.requests(),
+            _ => 0,
+        };
+        let make = || self.handler.handle_gap(gap, &self.state);
+        let (outcome, problem) = match attempt(pin!(None), make).await {
+            Ended::Returned(Ok(())) => {
+                self.context.observe_gap(gap, None);
+                self.context.sync.succeeded();
+                self.context.serve(requests);
+                return None;
+            }
+            Ended::Returned(Err(fault)) => {
+                let text = WithCauses(&fault).to_string();
+                let panic = PanicMessage::default();
+                runs_without_panic(|| failures.report_gap(spec, gap, Some(fault), panic));
+                (OutcomeKind::Failed, text)
+            }
+            Ended::Panicked(message) => {
+                let text = message.to_string();
+                failures.report_gap(spec, gap, None, message);
+                (OutcomeKind::Panicked, text)
+            }
+            Ended::TimedOut => unreachable!("a gap handler has no timeout"),
+        };
+        add(&counters.gap_failures, 1);
+        self.context.observe_gap(gap, Some(&problem));
+        self.context.fail_gap_span(outcome, &problem);
+        self.context.sync.failed(problem.clone());
+        let delay = backoff.next();
+        runs_without_panic(|| {
+            tracing::error!(
+                target: "redis_push", handler = &*spec.name,
+                problem,
+                ?delay,
+                "gap handler failed; no message is delivered until it succeeds"
+            );
+        });
+        Some(delay)
     }
 }
 

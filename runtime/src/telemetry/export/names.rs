@@ -90,16 +90,25 @@ pub(in crate::telemetry) mod field {
     pub(crate) const DESTINATION: &str = "messaging.destination.name";
     pub(crate) const COUNT: &str = "messaging.batch.message_count";
     pub(crate) const ERROR: &str = "error.type";
-    /// Not one of OpenTelemetry: the name of the handler, as in the log.
+    // Not of OpenTelemetry.
+    /// The name of the handler, as in the log.
     pub(crate) const HANDLER: &str = "handler";
+    /// The cause of a gap, as in the log.
+    pub(crate) const CAUSE: &str = "cause";
+    /// How many messages are missing in a gap, as in the log.
+    pub(crate) const MISSED: &str = "missed";
 }
 
 /// The values of fields and labels.
 pub(in crate::telemetry) mod value {
     pub(crate) const REDIS: &str = "redis";
     pub(crate) const CONSUMER: &str = "consumer";
+    /// The kind of a span that stands for no message.
+    pub(crate) const INTERNAL: &str = "internal";
     pub(crate) const PRODUCER: &str = "producer";
     pub(crate) const PROCESS: &str = "process";
+    /// Not of OpenTelemetry, which has no operation for it.
+    pub(crate) const RESYNC: &str = "resync";
     pub(crate) const PUBLISH: &str = "publish";
     /// The type of the operation `publish`.
     pub(crate) const SEND: &str = "send";

@@ -13,7 +13,7 @@ use crate::util::{Contained, call, drop_caught, runs_without_panic};
 /// The target of the spans, for filters of `tracing`.
 const TARGET: &str = "redis_push::spans";
 
-/// Spans of deliveries and of publishing, through `tracing`: a setting of
+/// Spans of deliveries, of gap handlers and of publishing, through `tracing`: a setting of
 /// [`Subscriber::spans`](crate::Subscriber::spans) and [`Publisher::spans`](crate::Publisher::spans).
 ///
 /// ```
@@ -41,7 +41,22 @@ const TARGET: &str = "redis_push::spans";
 ///
 /// A span of a delivery begins when the handler gets the message: there is none while messages wait. It
 /// contains the handler's layers, its repetitions, and what it publishes. There is none for a message that the
-/// template does not match, for gaps and for streams.
+/// template does not match.
+///
+/// Each run of a gap handler has a span of its own, also each repetition of one that has failed: they may be
+/// half a minute apart. It has no message, so its names are not those of OpenTelemetry's messaging:
+///
+/// | | a run of a gap handler |
+/// | --- | --- |
+/// | `otel.name` | `resync quotes.{symbol}` |
+/// | `otel.kind` | `internal` |
+/// | `handler` | the name of the handler |
+/// | `cause`, `missed` | those of the [`Gap`](crate::Gap), as text |
+/// | `error.type` | `failed`, `panicked` |
+/// | `otel.status_code`, `otel.status_description` | `ERROR` and the reason |
+///
+/// Streams have no spans: what a program does with an item is its own code. A message of a stream may carry a
+/// context all the same, for a [span of the program](crate::guide::traces#traces-and-streams).
 ///
 /// The level is `INFO`, and the target `redis_push::spans`.
 #[derive(Clone)]
@@ -115,6 +130,30 @@ impl Spans {
             runs_without_panic(|| propagator.follow(span, context, self.0.relation));
         }
         span
+    }
+
+    /// Opens the span of a run of the gap handler.
+    pub(crate) fn resync(
+        &self,
+        of: &Process,
+        cause: impl fmt::Display,
+        missed: impl fmt::Display,
+    ) -> OpenSpan {
+        OpenSpan::new(|| {
+            tracing::info_span!(
+                target: TARGET,
+                parent: None,
+                "resync",
+                { field::NAME } = format!("{} {}", value::RESYNC, of.template),
+                { field::KIND } = value::INTERNAL,
+                { field::HANDLER } = &*of.handler,
+                { field::CAUSE } = %cause,
+                { field::MISSED } = %missed,
+                { field::ERROR } = Empty,
+                { field::STATUS } = Empty,
+                { field::DESCRIPTION } = Empty,
+            )
+        })
     }
 
     /// Opens the span of publishing: on one channel, or a number of messages.
