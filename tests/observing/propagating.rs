@@ -1,9 +1,10 @@
 //! Traces from one process to the next.
 
 use redis_push::testing::TestKit;
+use redis_push::tracing::{Instrument as _, info_span};
 use redis_push::{
-    Event, Publish, Publisher, PushMessage, Relation, Spans, Subscriber, TraceParent, handlers,
-    push_handler,
+    Event, EventStream, FromPush, Propagator as _, Publish, Publisher, Push, PushMessage,
+    Rejection, Relation, Spans, Subscriber, TraceParent, handlers, push_handler,
 };
 
 use crate::collected::{ById, Collected};
@@ -163,4 +164,81 @@ async fn a_stream_reads_messages_that_carry_a_context() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// A message with the context that it carries, as in the guide.
+struct Traced<T> {
+    message: T,
+    trace: Option<TraceParent>,
+}
+
+impl<'p, S, T: FromPush<'p, S>> FromPush<'p, S> for Traced<T> {
+    fn from_push(push: Push<'p>, state: &'p S) -> Result<Self, Rejection> {
+        Ok(Self {
+            message: T::from_push(push, state)?,
+            trace: FromPush::from_push(push, state)?,
+        })
+    }
+}
+
+async fn next_order(orders: &mut EventStream<Traced<Order>>) -> Traced<Order> {
+    loop {
+        match orders.next().await.unwrap() {
+            Event::Message(order) => return order,
+            Event::Rejected(rejection) => panic!("{rejection}"),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reader_of_a_stream_passes_a_context_on_by_hand() {
+    let app = Subscriber::new("redis://unused/").handlers(handlers![on_receipt]);
+    let kit = TestKit::start(app).await.unwrap();
+    let orders = kit.handle().subscribe(Order::at_any());
+    let mut orders = orders.decode::<Traced<Order>>().await.unwrap();
+    let payload = format!(r#"{{"traceparent":"{CONTEXT}","number":7}}"#);
+    for (payload, context) in [(&*payload, Some(CONTEXT)), (r#"{"number":7}"#, None)] {
+        kit.publish_raw("orders.north", payload).await.unwrap();
+        let Traced { message, trace } = next_order(&mut orders).await;
+        assert_eq!(message, order());
+        assert_eq!(trace, context.map(|text| text.parse().unwrap()));
+        let publisher = Publisher::new(kit.url()).unwrap().with_trace(trace);
+        publisher.publish(&Receipt { number: 7 }).await.unwrap();
+        settle(&kit).await;
+    }
+    let receipts = kit.handler("on_receipt");
+    let carry = receipts.all().iter().map(|call| {
+        let text = String::from_utf8_lossy(call.push().payload()).into_owned();
+        text.contains(CONTEXT)
+    });
+    assert_eq!(carry.collect::<Vec<_>>(), [true, false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_span_for_an_item_of_a_stream_follows_the_publisher() {
+    let collected = Collected::begin();
+    let propagator = ById::default();
+    let spans = Spans::linked().propagator(propagator.clone());
+    let kit = TestKit::start(Subscriber::new("redis://unused/"))
+        .await
+        .unwrap();
+    let publisher = Publisher::new(kit.url()).unwrap().spans(spans);
+    let orders = kit.handle().subscribe(Order::at_any());
+    let mut orders = orders.decode::<Traced<Order>>().await.unwrap();
+    publisher.publish(&order()).await.unwrap();
+    let Traced { message, trace } = next_order(&mut orders).await;
+
+    let span = info_span!(target: "redis_push::spans", "ship", otel.name = "ship");
+    propagator.follow(&span, trace.expect("it is traced"), Relation::Linked);
+    let number = message.number;
+    let publishing = async { publisher.publish(&Receipt { number }).await };
+    publishing.instrument(span).await.unwrap();
+
+    let first = collected.span("publish orders.{shop}");
+    let ship = collected.span("ship");
+    let linked = propagator.followed_by(&ship);
+    assert_eq!(linked, Some((first.id, Relation::Linked)));
+    let second = collected.span("publish receipts");
+    assert_eq!(second.parent, Some(ship.id));
 }
