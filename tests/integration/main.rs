@@ -249,6 +249,7 @@ fn on_each_link(suite: Suite) -> Suite {
             messages_wait_for_the_snapshot,
             a_lag_during_a_load_is_followed_by_another_snapshot,
             a_load_that_fails_is_logged_and_tried_again,
+            a_load_that_fails_is_logged_with_its_channel,
             a_load_does_not_keep_a_stream_from_ending,
             updates_may_be_shared_and_the_newest_alone,
             streams_that_end_while_they_are_counted_leave_a_whole_account,

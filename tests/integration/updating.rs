@@ -145,6 +145,39 @@ pub(crate) async fn a_load_that_fails_is_logged_and_tried_again(server: Server) 
     assert!(is_logged);
 }
 
+/// Streams of a template have one label, so a line names the channel too.
+#[derive(Debug, PushMessage)]
+#[push(channel = "loads.{of}.that.fail")]
+struct Loading {
+    of: String,
+}
+
+pub(crate) async fn a_load_that_fails_is_logged_with_its_channel(server: Server) {
+    crate::logs::listen();
+    let handle = streaming(subscriber(server.url())).await;
+    let long = format!("one\n{}", "x".repeat(200));
+    let stream = handle.subscribe(Loading::at(&long)).await.unwrap();
+    let mut attempts = 0;
+    let mut updates = stream.snapshot_with(async move |_gap| {
+        attempts += 1;
+        match attempts {
+            1 => Err("the store of this room is away"),
+            _ => Ok(()),
+        }
+    });
+    assert!(matches!(next(&mut updates).await, Update::Snapshot(())));
+    let events = tests::overheard::events("redis_push");
+    let mut lines = events.iter().filter(|event| {
+        let problem = event.get("problem");
+        problem.is_some_and(|text| text == "the store of this room is away")
+    });
+    let line = lines.next().expect("it is logged");
+    assert_eq!(line["stream"], "loads.{of}.that.fail");
+    let channel = &*line["channel"];
+    assert!(channel.starts_with("loads.one\\nxxx"), "{channel}");
+    assert!(channel.ends_with("… (92 more bytes)"), "{channel}");
+}
+
 /// Neither a load that does not end nor one that keeps failing holds up a shutdown.
 pub(crate) async fn a_load_does_not_keep_a_stream_from_ending(server: Server) {
     let handle = streaming(subscriber(server.url())).await;

@@ -10,6 +10,7 @@ use crate::error::Rejection;
 #[cfg(feature = "testing")]
 use crate::probe::{SharedProbe, Streamed};
 use crate::push::Push;
+use crate::subscription::Subscription;
 use crate::telemetry::{StreamStats, one_of_bounded};
 use crate::util::Mutex;
 
@@ -160,8 +161,8 @@ impl StreamCounters {
     /// Logs that a snapshot was not loaded, at a limited rate.
     #[cold]
     #[inline(never)]
-    pub(super) fn log_not_loaded(&self, problem: &str, delay: Duration) {
-        self.log().not_loaded(&self.label, problem, delay);
+    pub(super) fn log_not_loaded(&self, names: &[Subscription], problem: &str, delay: Duration) {
+        self.log().not_loaded(&self.label, names, problem, delay);
     }
 
     fn log(&self) -> &StreamLog {

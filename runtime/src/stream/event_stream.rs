@@ -11,6 +11,7 @@ use futures_core::{FusedStream, Stream};
 
 use super::counters::{StreamCounters, Tally};
 use super::event::{Event, StreamEnd};
+use super::log::LoadLog;
 use super::message_stream::MessageStream;
 use crate::broadcast::{Received, Rest};
 use crate::dispatch::StreamReader;
@@ -135,8 +136,9 @@ impl<T> EventStream<T> {
         MessageStream::new(self)
     }
 
-    pub(super) fn counters(&self) -> Arc<StreamCounters> {
-        Arc::clone(&self.counters)
+    /// Returns what logs the loads of the stream's snapshots.
+    pub(super) fn load_log(&self) -> LoadLog {
+        LoadLog::new(&self.counters, &self.subscriptions)
     }
 
     /// Waits until the subscriber has ended, without reading what waits.

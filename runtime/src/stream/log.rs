@@ -1,11 +1,14 @@
 //! What streams log about single messages and loads: at most one line a second for the streams of one label
 //! and each event, so that a flood of bad messages is not a flood of lines.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::counters::StreamCounters;
 use crate::error::Rejection;
 use crate::failure::{UNMATCHED, UNMATCHED_HINT};
 use crate::push::Push;
+use crate::subscription::Subscription;
 use crate::util::{Escaped, RateLimit};
 
 const REJECTED: &str = "message of a stream rejected";
@@ -58,10 +61,19 @@ impl StreamLog {
     }
 
     /// Logs that a function of the user has not loaded a snapshot.
-    pub(super) fn not_loaded(&self, label: &str, problem: &str, delay: Duration) {
+    pub(super) fn not_loaded(
+        &self,
+        label: &str,
+        names: &[Subscription],
+        problem: &str,
+        delay: Duration,
+    ) {
         self.not_loaded.report(|suppressed| {
+            let names: Vec<_> = names.iter().map(Subscription::name).collect();
+            let channel = names.join(", ");
             tracing::error!(
                 target: "redis_push", stream = label,
+                channel = %Escaped(channel.as_bytes()),
                 problem,
                 ?delay,
                 suppressed,
@@ -75,5 +87,26 @@ impl StreamLog {
         for limit in [&self.rejected, &self.unmatched, &self.not_loaded] {
             limit.flush();
         }
+    }
+}
+
+/// Logs the loads of one stream's snapshots.
+pub(super) struct LoadLog {
+    counters: Arc<StreamCounters>,
+    /// What the stream listens to. Its label may be a template, which many streams have.
+    names: Arc<[Subscription]>,
+}
+
+impl LoadLog {
+    pub(super) fn new(counters: &Arc<StreamCounters>, names: &Arc<[Subscription]>) -> Self {
+        Self {
+            counters: Arc::clone(counters),
+            names: Arc::clone(names),
+        }
+    }
+
+    /// Logs that a function of the user has not loaded a snapshot.
+    pub(super) fn not_loaded(&self, problem: &str, delay: Duration) {
+        self.counters.log_not_loaded(&self.names, problem, delay);
     }
 }

@@ -1,15 +1,14 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_core::{FusedStream, Stream};
 
-use super::counters::StreamCounters;
 use super::event::Event;
 use super::event_stream::EventStream;
+use super::log::LoadLog;
 use super::update::Update;
 use crate::error::{BoxError, WithCauses};
 use crate::extract::FromPush;
@@ -149,7 +148,7 @@ impl<T, F, B, L> Unpin for Updates<T, F, B, L> {}
 impl<S, T, F, B, L> Stream for Updates<T, F, B, L>
 where
     T: for<'p> FromPush<'p, ()>,
-    B: FnMut(F, Gap, Arc<StreamCounters>) -> L,
+    B: FnMut(F, Gap, LoadLog) -> L,
     L: Future<Output = (F, S)>,
 {
     type Item = Update<S, T>;
@@ -175,7 +174,7 @@ where
                 Some(Event::Gap(gap)) => {
                     // It is there, unless polling it has panicked.
                     let load = this.load.take();
-                    let begin = |load| (this.begin)(load, gap, this.events.counters());
+                    let begin = |load| (this.begin)(load, gap, this.events.load_log());
                     this.loading = load.map(begin).map(Box::pin);
                 }
                 Some(Event::Rejected(_)) => {}
@@ -188,7 +187,7 @@ where
 impl<S, T, F, B, L> FusedStream for Updates<T, F, B, L>
 where
     T: for<'p> FromPush<'p, ()>,
-    B: FnMut(F, Gap, Arc<StreamCounters>) -> L,
+    B: FnMut(F, Gap, LoadLog) -> L,
     L: Future<Output = (F, S)>,
 {
     fn is_terminated(&self) -> bool {
@@ -198,7 +197,7 @@ where
 
 /// Calls the function until it succeeds, and returns it with the snapshot: the future of each call borrows
 /// from it.
-async fn load_snapshot<S, E, F>(mut load: F, gap: Gap, counters: Arc<StreamCounters>) -> (F, S)
+async fn load_snapshot<S, E, F>(mut load: F, gap: Gap, log: LoadLog) -> (F, S)
 where
     F: AsyncFnMut(Gap) -> Result<S, E>,
     E: Into<BoxError>,
@@ -216,7 +215,7 @@ where
             Ended::TimedOut => unreachable!("there is no timeout"),
         };
         let delay = backoff.next();
-        counters.log_not_loaded(&problem, delay);
+        log.not_loaded(&problem, delay);
         tokio::time::sleep(delay).await;
     }
 }
