@@ -32,18 +32,8 @@ impl Stats {
     /// `messaging_destination_template`, which is a template such as `quotes.{symbol}` and never a channel.
     ///
     /// Names that OpenTelemetry defines are those of its semantic conventions 1.44, such as
-    /// `messaging_client_consumed_messages_total`. The others begin with `redis_push_`. Those that tell that
-    /// something is wrong:
-    ///
-    /// | metric | alert |
-    /// | --- | --- |
-    /// | `redis_push_ready` | 0 for longer than a restart of the server takes |
-    /// | `redis_push_since_ping_seconds` | more than the interval of the pings and their timeout |
-    /// | `redis_push_dropped_total`, `redis_push_gaps_total` | any increase: messages were lost |
-    /// | `redis_push_queue_age_seconds` | more than a message may take |
-    /// | `messaging_client_consumed_messages_total{error_type!=""}` | any increase |
-    /// | `messaging_process_duration_seconds` (with [`timings`](crate::Subscriber::timings)) | a quantile beyond what a message may take |
-    /// | `redis_push_subscriptions{state="denied"}` | more than 0 for `readers="handlers"` |
+    /// `messaging_client_consumed_messages_total`. The others begin with `redis_push_`. The guide lists those
+    /// that [are worth an alert](crate::guide::observability#metrics).
     #[must_use]
     pub fn to_openmetrics(&self) -> String {
         let mut text = Text::new(Format::OpenMetrics);
