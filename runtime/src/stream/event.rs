@@ -4,7 +4,7 @@ use crate::error::Rejection;
 use crate::gap::Gap;
 
 /// An item of an [`EventStream`](crate::EventStream).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event<T> {
     /// A message.
