@@ -165,11 +165,15 @@ impl Dispatcher {
         state.has_ended_streams = true;
         let pushes = state.pushes.take();
         let DispatchState {
-            routes, wakeups, ..
+            routes,
+            wakeups,
+            answers,
+            ..
         } = &mut *state;
         for shared in routes.all_broadcasts().chain(routes.connection()) {
             shared.close(&mut wakeups.wakers);
         }
+        answers.end(&mut wakeups.wakers);
         self.wake(state);
         // Wakes the receivers of raw pushes.
         drop(pushes);

@@ -58,6 +58,7 @@
 //! | `counts` | how many names are in each state |
 //! | `turns` | what the session sends next |
 //! | `mounts` | handlers that are mounted and unmounted while the subscriber runs |
+//! | `answers` | who waits until the server has answered for a name |
 //! | `streams` | how the readers of streams join and leave |
 //! | `stream_reader` | what a stream reads from |
 //! | `generation` | the beginning, the end and the losses of a connection |
@@ -111,6 +112,7 @@
 //!   push of a previous connection is recognized.
 //! - A name is placed on one node. A push of the name from another one is counted and discarded.
 
+mod answers;
 mod counts;
 mod generation;
 mod holders;
@@ -148,6 +150,7 @@ use crate::subscription::KitFence;
 use crate::telemetry::FeedStats;
 use crate::util::{Mutex, MutexGuard, clock};
 
+use answers::Answers;
 use memory_limit::MemoryLimit;
 use node::Open;
 use pushes::RawPushes;
@@ -188,6 +191,7 @@ struct DispatchState {
     /// How long a name stays subscribed after its last reader has left.
     linger: Duration,
     wakeups: Wakeups,
+    answers: Answers,
 }
 
 impl Dispatcher {
@@ -213,6 +217,7 @@ impl Dispatcher {
                 has_ended_streams: false,
                 linger: settings.linger,
                 wakeups: Wakeups::new(now),
+                answers: Answers::default(),
             }),
             changed: watch::Sender::new(()),
             wake_later: Notify::new(),

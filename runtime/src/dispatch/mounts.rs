@@ -1,6 +1,7 @@
 //! Handlers that are mounted and unmounted while the subscriber runs.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use super::placement::SubscriptionState;
 use super::streams::Confirmed;
@@ -61,8 +62,19 @@ impl Dispatcher {
     ) {
         let mut state = self.lock();
         let DispatchState {
-            routes, wakeups, ..
+            routes,
+            wakeups,
+            answers,
+            ..
         } = &mut *state;
+        let keys = subscriptions.iter().filter_map(|one| {
+            let (kind, name) = one.key();
+            routes.key(kind, name)
+        });
+        // Dropped after the lock.
+        let _waiting: Vec<_> = keys
+            .filter_map(|key| answers.stop_waiting(key, at.channel))
+            .collect();
         routes.remove_channel(at.channel, subscriptions);
         routes.remove_handler(shared, subscriptions);
         shared.close(&mut wakeups.wakers);
@@ -70,35 +82,45 @@ impl Dispatcher {
         self.notify_changed();
     }
 
-    /// Returns whether every one of the names is confirmed, or which one the server has denied since the
-    /// handler was mounted. `None` means that the server has not answered yet.
-    pub(crate) fn answer(
+    /// Waits until every one of the names is confirmed, or the server has denied one since the handler was
+    /// mounted.
+    pub(crate) fn poll_answer(
         &self,
         at: &MountedAt,
         subscriptions: &[Subscription],
-    ) -> Option<Confirmed> {
-        let state = self.lock();
+        cx: &Context<'_>,
+    ) -> Poll<Confirmed> {
+        // Dropped after the lock.
+        let mut replaced = Vec::new();
+        let mut state = self.lock();
         if state.closed {
-            return Some(Confirmed::Ended);
+            return Poll::Ready(Confirmed::Ended);
         }
+        let DispatchState {
+            routes, answers, ..
+        } = &mut *state;
         let mut is_confirmed = true;
         for (subscription, before) in subscriptions.iter().zip(&at.denials) {
             let (kind, name) = subscription.key();
-            let Some(key) = state.routes.key(kind, name) else {
+            let Some(key) = routes.key(kind, name) else {
                 continue;
             };
-            match state.routes.state(key) {
+            match routes.state(key) {
                 SubscriptionState::Confirmed => {}
-                SubscriptionState::Denied(reason)
-                    if state.routes.routes[key].denials != *before =>
-                {
+                SubscriptionState::Denied(reason) if routes.routes[key].denials != *before => {
                     let reason = Arc::clone(reason);
-                    return Some(Confirmed::Denied(subscription.clone(), reason));
+                    return Poll::Ready(Confirmed::Denied(subscription.clone(), reason));
                 }
-                _ => is_confirmed = false,
+                _ => {
+                    is_confirmed = false;
+                    replaced.extend(answers.wait(key, at.channel, cx));
+                }
             }
         }
-        is_confirmed.then_some(Confirmed::Yes)
+        match is_confirmed {
+            true => Poll::Ready(Confirmed::Yes),
+            false => Poll::Pending,
+        }
     }
 }
 

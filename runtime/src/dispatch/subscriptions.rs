@@ -31,6 +31,7 @@ impl Dispatcher {
             route.placement.take_asked();
         });
         state.turn_off(key, denied);
+        state.answer(key);
         self.wake(state);
         self.notify_changed();
         is_new.then_some(wanted)
@@ -174,9 +175,15 @@ impl DispatchState {
                 &mut self.wakeups.wakers,
             );
         }
+        self.answer(key);
         if let Some(asked) = asked {
             self.routes.set_fence(id, asked);
         }
+    }
+
+    /// Wakes those that wait for the server's answer to a name.
+    fn answer(&mut self, key: Key) {
+        self.answers.answer(key, &mut self.wakeups.wakers);
     }
 
     /// Returns whether a fence was sent to a node and has not arrived yet. That for channels is sent last.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::{Arc, Weak};
 
 use tokio::time::timeout;
@@ -184,23 +185,17 @@ impl Running {
     }
 
     async fn answered(&self, spec: &Spec, at: &MountedAt) -> Result<()> {
-        let mut changed = self.dispatcher.changed();
-        loop {
-            changed.mark_unchanged();
-            match self.dispatcher.answer(at, &spec.subscriptions) {
-                Some(Confirmed::Yes) => return Ok(()),
-                Some(Confirmed::Denied(..)) if self.kit.allows_denied => return Ok(()),
-                Some(Confirmed::Denied(subscription, reason)) => {
-                    let label = spec.label();
-                    return Err(Error::denied(format!(
-                        "the server denies {subscription}, for {label}: {reason}"
-                    )));
-                }
-                Some(Confirmed::Ended) => {
-                    return Err(Error::config("the subscriber has ended"));
-                }
-                None => _ = changed.changed().await,
+        let names = &spec.subscriptions;
+        match poll_fn(|cx| self.dispatcher.poll_answer(at, names, cx)).await {
+            Confirmed::Yes => Ok(()),
+            Confirmed::Denied(..) if self.kit.allows_denied => Ok(()),
+            Confirmed::Denied(subscription, reason) => {
+                let label = spec.label();
+                Err(Error::denied(format!(
+                    "the server denies {subscription}, for {label}: {reason}"
+                )))
             }
+            Confirmed::Ended => Err(Error::config("the subscriber has ended")),
         }
     }
 
