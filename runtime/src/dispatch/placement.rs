@@ -109,13 +109,15 @@ impl Placement {
         self.node
     }
 
-    /// Returns the state in a term.
+    /// Returns the state in a term of the node.
     pub(super) fn state(&self, term: u64) -> &SubscriptionState {
-        if self.term == term {
-            &self.state
-        } else {
-            &SubscriptionState::Pending
-        }
+        self.state_in(term).unwrap_or(&SubscriptionState::Pending)
+    }
+
+    /// Returns the state if it was written in this term, whose node is then the one of the placement.
+    #[inline]
+    pub(super) fn state_in(&self, term: u64) -> Option<&SubscriptionState> {
+        (self.term == term).then_some(&self.state)
     }
 
     /// Returns whether a subscribe command is sent in this term, and not answered by a confirmation

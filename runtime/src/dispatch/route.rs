@@ -51,12 +51,17 @@ impl Dispatcher {
         let node = &state.routes.nodes[id];
         let mut guard = DispatchGuard {
             is_current: node.open && node.generation == generation,
-            node: id,
+            from: Origin {
+                node: id,
+                term: node.term,
+            },
+            accepted: 0,
             state: &mut state,
             has_changed: false,
         };
         run(&mut guard);
-        let has_changed = guard.has_changed;
+        let (has_changed, accepted) = (guard.has_changed, guard.accepted);
+        state.routes.nodes[id].pushes += accepted;
         if has_changed {
             self.publish_open(&state, id);
         }
@@ -67,8 +72,9 @@ impl Dispatcher {
 /// The dispatcher, locked to accept pushes.
 pub(crate) struct DispatchGuard<'d> {
     state: &'d mut DispatchState,
-    /// The node of the connection.
-    node: NodeId,
+    from: Origin,
+    /// How many pushes it has accepted.
+    accepted: u64,
     is_current: bool,
     has_changed: bool,
 }
@@ -90,8 +96,8 @@ impl DispatchGuard<'_> {
                     channel,
                     payload,
                 };
-                self.state.deliver(self.node, message, true)?;
-                self.state.routes.nodes[self.node].pushes += 1;
+                self.state.deliver(self.from, message, true)?;
+                self.accepted += 1;
                 self.state.copy_to_raw(push);
             }
             _ => self.push(push),
@@ -101,7 +107,8 @@ impl DispatchGuard<'_> {
 
     /// Accepts one push.
     pub(crate) fn push(&mut self, push: &Incoming<'_>) {
-        let node = self.node;
+        let from = self.from;
+        let node = from.node;
         let state = &mut *self.state;
         if !self.is_current {
             state.counts.stale += 1;
@@ -126,7 +133,7 @@ impl DispatchGuard<'_> {
             self.has_changed = true;
             return;
         }
-        state.routes.nodes[node].pushes += 1;
+        self.accepted += 1;
         state.copy_to_raw(push);
         match *push {
             Incoming::Message {
@@ -141,7 +148,7 @@ impl DispatchGuard<'_> {
                     channel,
                     payload,
                 };
-                let appended = state.deliver(node, message, false);
+                let appended = state.deliver(from, message, false);
                 debug_assert!(appended.is_ok(), "only `may_wait` keeps a push back");
             }
             Incoming::Subscribed { kind, name } => {
@@ -157,17 +164,25 @@ impl DispatchGuard<'_> {
                 self.is_current = false;
                 self.has_changed = true;
             }
-            Incoming::Invalidated(ref keys) => state.invalidate(node, keys.as_deref()),
+            Incoming::Invalidated(ref keys) => state.invalidate(from, keys.as_deref()),
             Incoming::Unknown { .. } => state.counts.unknown += 1,
             Incoming::Malformed { kind } => {
                 state.counts.malformed += 1;
                 // It may have been about any key.
                 if kind == "invalidate" {
-                    state.invalidate(node, None);
+                    state.invalidate(from, None);
                 }
             }
         }
     }
+}
+
+/// Where the pushes come from.
+#[derive(Clone, Copy)]
+struct Origin {
+    node: NodeId,
+    /// The number of the node's term. A name whose placement is of it is on this node.
+    term: u64,
 }
 
 /// A message, or an invalidated key in place of the channel.
@@ -186,7 +201,7 @@ impl DispatchState {
     /// is appended to none of them and that one is returned.
     fn deliver(
         &mut self,
-        node: NodeId,
+        from: Origin,
         message: Message<'_>,
         may_wait: bool,
     ) -> Result<(), Arc<Shared>> {
@@ -201,19 +216,22 @@ impl DispatchState {
             return Ok(());
         };
         let route = &*self.routes.routes[key];
-        if !route.is_at(node) {
-            // Its place is another node, or another connection.
-            self.counts.stale += 1;
-            return Ok(());
-        }
-        if *self.routes.state_of(route) == SubscriptionState::Leaving {
+        let state = match route.placement.state_in(from.term) {
+            Some(state) => state,
+            None if route.is_at(from.node) => &SubscriptionState::Pending,
+            None => {
+                self.counts.stale += 1;
+                return Ok(());
+            }
+        };
+        if *state == SubscriptionState::Leaving {
             // The server has not ended the subscription yet. Readers that have come since begin with its
             // next confirmation, and may miss what is published before that.
             self.counts.unrouted += 1;
             return Ok(());
         }
         if payload.len() > self.max_payload {
-            self.drop_oversized(node, kind, name);
+            self.drop_oversized(from.node, kind, name);
             return Ok(());
         }
         // The name of an exact subscription is the channel, so it is not stored again.
@@ -280,13 +298,13 @@ impl DispatchState {
 
     /// Appends invalidated keys to the routes of their prefixes. `None` stands for all keys, and so
     /// does the one key that the first releases of Redis 6.0 send for a flush (redis/redis#7463).
-    fn invalidate(&mut self, node: NodeId, keys: Option<&[&[u8]]>) {
+    fn invalidate(&mut self, from: Origin, keys: Option<&[&[u8]]>) {
         let keys = keys.filter(|keys| *keys != [b"\0"]);
         let Some(keys) = keys else {
             let prefixes: Vec<Box<[u8]>> = self.routes.prefixes().map(Into::into).collect();
             let routed = prefixes
                 .iter()
-                .filter(|prefix| self.append_invalidation(node, prefix, &[]));
+                .filter(|prefix| self.append_invalidation(from, prefix, &[]));
             if routed.count() == 0 {
                 self.counts.unrouted += 1;
             }
@@ -296,7 +314,7 @@ impl DispatchState {
             let mut is_routed = false;
             for at in 0..self.routes.prefix_lengths().len() {
                 if let Some(prefix) = key.get(..self.routes.prefix_lengths()[at]) {
-                    is_routed |= self.append_invalidation(node, prefix, key);
+                    is_routed |= self.append_invalidation(from, prefix, key);
                 }
             }
             if !is_routed {
@@ -307,7 +325,7 @@ impl DispatchState {
 
     /// Appends an invalidated key to the route of exactly this prefix. Returns whether there is
     /// such a route that is not denied.
-    fn append_invalidation(&mut self, node: NodeId, prefix: &[u8], key: &[u8]) -> bool {
+    fn append_invalidation(&mut self, from: Origin, prefix: &[u8], key: &[u8]) -> bool {
         let kind = Kind::Invalidation;
         match self
             .routes
@@ -328,7 +346,7 @@ impl DispatchState {
                     channel: key,
                     payload: &[],
                 };
-                let appended = self.deliver(node, message, false);
+                let appended = self.deliver(from, message, false);
                 debug_assert!(appended.is_ok(), "only `may_wait` keeps a push back");
                 true
             }

@@ -122,8 +122,8 @@ mod tests {
         assert_eq!(map.primaries().count(), 2);
         assert_eq!(map.covered(), 16_384 - 100);
         let replica = NodeAddress::new("10.0.0.3", 3);
-        assert_eq!(map.replicas(slot(5)), [replica.clone()]);
-        assert_eq!(map.replicas_of(&a), [replica.clone()]);
+        assert_eq!(map.replicas(slot(5)), std::slice::from_ref(&replica));
+        assert_eq!(map.replicas_of(&a), std::slice::from_ref(&replica));
         assert_eq!(map.address_of("idc"), Some(&replica));
         assert_eq!(map.address_of("none"), None);
     }

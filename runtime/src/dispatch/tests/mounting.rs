@@ -8,7 +8,7 @@ use super::leaving::{confirm, subscribe};
 use crate::broadcast::{Budget, Shared};
 use crate::config::Settings;
 use crate::dispatch::{Confirmed, Dispatcher, MountedAt, RoutingTable};
-use crate::push::Incoming;
+use crate::push::{Incoming, NodeId};
 use crate::subscription::{Kind, Subscription};
 
 #[derive(Default)]
@@ -82,7 +82,7 @@ impl Waiting {
 
     fn poll(&self, dispatcher: &Dispatcher) -> Poll<Confirmed> {
         let waker = Waker::from(Arc::clone(&self.woken));
-        dispatcher.poll_answer(&self.at, &self.names, &mut Context::from_waker(&waker))
+        dispatcher.poll_answer(&self.at, &self.names, &Context::from_waker(&waker))
     }
 
     fn woken(&self) -> usize {
@@ -97,13 +97,13 @@ impl Waiting {
 
 fn open() -> Dispatcher {
     let dispatcher = Dispatcher::new(RoutingTable::default(), &Settings::default());
-    dispatcher.open(1);
+    dispatcher.open(1.into());
     dispatcher
 }
 
 fn answer(dispatcher: &Dispatcher, name: &str) {
     let (kind, name) = (Kind::Channel, name.as_bytes());
-    dispatcher.accept(1, &Incoming::Subscribed { kind, name });
+    dispatcher.accept(1.into(), &Incoming::Subscribed { kind, name });
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_mount_of_several_names_waits_for_each_of_them() {
 fn a_denial_and_the_end_of_the_subscriber_wake_a_mount() {
     let dispatcher = open();
     let [denied, ended] = ["a", "b"].map(|name| Waiting::for_names(&dispatcher, &[name]));
-    dispatcher.deny(&denied.names[0], &"no permission".into());
+    dispatcher.deny(NodeId::FIRST, &denied.names[0], &"no permission".into());
     assert_eq!([denied.woken(), ended.woken()], [1, 0]);
     let answer = denied.poll(&dispatcher);
     assert!(matches!(answer, Poll::Ready(Confirmed::Denied(..))));
