@@ -3,6 +3,8 @@ use std::time::Duration;
 /// The settings of a subscriber, its connection and its buffers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
+    /// How often a node of a cluster is asked which node has which slots.
+    pub(crate) topology_interval: Duration,
     /// How many connections to the server there are.
     pub(crate) links: u16,
     /// Whether the wire link reads the socket, instead of redis-rs.
@@ -38,6 +40,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            topology_interval: Duration::from_secs(5),
             links: 1,
             wire: false,
             wire_wait: Duration::from_millis(50),

@@ -53,6 +53,8 @@ pub enum GapCause {
     ConnectionLost,
     /// The server ended or denied a subscription of this handler, and has confirmed it again.
     Resubscribed,
+    /// A name has moved to another node of a cluster, and is confirmed there.
+    Moved,
     /// Messages were dropped because the handler was too slow: its buffer was full, or all buffers
     /// together had reached their limit. With [`Subscriber::attach`](crate::Subscriber::attach),
     /// also: messages were lost in the attached channel.
@@ -93,6 +95,7 @@ impl fmt::Display for GapCause {
             Self::Initial => "first subscribed",
             Self::ConnectionLost => "connection lost",
             Self::Resubscribed => "subscription renewed",
+            Self::Moved => "moved to another node",
             Self::Lagged => "reader lagged",
             Self::Oversized => "payload too large",
             Self::Restarted => "handler's loop restarted",

@@ -15,6 +15,7 @@ mod attaching;
 mod caching;
 mod caching_outages;
 mod churning;
+mod clustered;
 mod clusters;
 mod connection_events;
 mod credentials;
@@ -68,6 +69,7 @@ use attaching::*;
 use caching::*;
 use caching_outages::*;
 use churning::*;
+use clustered::*;
 use clusters::*;
 use connection_events::*;
 use credentials::*;
@@ -117,7 +119,7 @@ const SHARDED_CHANNELS: (u32, u32) = (7, 0);
 fn main() -> ExitCode {
     tests::overheard::listen();
     let suite = Suite::new("integration").bound(Duration::from_secs(60));
-    let suite = of_the_fixtures(suite);
+    let suite = on_clusters(of_the_fixtures(suite));
     let suite = on_each_link(suite.variant("manager link", support::over_the_manager));
     let suite = on_each_link(suite.variant("wire link", support::over_the_wire));
     suite
@@ -165,6 +167,17 @@ fn main() -> ExitCode {
             a_reset_by_the_service_is_noticed_and_every_name_subscribed_again,
         ])
         .run()
+}
+
+/// Tests of a subscriber of a cluster.
+fn on_clusters(suite: Suite) -> Suite {
+    suite.on_real_clusters(tests![
+        names_of_a_cluster_are_heard_from_their_nodes,
+        a_sharded_name_follows_its_slot,
+        a_planned_failover_is_followed,
+        names_of_a_killed_primary_are_heard_from_others,
+        names_of_a_frozen_primary_are_heard_from_others,
+    ])
 }
 
 /// Tests of the tools that tests of several servers use.

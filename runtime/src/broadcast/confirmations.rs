@@ -9,6 +9,7 @@
 
 use std::time::SystemTime;
 
+use super::segments::GapStart;
 use crate::push::{Generation, NodeId};
 use crate::util::{Few, Timestamp, clock};
 
@@ -34,6 +35,18 @@ struct Group {
     off_since: Option<Timestamp>,
     /// Whether a name has been confirmed in this generation.
     live: bool,
+    /// Whether this generation is over, and a name was confirmed on another node since.
+    has_ended: bool,
+}
+
+/// The node that a name was on before it has moved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Left {
+    /// The last generation of the node.
+    pub(crate) generation: Generation,
+    pub(crate) is_open: bool,
+    /// The gap after what was received through the name there.
+    pub(crate) before: GapStart,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +84,7 @@ impl Group {
             since: since.into(),
             off_since: None,
             live: false,
+            has_ended: false,
         }
     }
 }
@@ -99,48 +113,65 @@ impl Confirmations {
     /// Enters a generation. The last push before it arrived at `since`. Returns the index of its group.
     pub(super) fn enter(&mut self, generation: Generation, since: SystemTime) -> usize {
         let Some(at) = self.group_of(generation.node()) else {
-            self.groups.push(Group {
+            let group = Group {
                 // Its names come from other groups, of which the segments have begun.
                 live: true,
                 ..Group::new(generation, since)
-            });
-            return self.groups.len() - 1;
+            };
+            let unused = (0..self.groups.len()).find(|at| self.names_of(*at).next().is_none());
+            let at = unused.unwrap_or(self.groups.len());
+            match unused {
+                Some(unused) => self.groups[unused] = group,
+                None => self.groups.push(group),
+            }
+            return at;
         };
         if self.groups[at].generation == generation {
             return at;
         }
+        if self.groups[at].has_ended {
+            // Its names are pending already, and the segment has begun that holds for them.
+            let group = &mut self.groups[at];
+            (group.generation, group.has_ended) = (generation, false);
+            return at;
+        }
+        self.begin_again(at, Group::new(generation, since));
+        at
+    }
+
+    /// Makes every name of a group pending.
+    fn begin_again(&mut self, at: usize, again: Group) {
         let group = &self.groups[at];
-        let names = self
-            .names
-            .iter()
-            .filter(|name| usize::from(name.group) == at);
         // A name that was never live in the generation that ended was off even before it.
-        let off = names.filter_map(|name| match name.state {
+        let off = self.names_of(at).filter_map(|name| match name.state {
             NameState::Confirmed => None,
             NameState::Pending => Some(group.since),
             NameState::Off(since) => Some(since),
         });
         let off_since = off.chain(group.off_since).min();
-        self.groups[at] = Group {
-            off_since,
-            ..Group::new(generation, since)
-        };
+        self.groups[at] = Group { off_since, ..again };
         for index in 0..self.names.len() {
             if usize::from(self.names[index].group) == at {
                 self.set(index, NameState::Pending);
             }
         }
-        at
     }
 
     /// Records that the name at `index` is confirmed in a generation. The last push before that arrived at
     /// `since`.
+    ///
+    /// The name may have moved there from another node. If the connection is over in which that node has
+    /// confirmed it, all names are lost that were confirmed in it.
     pub(super) fn confirm(
         &mut self,
         index: usize,
         generation: Generation,
         since: SystemTime,
+        left: Option<Left>,
     ) -> Confirmed {
+        if let Some(left) = left {
+            self.leave(index, left);
+        }
         let from = self.move_to(index, generation, since);
         let before = self.set(index, NameState::Confirmed);
         let group = &mut self.groups[from];
@@ -188,9 +219,30 @@ impl Confirmations {
     /// Returns whether every name is confirmed in a generation that `is_open`.
     pub(super) fn are_confirmed(&self, is_open: impl Fn(Generation) -> bool) -> bool {
         let mut names = self.names.iter();
-        let mut groups = self.groups.iter();
+        let mut groups = self.groups.iter().enumerate();
         names.all(|name| name.state == NameState::Confirmed)
-            && groups.all(|group| is_open(group.generation))
+            && groups
+                .all(|(at, group)| is_open(group.generation) || self.names_of(at).next().is_none())
+    }
+
+    /// Ends the group of a name that has moved, unless its connection is still up.
+    fn leave(&mut self, index: usize, left: Left) {
+        let at = usize::from(self.names[index].group);
+        let group = &self.groups[at];
+        let is_there = group.generation.node() == left.generation.node();
+        let is_up = left.is_open && group.generation == left.generation;
+        if is_there && !is_up && !group.has_ended {
+            let ended = Group {
+                has_ended: true,
+                ..Group::new(group.generation, left.before.since)
+            };
+            self.begin_again(at, ended);
+        }
+    }
+
+    fn names_of(&self, group: usize) -> impl Iterator<Item = &Name> {
+        let is_in = move |name: &&Name| usize::from(name.group) == group;
+        self.names.iter().filter(is_in)
     }
 
     /// Moves a name to the group of a generation, which is entered. Returns the index of the group in

@@ -129,6 +129,7 @@ mod state;
 
 pub use budget::Overflow;
 pub(crate) use budget::{Budget, Held};
+pub(crate) use confirmations::Left;
 pub(crate) use fence::Fence;
 pub(crate) use readers::Pace;
 pub(crate) use receiver::{BacklogMeter, Receiver};

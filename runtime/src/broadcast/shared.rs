@@ -5,7 +5,7 @@ use std::task::Waker;
 use std::time::SystemTime;
 
 use super::budget::{Budget, Held};
-use super::confirmations::{Confirmations, Confirmed};
+use super::confirmations::{Confirmations, Confirmed, Left};
 use super::fence::Fence;
 use super::queue::Queue;
 use super::readers::Readers;
@@ -172,10 +172,31 @@ impl Shared {
         before: GapStart,
         wakers: &mut Vec<Waker>,
     ) {
+        self.confirm_moved(index, generation, before, None, wakers);
+    }
+
+    /// Like [`confirm`](Self::confirm), for a name that may have `left` another node.
+    pub(crate) fn confirm_moved(
+        &self,
+        index: usize,
+        generation: Generation,
+        before: GapStart,
+        left: Option<Left>,
+        wakers: &mut Vec<Waker>,
+    ) {
         let mut state = self.lock();
-        match state.confirmations.confirm(index, generation, before.since) {
+        let names = &mut state.confirmations;
+        let confirmed = names.confirm(index, generation, before.since, left);
+        // What was lost with the connection to another node was lost there.
+        let before = left.map_or(before, |left| left.before);
+        match confirmed {
             Confirmed::First(since) if state.segments.current() > 0 => {
-                state.begin_segment(GapStart { since, ..before });
+                let mut before = GapStart { since, ..before };
+                // The connection that was lost was not of the node that this is known of.
+                if before.cause == GapCause::Initial {
+                    (before.cause, before.missed) = (GapCause::ConnectionLost, Missed::Unknown);
+                }
+                state.begin_segment(before);
             }
             // Nothing was live on this channel before, so earlier connections have lost nothing.
             Confirmed::First(since) => state.begin_segment(GapStart {
@@ -184,7 +205,10 @@ impl Shared {
                 since,
             }),
             Confirmed::Again(since) => state.begin_segment(GapStart {
-                cause: GapCause::Resubscribed,
+                cause: match left {
+                    Some(_) => GapCause::Moved,
+                    None => GapCause::Resubscribed,
+                },
                 missed: Missed::Unknown,
                 since,
             }),

@@ -9,6 +9,7 @@ use redis::{Pipeline, RedisError, RedisResult, Value};
 
 use super::awaited::Awaited;
 use super::exchange::{Replies, is_passing};
+use super::moved::Moved;
 use super::requests::{Request, subscribe, unsubscribe, unsubscribe_name};
 use super::sender::{Driver, Sender};
 use super::tracking;
@@ -148,7 +149,7 @@ impl Connection {
                     Reply::Denied(why) if tracking::is_already_tracked(prefix, why) => {
                         *reply = Reply::Accepted;
                     }
-                    Reply::Denied(_) | Reply::NotNow(_) => continue,
+                    Reply::Denied(_) | Reply::NotNow(_) | Reply::Moved { .. } => continue,
                 }
                 fenced.push((prefix, reply));
             }
@@ -287,7 +288,9 @@ impl Connection {
                 Value::ServerError(error) => {
                     let details = error.details().unwrap_or_default();
                     let reason = format!("{} {details}", error.code());
-                    if are_proven && !is_passing(error.code()) {
+                    if let Some(to) = Moved::parse(&error, "").filter(|_| are_proven) {
+                        Reply::Moved { reason, to }
+                    } else if are_proven && !is_passing(error.code()) {
                         Reply::Denied(reason)
                     } else {
                         Reply::NotNow(reason)
@@ -317,6 +320,8 @@ pub(crate) enum Reply {
     Denied(String),
     /// The command is not executed in the present state of the server, for this reason.
     NotNow(String),
+    /// Another node of the cluster has the slot of the name.
+    Moved { reason: String, to: Moved },
 }
 
 /// Returns the error for a connection that was lost.

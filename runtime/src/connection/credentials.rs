@@ -1,5 +1,6 @@
 use std::fmt;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{BoxError, Error};
@@ -47,7 +48,8 @@ impl fmt::Debug for Credentials {
 }
 
 /// The user's function that returns the credentials, called before each attempt to connect.
-pub(crate) struct Provider(Box<dyn Fn() -> Provided + Send + Sync>);
+#[derive(Clone)]
+pub(crate) struct Provider(Arc<dyn Fn() -> Provided + Send + Sync>);
 
 type Provided = Pin<Box<dyn Future<Output = Result<Credentials, BoxError>> + Send>>;
 
@@ -58,7 +60,7 @@ impl Provider {
         R: Future<Output = Result<Credentials, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        Self(Box::new(move || {
+        Self(Arc::new(move || {
             let provided = provider();
             Box::pin(async { provided.await.map_err(Into::into) })
         }))
@@ -66,7 +68,7 @@ impl Provider {
 
     /// Calls the provider once. Dropping the returned future drops the user's future too.
     pub(crate) async fn ask(&self, within: Duration) -> Result<Credentials, Error> {
-        match attempt_within(Some(within), &mut Timer::default(), pin!(None), &self.0).await {
+        match attempt_within(Some(within), &mut Timer::default(), pin!(None), &*self.0).await {
             Ended::Returned(Ok(credentials)) => Ok(credentials),
             Ended::Returned(Err(error)) => {
                 let text = format!("the credentials provider failed: {}", Shown(&error));

@@ -135,7 +135,7 @@ impl LazyConnection {
     }
 
     /// Like [`send`](Self::send), but the replies may be errors.
-    pub(super) async fn replies(
+    pub(crate) async fn replies(
         &self,
         commands: &Pipeline,
         (skipped, count): (usize, usize),

@@ -79,21 +79,7 @@ mod endpoint;
 mod exchange;
 mod lazy;
 mod look;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "several servers are not connected to yet: the session is to use it"
-    )
-)]
 mod moved;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "several servers are not connected to yet: the session is to use it"
-    )
-)]
 mod node_address;
 mod options;
 mod reason;
@@ -111,13 +97,6 @@ mod sender;
 mod sentinel;
 mod server;
 mod settings;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "several servers are not connected to yet: the session is to use it"
-    )
-)]
 pub(crate) mod slots;
 mod stream;
 pub(crate) mod tls;
@@ -131,6 +110,9 @@ pub(crate) use commands::{Connection, Reply};
 pub use credentials::Credentials;
 pub use endpoint::Endpoint;
 pub(crate) use lazy::{CommandError, LazyConnection, ServerError, accepted};
+pub(crate) use look::LookError;
+pub(crate) use moved::Moved;
+pub(crate) use node_address::NodeAddress;
 #[cfg(feature = "testing")]
 pub(crate) use redirect::Redirect;
 pub(crate) use server::Server;

@@ -8,6 +8,7 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, RedisConnectionInfo, RedisEr
 use super::Connection;
 use super::connect_error::refused;
 use super::credentials::{Credentials, Provider};
+use super::node_address::NodeAddress;
 use super::reason::with_reason;
 use super::tls::{self, Connector};
 use crate::error::Error;
@@ -25,6 +26,57 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn address(&self) -> &ConnectionAddr {
         self.info.addr()
+    }
+
+    /// Returns another server with the same user and the same options.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if this one has no host, or if a certificate cannot contain the other host.
+    pub(crate) fn at(&self, address: &NodeAddress) -> Result<Self, Error> {
+        let (host, port) = (address.host().to_owned(), address.port());
+        let moved = match self.address() {
+            ConnectionAddr::Tcp(..) => ConnectionAddr::Tcp(host, port),
+            ConnectionAddr::TcpTls {
+                insecure,
+                tls_params,
+                ..
+            } => ConnectionAddr::TcpTls {
+                host,
+                port,
+                insecure: *insecure,
+                tls_params: tls_params.clone(),
+            },
+            _ => {
+                return Err(Error::config(
+                    "several servers are not reached over one unix socket: use a `redis://` URL",
+                ));
+            }
+        };
+        let tls = self.tls.as_ref();
+        Ok(Self {
+            tls: tls
+                .map(|tls| tls.at(address.host(), address.port()))
+                .transpose()?,
+            info: self.info.clone().set_addr(moved),
+            credentials: self.credentials.clone(),
+            client_name: self.client_name.clone(),
+        })
+    }
+
+    /// Returns the address, if it has a host.
+    pub(crate) fn node_address(&self) -> Option<NodeAddress> {
+        match self.address() {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                Some(NodeAddress::new(host, *port))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the user has chosen another database than the first.
+    pub(crate) fn has_database(&self) -> bool {
+        self.info.redis_settings().db() != 0
     }
 
     pub(crate) fn tls(&self) -> Option<&Connector> {

@@ -46,7 +46,9 @@ impl Connection {
         command.arg("SET").arg(name).arg(value);
         let replies = self.each([Request::new(command)].into_iter()).await?;
         Ok(match replies.into_iter().next() {
-            Some(Reply::Denied(reason) | Reply::NotNow(reason)) => Some(reason),
+            Some(Reply::Denied(reason) | Reply::NotNow(reason) | Reply::Moved { reason, .. }) => {
+                Some(reason)
+            }
             Some(Reply::Accepted) | None => None,
         })
     }

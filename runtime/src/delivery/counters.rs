@@ -45,6 +45,7 @@ pub(crate) struct GapCounters {
 const CAUSES: [GapCause; GapCounts::CAUSES.len()] = [
     GapCause::ConnectionLost,
     GapCause::Resubscribed,
+    GapCause::Moved,
     GapCause::Lagged,
     GapCause::Oversized,
     GapCause::Restarted,

@@ -55,6 +55,7 @@
 //! | `name` | the route of one name: who wants it, and its broadcast channels |
 //! | `node` | how the connection to each node stands |
 //! | `placement` | a name on a node: its [`SubscriptionState`] |
+//! | `placing` | which node a name is placed on, and how it moves |
 //! | `counts` | how many names are in each state |
 //! | `turns` | what the session sends next |
 //! | `mounts` | handlers that are mounted and unmounted while the subscriber runs |
@@ -121,6 +122,7 @@ mod mounts;
 mod name;
 mod node;
 mod placement;
+mod placing;
 mod pushes;
 mod route;
 mod stream_reader;
@@ -132,7 +134,8 @@ mod wakeups;
 
 pub(crate) use counts::{NameCounts, WantedBy};
 pub(crate) use mounts::MountedAt;
-pub(crate) use placement::{Placing, SubscriptionState};
+pub(crate) use placement::SubscriptionState;
+pub(crate) use placing::Placing;
 pub use pushes::{Pushes, PushesError};
 pub(crate) use stream_reader::StreamReader;
 pub(crate) use streams::{Confirmed, NoStream};

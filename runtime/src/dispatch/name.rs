@@ -29,6 +29,8 @@ pub(crate) struct Route {
     pub(super) leave_at: Option<Instant>,
     /// How often the server has denied the name.
     pub(super) denials: u32,
+    /// The node that it was on before it moved, until it is confirmed again.
+    pub(super) left: Option<NodeId>,
     /// Whether it is among the [`Holders`](super::holders::Holders).
     pub(super) is_holder: bool,
 }
@@ -55,6 +57,7 @@ impl Route {
             readers: 0,
             leave_at: None,
             denials: 0,
+            left: None,
             is_holder: false,
         }
     }

@@ -9,7 +9,7 @@ use super::counts::Counts;
 use super::generation::GenerationEnds;
 use super::name::Route;
 use super::turns::Turns;
-use crate::broadcast::GapStart;
+use crate::broadcast::{GapStart, Shared};
 use crate::gap::{GapCause, Missed};
 use crate::push::{Generation, NodeId};
 use crate::util::{AtomicU64, Mutex, clock};
@@ -73,6 +73,13 @@ impl Node {
         }
     }
 
+    /// Returns the gap before the current generation for a channel, of which no name may have been
+    /// confirmed for several generations.
+    pub(super) fn before(&self, shared: &Shared) -> GapStart {
+        let entered = shared.entered(self.generation);
+        self.ends.before(entered, self.before)
+    }
+
     /// Counts a route of a name on this node.
     pub(super) fn count(&mut self, route: &Route) {
         self.counts.add(route.counted(self.term));
@@ -103,6 +110,14 @@ impl Nodes {
                 .collect(),
             last_term: count as u64,
         }
+    }
+
+    /// Adds a node.
+    pub(super) fn add(&mut self) -> NodeId {
+        self.last_term += 1;
+        let id = NodeId::at(self.all.len());
+        self.all.push(Node::new(id, self.last_term, clock::wall()));
+        id
     }
 
     pub(super) fn len(&self) -> usize {
@@ -166,6 +181,11 @@ impl Open {
             first: AtomicU64::new(Generation::NONE.to_bits()),
             others: Mutex::new(vec![Generation::NONE.to_bits(); nodes.saturating_sub(1)]),
         }
+    }
+
+    /// Adds a node.
+    pub(super) fn add(&self) {
+        self.others.lock().push(Generation::NONE.to_bits());
     }
 
     /// Returns whether a generation is open. The time before the first one is not.

@@ -1,13 +1,9 @@
 //! One name on one node: where it is placed, and what the server has said about it.
 
-use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustc_hash::FxBuildHasher;
-
 use crate::push::NodeId;
-use crate::subscription::Kind;
 use crate::util::Timestamp;
 
 /// The state of a subscription on the current connection.
@@ -32,37 +28,6 @@ impl SubscriptionState {
 
     pub(crate) fn is_confirmed(&self) -> bool {
         *self == Self::Confirmed
-    }
-}
-
-/// How names are placed on nodes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Placing {
-    /// By the hash of the name, over this many connections to one server. Prefixes are all on the first,
-    /// because of prefixes that overlap the server notifies each connection once.
-    Hashed(u16),
-}
-
-impl Placing {
-    /// All names are on one node.
-    pub(crate) const ONE: Self = Self::Hashed(1);
-
-    pub(super) fn nodes(self) -> usize {
-        match self {
-            Self::Hashed(nodes) => usize::from(nodes.max(1)),
-        }
-    }
-
-    /// Returns the node of a name.
-    pub(super) fn node_of(self, kind: Kind, name: &[u8]) -> NodeId {
-        match (self, kind) {
-            (Self::Hashed(0 | 1), _) | (_, Kind::Invalidation) => NodeId::FIRST,
-            (Self::Hashed(nodes), _) => {
-                let hash = FxBuildHasher.hash_one(name);
-                // The high bits of a product are spread better than the low bits of the hash.
-                NodeId::at(((u128::from(hash) * u128::from(nodes)) >> 64) as usize)
-            }
-        }
     }
 }
 

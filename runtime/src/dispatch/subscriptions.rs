@@ -7,6 +7,7 @@ use super::name::Listener;
 use super::placement::SubscriptionState;
 use super::table::Unconfirmed;
 use super::{DispatchState, Dispatcher};
+use crate::broadcast::Left;
 use crate::push::NodeId;
 use crate::subscription::{Kind, PingFence, Subscription, TrackingFence};
 use crate::util::{Key, clock};
@@ -161,20 +162,24 @@ impl DispatchState {
             .routes
             .update(key, |route| route.placement.take_asked());
         self.routes.set_state(key, SubscriptionState::Confirmed);
-        let node = &mut self.routes.nodes[id];
-        node.live = true;
-        let node = &*node;
-        for Listener { shared, index, .. } in &*self.routes.routes[key].listeners {
-            let before = node
-                .ends
-                .before(shared.entered(node.generation), node.before);
-            shared.confirm(
+        self.routes.nodes[id].live = true;
+        let node = &self.routes.nodes[id];
+        let route = &self.routes.routes[key];
+        let left = route.left.map(|id| &self.routes.nodes[id]);
+        for Listener { shared, index, .. } in &*route.listeners {
+            shared.confirm_moved(
                 *index as usize,
                 node.generation,
-                before,
+                node.before(shared),
+                left.map(|left| Left {
+                    generation: left.generation,
+                    is_open: left.open,
+                    before: left.before(shared),
+                }),
                 &mut self.wakeups.wakers,
             );
         }
+        self.routes.routes[key].left = None;
         self.answer(key);
         if let Some(asked) = asked {
             self.routes.set_fence(id, asked);
@@ -263,22 +268,23 @@ impl DispatchState {
     }
 
     /// Records in the channels of a name that it is off.
-    fn turn_off_channels(&mut self, key: Key) {
+    pub(super) fn turn_off_channels(&mut self, key: Key) {
         let node = self.routes.node_of(key);
+        let route = &self.routes.routes[key];
+        let left = route.left.map(|id| &self.routes.nodes[id]);
         // No push has arrived through a name that was not live since the previous connection.
         let since = match self.routes.state(key) {
             SubscriptionState::Confirmed | SubscriptionState::Leaving => node.fence,
             _ => node.before.since,
         };
-        for Listener { shared, index, .. } in &*self.routes.routes[key].listeners {
-            let before = node
-                .ends
-                .before(shared.entered(node.generation), node.before);
+        for Listener { shared, index, .. } in &*route.listeners {
+            // It may have been confirmed on the node that it has left.
+            let left = left.map(|left| left.before(shared).since);
             shared.turn_off(
                 *index as usize,
                 node.generation,
-                before,
-                since,
+                node.before(shared),
+                left.map_or(since, |left| left.min(since)),
                 &mut self.wakeups.wakers,
             );
         }

@@ -11,7 +11,8 @@ use super::counts::WantedBy;
 use super::holders::Holders;
 use super::name::{Listener, Route};
 use super::node::{Node, Nodes};
-use super::placement::{Placing, SubscriptionState, Turn};
+use super::placement::{SubscriptionState, Turn};
+use super::placing::Placing;
 use super::turns::Turns;
 use crate::broadcast::{Fence, Shared};
 use crate::push::NodeId;
@@ -31,7 +32,7 @@ pub(crate) struct RoutingTable {
     /// The routes that handlers want.
     of_handlers: BTreeSet<Key>,
     pub(super) nodes: Nodes,
-    placing: Placing,
+    pub(super) placing: Placing,
     /// The broadcast channels of handlers.
     broadcasts: Slots<Arc<Shared>>,
     /// The broadcast channels of connection handlers, which have no subscription on the server.

@@ -249,6 +249,13 @@ impl RoutingTable {
     }
 }
 
+impl Agenda {
+    /// Whether somebody wants a name on the node.
+    pub(crate) fn has_names(&self) -> bool {
+        self.handlers.all + self.streams.all > 0
+    }
+}
+
 /// What the session asks.
 impl Dispatcher {
     /// Returns what there is to do on a node.

@@ -9,7 +9,7 @@ use super::watchdog::Watch;
 use super::{Health, HealthReason, NotConfirmed, NotSynced, Stall, StreamHealth};
 use crate::delivery::{Handlers, Mounted, Unhandled};
 use crate::dispatch::{Dispatcher, SubscriptionState, Unconfirmed};
-use crate::session::{Beat, Heartbeat, LastSeen, Phase, Status};
+use crate::session::{Board, LastSeen, Phase, Status};
 use crate::tasks::{TaskName, Tasks};
 use crate::telemetry::StateStats;
 use crate::util::{Mutex, clock};
@@ -43,9 +43,8 @@ pub(crate) struct Sources {
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: Arc<Tasks>,
-    pub(crate) heartbeats: Vec<Arc<Heartbeat>>,
+    pub(crate) board: Arc<Board>,
     /// When the session last ran.
-    pub(crate) last_seen: Vec<Arc<LastSeen>>,
     /// How long a connection may be silent before the session closes it.
     pub(crate) silence: Duration,
 }
@@ -79,7 +78,7 @@ impl HealthMonitor {
     }
 
     pub(crate) fn health(&self) -> Health {
-        let beats = Beat::of_all(&self.sources.heartbeats);
+        let beats = self.sources.board.beat();
         let stalled = self.stalled();
         let mut health = Health {
             ping_rtt: beats.rtt,
@@ -151,9 +150,8 @@ impl HealthMonitor {
             }
             health.not_live.push(reason);
         }
-        let sessions = self.sources.last_seen.iter().map(|seen| seen.ago()).max();
         for (task, since) in [
-            (TaskName::Session, sessions.unwrap_or_default()),
+            (TaskName::Session, self.sources.board.last_seen()),
             (TaskName::Watchdog, self.last_seen.ago()),
         ] {
             if since > LATE {

@@ -55,7 +55,7 @@ impl Fences {
 impl Session {
     /// Answers requests for fences until the connection is lost, while every name is confirmed or denied.
     pub(super) async fn keep_fencing(&self, mut connection: Connection) -> Error {
-        let mut status = self.statuses.subscribe();
+        let mut status = self.board.subscribe();
         loop {
             let (fence, requests) = self.fences.next().await;
             // Before, what the server sends is not all that it will: a gap may be about to begin.

@@ -26,16 +26,14 @@ pub(crate) struct Beat {
 }
 
 impl Beat {
-    /// Returns the oldest signs of life and the longest time of an answer, of all sessions.
-    pub(crate) fn of_all(heartbeats: &[Arc<Heartbeat>]) -> Self {
-        let each = heartbeats.iter().map(|heartbeat| heartbeat.read());
+    /// Returns the older signs of life, and the longer time of an answer.
+    pub(super) fn and(self, other: Self) -> Self {
         // `None` is less than any other, and means that there is none of one of them.
-        let oldest = each.reduce(|oldest, beat| Self {
-            sign: oldest.sign.min(beat.sign),
-            answered: oldest.answered.min(beat.answered),
-            rtt: oldest.rtt.max(beat.rtt),
-        });
-        oldest.unwrap_or_default()
+        Self {
+            sign: self.sign.min(other.sign),
+            answered: self.answered.min(other.answered),
+            rtt: self.rtt.max(other.rtt),
+        }
     }
 }
 

@@ -55,7 +55,8 @@
 //! | `key_events` | whether the server publishes the key events that are wanted |
 //! | `keepalive` | sends `PING`, often enough for the server's own timeout, and judges whether the server is silent |
 //! | `drain` | the end of a connection, seen or brought about |
-//! | `status`, `heartbeat` | what `start` and `health` read |
+//! | `coordinator` | the nodes of a cluster, and which names are on each |
+//! | `board`, `status`, `heartbeat` | what `start` and `health` read |
 //! | `outage` | what is logged about an outage |
 //! | `fences` | the fences of the test kit, with the feature `testing` |
 //!
@@ -90,6 +91,8 @@
 //! - The session's state survives a panic of its task: the next run ends the old generation and starts
 //!   the next one.
 
+mod board;
+mod coordinator;
 mod drain;
 #[cfg(feature = "testing")]
 mod fences;
@@ -101,11 +104,13 @@ mod reconnect;
 mod status;
 mod subscribe;
 
+pub(crate) use board::Board;
+pub(crate) use coordinator::{Coordinator, Notices, Places, Surroundings};
 #[cfg(feature = "testing")]
 pub(crate) use fences::Fences;
-pub(crate) use heartbeat::{Beat, Heartbeat, LastSeen};
+pub(crate) use heartbeat::{Heartbeat, LastSeen};
 pub(crate) use outage::Outage;
-pub(crate) use status::{Phase, Status, Statuses};
+pub(crate) use status::{Phase, Status};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -128,7 +133,7 @@ pub(crate) struct Session {
     pub(crate) link: Link,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) settings: Settings,
-    pub(crate) statuses: Arc<Statuses>,
+    pub(crate) board: Arc<Board>,
     /// Cancelled when the subscriber shuts down: drain, then return.
     pub(crate) stop: CancellationToken,
     pub(crate) heartbeat: Arc<Heartbeat>,
@@ -142,6 +147,8 @@ pub(crate) struct Session {
     pub(crate) has_warned: Arc<AtomicBool>,
     /// Limits the log lines about denied names of streams.
     pub(crate) denied_streams: RateLimit,
+    /// Where the coordinator of a cluster is told what happens.
+    pub(crate) notices: Option<Notices>,
     /// What the test kit requests.
     #[cfg(feature = "testing")]
     pub(crate) fences: Fences,
@@ -165,7 +172,7 @@ impl Session {
     }
 
     fn set_phase(&self, phase: Phase, error: Option<Error>) {
-        let before = self.statuses.of(self.node).phase;
+        let before = self.board.of(self.node).phase;
         match (phase, &error) {
             (Phase::Pending, Some(error)) => self.outage.failed(error),
             (Phase::Pending, None) => {}
@@ -177,7 +184,7 @@ impl Session {
                 self.outage.ended(handlers, streams);
             }
         }
-        self.statuses.update(self.node, |status| {
+        self.board.update(self.node, |status| {
             status.phase = phase;
             match error {
                 Some(error) => status.error = Some(Arc::new(error)),

@@ -2,6 +2,7 @@
 
 use tokio::time::sleep;
 
+use super::coordinator::Notice;
 use super::{Phase, Session};
 use crate::error::Error;
 use crate::gap::Missed;
@@ -26,7 +27,7 @@ impl Session {
             let Some(error) = self.run_generation(self.last).await else {
                 break;
             };
-            let was_started = self.statuses.of(self.node).phase != Phase::Pending;
+            let was_started = self.board.of(self.node).phase != Phase::Pending;
             if was_started {
                 backoff.reset();
             }
@@ -35,6 +36,9 @@ impl Session {
             self.set_phase(Phase::Pending, Some(error));
             self.dispatcher.end(self.node, Missed::Unknown);
             self.publish_disconnected();
+            if let Some(notices) = &self.notices {
+                let _ = notices.send(Notice::Lost);
+            }
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 () = sleep(backoff.next()) => {}
@@ -84,7 +88,7 @@ impl Session {
     /// Publishes the end of the connection, with the reason, if there was one.
     fn publish_disconnected(&mut self) {
         if std::mem::take(&mut self.is_connected) {
-            let error = self.statuses.of(self.node).error;
+            let error = self.board.of(self.node).error;
             let reason = error.map_or_else(String::new, |error| error.to_string());
             let event = ConnectionEvent::Disconnected { reason: &reason };
             self.dispatcher.publish_connection_event(self.node, event);

@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::coordinator::Notice;
 use super::status::Phase;
 use super::{MAX_PIPELINED, REPLY_TIMEOUT, Session};
-use crate::connection::{Connection, Reply};
+use crate::connection::{Connection, Moved, Reply};
 use crate::dispatch::{Agenda, WantedBy};
 use crate::error::Error;
 use crate::subscription::{Kind, Subscription};
@@ -93,6 +94,7 @@ impl Session {
             match reply {
                 Reply::Accepted => self.dispatcher.accepted(self.node, subscription),
                 Reply::Denied(reason) => self.denied(subscription, Arc::from(reason)),
+                Reply::Moved { reason, to } => self.moved(subscription, reason, to),
                 Reply::NotNow(reason) => {
                     self.dispatcher.postpone(self.node, subscription);
                     not_now = Some(reason);
@@ -169,6 +171,19 @@ impl Session {
         untracking
             .await
             .ok_or_else(|| silent("`CLIENT TRACKING OFF`"))?
+    }
+
+    /// Passes on that another node of the cluster has a name.
+    fn moved(&self, subscription: &Subscription, reason: String, moved: Moved) {
+        let Some(notices) = &self.notices else {
+            let hint = "this server is one node of a cluster: use `Subscriber::cluster`";
+            return self.denied(subscription, format!("{reason} ({hint})").into());
+        };
+        let _ = notices.send(Notice::Moved {
+            from: self.node,
+            subscription: subscription.clone(),
+            moved,
+        });
     }
 
     pub(super) fn denied(&self, subscription: &Subscription, reason: Arc<str>) {

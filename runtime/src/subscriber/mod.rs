@@ -9,6 +9,7 @@
 //! | `options` | the other setters: connections, limits, deadlines |
 //! | `run` | `spawn`, `start`, `run` and `run_until` |
 //! | `start` | `assemble`: builds broadcast channels and routes, then spawns every task |
+//! | `source` | what it connects to, and the sessions that do |
 //! | `confirm` | the wait of `start` for the confirmations, and the error that names missing ones |
 //! | `subscribed` | the line in the log that says what is subscribed |
 //! | `running` | `Running`: the running subscriber, which ends when it is dropped |
@@ -58,6 +59,7 @@ mod run;
 mod running;
 mod shutdown;
 mod signals;
+mod source;
 mod start;
 mod streams;
 mod subscribed;
@@ -141,6 +143,8 @@ struct Config {
 /// The source of the pushes.
 enum Origin {
     Endpoint(Endpoint),
+    /// One node of a cluster, and the URLs of others.
+    Cluster(Endpoint, Vec<String>),
     Attached(Attached),
 }
 
@@ -175,6 +179,27 @@ impl Subscriber {
     /// ```
     pub fn with_client(client: redis::Client) -> Self {
         Self::to(Origin::Endpoint(client.into()))
+    }
+
+    /// Creates a subscriber to a Redis Cluster or a Valkey Cluster, of which these are some of the nodes:
+    /// one is enough to find the others.
+    ///
+    /// ```
+    /// use redis_push::Subscriber;
+    ///
+    /// let subscriber = Subscriber::cluster(["redis://10.0.0.1/", "redis://10.0.0.2/"]);
+    /// ```
+    pub fn cluster<U: Into<String>>(nodes: impl IntoIterator<Item = U>) -> Self {
+        let mut nodes = nodes.into_iter().map(Into::into);
+        let first = nodes.next();
+        let is_empty = first.is_none();
+        let endpoint = Endpoint::new(first.unwrap_or_default());
+        let mut subscriber = Self::to(Origin::Cluster(endpoint, nodes.collect()));
+        if is_empty {
+            let mistake = "`Subscriber::cluster` needs the URL of at least one node";
+            subscriber.config.mistake = Some(mistake.into());
+        }
+        subscriber
     }
 
     /// Creates a subscriber to a channel of pushes that your own manager already sends to.

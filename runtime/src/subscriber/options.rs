@@ -307,6 +307,9 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     fn on_endpoint(mut self, option: &str, set: impl FnOnce(Endpoint) -> Endpoint) -> Self {
         match self.config.origin {
             Origin::Endpoint(endpoint) => self.config.origin = Origin::Endpoint(set(endpoint)),
+            Origin::Cluster(endpoint, others) => {
+                self.config.origin = Origin::Cluster(set(endpoint), others);
+            }
             Origin::Attached(_) => {
                 let mistake = not_with_attach(option);
                 self.config.mistake.get_or_insert(mistake.into());

@@ -2,41 +2,33 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use tokio::sync::{Mutex, Notify, OnceCell};
+use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
 
+use super::Subscriber;
 use super::callers::Callers;
 use super::mount::{check, listens_to_nothing, prefixed};
 use super::mount_kit::MountKit;
-use super::options::not_with_attach;
 use super::running::Running;
-use super::{Origin, Subscriber};
 use crate::broadcast::{Budget, Overflow, Shared};
 #[cfg(feature = "cache")]
 use crate::cache::CacheContext;
-use crate::config::Settings;
-use crate::connection::{CommandConnection, LazyConnection};
 use crate::delivery::Handlers;
 use crate::dispatch::{Dispatcher, Placing, RoutingTable};
 use crate::error::{Error, Result};
 use crate::failure::{self, Failures, Limit};
 use crate::handler::Spec;
 use crate::health::{DeafWatch, HealthMonitor, Sources};
-use crate::link::{Link, Transport};
 use crate::publish::Publisher;
-use crate::push::{Extensions, Generation, NodeId};
+use crate::push::Extensions;
 use crate::router::HandlerWiring;
-#[cfg(feature = "testing")]
-use crate::session::Fences;
-use crate::session::{Heartbeat, LastSeen, Outage, Session, Statuses};
+use crate::session::{Board, Surroundings};
 #[cfg(feature = "testing")]
 use crate::stream::StreamRegistry;
 use crate::stream::SubscribeContext;
 use crate::subscription::Subscription;
 use crate::tasks::{TaskName, Tasks};
-use crate::util::RateLimit;
 
 /// The number of failures that may wait for the hook.
 const FAILURES: usize = 1_024;
@@ -57,8 +49,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             return Err(Error::config(mistake));
         }
         let mounts = prefixed(mounts, config.prefix.as_deref());
-        check(&mounts, &[])?;
-        let (links, commands) = config.origin.into_links(&config.settings)?;
+        check(&mounts, &[], config.origin.is_cluster())?;
+        let (source, commands) = config.origin.into_source(&config.settings)?;
         let publisher = config.publisher;
         let publisher = publisher.unwrap_or_else(|| Publisher::of(Arc::clone(&commands)));
         let publisher = publisher.or_spans(config.observation.spans.as_ref());
@@ -90,7 +82,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             #[cfg(feature = "testing")]
             probe: config.probe.clone(),
         };
-        let mut broadcasts = Broadcasts::new(Placing::Hashed(config.settings.links));
+        let mut broadcasts = Broadcasts::new(source.placing(&config.settings));
         let mut handlers = Vec::new();
         let state = Arc::new(state);
         for mut mount in mounts {
@@ -99,22 +91,18 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             handlers.push(kit.bind(mount, &state, receiver));
         }
         let dispatcher = Arc::new(Dispatcher::new(broadcasts.routes, &settings));
-        let nodes = links.len();
-        let statuses = Statuses::new(nodes);
+        let board = Arc::new(Board::default());
         let stop = CancellationToken::new();
         let tasks = Tasks::new(stop.clone());
-        let heartbeats: Vec<_> = (0..nodes).map(|_| Arc::<Heartbeat>::default()).collect();
-        let last_seen: Vec<_> = (0..nodes).map(|_| Arc::new(LastSeen::new())).collect();
         let mounted = Arc::new(Handlers::default());
         let monitor = HealthMonitor::new(Sources {
             dispatcher: Arc::clone(&dispatcher),
             handlers: Arc::clone(&mounted),
             synced: Arc::clone(&kit.synced),
-            status: statuses.subscribe(),
+            status: board.subscribe(),
             stop: stop.clone(),
             tasks: Arc::clone(&tasks),
-            heartbeats: heartbeats.clone(),
-            last_seen: last_seen.clone(),
+            board: Arc::clone(&board),
             silence: config.settings.ping_interval + config.settings.ping_timeout,
         });
         let deaf_watch = match config.settings.exit_if_deaf {
@@ -141,49 +129,26 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             HandlerWiring::of(bound.spec()).log();
             bound.spawn(&tasks, &mounted)
         }));
-        if let Some(forwarding) = links.iter().find_map(Link::forwarding) {
-            let dispatcher = Arc::clone(&dispatcher);
-            background.push(tasks.spawn(TaskName::Forwarding, move || {
-                Arc::clone(&forwarding).run(Arc::clone(&dispatcher))
-            }));
-        }
-        let has_warned = Arc::new(AtomicBool::new(false));
-        #[cfg(feature = "testing")]
-        let fences: Vec<_> = (0..nodes).map(|_| Fences::default()).collect();
-        let sessions = links.into_iter().enumerate().map(|(index, link)| {
-            let node = NodeId::at(index);
-            let session = Arc::new(Mutex::new(Session {
-                node,
-                link,
-                dispatcher: Arc::clone(&dispatcher),
-                settings: config.settings,
-                statuses: Arc::clone(&statuses),
-                stop: stop.clone(),
-                heartbeat: Arc::clone(&heartbeats[index]),
-                last: Generation::before_first(node),
-                is_connected: false,
-                has_warned: Arc::clone(&has_warned),
-                denied_streams: RateLimit::new("streams", "subscription denied"),
-                outage: Outage::new((nodes > 1).then_some(index as u64 + 1)),
-                #[cfg(feature = "testing")]
-                fences: fences[index].clone(),
-            }));
-            let last_seen = Arc::clone(&last_seen[index]);
-            tasks.spawn(TaskName::Session, move || {
-                Session::run(Arc::clone(&session), Arc::clone(&last_seen))
-            })
-        });
-        let sessions = sessions.collect();
+        let around = Surroundings {
+            dispatcher: Arc::clone(&dispatcher),
+            settings: config.settings,
+            board: Arc::clone(&board),
+            tasks: Arc::clone(&tasks),
+            stop: stop.clone(),
+        };
+        let is_cluster = source.is_cluster();
+        let sessions = source.spawn(around, &mut background)?;
         let streams = SubscribeContext {
             dispatcher: Arc::clone(&dispatcher),
             #[cfg(feature = "testing")]
             registry: Arc::new(StreamRegistry::probed(config.probe)),
             #[cfg(not(feature = "testing"))]
             registry: Arc::default(),
-            status: statuses.subscribe(),
+            status: board.subscribe(),
             deadline: settings.start_deadline,
             max_streams: settings.max_streams,
             prefix,
+            is_cluster,
         };
         #[cfg(feature = "cache")]
         let caches = CacheContext {
@@ -198,13 +163,13 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             caches,
             handlers: mounted,
             kit,
-            sessions,
+            sessions: sessions.tasks,
             failure_hook,
             background,
             tasks,
             stop,
             stopped: CancellationToken::new(),
-            status: statuses.subscribe(),
+            status: board.subscribe(),
             failures,
             monitor,
             _deaf_watch: deaf_watch,
@@ -213,38 +178,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             hooks: hooks.bind(&state),
             report: OnceCell::new(),
             #[cfg(feature = "testing")]
-            fences,
+            fences: sessions.fences,
         })
-    }
-}
-
-impl Origin {
-    /// Returns the links, and the connection for other commands: a second one, or that of the attached
-    /// manager.
-    fn into_links(self, settings: &Settings) -> Result<(Vec<Link>, Arc<CommandConnection>)> {
-        match self {
-            Self::Attached(_) if settings.wire => Err(Error::config(not_with_attach("wire"))),
-            Self::Attached(_) if settings.links > 1 => Err(Error::config(not_with_attach("links"))),
-            Self::Attached(attached) => {
-                let commands = CommandConnection::attached(attached.manager());
-                Ok((vec![Link::Attached(attached)], Arc::new(commands)))
-            }
-            Self::Endpoint(endpoint) => {
-                let server = Arc::new(endpoint.into_server(settings.wire)?);
-                let commands = CommandConnection::Own(LazyConnection::new(Arc::clone(&server)));
-                let transport = if settings.wire {
-                    let wait = settings.wire_wait;
-                    Transport::Wire { wait }
-                } else {
-                    Transport::Manager
-                };
-                let links = (0..settings.links).map(|_| Link::Own {
-                    server: Arc::clone(&server),
-                    transport,
-                });
-                Ok((links.collect(), Arc::new(commands)))
-            }
-        }
     }
 }
 

@@ -14,6 +14,18 @@ pub(crate) struct KeyEventFlags {
 /// The letters of the classes of events. `A` stands for all of them but `m` and `n`.
 const CLASSES: &str = "Ag$lshzxetdmnoc";
 
+impl Subscription {
+    /// Returns why the name cannot be on one node of a cluster alone, if that is so.
+    pub(crate) fn belongs_on_every_node(&self) -> Option<String> {
+        let is_of_keys = self.kind() == Kind::Invalidation || KeyEventFlags::of(self).is_some();
+        is_of_keys.then(|| {
+            format!(
+                "{self} is not supported on a cluster yet: each of its nodes has the events of its own keys"
+            )
+        })
+    }
+}
+
 impl KeyEventFlags {
     /// Returns the flags that a subscription needs; `None` if it is not about key events.
     pub(crate) fn of(subscription: &Subscription) -> Option<Self> {

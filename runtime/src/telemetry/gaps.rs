@@ -8,6 +8,8 @@ pub struct GapCounts {
     pub connection_lost: u64,
     /// Gaps of subscriptions that the server had [ended or denied](crate::GapCause::Resubscribed).
     pub resubscribed: u64,
+    /// Gaps of names that have [moved](crate::GapCause::Moved) to another node.
+    pub moved: u64,
     /// Gaps of handlers that were [too slow](crate::GapCause::Lagged).
     pub lagged: u64,
     /// Gaps of payloads that were [too large](crate::GapCause::Oversized).
@@ -20,9 +22,10 @@ pub struct GapCounts {
 
 impl GapCounts {
     /// The names of the causes, in the order of the fields.
-    pub(crate) const CAUSES: [&'static str; 6] = [
+    pub(crate) const CAUSES: [&'static str; 7] = [
         "connection_lost",
         "resubscribed",
+        "moved",
         "lagged",
         "oversized",
         "restarted",
@@ -40,6 +43,7 @@ impl GapCounts {
         let [
             connection_lost,
             resubscribed,
+            moved,
             lagged,
             oversized,
             restarted,
@@ -48,6 +52,7 @@ impl GapCounts {
         Self {
             connection_lost,
             resubscribed,
+            moved,
             lagged,
             oversized,
             restarted,
@@ -59,6 +64,7 @@ impl GapCounts {
         [
             self.connection_lost,
             self.resubscribed,
+            self.moved,
             self.lagged,
             self.oversized,
             self.restarted,

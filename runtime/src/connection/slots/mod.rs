@@ -31,7 +31,7 @@ impl Slot {
         self.0
     }
 
-    fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         usize::from(self.0)
     }
 }

@@ -76,6 +76,8 @@ pub(crate) struct Connector {
     port: u16,
     /// Whether there is a client certificate.
     shows_certificate: bool,
+    /// Whether the name in the certificate is not that of the host.
+    has_own_name: bool,
 }
 
 impl Connector {
@@ -98,6 +100,25 @@ impl Connector {
             host: host.to_owned(),
             port,
             shows_certificate: tls.identity.is_some(),
+            has_own_name: tls.server_name.is_some(),
+        })
+    }
+
+    /// Returns a connector with the same options to another server.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a certificate cannot contain the host.
+    pub(super) fn at(&self, host: &str, port: u16) -> Result<Self, Error> {
+        let backend = match self.has_own_name {
+            true => self.backend.clone(),
+            false => self.backend.named(host)?,
+        };
+        Ok(Self {
+            backend,
+            host: host.to_owned(),
+            port,
+            ..*self
         })
     }
 

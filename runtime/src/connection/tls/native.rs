@@ -11,6 +11,7 @@ use super::error::{Connected, TlsError, unusable};
 use crate::error::Error;
 
 /// Makes TLS streams with the system's library.
+#[derive(Clone)]
 pub(super) struct Connector {
     connector: TlsConnector,
     name: String,
@@ -48,6 +49,14 @@ impl Connector {
         })?;
         Ok(Self {
             connector: connector.into(),
+            name: name.to_owned(),
+        })
+    }
+
+    /// Returns a connector with the same options, to a server whose certificate has another name.
+    pub(super) fn named(&self, name: &str) -> Result<Self, Error> {
+        Ok(Self {
+            connector: self.connector.clone(),
             name: name.to_owned(),
         })
     }

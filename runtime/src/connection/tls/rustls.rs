@@ -19,6 +19,7 @@ use super::error::{Connected, TlsError, unusable};
 use crate::error::Error;
 
 /// Makes TLS streams with rustls.
+#[derive(Clone)]
 pub(super) struct Connector {
     connector: TlsConnector,
     name: ServerName<'static>,
@@ -26,11 +27,7 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(tls: &Tls, name: &str) -> Result<Self, Error> {
-        let name = ServerName::try_from(name.to_owned()).map_err(|_| {
-            Error::config(format!(
-                "`{name}` is not a name that a certificate can contain"
-            ))
-        })?;
+        let name = server_name(name)?;
         let provider = provider();
         let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -57,10 +54,26 @@ impl Connector {
         })
     }
 
+    /// Returns a connector with the same options, to a server whose certificate has another name.
+    pub(super) fn named(&self, name: &str) -> Result<Self, Error> {
+        Ok(Self {
+            connector: self.connector.clone(),
+            name: server_name(name)?,
+        })
+    }
+
     pub(super) async fn connect(&self, stream: TcpStream) -> Connected {
         let stream = self.connector.connect(self.name.clone(), stream).await?;
         Ok(Box::new(stream))
     }
+}
+
+fn server_name(name: &str) -> Result<ServerName<'static>, Error> {
+    ServerName::try_from(name.to_owned()).map_err(|_| {
+        Error::config(format!(
+            "`{name}` is not a name that a certificate can contain"
+        ))
+    })
 }
 
 /// Returns the crypto provider of the process if the program has set one, or else that of `ring`.

@@ -1,0 +1,158 @@
+//! Which node a name is placed on, when it comes and later.
+
+use std::fmt;
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+
+use rustc_hash::FxBuildHasher;
+
+use super::placement::{Placement, SubscriptionState};
+use super::table::RoutingTable;
+use super::{DispatchState, Dispatcher};
+use crate::push::NodeId;
+use crate::subscription::{Kind, Subscription};
+use crate::util::Key;
+
+/// How new names are placed on nodes.
+#[derive(Clone)]
+pub(crate) enum Placing {
+    /// By the hash of the name, over this many connections to one server. Prefixes are all on the first,
+    /// because the server compares the prefixes of one connection with each other.
+    Hashed(u16),
+    /// As somebody says who knows the nodes.
+    With(Arc<dyn Fn(Kind, &[u8]) -> NodeId + Send + Sync>),
+}
+
+impl Placing {
+    /// All names are on one node.
+    pub(crate) const ONE: Self = Self::Hashed(1);
+
+    /// How many nodes there are at first.
+    pub(super) fn nodes(&self) -> usize {
+        match self {
+            Self::Hashed(nodes) => usize::from(*nodes).max(1),
+            Self::With(_) => 1,
+        }
+    }
+
+    /// Returns the node of a name.
+    pub(super) fn node_of(&self, kind: Kind, name: &[u8]) -> NodeId {
+        match self {
+            Self::Hashed(0 | 1) => NodeId::FIRST,
+            Self::Hashed(_) if kind == Kind::Invalidation => NodeId::FIRST,
+            Self::Hashed(nodes) => {
+                let hash = FxBuildHasher.hash_one(name);
+                // The high bits of a product are spread better than the low bits of the hash.
+                NodeId::at(((u128::from(hash) * u128::from(*nodes)) >> 64) as usize)
+            }
+            Self::With(place) => place(kind, name),
+        }
+    }
+}
+
+impl fmt::Debug for Placing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hashed(nodes) => f.debug_tuple("Hashed").field(nodes).finish(),
+            Self::With(_) => f.write_str("With(..)"),
+        }
+    }
+}
+
+impl Dispatcher {
+    /// Adds a node without names.
+    pub(crate) fn add_node(&self) -> NodeId {
+        let mut state = self.lock();
+        let id = state.routes.nodes.add();
+        self.open.add();
+        id
+    }
+
+    /// Moves a name from one node to another, where it is subscribed soon. Does nothing if it is not on
+    /// the first one any more.
+    pub(crate) fn move_name(&self, from: NodeId, subscription: &Subscription, to: NodeId) {
+        let mut state = self.lock();
+        let (kind, name) = subscription.key();
+        if let Some(key) = state.routes.key_at(from, kind, name) {
+            state.move_to(key, to);
+            self.wake(state);
+            self.notify_changed();
+        }
+    }
+
+    /// Moves all names from a node to others, or leaves those of which `to` is `None`. Returns how many
+    /// have moved.
+    ///
+    /// This looks at every name, a part at a time, so that no push has to wait for all of them.
+    pub(crate) fn move_names(
+        &self,
+        from: NodeId,
+        to: impl Fn(Kind, &[u8]) -> Option<NodeId>,
+    ) -> usize {
+        const PART: Key = 1_000;
+        let (mut first, mut moved) = (0, 0);
+        loop {
+            let mut state = self.lock();
+            let end = state.routes.routes.end();
+            let until = end.min(first + PART);
+            for key in first..until {
+                let Some(route) = state.routes.routes.get(key) else {
+                    continue;
+                };
+                if !route.is_at(from) {
+                    continue;
+                }
+                let (kind, name) = route.subscription().key();
+                if let Some(to) = to(kind, name).filter(|to| *to != from) {
+                    state.move_to(key, to);
+                    moved += 1;
+                }
+            }
+            self.wake(state);
+            if until == end {
+                break;
+            }
+            first = until;
+        }
+        if moved > 0 {
+            self.notify_changed();
+        }
+        moved
+    }
+}
+
+impl DispatchState {
+    fn move_to(&mut self, key: Key, to: NodeId) {
+        let is_heard = matches!(
+            self.routes.state(key),
+            SubscriptionState::Confirmed | SubscriptionState::Leaving
+        );
+        if is_heard {
+            // What the node still sends is discarded. If its connection is lost, the next confirmation
+            // of one of its names reports that.
+            if self.routes.node_of(key).open {
+                self.turn_off_channels(key);
+            }
+        }
+        self.routes.move_to(key, to);
+    }
+}
+
+impl RoutingTable {
+    fn move_to(&mut self, key: Key, to: NodeId) {
+        self.stop_lingering(key);
+        let route = &mut self.routes[key];
+        let from = &mut self.nodes[route.placement.node()];
+        from.uncount(route);
+        from.turns.denied.remove(&key);
+        // Until it is confirmed again, it is missing since it has left the first of several.
+        if from.generation.number() > 0 {
+            route.left.get_or_insert(route.placement.node());
+        }
+        let node = &mut self.nodes[to];
+        route.placement = Placement::new(to, node.term);
+        node.count(route);
+        // If nobody wants it any more, it is removed when it has its turn.
+        self.queue(key);
+    }
+}

@@ -1,0 +1,134 @@
+//! The sessions of all nodes, as `start` and `health` read them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::heartbeat::{Beat, Heartbeat, LastSeen};
+use super::status::Status;
+use crate::push::NodeId;
+use crate::util::Mutex;
+
+/// What the session of each node publishes, and what all of it comes to.
+///
+/// Sessions come and go with the nodes of a cluster. There is one otherwise, or one for each link.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    /// By the index of the node. `None` for a node without a session.
+    sessions: Mutex<Vec<Option<Published>>>,
+    all: watch::Sender<Status>,
+}
+
+/// What a session publishes.
+#[derive(Clone, Debug)]
+pub(crate) struct Published {
+    status: Status,
+    pub(crate) heartbeat: Arc<Heartbeat>,
+    pub(crate) last_seen: Arc<LastSeen>,
+}
+
+impl Board {
+    /// Adds the session of a node.
+    pub(crate) fn add(&self, node: NodeId) -> Published {
+        let published = Published {
+            status: Status::default(),
+            heartbeat: Arc::default(),
+            last_seen: Arc::new(LastSeen::new()),
+        };
+        let mut sessions = self.sessions.lock();
+        let needed = sessions.len().max(node.index() + 1);
+        sessions.resize(needed, None);
+        sessions[node.index()] = Some(published.clone());
+        self.publish(&sessions);
+        published
+    }
+
+    /// Returns a receiver of the state of all of them. It is pending while one is, and has the first
+    /// error.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Status> {
+        self.all.subscribe()
+    }
+
+    /// Returns the state of the session of a node.
+    pub(super) fn of(&self, node: NodeId) -> Status {
+        let sessions = self.sessions.lock();
+        let session = sessions.get(node.index()).and_then(Option::as_ref);
+        session.map_or_else(Status::default, |session| session.status.clone())
+    }
+
+    /// Changes the state of the session of a node.
+    pub(super) fn update(&self, node: NodeId, change: impl FnOnce(&mut Status)) {
+        // Published under the lock, so that the last change is published last.
+        let mut sessions = self.sessions.lock();
+        if let Some(session) = &mut sessions[node.index()] {
+            change(&mut session.status);
+        }
+        self.publish(&sessions);
+    }
+
+    /// Returns whether the session of a node has a connection.
+    pub(super) fn is_connected(&self, node: NodeId) -> bool {
+        let sessions = self.sessions.lock();
+        let session = sessions.get(node.index()).and_then(Option::as_ref);
+        session.is_some_and(|session| session.heartbeat.read().sign.is_some())
+    }
+
+    /// Returns the oldest signs of life, and the longest time of an answer.
+    pub(crate) fn beat(&self) -> Beat {
+        let sessions = self.sessions.lock();
+        let each = sessions.iter().flatten();
+        let beats = each.map(|session| session.heartbeat.read());
+        beats.reduce(Beat::and).unwrap_or_default()
+    }
+
+    /// Returns how long ago the task of each session has run, at most.
+    pub(crate) fn last_seen(&self) -> Duration {
+        let sessions = self.sessions.lock();
+        let each = sessions.iter().flatten();
+        let ago = each.map(|session| session.last_seen.ago());
+        ago.max().unwrap_or_default()
+    }
+
+    fn publish(&self, sessions: &[Option<Published>]) {
+        let each = || sessions.iter().flatten().map(|session| &session.status);
+        self.all.send_replace(Status {
+            phase: each().map(|status| status.phase).min().unwrap_or_default(),
+            error: each().find_map(|status| status.error.clone()),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::session::Phase;
+
+    #[test]
+    fn a_subscriber_is_confirmed_when_each_of_its_nodes_is() {
+        let board = Board::default();
+        let all = board.subscribe();
+        let (first, second) = (NodeId::FIRST, NodeId::at(1));
+        board.add(first);
+        board.add(second);
+        board.update(first, |status| status.phase = Phase::Confirmed);
+        assert_eq!(all.borrow().phase, Phase::Pending);
+        board.update(second, |status| {
+            status.error = Some(Arc::new(Error::connection("refused")));
+        });
+        let error = all.borrow().error.as_ref().map(ToString::to_string);
+        assert!(error.is_some_and(|error| error.contains("refused")));
+        board.update(second, |status| {
+            *status = Status {
+                phase: Phase::SomeDenied,
+                error: None,
+            };
+        });
+        assert_eq!(all.borrow().phase, Phase::SomeDenied);
+        assert!(all.borrow().error.is_none());
+        board.update(second, |status| status.phase = Phase::Confirmed);
+        assert_eq!(all.borrow().phase, Phase::Confirmed);
+        assert_eq!(board.of(first).phase, Phase::Confirmed);
+    }
+}

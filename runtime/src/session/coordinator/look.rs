@@ -1,0 +1,160 @@
+//! How the coordinator learns which node has which slots.
+
+use std::time::Duration;
+
+use redis::Pipeline;
+
+use super::{Coordinator, NOWHERE, PATIENCE, SOON, is_heard_everywhere, slot_of};
+use crate::connection::slots::{Slot, SlotMap};
+use crate::connection::{CommandError, LazyConnection, LookError};
+use crate::error::Error;
+use crate::push::NodeId;
+use crate::util::clock;
+
+/// How long a node may take to answer.
+const WITHIN: Duration = Duration::from_secs(1);
+
+impl Coordinator {
+    /// Asks nodes for the map of slots until one answers, and moves names accordingly.
+    pub(super) async fn look(&mut self) {
+        let begun = clock::now();
+        match self.ask().await {
+            Ok(map) => {
+                self.published.heartbeat.answered(clock::now() - begun);
+                self.apply(map);
+            }
+            Err(error) => {
+                self.board.update(NOWHERE, |status| {
+                    status.error = Some(error.into());
+                });
+            }
+        }
+        let is_whole = self.rehome() && self.map.covered() == Slot::COUNT;
+        let pause = match is_whole {
+            true => self.settings.topology_interval,
+            false => SOON.min(self.settings.topology_interval),
+        };
+        self.next_look = clock::now() + pause;
+    }
+
+    /// Returns the map of the first node that answers: those that are connected, each in its turn, then
+    /// those that the user has named.
+    async fn ask(&mut self) -> Result<SlotMap, Error> {
+        self.turn = self.turn.wrapping_add(1);
+        let up = self.nodes.iter().filter(|node| self.is_up(node.id));
+        let mut up: Vec<_> = up
+            .map(|node| (node.address.host(), &node.commands))
+            .collect();
+        if !up.is_empty() {
+            let turn = self.turn % up.len();
+            up.rotate_left(turn);
+        }
+        let seeds = self.seeds.iter().map(|seed| (&*seed.host, &seed.commands));
+        let mut errors: Vec<String> = Vec::new();
+        for (host, commands) in up.into_iter().chain(seeds) {
+            match slots(commands, host).await {
+                Ok(map) => return Ok(map),
+                Err(error) if error.is_config() || error.is_auth() || error.is_tls() => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    if !errors.contains(&error) {
+                        errors.push(error);
+                    }
+                }
+            }
+        }
+        let errors = errors.join("; ");
+        Err(Error::connection(format!(
+            "no node of the cluster says which node has which slots: {errors}"
+        )))
+    }
+
+    /// Takes over a map: names that come are placed by it, and those that wait for an owner.
+    fn apply(&mut self, map: SlotMap) {
+        let owners: Vec<_> = map.primaries().cloned().collect();
+        for owner in &owners {
+            self.node_at(owner, NOWHERE);
+        }
+        for number in 0..Slot::COUNT {
+            let Some(slot) = Slot::new(number) else {
+                continue;
+            };
+            let owner = map.owner(slot).and_then(|owner| self.known(owner));
+            self.places.set(slot, owner.unwrap_or(NOWHERE));
+        }
+        self.map = map;
+        if self.dispatcher.agenda(NOWHERE).has_names() {
+            let places = &self.places;
+            let owner = |name: &[u8]| places.get(slot_of(name));
+            let place = |_, name: &[u8]| Some(owner(name)).filter(|to| *to != NOWHERE);
+            self.dispatcher.move_names(NOWHERE, place);
+        }
+    }
+
+    /// Moves the names of nodes that are lost, as far as another node has them now. Returns whether no
+    /// node with names is lost.
+    fn rehome(&mut self) -> bool {
+        let now = clock::now();
+        let up: Vec<_> = self.nodes.iter().map(|node| self.is_up(node.id)).collect();
+        for (node, is_up) in self.nodes.iter_mut().zip(&up) {
+            match is_up {
+                true => node.lost = None,
+                false => _ = node.lost.get_or_insert(now),
+            }
+        }
+        let is_up = |id: NodeId| {
+            let index = self.nodes.iter().position(|node| node.id == id);
+            index.is_some_and(|index| up[index])
+        };
+        let live: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|node| node.id)
+            .filter(|id| is_up(*id))
+            .collect();
+        let mut is_whole = true;
+        for node in self.nodes.iter().filter(|node| node.lost.is_some()) {
+            if !self.dispatcher.agenda(node.id).has_names() {
+                continue;
+            }
+            is_whole = false;
+            let is_gone = node.lost.is_some_and(|lost| now - lost >= PATIENCE);
+            self.dispatcher.move_names(node.id, |kind, name| {
+                let slot = slot_of(name);
+                let owner = self.places.get(slot);
+                if owner != node.id && owner != NOWHERE && is_up(owner) {
+                    return Some(owner);
+                }
+                // Whichever node it is, the choice is the same the next time.
+                let index = usize::from(slot.number()) % live.len().max(1);
+                let other = live.get(index).copied();
+                other.filter(|_| is_gone && is_heard_everywhere(kind))
+            });
+        }
+        is_whole
+    }
+
+    fn is_up(&self, node: NodeId) -> bool {
+        self.dispatcher.is_open(node) && self.board.is_connected(node)
+    }
+}
+
+/// Asks a node for the map of slots.
+async fn slots(commands: &LazyConnection, host: &str) -> Result<SlotMap, Error> {
+    let mut pipeline = Pipeline::new();
+    pipeline.cmd("CLUSTER").arg("SLOTS");
+    let replies = commands.replies(&pipeline, (0, 1), WITHIN).await;
+    let replies = replies.map_err(|error| match error {
+        CommandError::NotSent(error) | CommandError::Unknown(error) => error,
+        CommandError::Refused(refused) => Error::connection(refused.text),
+    })?;
+    let reply = replies.first().unwrap_or(&redis::Value::Nil);
+    SlotMap::parse(reply, host).map_err(|error| match error {
+        LookError::NoCluster => Error::config(format!(
+            "the server at {host} is not a node of a cluster: use `Subscriber::new`"
+        )),
+        error => Error::connection(format!("`CLUSTER SLOTS` at {host}: {error}")),
+    })
+}

@@ -1,0 +1,304 @@
+//! The coordinator of a cluster: which nodes there are, and which names are on each.
+//!
+//! The nodes' sessions do what one session does for one server. The coordinator runs beside them:
+//!
+//! ```text
+//!            CLUSTER SLOTS                 add_node, place, move_name
+//!   nodes ───────────────▶ Coordinator ───────────────────────────────▶ dispatcher
+//!     ▲                     ▲       │
+//!     │ commands            │       │ one for each node
+//!     └────────── Session ──┘ ◀─────┘
+//!            Moved, Lost (Notice)
+//! ```
+//!
+//! The map of slots is a hint. What decides is the confirmation of a name on the node where it is placed:
+//!
+//! | event | what happens |
+//! | --- | --- |
+//! | a node answers `MOVED` to `SSUBSCRIBE` | the slot has the owner that it names, and the name moves there |
+//! | a node ends the subscription of a sharded channel | its session asks the same node again, which answers `MOVED` |
+//! | the connection to a node is lost | other nodes are asked every [`SOON`] until it is back, or its slots have another owner: then their names move there |
+//! | a node is not back after [`PATIENCE`] | its channels and patterns move to the other nodes, which all hear them |
+//! | nobody owns a slot | its names wait on [`NOWHERE`] |
+//! | every `topology_interval` | one node is asked for the map, each in its turn |
+//!
+//! A channel or pattern is placed on the owner of its slot when it comes, and stays: moving it from one live
+//! node to another would lose messages, as the nodes pass them on at different times.
+
+mod look;
+mod nodes;
+mod places;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::board::{Board, Published};
+use super::heartbeat::Connected;
+use super::{Phase, Session};
+use crate::config::Settings;
+use crate::connection::slots::{Slot, SlotMap};
+use crate::connection::{LazyConnection, Moved, Server};
+use crate::dispatch::Dispatcher;
+use crate::error::Error;
+use crate::link::Transport;
+use crate::push::NodeId;
+use crate::subscription::{Kind, Subscription};
+use crate::tasks::Tasks;
+use crate::util::clock;
+
+use nodes::ClusterNode;
+use places::Pauses;
+pub(crate) use places::Places;
+
+/// Where names wait for an owner of their slot. It has no session.
+pub(crate) const NOWHERE: NodeId = NodeId::FIRST;
+
+/// The time between two looks while something is known to be wrong.
+const SOON: Duration = Duration::from_millis(100);
+
+/// How long a node may be lost before its channels and patterns move to other nodes.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// What the sessions of the nodes tell the coordinator.
+#[derive(Debug)]
+pub(crate) enum Notice {
+    /// A node has answered a subscribe command with `MOVED`.
+    Moved {
+        from: NodeId,
+        subscription: Subscription,
+        moved: Moved,
+    },
+    /// The connection to a node is lost, or could not be made.
+    Lost,
+}
+
+/// What the session of a node of a cluster needs of it.
+pub(crate) type Notices = mpsc::UnboundedSender<Notice>;
+
+/// The state of the coordinator. It survives a restart of its task.
+pub(crate) struct Coordinator {
+    /// The nodes that the user has named.
+    seeds: Vec<Seed>,
+    /// The other nodes are connected to like the first seed.
+    like: Arc<Server>,
+    transport: Transport,
+    dispatcher: Arc<Dispatcher>,
+    settings: Settings,
+    board: Arc<Board>,
+    tasks: Arc<Tasks>,
+    stop: CancellationToken,
+    has_warned: Arc<AtomicBool>,
+    /// What is published for [`NOWHERE`].
+    published: Published,
+    connected: Option<Connected>,
+    notices: mpsc::UnboundedReceiver<Notice>,
+    sender: Notices,
+    /// `MOVED`s that are followed later, because their slot has just moved.
+    later: VecDeque<(Instant, Notice)>,
+    pauses: Pauses,
+    map: SlotMap,
+    places: Arc<Places>,
+    nodes: Vec<ClusterNode>,
+    next_look: Instant,
+    /// Which node is asked next.
+    turn: usize,
+}
+
+struct Seed {
+    host: String,
+    commands: LazyConnection,
+}
+
+/// What the coordinator shares with the rest of the subscriber.
+pub(crate) struct Surroundings {
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) settings: Settings,
+    pub(crate) board: Arc<Board>,
+    pub(crate) tasks: Arc<Tasks>,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Coordinator {
+    /// Creates a coordinator that finds the other nodes by asking these.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is no seed, or one of them cannot be a node of a cluster.
+    pub(crate) fn new(
+        seeds: &[Arc<Server>],
+        transport: Transport,
+        places: Arc<Places>,
+        around: Surroundings,
+    ) -> Result<Self, Error> {
+        let Some(first) = seeds.first() else {
+            return Err(Error::config(
+                "`Subscriber::cluster` needs the URL of at least one node",
+            ));
+        };
+        let seeds = seeds.iter().map(|server| {
+            let Some(address) = server.node_address() else {
+                return Err(Error::config(
+                    "the nodes of a cluster are not reached over a unix socket: use a `redis://` URL",
+                ));
+            };
+            Ok(Seed {
+                host: address.host().to_owned(),
+                commands: LazyConnection::new(Arc::clone(server)),
+            })
+        });
+        let seeds = seeds.collect::<Result<_, _>>()?;
+        let Surroundings {
+            dispatcher,
+            settings,
+            board,
+            tasks,
+            stop,
+        } = around;
+        let (sender, notices) = mpsc::unbounded_channel();
+        Ok(Self {
+            seeds,
+            like: Arc::clone(first),
+            transport,
+            published: board.add(NOWHERE),
+            connected: None,
+            dispatcher,
+            settings,
+            board,
+            tasks,
+            stop,
+            has_warned: Arc::default(),
+            notices,
+            sender,
+            later: VecDeque::new(),
+            pauses: Pauses::default(),
+            map: SlotMap::new(),
+            places,
+            nodes: Vec::new(),
+            next_look: clock::now(),
+            turn: 0,
+        })
+    }
+
+    /// Runs the coordinator's task, and the sessions of the nodes.
+    pub(crate) async fn run(coordinator: Arc<Mutex<Self>>) {
+        let mut coordinator = coordinator.lock().await;
+        let last_seen = Arc::clone(&coordinator.published.last_seen);
+        tokio::select! {
+            () = coordinator.coordinate() => {}
+            never = last_seen.keep_touching() => never,
+        }
+    }
+
+    async fn coordinate(&mut self) {
+        let stop = self.stop.clone();
+        loop {
+            let due = self.later.front().map(|(due, _)| *due);
+            let until = due.map_or(self.next_look, |due| due.min(self.next_look));
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(notice) = self.notices.recv() => self.notice(notice),
+                () = sleep_until(until) => {}
+            }
+            let now = clock::now();
+            while let Some((due, _)) = self.later.front()
+                && *due <= now
+                && let Some((_, notice)) = self.later.pop_front()
+            {
+                self.follow(notice);
+            }
+            if now >= self.next_look {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => break,
+                    () = self.look() => {}
+                }
+            }
+            self.publish();
+        }
+        for node in &self.nodes {
+            node.ended().await;
+        }
+        self.dispatcher.close_node(NOWHERE);
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        match &notice {
+            Notice::Lost => self.look_soon(),
+            Notice::Moved { moved, .. } => {
+                self.look_soon();
+                let now = clock::now();
+                match self.pauses.before(moved.slot, now) {
+                    Duration::ZERO => self.follow(notice),
+                    pause => {
+                        // They are nearly in order: the pauses are short.
+                        self.later.push_back((now + pause, notice));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Follows a `MOVED`: the name is asked for where it says.
+    fn follow(&mut self, notice: Notice) {
+        let Notice::Moved {
+            from,
+            subscription,
+            moved,
+        } = notice
+        else {
+            return;
+        };
+        let to = moved.to.and_then(|to| self.node_at(&to, from));
+        if let Some(to) = to.filter(|_| !moved.is_ask) {
+            let address = self.node(to).address.clone();
+            self.map.set_owner(moved.slot, &address);
+            self.places.set(moved.slot, to);
+            self.dispatcher.move_name(from, &subscription, to);
+        } else {
+            self.dispatcher.move_name(from, &subscription, NOWHERE);
+        }
+    }
+
+    /// Makes the next look come soon.
+    fn look_soon(&mut self) {
+        self.next_look = self.next_look.min(clock::now() + SOON);
+    }
+
+    /// Publishes whether names wait for an owner of their slots.
+    fn publish(&mut self) {
+        let waiting = self.dispatcher.agenda(NOWHERE).handlers;
+        let is_known = self.map.covered() > 0;
+        self.board.update(NOWHERE, |status| {
+            if waiting.all == 0 && is_known {
+                status.phase = Phase::Confirmed;
+                status.error = None;
+            } else {
+                status.phase = Phase::Pending;
+                if is_known {
+                    let error = "no node of the cluster serves the slots of some names";
+                    status.error = Some(Arc::new(Error::connection(error)));
+                }
+            }
+        });
+        if is_known && self.connected.is_none() {
+            self.connected = Some(self.published.heartbeat.connected());
+        }
+    }
+}
+
+/// Returns the slot of a name.
+fn slot_of(name: &[u8]) -> Slot {
+    Slot::of(name)
+}
+
+/// Whether every node of a cluster hears a kind of names.
+fn is_heard_everywhere(kind: Kind) -> bool {
+    matches!(kind, Kind::Channel | Kind::Pattern)
+}
