@@ -55,6 +55,10 @@ pub enum GapCause {
     Resubscribed,
     /// A name has moved to another node of a cluster, and is confirmed there.
     Moved,
+    /// The links between the nodes of a cluster were reset, which loses messages that were published on
+    /// another node than the one that is listened to. It is noticed at the next look at the links, so this
+    /// gap may come after messages that were published later.
+    Bus,
     /// Messages were dropped because the handler was too slow: its buffer was full, or all buffers
     /// together had reached their limit. With [`Subscriber::attach`](crate::Subscriber::attach),
     /// also: messages were lost in the attached channel.
@@ -96,6 +100,7 @@ impl fmt::Display for GapCause {
             Self::ConnectionLost => "connection lost",
             Self::Resubscribed => "subscription renewed",
             Self::Moved => "moved to another node",
+            Self::Bus => "links between nodes reset",
             Self::Lagged => "reader lagged",
             Self::Oversized => "payload too large",
             Self::Restarted => "handler's loop restarted",

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis_push::{Handle, Mount, Subscriber, Subscription};
+use redis_push::{GapCause, Handle, Mount, Subscriber, Subscription};
 use tests::{First, Node, RealCluster, within};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -34,6 +34,7 @@ struct Load {
 fn subscriber_of(cluster: &RealCluster) -> Subscriber {
     Subscriber::cluster(cluster.urls())
         .start_deadline(Duration::from_secs(20))
+        .topology_interval(Duration::from_millis(300))
         .reconnect_delay(Duration::from_millis(10), Duration::from_millis(200))
 }
 
@@ -180,28 +181,34 @@ impl Running {
         for (name, published) in &acknowledged {
             let journal = self.journals.get_mut(name).unwrap();
             let last = *published.last().unwrap();
-            let (mut heard, mut has_gap, mut missed) = (0, false, Vec::new());
+            let (mut heard, mut has_gap) = (0, false);
+            // Losses on the way between two nodes, which are reported a look later.
+            let mut late = Vec::new();
             let mut waiting = published.iter().copied().peekable();
-            while heard < last {
+            while heard < last || !late.is_empty() {
                 match journal.next().await {
-                    Seen::Gap(_) => {
+                    Seen::Gap(gap) => {
                         has_gap = true;
                         told.push(*name);
+                        if gap.cause == GapCause::Bus {
+                            late.clear();
+                        }
                     }
                     Seen::Message(_, number) => {
                         let number: u64 = number.parse().unwrap();
                         assert!(number > heard, "{name}: {number} came after {heard}");
-                        while waiting.next_if(|next| *next < number).is_some_and(|next| {
+                        let mut missed = Vec::new();
+                        while let Some(next) = waiting.next_if(|next| *next < number) {
                             missed.push(next);
-                            true
-                        }) {}
+                        }
                         waiting.next_if_eq(&number);
-                        assert!(
-                            missed.is_empty() || has_gap,
-                            "{name}: {missed:?} are missing between {heard} and {number}"
-                        );
+                        if !has_gap && !missed.is_empty() {
+                            let what =
+                                format!("{missed:?} are missing between {heard} and {number}");
+                            assert!(CLASSIC.contains(name), "{name}: {what}");
+                            late.push(what);
+                        }
                         (heard, has_gap) = (number, false);
-                        missed.clear();
                     }
                 }
             }

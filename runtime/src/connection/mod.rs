@@ -62,14 +62,7 @@
 
 mod attached;
 mod awaited;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "several servers are not connected to yet: the session is to use it"
-    )
-)]
-mod bus;
+pub(crate) mod bus;
 mod command_connection;
 mod commands;
 mod connect_error;

@@ -46,6 +46,7 @@ const CAUSES: [GapCause; GapCounts::CAUSES.len()] = [
     GapCause::ConnectionLost,
     GapCause::Resubscribed,
     GapCause::Moved,
+    GapCause::Bus,
     GapCause::Lagged,
     GapCause::Oversized,
     GapCause::Restarted,

@@ -3,12 +3,15 @@
 use std::fmt;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustc_hash::FxBuildHasher;
 
 use super::placement::{Placement, SubscriptionState};
 use super::table::RoutingTable;
 use super::{DispatchState, Dispatcher};
+use crate::broadcast::GapStart;
+use crate::gap::{GapCause, Missed};
 use crate::push::NodeId;
 use crate::subscription::{Kind, Subscription};
 use crate::util::Key;
@@ -118,6 +121,44 @@ impl Dispatcher {
             self.notify_changed();
         }
         moved
+    }
+}
+
+impl Dispatcher {
+    /// Reports a gap to the readers of the channels and patterns on a node, because other nodes could not
+    /// pass on what was published there since a time.
+    ///
+    /// This looks at every name, a part at a time, so that no push has to wait for all of them.
+    pub(crate) fn interrupt_bus(&self, node: NodeId, since: SystemTime) {
+        const PART: Key = 1_000;
+        let before = GapStart {
+            cause: GapCause::Bus,
+            missed: Missed::Unknown,
+            since,
+        };
+        let mut first = 0;
+        loop {
+            let mut state = self.lock();
+            let DispatchState {
+                routes, wakeups, ..
+            } = &mut *state;
+            let end = routes.routes.end();
+            let until = end.min(first + PART);
+            let here = (first..until).filter_map(|key| routes.routes.get(key));
+            for route in here.filter(|route| route.is_at(node)) {
+                let kind = route.subscription().kind();
+                if matches!(kind, Kind::Channel | Kind::Pattern) {
+                    for listener in &*route.listeners {
+                        listener.shared.interrupt(before, &mut wakeups.wakers);
+                    }
+                }
+            }
+            self.wake(state);
+            if until == end {
+                return;
+            }
+            first = until;
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Board {
 #[derive(Clone, Debug)]
 pub(crate) struct Published {
     status: Status,
+    /// Whether the node has no names, so that it does not matter whether it is there.
+    is_idle: bool,
     pub(crate) heartbeat: Arc<Heartbeat>,
     pub(crate) last_seen: Arc<LastSeen>,
 }
@@ -33,6 +35,7 @@ impl Board {
     pub(crate) fn add(&self, node: NodeId) -> Published {
         let published = Published {
             status: Status::default(),
+            is_idle: false,
             heartbeat: Arc::default(),
             last_seen: Arc::new(LastSeen::new()),
         };
@@ -67,6 +70,16 @@ impl Board {
         self.publish(&sessions);
     }
 
+    /// Sets whether a node has no names, so that it does not matter whether it is there.
+    pub(super) fn set_idle(&self, node: NodeId, is_idle: bool) {
+        let mut sessions = self.sessions.lock();
+        if let Some(Some(session)) = sessions.get_mut(node.index())
+            && std::mem::replace(&mut session.is_idle, is_idle) != is_idle
+        {
+            self.publish(&sessions);
+        }
+    }
+
     /// Returns whether the session of a node has a connection.
     pub(super) fn is_connected(&self, node: NodeId) -> bool {
         let sessions = self.sessions.lock();
@@ -77,7 +90,7 @@ impl Board {
     /// Returns the oldest signs of life, and the longest time of an answer.
     pub(crate) fn beat(&self) -> Beat {
         let sessions = self.sessions.lock();
-        let each = sessions.iter().flatten();
+        let each = sessions.iter().flatten().filter(|session| !session.is_idle);
         let beats = each.map(|session| session.heartbeat.read());
         beats.reduce(Beat::and).unwrap_or_default()
     }
@@ -91,7 +104,8 @@ impl Board {
     }
 
     fn publish(&self, sessions: &[Option<Published>]) {
-        let each = || sessions.iter().flatten().map(|session| &session.status);
+        let busy = || sessions.iter().flatten().filter(|session| !session.is_idle);
+        let each = || busy().map(|session| &session.status);
         self.all.send_replace(Status {
             phase: each().map(|status| status.phase).min().unwrap_or_default(),
             error: each().find_map(|status| status.error.clone()),

@@ -64,6 +64,16 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         self
     }
 
+    /// Sets how often a node of a [cluster](Subscriber::cluster) is asked which node has which slots, and
+    /// each node whether its links with others were reset: every 5 seconds by default.
+    ///
+    /// Slots that move and connections that are lost are noticed at once, whatever the interval. It is how
+    /// late a gap may be that links between the nodes have caused.
+    pub fn topology_interval(mut self, interval: Duration) -> Self {
+        self.config.settings.topology_interval = interval.clamp(SHORTEST, LONGEST);
+        self
+    }
+
     /// Sets the trusted roots of a `rediss://` connection, and the client certificate it presents.
     /// Without this it trusts the system's authorities and presents no certificate.
     ///

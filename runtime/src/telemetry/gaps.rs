@@ -10,6 +10,8 @@ pub struct GapCounts {
     pub resubscribed: u64,
     /// Gaps of names that have [moved](crate::GapCause::Moved) to another node.
     pub moved: u64,
+    /// Gaps of links between the nodes of a cluster that were [reset](crate::GapCause::Bus).
+    pub bus: u64,
     /// Gaps of handlers that were [too slow](crate::GapCause::Lagged).
     pub lagged: u64,
     /// Gaps of payloads that were [too large](crate::GapCause::Oversized).
@@ -22,10 +24,11 @@ pub struct GapCounts {
 
 impl GapCounts {
     /// The names of the causes, in the order of the fields.
-    pub(crate) const CAUSES: [&'static str; 7] = [
+    pub(crate) const CAUSES: [&'static str; 8] = [
         "connection_lost",
         "resubscribed",
         "moved",
+        "bus",
         "lagged",
         "oversized",
         "restarted",
@@ -44,6 +47,7 @@ impl GapCounts {
             connection_lost,
             resubscribed,
             moved,
+            bus,
             lagged,
             oversized,
             restarted,
@@ -53,6 +57,7 @@ impl GapCounts {
             connection_lost,
             resubscribed,
             moved,
+            bus,
             lagged,
             oversized,
             restarted,
@@ -65,6 +70,7 @@ impl GapCounts {
             self.connection_lost,
             self.resubscribed,
             self.moved,
+            self.bus,
             self.lagged,
             self.oversized,
             self.restarted,

@@ -12,7 +12,7 @@ use crate::push::NodeId;
 use crate::util::clock;
 
 /// How long a node may take to answer.
-const WITHIN: Duration = Duration::from_secs(1);
+pub(super) const WITHIN: Duration = Duration::from_secs(1);
 
 impl Coordinator {
     /// Asks nodes for the map of slots until one answers, and moves names accordingly.
@@ -29,6 +29,7 @@ impl Coordinator {
                 });
             }
         }
+        self.watch_bus().await;
         let is_whole = self.rehome() && self.map.covered() == Slot::COUNT;
         let pause = match is_whole {
             true => self.settings.topology_interval,
@@ -136,7 +137,7 @@ impl Coordinator {
         is_whole
     }
 
-    fn is_up(&self, node: NodeId) -> bool {
+    pub(super) fn is_up(&self, node: NodeId) -> bool {
         self.dispatcher.is_open(node) && self.board.is_connected(node)
     }
 }

@@ -25,6 +25,7 @@
 //! A channel or pattern is placed on the owner of its slot when it comes, and stays: moving it from one live
 //! node to another would lose messages, as the nodes pass them on at different times.
 
+mod bus;
 mod look;
 mod nodes;
 mod places;
@@ -94,6 +95,8 @@ pub(crate) struct Coordinator {
     tasks: Arc<Tasks>,
     stop: CancellationToken,
     has_warned: Arc<AtomicBool>,
+    /// Whether a warning is logged that links are not watched.
+    has_warned_of_bus: bool,
     /// What is published for [`NOWHERE`].
     published: Published,
     connected: Option<Connected>,
@@ -173,6 +176,7 @@ impl Coordinator {
             tasks,
             stop,
             has_warned: Arc::default(),
+            has_warned_of_bus: false,
             notices,
             sender,
             later: VecDeque::new(),
@@ -197,6 +201,7 @@ impl Coordinator {
 
     async fn coordinate(&mut self) {
         let stop = self.stop.clone();
+        let mut changed = self.dispatcher.changed();
         loop {
             let due = self.later.front().map(|(due, _)| *due);
             let until = due.map_or(self.next_look, |due| due.min(self.next_look));
@@ -204,6 +209,8 @@ impl Coordinator {
                 biased;
                 () = stop.cancelled() => break,
                 Some(notice) = self.notices.recv() => self.notice(notice),
+                // Names have come or gone, which matters if a node has the first or the last.
+                _ = changed.changed() => {}
                 () = sleep_until(until) => {}
             }
             let now = clock::now();
@@ -271,8 +278,12 @@ impl Coordinator {
         self.next_look = self.next_look.min(clock::now() + SOON);
     }
 
-    /// Publishes whether names wait for an owner of their slots.
+    /// Publishes whether names wait for an owner of their slots, and which sessions matter.
     fn publish(&mut self) {
+        for node in &self.nodes {
+            let has_names = self.dispatcher.agenda(node.id).has_names();
+            self.board.set_idle(node.id, !has_names);
+        }
         let waiting = self.dispatcher.agenda(NOWHERE).handlers;
         let is_known = self.map.covered() > 0;
         self.board.update(NOWHERE, |status| {

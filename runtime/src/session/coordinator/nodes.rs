@@ -1,11 +1,14 @@
 //! The nodes of a cluster, each with its session.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::{Coordinator, NOWHERE, Session};
+use crate::connection::bus::BusLinks;
 use crate::connection::{LazyConnection, NodeAddress};
 use crate::link::Link;
 use crate::push::{Generation, NodeId};
@@ -20,6 +23,10 @@ pub(super) struct ClusterNode {
     pub(super) address: NodeAddress,
     /// A connection for questions, which is made when there is one.
     pub(super) commands: LazyConnection,
+    /// When its links with other nodes were last looked at, and how they were.
+    pub(super) links: Option<(SystemTime, BusLinks)>,
+    /// The ids of nodes that it once had links with, and has not at present.
+    pub(super) gone: BTreeSet<Box<str>>,
     /// Since when it is known to be lost.
     pub(super) lost: Option<Instant>,
     session: Task,
@@ -97,6 +104,8 @@ impl Coordinator {
             id,
             address,
             commands: LazyConnection::new(server),
+            links: None,
+            gone: BTreeSet::new(),
             lost: None,
             session,
         });
