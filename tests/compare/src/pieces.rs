@@ -1,14 +1,16 @@
 //! The steps on the way of a push, each on its own: without a link, without a scheduler, and with
-//! handlers that do not decode. The seed pattern runs in the same setting, for comparison.
+//! handlers that do not decode, or that share what is decoded once. The seed pattern runs in the same
+//! setting, for comparison.
 
 use std::fmt;
 use std::hint::black_box;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use redis::{PushInfo, PushKind, Value};
-use redis_push::__bench::{RoutingTable, Shared, Way, convert, message};
-use redis_push::{Fault, Handler, Push, Spec, Subscription};
+use redis_push::__bench::{RoutingTable, Shared, Way, convert, message, pattern_message};
+use redis_push::{Fault, FromPush, Handler, Json, Push, Spec, Subscription};
 use tokio::sync::broadcast::{self, Receiver};
 
 use crate::payload::{self, Quote, SMALL};
@@ -100,9 +102,26 @@ pub fn all() -> Vec<Piece> {
             way(100, BURST)
         }),
         Piece::new("way, 1 handler, timed", "delivery", BURST, || {
-            way_of(Way::timed([Look]), BURST)
+            way_of(Way::timed([Look]), push(), BURST)
         }),
         Piece::new("way, 8 handlers, one by one", "delivery", 8, || way(8, 1)),
+        Piece::new("shared, 8 handlers", "delivery", 8 * BURST, || sharing(8)),
+        Piece::new("shared, 100 handlers", "delivery", 100 * BURST, || {
+            sharing(100)
+        }),
+        Piece::new("template, 100 handlers", "delivery", 100 * BURST, || {
+            let looks = (0..100).map(|_| LookByTemplate);
+            way_of(Way::new(looks), push_by_template(), BURST)
+        }),
+        Piece::new(
+            "shared by template, 100 handlers",
+            "delivery",
+            100 * BURST,
+            || {
+                let shares = (0..100).map(|_| Share(by_template()));
+                way_of(Way::new(shares), push_by_template(), BURST)
+            },
+        ),
         Piece::new("seed, 1 handler", "delivery", BURST, || seed(1, BURST)),
         Piece::new("seed, 8 handlers", "delivery", 8 * BURST, || seed(8, BURST)),
         Piece::new("seed, 100 handlers", "delivery", 100 * BURST, || {
@@ -133,11 +152,10 @@ fn broadcast(readers: usize) -> impl FnMut() {
 
 /// The whole way: from the push sender of a connection manager to the handlers.
 fn way(handlers: usize, burst: usize) -> impl FnMut() {
-    way_of(Way::new((0..handlers).map(|_| Look)), burst)
+    way_of(Way::new((0..handlers).map(|_| Look)), push(), burst)
 }
 
-fn way_of(mut way: Way, burst: usize) -> impl FnMut() {
-    let push = push();
+fn way_of(mut way: Way, push: PushInfo, burst: usize) -> impl FnMut() {
     move || {
         (0..burst).for_each(|_| way.push(black_box(&push)));
         way.deliver();
@@ -156,6 +174,49 @@ impl Handler<()> for Look {
         black_box(push.payload());
         Ok(())
     }
+}
+
+/// The same by a template.
+struct LookByTemplate;
+
+impl Handler<()> for LookByTemplate {
+    fn spec(&self) -> Spec {
+        Spec::new("look").on(by_template())
+    }
+
+    async fn handle(&self, push: Push<'_>, _state: &()) -> Result<(), Fault> {
+        black_box(push.payload());
+        Ok(())
+    }
+}
+
+/// The whole way to handlers that share what the first of them decodes.
+fn sharing(handlers: usize) -> impl FnMut() {
+    let shares = (0..handlers).map(|_| Share(Subscription::channel(CHANNEL)));
+    way_of(Way::new(shares), push(), BURST)
+}
+
+/// A handler that shares the decoded message with the others.
+struct Share(Subscription);
+
+impl Handler<()> for Share {
+    fn spec(&self) -> Spec {
+        Spec::new("share").on(self.0.clone())
+    }
+
+    async fn handle(&self, push: Push<'_>, _state: &()) -> Result<(), Fault> {
+        let quote: Arc<Json<Quote>> = Arc::from_push(push, &())?;
+        black_box(&quote);
+        Ok(())
+    }
+}
+
+fn by_template() -> Subscription {
+    Subscription::template("quotes.{symbol}").expect("it is a template")
+}
+
+fn push_by_template() -> PushInfo {
+    pattern_message(by_template().name(), CHANNEL, &payload())
 }
 
 /// The whole way with a broadcast channel as the push sender, whose receivers filter it. The channel
