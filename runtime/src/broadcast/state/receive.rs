@@ -47,6 +47,7 @@ impl ChannelState {
     }
 
     /// Returns what a reader receives next, if there is anything. Its batch is put `in_hand`.
+    #[inline]
     pub(in crate::broadcast) fn next(
         &mut self,
         key: Key,
