@@ -48,3 +48,17 @@ pub use segment::{Segment, TemplateError, glob, parse, push_escaped};
 
 /// The characters that a param never contains, unless it takes the rest.
 pub const SEPARATORS: [char; 3] = ['.', ':', '/'];
+
+/// Returns whether a byte of a UTF-8 text is one of the [`SEPARATORS`].
+#[inline]
+#[must_use]
+pub const fn is_separator(byte: u8) -> bool {
+    let mut at = 0;
+    while at < SEPARATORS.len() {
+        if byte == SEPARATORS[at] as u8 {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}

@@ -178,9 +178,9 @@ impl<'p> Push<'p> {
         }
     }
 
+    /// Whether a push through a pattern is of this template.
     fn fits(self, template: &Template) -> bool {
-        let channel = std::str::from_utf8(self.channel());
-        channel.is_ok_and(|channel| template.capture(channel, []).is_some())
+        template.matches(self.batch.channel(self.index()))
     }
 
     /// Returns a value that is decoded once for all readers of the batch. The push that is decoded has no

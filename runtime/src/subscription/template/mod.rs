@@ -23,8 +23,9 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
+use std::ops::Range;
 
-use redis_push_template::SEPARATORS;
+use redis_push_template::{SEPARATORS, is_separator};
 pub use redis_push_template::{Segment, TemplateError};
 
 /// A channel name with params, such as `quotes.{symbol}`.
@@ -99,43 +100,66 @@ impl Template {
         }
     }
 
+    /// Returns whether a channel matches the template. One that is not UTF-8 does not.
+    pub(crate) fn matches(&self, channel: &[u8]) -> bool {
+        // Most names are ASCII, and it takes less to see that.
+        self.split(channel, |_, _| ())
+            && (channel.is_ascii() || std::str::from_utf8(channel).is_ok())
+    }
+
     /// Returns the text of each param in `names`; `None` if the channel does not match the
     /// template, or if the template has no such param.
-    ///
-    /// Each literal matches where it first occurs, and the last one at the end. A later match of a
-    /// literal could only help if the param before it contained a separator, which params never do.
-    /// So there is no need to backtrack.
     pub(crate) fn capture<'c, const N: usize>(
         &self,
         channel: &'c str,
         names: [&str; N],
     ) -> Option<[&'c str; N]> {
         let mut found = [""; N];
-        let mut rest = channel;
-        for (index, segment) in self.segments.iter().enumerate() {
-            let text = match segment {
+        let is_match = self.split(channel.as_bytes(), |param, range| {
+            if let Some(at) = names.iter().position(|name| *name == param) {
+                found[at] = &channel[range];
+            }
+        });
+        (is_match && found.iter().all(|text| !text.is_empty())).then_some(found)
+    }
+
+    /// Calls `param` with the name of each param and where its text is in the channel. Returns whether the
+    /// channel matches the template.
+    ///
+    /// Each literal matches where it first occurs, and the last one at the end. A later match of a
+    /// literal could only help if the param before it contained a separator, which params never do.
+    /// So there is no need to backtrack.
+    ///
+    /// This looks at bytes, one by one: a handler by a template pays for it at each push, names are short,
+    /// and to set up a search takes longer. Literals and separators are whole characters, so a text
+    /// between them is one as well.
+    #[inline]
+    fn split(&self, channel: &[u8], mut param: impl FnMut(&str, Range<usize>)) -> bool {
+        let mut at = 0;
+        let mut segments = self.segments.iter();
+        while let Some(segment) = segments.next() {
+            let rest = &channel[at..];
+            let (name, len) = match segment {
                 Segment::Literal(text) => {
-                    rest = rest.strip_prefix(&**text)?;
+                    if !rest.starts_with(text.as_bytes()) {
+                        return false;
+                    }
+                    at += text.len();
                     continue;
                 }
-                Segment::Rest(_) => rest,
-                Segment::Param(_) => {
-                    let text = &rest[..self.end_of_param(index, rest)?];
-                    if text.contains(SEPARATORS) {
-                        return None;
-                    }
-                    text
-                }
+                Segment::Rest(name) => (name, rest.len()),
+                Segment::Param(name) => match len_of_param(rest, segments.as_slice()) {
+                    Some(len) => (name, len),
+                    None => return false,
+                },
             };
-            if text.is_empty() {
-                return None;
+            if len == 0 {
+                return false;
             }
-            if let Some(at) = names.iter().position(|name| segment.param() == Some(name)) {
-                found[at] = text;
-            }
-            rest = &rest[text.len()..];
+            param(name, at..at + len);
+            at += len;
         }
-        (rest.is_empty() && found.iter().all(|text| !text.is_empty())).then_some(found)
+        at == channel.len()
     }
 
     /// Returns the names of the params, in order.
@@ -195,20 +219,32 @@ impl Template {
              `{self}`{hint}"
         )
     }
+}
 
-    /// Returns where the param at `index` ends in `rest`, which starts with that param.
-    fn end_of_param(&self, index: usize, rest: &str) -> Option<usize> {
-        match self.segments.get(index + 1) {
-            Some(Segment::Literal(text)) if index + 2 == self.segments.len() => {
-                rest.strip_suffix(&**text).map(str::len)
-            }
-            Some(Segment::Literal(text)) => {
-                let first = rest.chars().next()?.len_utf8();
-                rest[first..].find(&**text).map(|at| first + at)
-            }
-            _ => Some(rest.len()),
+/// Returns how long the param at the beginning of `rest` is, which is followed by `next` in the template;
+/// `None` if that would be a text with a separator.
+#[inline]
+fn len_of_param(rest: &[u8], next: &[Segment]) -> Option<usize> {
+    let len = match next {
+        [Segment::Literal(last)] => rest.strip_suffix(last.as_bytes())?.len(),
+        [Segment::Literal(text), ..] => return len_before(rest, text.as_bytes()),
+        _ => rest.len(),
+    };
+    let has_separator = rest[..len].iter().any(|byte| is_separator(*byte));
+    (!has_separator).then_some(len)
+}
+
+/// Returns where a literal first occurs after the first byte, if no separator is before it.
+fn len_before(rest: &[u8], literal: &[u8]) -> Option<usize> {
+    for (at, byte) in rest.iter().enumerate() {
+        if at > 0 && literal.first() == Some(byte) && rest[at..].starts_with(literal) {
+            return Some(at);
+        }
+        if is_separator(*byte) {
+            return None;
         }
     }
+    None
 }
 
 impl fmt::Display for Template {
