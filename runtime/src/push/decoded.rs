@@ -11,6 +11,9 @@ use crate::util::drop_caught;
 ///
 /// There is a column for each type that is shared, and for each template by which it is decoded. There is
 /// mostly one, so they are a list.
+///
+/// The kind and the name of a push's subscription are the same for all readers of its broadcast channel:
+/// only the template and the prefix may differ. So these are all that is compared, at each delivery.
 #[derive(Debug, Default)]
 pub(crate) struct Decoded {
     first: OnceLock<Box<Column>>,
@@ -18,7 +21,7 @@ pub(crate) struct Decoded {
 
 #[derive(Debug)]
 struct Column {
-    /// The subscription by which the pushes are decoded: its template names the params.
+    /// A subscription with the template by which the pushes are decoded: it names the params.
     subscription: Subscription,
     /// The [`Values`] of one type.
     values: Box<dyn Any + Send + Sync>,
@@ -27,9 +30,27 @@ struct Column {
 
 /// What was decoded from the pushes of a batch, by their index.
 struct Values<T>(Box<[Value<T>]>);
-type Value<T> = OnceLock<Result<Arc<T>, Rejection>>;
+/// A rejection is rare and large. Boxed, so that the values of a batch are close together.
+type Value<T> = OnceLock<Result<Arc<T>, Box<Rejection>>>;
 
 impl Decoded {
+    /// Returns the value of a push if somebody has decoded it.
+    #[inline]
+    pub(super) fn known<T: Send + Sync + 'static>(
+        &self,
+        subscription: &Subscription,
+        index: usize,
+    ) -> Option<Result<Arc<T>, Rejection>> {
+        let mut place = &self.first;
+        loop {
+            let column = place.get()?;
+            if let Some(values) = column.values_of::<T>(subscription) {
+                return values.0[index].get().map(shared);
+            }
+            place = &column.next;
+        }
+    }
+
     /// Returns the value of a push that is decoded by `decode` if nobody has decoded it yet.
     ///
     /// Nobody waits for another reader: two that come at the same time both decode, and the value of the
@@ -42,14 +63,17 @@ impl Decoded {
         decode: impl FnOnce() -> Result<T, Rejection>,
     ) -> Result<Arc<T>, Rejection> {
         let value = &self.values::<T>(subscription, len).0[index];
-        if let Some(known) = value.get() {
-            return known.clone();
-        }
-        let decoded = decode().map(Arc::new);
-        value.get_or_init(|| decoded).clone()
+        let known = match value.get() {
+            Some(known) => known,
+            None => {
+                let decoded = decode().map(Arc::new).map_err(Box::new);
+                value.get_or_init(|| decoded)
+            }
+        };
+        shared(known)
     }
 
-    /// Returns the column of a type and a subscription. It is added if there is none.
+    /// Returns the column of a type and a template. It is added if there is none.
     fn values<T: Send + Sync + 'static>(
         &self,
         subscription: &Subscription,
@@ -58,9 +82,7 @@ impl Decoded {
         let mut place = &self.first;
         loop {
             let column = place.get_or_init(|| Column::new::<T>(subscription, len));
-            if let Some(values) = column.values.downcast_ref()
-                && column.subscription.is_same(subscription)
-            {
+            if let Some(values) = column.values_of(subscription) {
                 return values;
             }
             place = &column.next;
@@ -82,6 +104,22 @@ impl Column {
             values: Box::new(values),
             next: OnceLock::new(),
         })
+    }
+
+    /// Returns the values, if they are of this type and decoded by the template of `subscription`.
+    #[inline]
+    fn values_of<T: 'static>(&self, subscription: &Subscription) -> Option<&Values<T>> {
+        let values = self.values.downcast_ref()?;
+        let is_same = self.subscription.reads_names_like(subscription);
+        is_same.then_some(values)
+    }
+}
+
+#[inline]
+fn shared<T>(value: &Result<Arc<T>, Box<Rejection>>) -> Result<Arc<T>, Rejection> {
+    match value {
+        Ok(value) => Ok(Arc::clone(value)),
+        Err(rejection) => Err(Rejection::clone(rejection)),
     }
 }
 
@@ -110,8 +148,8 @@ mod tests {
             }
         }
         let decoded = Decoded::default();
-        for channel in ["a", "b"] {
-            let subscription = Subscription::channel(channel);
+        for template in ["a.{x}", "a.{y}"] {
+            let subscription = Subscription::template(template).unwrap();
             for index in 0..3 {
                 let value = decoded.get(&subscription, index, 4, || Ok(Panics));
                 assert!(value.is_ok());

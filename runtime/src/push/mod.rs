@@ -185,7 +185,20 @@ impl<'p> Push<'p> {
 
     /// Returns a value that is decoded once for all readers of the batch. The push that is decoded has no
     /// extensions, because those are a handler's own.
+    #[inline]
     pub(crate) fn decode_once<T: Send + Sync + 'static>(
+        self,
+        decode: impl FnOnce(Self) -> Result<T, Rejection>,
+    ) -> Result<Arc<T>, Rejection> {
+        // All readers of a message but the first go this way.
+        let decoded = self.batch.decoded();
+        let known = decoded.and_then(|decoded| decoded.known(self.subscription(), self.index()));
+        known.unwrap_or_else(|| self.decode_first(decode))
+    }
+
+    /// Decodes, and keeps the value in the batch if it has several readers.
+    #[inline(never)]
+    fn decode_first<T: Send + Sync + 'static>(
         self,
         decode: impl FnOnce(Self) -> Result<T, Rejection>,
     ) -> Result<Arc<T>, Rejection> {

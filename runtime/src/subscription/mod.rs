@@ -103,19 +103,16 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Whether both are equal. This does not read the texts if both have them from the macros, or are
-    /// clones of one that has.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    /// Returns whether both read the same out of the name of a channel: whether they have the same
+    /// template and the same prefix.
+    #[inline]
+    pub(crate) fn reads_names_like(&self, other: &Self) -> bool {
         let has_same_template = match (&self.template, &other.template) {
-            (Some(one), Some(other)) => {
-                std::ptr::eq(one.static_segments(), other.static_segments())
-            }
+            (Some(one), Some(other)) => one.is_same(other),
             (None, None) => true,
             _ => false,
         };
-        let has_same_texts = has_same_template && std::ptr::eq(&*self.name, &*other.name);
-        let is_same_kind = (self.kind, self.prefix_len) == (other.kind, other.prefix_len);
-        is_same_kind && has_same_texts || self == other
+        has_same_template && self.prefix_len == other.prefix_len
     }
 
     /// Creates a subscription to one channel. The name is literal: `*` and `{` have no meaning in

@@ -85,15 +85,19 @@ fn a_rejection_is_remembered_and_a_panic_is_not() {
 }
 
 #[test]
-fn readers_by_another_template_or_of_another_type_have_values_of_their_own() {
+fn readers_by_another_template_or_prefix_or_of_another_type_have_values_of_their_own() {
     let (shared, mut readers) = channel_with(Budget::default(), 2);
     append(&shared, "text");
     let batch = take(&mut readers[0]).expect("a batch");
     let decodings = Cell::new(0);
     let plain = Subscription::channel("a.b");
+    let prefixed = Subscription::channel("b").prefixed("a.");
     let templates = ["a.{x}", "a.{y}"].map(|text| Subscription::template(text).unwrap());
     for _ in 0..2 {
         decode(&batch, 0, &plain, &decodings).unwrap();
+        decode(&batch, 0, &prefixed, &decodings).unwrap();
+        // Each handler has a template of its own, though it be the same.
+        decode(&batch, 0, &templates[0].clone(), &decodings).unwrap();
         for template in &templates {
             decode(&batch, 0, template, &decodings).unwrap();
         }
@@ -101,7 +105,7 @@ fn readers_by_another_template_or_of_another_type_have_values_of_their_own() {
         let length = Push::new(&batch, 0, &list).decode_once(|push| Ok(push.payload().len()));
         assert_eq!(*length.unwrap(), 4);
     }
-    assert_eq!(decodings.get(), 3);
+    assert_eq!(decodings.get(), 4);
 }
 
 #[test]

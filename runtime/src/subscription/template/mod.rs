@@ -50,6 +50,16 @@ impl Template {
         }
     }
 
+    /// Returns whether both are equal. This does not read the texts if both are the same constant of the
+    /// macros.
+    #[inline]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.segments, &other.segments) {
+            (Cow::Borrowed(one), Cow::Borrowed(other)) if std::ptr::eq(*one, *other) => true,
+            (one, other) => one == other,
+        }
+    }
+
     #[cfg(all(redis_push_internals, feature = "testing"))]
     pub(crate) fn segments(&self) -> &[Segment] {
         &self.segments
