@@ -16,7 +16,21 @@ pub(crate) async fn a_cluster_has_primaries_with_replicas_that_every_node_shows(
         }
     }
     assert_eq!(covered, usize::from(SLOTS));
-    assert_eq!(cluster.slot_of("123456789").await, 12_739);
+    for name in [
+        "123456789",
+        "a",
+        "{a}b",
+        "{}a",
+        "x{a}{b}",
+        "{{a}}",
+        "{a",
+        "a}{b}",
+        "ü",
+        "",
+    ] {
+        let slot = cluster.slot_of(name).await;
+        assert_eq!(slot, tests::fuzz::slot_of(name.as_bytes()), "{name}");
+    }
 
     let (_, owner) = cluster.place_of("{a}").await;
     let mut writer = owner.connect().await;

@@ -11,16 +11,17 @@ use redis_push::{PushMessage, Subscription, Text};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-pub use redis_push::__fuzz::{push, template, wire};
+pub use redis_push::__fuzz::{push, slot_of, template, topology, wire};
 
 /// A check that accepts any bytes.
 pub type Target = fn(&[u8]);
 
 /// The targets by name. The folder of a target's seeds has the same name.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 5] = [
     ("decode", decode),
     ("push", push),
     ("template", template),
+    ("topology", topology),
     ("wire", wire),
 ];
 

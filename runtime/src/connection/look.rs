@@ -37,7 +37,10 @@ impl LookError {
 
     fn of(error: &redis::ServerError) -> Self {
         let (code, details) = (error.code(), error.details().unwrap_or_default());
-        let text = Escaped(format!("{code} {details}").trim_end().as_bytes()).to_string();
+        let text = match format!("{code} {details}").trim() {
+            "" => "the server refused without a reason".to_owned(),
+            text => Escaped(text.as_bytes()).to_string(),
+        };
         let lower = details.to_ascii_lowercase();
         if lower.contains("cluster support disabled") {
             Self::NoCluster
@@ -106,7 +109,7 @@ mod tests {
     #[test]
     fn an_error_reply_says_whether_to_ask_again() {
         type Is = fn(&LookError) -> bool;
-        let cases: [(&str, Is); 6] = [
+        let cases: [(&str, Is); 7] = [
             (
                 "-ERR This instance has cluster support disabled\r\n",
                 |error| *error == LookError::NoCluster,
@@ -123,6 +126,7 @@ mod tests {
             ("-NOPERM User a has no permissions\r\n", |error| {
                 matches!(error, LookError::Refused(_))
             }),
+            ("-\r\n", |error| matches!(error, LookError::Refused(_))),
             ("+OK\r\n", |error| matches!(error, LookError::Unreadable(_))),
         ];
         for (reply, is) in cases {

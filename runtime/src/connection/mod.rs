@@ -62,6 +62,10 @@
 
 mod attached;
 mod awaited;
+#[cfg_attr(
+    not(any(test, all(redis_push_internals, feature = "testing"))),
+    expect(dead_code, reason = "a part of it is for what a user can ask about the nodes")
+)]
 pub(crate) mod bus;
 mod command_connection;
 mod commands;
@@ -72,8 +76,8 @@ mod endpoint;
 mod exchange;
 mod lazy;
 mod look;
-mod moved;
-mod node_address;
+pub(crate) mod moved;
+pub(crate) mod node_address;
 mod options;
 mod reason;
 #[cfg(feature = "testing")]
@@ -81,15 +85,19 @@ mod redirect;
 mod requests;
 mod sender;
 #[cfg_attr(
-    not(test),
+    not(any(test, all(redis_push_internals, feature = "testing"))),
     expect(
         dead_code,
         reason = "several servers are not connected to yet: the session is to use it"
     )
 )]
-mod sentinel;
+pub(crate) mod sentinel;
 mod server;
 mod settings;
+#[cfg_attr(
+    not(any(test, all(redis_push_internals, feature = "testing"))),
+    expect(dead_code, reason = "a part of it is for what a user can ask about the nodes")
+)]
 pub(crate) mod slots;
 mod stream;
 pub(crate) mod tls;

@@ -2,10 +2,11 @@
 //!
 //! - [`push`]: the conversion of a push of redis-rs, compared with the wire link's scanner.
 //! - [`template`]: the parser and the matcher of templates.
+//! - [`topology`]: the readers of what clusters and sentinels say of themselves.
 //! - [`wire`]: the wire link's scanner, compared with redis-rs's parser.
 //!
 //! In: the fuzz targets of the package in `tests/` call these, and so does its `cargo test`, for a
-//! bounded time. Out: the functions check `link`, `push` and `subscription`, with the glob of the
+//! bounded time. Out: the functions check `connection`, `link`, `push` and `subscription`, with the glob of the
 //! embedded broker as the server's side.
 //!
 //! Each function accepts any bytes. It panics if a property does not hold, and for the same bytes
@@ -14,9 +15,11 @@
 
 mod push;
 mod template;
+mod topology;
 
 pub use push::push;
 pub use template::template;
+pub use topology::{slot_of, topology};
 
 /// Compares the wire link's scanner with redis-rs's parser over a stream of RESP3.
 pub fn wire(bytes: &[u8]) {

@@ -17,6 +17,7 @@
 //! ```
 
 mod several;
+mod turn;
 
 use std::any::Any;
 use std::future::Future;
@@ -32,6 +33,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use redis_push::testing::Broker;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
+
+use turn::Turn;
 
 use crate::real_server::{ServerBinary, kill_leftovers};
 use crate::{RealServer, Server};
@@ -100,6 +103,8 @@ pub struct Suite {
     /// The real servers that run at least one test.
     served: Vec<String>,
     wants_real: bool,
+    /// Whether the tests that are added start many servers, so that only a few run at once.
+    takes_turns: bool,
     trials: Vec<Trial>,
 }
 
@@ -120,6 +125,7 @@ impl Suite {
             since: (0, 0),
             served: Vec::new(),
             wants_real: false,
+            takes_turns: false,
             trials: Vec::new(),
         }
     }
@@ -219,8 +225,10 @@ impl Suite {
             (None, None) => test.name.to_owned(),
         };
         let prepare = self.variant.map_or((|| ()) as fn(), |(_, prepare)| prepare);
-        let bound = self.bound;
+        let (bound, takes_turns) = (self.bound, self.takes_turns);
         self.trials.push(Trial::test(name.clone(), move || {
+            // The wait does not count.
+            let _turn = takes_turns.then(Turn::wait);
             run(name, bound, move || {
                 prepare();
                 start()

@@ -29,6 +29,7 @@ impl Suite {
     /// Adds tests that run on a cluster of each real server that is new enough.
     pub fn on_real_clusters(mut self, tests: Vec<Test<(RealCluster,)>>) -> Self {
         self.wants_real = true;
+        self.takes_turns = true;
         let (new, old): (Vec<_>, Vec<_>) = self
             .real_servers()
             .into_iter()
@@ -48,12 +49,14 @@ impl Suite {
                 });
             }
         }
+        self.takes_turns = false;
         self
     }
 
     /// Adds tests that run on sentinels with their servers, of each real server.
     pub fn on_real_sentinels(mut self, tests: Vec<Test<(RealSentinels,)>>) -> Self {
         self.wants_real = true;
+        self.takes_turns = true;
         for test in tests {
             for binary in self.real_servers() {
                 let run = test.run.clone();
@@ -63,6 +66,7 @@ impl Suite {
                 });
             }
         }
+        self.takes_turns = false;
         self
     }
 }

@@ -112,12 +112,16 @@ impl RealSentinels {
     ///
     /// # Panics
     ///
-    /// If a sentinel refuses that, as it does while the last failover is not over, or this takes too
-    /// long.
+    /// If that takes too long.
     pub async fn fail_over(&self) -> &RealServer {
         let old = self.primary().await;
         let asked = self.answering(&self.sentinels)[0];
-        asked.command(&["SENTINEL", "FAILOVER", Self::NAME]).await;
+        // It refuses while the last failover is not over, and while it is connected to no replica.
+        eventually("a sentinel to begin a failover", async || {
+            let begun = asked.ask(&["SENTINEL", "FAILOVER", Self::NAME]).await;
+            begun.is_ok()
+        })
+        .await;
         self.new_primary(old).await
     }
 
@@ -236,7 +240,11 @@ async fn said(sentinel: &RealServer) -> Option<SocketAddr> {
     Some((host.parse::<std::net::IpAddr>().ok()?, port).into())
 }
 
+/// A server closes its connections when its role changes, so that an error is no answer.
 async fn is_primary(server: &RealServer) -> bool {
-    let role: Vec<Value> = from_redis_value(server.command(&["ROLE"]).await).expect("a role");
+    let Ok(role) = server.ask(&["ROLE"]).await else {
+        return false;
+    };
+    let role: Vec<Value> = from_redis_value(role).expect("a role");
     role[0] == Value::BulkString("master".into())
 }

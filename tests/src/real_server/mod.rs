@@ -76,14 +76,26 @@ impl RealServer {
     ///
     /// If the server replies with an error or does not reply.
     pub async fn command(&self, words: &[&str]) -> redis::Value {
+        let reply = self.ask(words).await;
+        reply.unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    /// Like [`command`](Self::command), for a command that the server may refuse.
+    ///
+    /// # Errors
+    ///
+    /// The server's error reply, or the end of the connection.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not reply.
+    pub async fn ask(&self, words: &[&str]) -> redis::RedisResult<redis::Value> {
         let run = async {
             let mut connection = self.connect().await?;
             let mut command = redis::cmd(words[0]);
             command.arg(&words[1..]).query_async(&mut connection).await
         };
-        within("an administrator's command", run)
-            .await
-            .unwrap_or_else(|error| panic!("{words:?}: {error}"))
+        within("an administrator's command", run).await
     }
 
     /// Connects as the administrator, and waits for the reply to a PING.
