@@ -64,7 +64,10 @@ mod attached;
 mod awaited;
 #[cfg_attr(
     not(any(test, all(redis_push_internals, feature = "testing"))),
-    expect(dead_code, reason = "a part of it is for what a user can ask about the nodes")
+    expect(
+        dead_code,
+        reason = "a part of it is for what a user can ask about the nodes"
+    )
 )]
 pub(crate) mod bus;
 mod command_connection;
@@ -96,7 +99,10 @@ mod server;
 mod settings;
 #[cfg_attr(
     not(any(test, all(redis_push_internals, feature = "testing"))),
-    expect(dead_code, reason = "a part of it is for what a user can ask about the nodes")
+    expect(
+        dead_code,
+        reason = "a part of it is for what a user can ask about the nodes"
+    )
 )]
 pub(crate) mod slots;
 mod stream;

@@ -2,6 +2,7 @@
 //!
 //! [`Broker`] is the whole public API: start it, pass its [`url`](Broker::url) to a
 //! [`Subscriber`](crate::Subscriber) or to redis-rs, publish, and inject [faults](Broker#faults).
+//! [`Broker::cluster`] starts several of them as the nodes of a [cluster](BrokerCluster).
 //!
 //! ```
 //! use redis_push::testing::Broker;

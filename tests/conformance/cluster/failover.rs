@@ -44,10 +44,7 @@ async fn a_failover_takes_sharded_channels_away_and_closes_nothing(cluster: Clus
     old.hears(&[r#">["message" "news" "1"]"#]).await;
     new.hears(&[r#">["message" "news" "1"]"#]).await;
     // It is a replica of the new one, and may be subscribed to as such.
-    tests::eventually("the old primary to be a replica", async || {
-        old.ask("ROLE").await.starts_with(r#"["slave" "#)
-    })
-    .await;
+    until_replica(&mut old).await;
     old.expect("SSUBSCRIBE foo", &[r#">["ssubscribe" "foo" :1]"#])
         .await;
     let mut publisher = cluster.client(5).await;
@@ -64,6 +61,7 @@ async fn a_demoted_primary_tells_what_it_replicates(cluster: Cluster) {
     writer.expect("SET foo 1", &["+OK"]).await;
     old.hears(&[event("foo", "set")]).await;
     assert_eq!(cluster.fail_over(2).await, 5);
+    until_replica(&mut old).await;
     writer.expect("SET foo 2", &["-MOVED 12182 node5"]).await;
     let mut writer = cluster.client(5).await;
     writer.expect("SET foo 2 PX 20", &["+OK"]).await;
@@ -76,13 +74,16 @@ async fn a_demoted_primary_tells_what_it_replicates(cluster: Cluster) {
 }
 
 async fn a_killed_primary_is_replaced(cluster: Cluster) {
-    cluster.kill(2).await;
     let mut other = cluster.client(0).await;
+    // Its replica accepts subscribers during the outage.
+    let mut replica = cluster.client(5).await;
+    cluster.kill(2).await;
+    replica
+        .expect("SSUBSCRIBE foo", &[r#">["ssubscribe" "foo" :1]"#])
+        .await;
     other
         .expect("SPUBLISH foo 1", &["-MOVED 12182 node2"])
         .await;
-    // Its replica accepts subscribers during the outage.
-    let mut replica = subscribe(&cluster, 5).await;
     assert_eq!(cluster.replace(2, "foo").await, 5);
     if !promoted_replicas_keep_subscribers(&cluster) {
         replica.hears(&[r#">["sunsubscribe" "foo" :0]"#]).await;
@@ -95,4 +96,13 @@ async fn a_killed_primary_is_replaced(cluster: Cluster) {
     let role = old.ask("ROLE").await;
     assert!(role.starts_with(r#"["slave" "127.0.0.1" port5 "#), "{role}");
     old.expect("SPUBLISH foo 1", &[":0"]).await;
+}
+
+/// Waits until a node replicates the one that has replaced it.
+async fn until_replica(client: &mut ClusterClient) {
+    tests::eventually("the old primary to be a replica", async || {
+        let role = client.ask("ROLE").await;
+        role.starts_with(r#"["slave" "#) && role.contains(r#""connected""#)
+    })
+    .await;
 }

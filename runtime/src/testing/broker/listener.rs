@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::Broker;
 use super::connection;
 use super::outbox::Outbox;
 use super::state::Shared;
@@ -47,6 +48,32 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+impl Broker {
+    /// Returns a broker that has a port, and the socket to listen on.
+    pub(super) fn bind(shared: Shared) -> io::Result<(Self, TcpSocket)> {
+        let socket = bound(0)?;
+        let addr = socket.local_addr()?;
+        let (socket, _reserved) = if cfg!(target_os = "linux") {
+            (bound(addr.port())?, Some(socket))
+        } else {
+            (socket, None)
+        };
+        let broker = Self {
+            shared: Arc::new(shared),
+            addr,
+            running: Mutex::default(),
+            _reserved,
+        };
+        Ok((broker, socket))
+    }
+
+    pub(super) fn listen(&self, socket: TcpSocket) -> io::Result<()> {
+        let running = Running::start(self.shared.clone(), socket)?;
+        *self.lock_running() = Some(running);
+        Ok(())
     }
 }
 

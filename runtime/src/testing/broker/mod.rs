@@ -3,8 +3,8 @@
 //! [`Broker`] listens on a free port of this machine and speaks enough of the protocol for
 //! redis-rs's `ConnectionManager`: subscriptions of all kinds, key events, invalidations, and the
 //! everyday commands of an application with state. The same conformance tests run against it and
-//! against real servers, frame by frame. It is not a Redis server: it does not persist or replicate
-//! anything, and `HELLO` names it `redis-push-broker`.
+//! against real servers, frame by frame. It is not a Redis server: it does not persist anything, and
+//! `HELLO` names it `redis-push-broker`. [`Broker::cluster`] starts several as the nodes of a cluster.
 //!
 //! Its purpose is its [faults](Broker#faults): connections that die, a server that hangs, replies
 //! that arrive late, in pieces, or not at all.
@@ -34,6 +34,7 @@
 //! | `tracking`, `tracking_table` | invalidations: effects, table |
 //! | `transactions`, `transaction` | MULTI, EXEC, WATCH: commands and effects, state |
 //! | `client`, `glob` | the number of a client; patterns |
+//! | `world`, `cluster` | all nodes under one lock; brokers as the nodes of a cluster |
 //! | `faults`, `waiting` | the rest of the public API |
 //!
 //! Invariants:
@@ -132,6 +133,8 @@ use world::World;
 /// | sorted sets | ZADD (NX, XX, GT, LT, CH, INCR), ZINCRBY, ZREM, ZSCORE, ZMSCORE, ZCARD, ZCOUNT, ZRANK, ZREVRANK, ZRANGE (BYSCORE, REV, LIMIT, WITHSCORES), ZREVRANGE, ZRANGEBYSCORE, ZREVRANGEBYSCORE, ZREMRANGEBYSCORE, ZREMRANGEBYRANK, ZPOPMIN, ZPOPMAX |
 /// | transactions | MULTI, EXEC, DISCARD, WATCH, UNWATCH |
 /// | settings | CONFIG GET and SET of `notify-keyspace-events` and `requirepass` |
+/// | the server | ROLE, INFO (replication, cluster) |
+/// | a [cluster](BrokerCluster) | CLUSTER (SLOTS, SHARDS, NODES, LINKS, INFO, MYID, KEYSLOT), READONLY, READWRITE, ASKING; outside of one they are refused |
 ///
 /// Any other command is answered with `ERR unknown command`. SCAN returns everything at once. Keys, and
 /// the fields and members of collections, are listed in the order of their bytes, which servers do not
@@ -204,30 +207,6 @@ impl Broker {
         let (broker, socket) = Self::bind(Shared::new(World::new(1), 0))?;
         broker.listen(socket)?;
         Ok(broker)
-    }
-
-    /// Returns a broker that has a port, and the socket to listen on.
-    fn bind(shared: Shared) -> io::Result<(Self, TcpSocket)> {
-        let socket = listener::bound(0)?;
-        let addr = socket.local_addr()?;
-        let (socket, _reserved) = if cfg!(target_os = "linux") {
-            (listener::bound(addr.port())?, Some(socket))
-        } else {
-            (socket, None)
-        };
-        let broker = Self {
-            shared: Arc::new(shared),
-            addr,
-            running: Mutex::default(),
-            _reserved,
-        };
-        Ok((broker, socket))
-    }
-
-    fn listen(&self, socket: TcpSocket) -> io::Result<()> {
-        let running = Running::start(self.shared.clone(), socket)?;
-        *self.lock_running() = Some(running);
-        Ok(())
     }
 
     /// Returns the URL for clients: `redis://127.0.0.1:PORT/`, without credentials.
