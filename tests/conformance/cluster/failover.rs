@@ -48,6 +48,11 @@ async fn a_failover_takes_sharded_channels_away_and_closes_nothing(cluster: Clus
     old.expect("SSUBSCRIBE foo", &[r#">["ssubscribe" "foo" :1]"#])
         .await;
     let mut publisher = cluster.client(5).await;
+    // Redis passes on nothing to a replica that it does not know as such.
+    tests::eventually("the new primary to know its replica", async || {
+        publisher.ask("CLUSTER SLOTS").await.contains("id2")
+    })
+    .await;
     publisher.expect("SPUBLISH foo 2", &[":1"]).await;
     for client in [&mut old, &mut new] {
         client.hears(&[r#">["smessage" "foo" "2"]"#]).await;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::call::Call;
 use super::client::ClientId;
+use super::cluster::routing;
 use super::command::{Command, When, command};
 use super::error::{Answer, ErrorReply};
 use super::reply::Frames;
@@ -43,6 +44,9 @@ pub(super) fn refused(call: &mut Call<'_>, error: ErrorReply) -> ErrorReply {
     let name = call.arguments.first();
     if name.is_some_and(|name| name.eq_ignore_ascii_case(b"exec")) {
         call.state.discard(call.id);
+        if routing::is_redirection(&error) {
+            return error;
+        }
         let reason = error.0.strip_prefix(b"ERR ").unwrap_or(&error.0);
         let text = b"EXECABORT Transaction discarded because of: ";
         return [text, reason].concat().into();

@@ -51,6 +51,12 @@ pub(in crate::testing::broker) fn check(call: &Call<'_>, command: &Command) -> A
     Err(format!("MOVED {slot} {addr}").into())
 }
 
+/// Whether an error is one of [`check`].
+pub(in crate::testing::broker) fn is_redirection(error: &ErrorReply) -> bool {
+    let codes: [&[u8]; 3] = [b"MOVED ", b"CROSSSLOT ", b"CLUSTERDOWN "];
+    codes.iter().any(|code| error.0.starts_with(code))
+}
+
 /// Returns the slot of all names, and its owner; `None` without a name.
 fn owner(node: &Membership, names: &[&Bytes]) -> Result<Option<(u16, usize)>, ErrorReply> {
     let Some((first, rest)) = names.split_first() else {
