@@ -16,6 +16,7 @@ pub(crate) fn tests() -> Vec<Test<(Server,)>> {
         a_client_has_an_id_and_a_name,
         a_library_name_is_accepted_or_unknown_to_the_server,
         a_client_can_be_killed_by_id_and_by_type,
+        a_server_that_is_no_node_says_so,
     ]
 }
 
@@ -297,4 +298,23 @@ async fn a_client_can_be_killed_by_id_and_by_type(server: Server) {
     killer.say("CLIENT KILL TYPE normal SKIPME no").await;
     killer.hears(&[":1"]).await;
     assert_eq!(killer.hear_or_end().await, None);
+}
+
+async fn a_server_that_is_no_node_says_so(server: Server) {
+    let mut client = server.raw3().await;
+    const DISABLED: &str = "-ERR This instance has cluster support disabled";
+    for command in [
+        "CLUSTER SLOTS",
+        "CLUSTER SHARDS",
+        "CLUSTER NODES",
+        "CLUSTER LINKS",
+        "CLUSTER INFO",
+        "CLUSTER MYID",
+        "ASKING",
+    ] {
+        client.expect(command, &[DISABLED]).await;
+    }
+    client.expect("ROLE", &[r#"["master" :0 []]"#]).await;
+    let info = r#"="txt:# Cluster\r\ncluster_enabled:0\r\n""#;
+    client.expect("INFO cluster", &[info]).await;
 }

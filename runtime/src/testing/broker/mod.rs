@@ -134,7 +134,7 @@ use world::World;
 /// | transactions | MULTI, EXEC, DISCARD, WATCH, UNWATCH |
 /// | settings | CONFIG GET and SET of `notify-keyspace-events` and `requirepass` |
 /// | the server | ROLE, INFO (replication, cluster) |
-/// | a [cluster](BrokerCluster) | CLUSTER (SLOTS, SHARDS, NODES, LINKS, INFO, MYID, KEYSLOT), READONLY, READWRITE, ASKING; outside of one they are refused |
+/// | a [cluster](BrokerCluster) | CLUSTER (SLOTS, SHARDS, NODES, LINKS, INFO, MYID, KEYSLOT), READONLY, READWRITE, ASKING; outside of one, what tells about nodes is refused |
 ///
 /// Any other command is answered with `ERR unknown command`. SCAN returns everything at once. Keys, and
 /// the fields and members of collections, are listed in the order of their bytes, which servers do not

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::membership::{Direction, Membership};
 
-/// The replication offset of every node: here a replica is never behind.
+/// The replication offset of every node: here a replica is never behind. Servers leave replicas at 0 out of
+/// CLUSTER SLOTS.
 pub(super) const OFFSET: i64 = 1;
 
 /// The reply to CLUSTER INFO.
