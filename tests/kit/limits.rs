@@ -2,15 +2,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis_push::testing::{Broker, TestKit, deliver};
 use redis_push::{
-    GapCause, KeyEvent, NearCache, Publish, Publisher, PushMessage, Subscriber, handlers,
+    Event, GapCause, KeyEvent, NearCache, Publish, Publisher, PushMessage, Subscriber, handlers,
     push_handler,
 };
 use tests::{RealServer, Server};
 use tokio::sync::broadcast;
+use tokio::time::timeout;
 
 use crate::app::{Mistake, Reading, app};
 use crate::run_paused;
@@ -91,6 +92,31 @@ pub(crate) async fn hours_pass_in_seconds() {
         kit.handler("on_wait").assert_once().handled();
         kit.outage(Duration::from_secs(60 * 60)).await.unwrap();
         kit.handler("on_wait").assert_gap(GapCause::ConnectionLost);
+    })
+    .await;
+}
+
+/// As the guide says: the kit bounds its own waits, and a test those that it makes itself.
+pub(crate) async fn a_wait_for_a_gap_that_does_not_come_ends_by_a_timeout() {
+    run_paused(|| async {
+        let app = Subscriber::new(UNUSED).handlers(handlers![on_wait]);
+        let kit = TestKit::start(app).await.unwrap();
+        let mut stream = kit.handle().subscribe(Pong::at()).await.unwrap();
+        // The stream has read nothing, so this becomes a part of its first gap.
+        kit.outage(Duration::from_secs(60)).await.unwrap();
+        let minute = Duration::from_secs(60);
+        let first = timeout(minute, stream.next()).await.unwrap();
+        assert!(matches!(first, Some(Event::Gap(_))), "{first:?}");
+        let begun = Instant::now();
+        let second = timeout(minute, stream.next()).await;
+        assert!(second.is_err(), "{second:?}");
+        assert!(
+            begun.elapsed() < minute,
+            "the time is that of the paused clock"
+        );
+        let calls = kit.stream("pong");
+        calls.assert_gap(GapCause::Initial);
+        assert_eq!(calls.gaps().count(), 1);
     })
     .await;
 }

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
             a_message_that_is_decoded_wrongly_is_found,
             handlers_that_answer_each_other_are_named,
             a_handler_that_does_not_end_is_named,
+            a_wait_for_a_gap_that_does_not_come_ends_by_a_timeout,
             a_connection_that_cannot_be_redirected_is_named,
             a_name_that_is_denied_is_reported_and_comes_back,
             a_live_run_refuses_a_paused_clock,
