@@ -98,7 +98,7 @@ pub(crate) mod sentinel;
 mod server;
 mod settings;
 #[cfg_attr(
-    not(any(test, all(redis_push_internals, feature = "testing"))),
+    not(test),
     expect(
         dead_code,
         reason = "a part of it is for what a user can ask about the nodes"

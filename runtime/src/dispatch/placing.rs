@@ -23,8 +23,11 @@ pub(crate) enum Placing {
     /// because the server compares the prefixes of one connection with each other.
     Hashed(u16),
     /// As somebody says who knows the nodes.
-    With(Arc<dyn Fn(Kind, &[u8]) -> NodeId + Send + Sync>),
+    With(Arc<Place>),
 }
+
+/// Says which node a name is placed on.
+type Place = dyn Fn(Kind, &[u8]) -> NodeId + Send + Sync;
 
 impl Placing {
     /// All names are on one node.

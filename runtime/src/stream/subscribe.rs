@@ -16,6 +16,7 @@ use crate::dispatch::{Confirmed, Dispatcher, NoStream};
 use crate::error::{Error, Result};
 use crate::extract::FromPush;
 use crate::session::Status;
+use crate::subscription::Subscription;
 use crate::util::clock;
 
 /// By how many messages a stream may fall behind, if nothing else is said.
@@ -317,7 +318,7 @@ fn refuse_reserved(source: Source) -> Result<Source> {
 
 fn refuse_in_cluster(source: Source, is_cluster: bool) -> Result<Source> {
     let mut all = source.subscriptions.iter().filter(|_| is_cluster);
-    match all.find_map(|one| one.belongs_on_every_node()) {
+    match all.find_map(Subscription::belongs_on_every_node) {
         Some(reason) => Err(Error::config(reason)),
         None => Ok(source),
     }

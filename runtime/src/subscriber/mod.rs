@@ -189,6 +189,27 @@ impl Subscriber {
     ///
     /// let subscriber = Subscriber::cluster(["redis://10.0.0.1/", "redis://10.0.0.2/"]);
     /// ```
+    ///
+    /// There is one connection to each node, over the [wire link](Self::wire), with the TLS options and
+    /// the credentials of this subscriber, or with the user and password of the first URL.
+    ///
+    /// - A sharded channel is heard from the owner of its slot. When the slot moves or another node takes
+    ///   over, the name follows, and its handlers and streams receive a gap
+    ///   ([`Moved`](crate::GapCause::Moved) or [`ConnectionLost`](crate::GapCause::ConnectionLost)).
+    /// - A channel or pattern is on the node that owned its slot when it came, and stays there while that
+    ///   node can be reached: all nodes hear all of them. What the links between the nodes lose is a gap
+    ///   too ([`Bus`](crate::GapCause::Bus)), at most one [`topology_interval`](Self::topology_interval)
+    ///   late. Use sharded channels where this matters.
+    /// - A node that is lost is a gap of the names on it, and of no others.
+    ///
+    /// It is ready when the owners of all slots that its names are in are connected.
+    ///
+    /// Not yet: key events and invalidations, which every node has for its own keys, are errors of `start`,
+    /// and so are caches. The [`Publisher`](crate::Publisher) of its handlers publishes at the first node,
+    /// which refuses a sharded channel of another one.
+    ///
+    /// A user of the cluster needs the rights `+cluster|slots` and, for the links between the nodes,
+    /// `+cluster|links`. Without the second one, what they lose is not reported, which is logged once.
     pub fn cluster<U: Into<String>>(nodes: impl IntoIterator<Item = U>) -> Self {
         let mut nodes = nodes.into_iter().map(Into::into);
         let first = nodes.next();
