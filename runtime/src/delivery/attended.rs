@@ -1,10 +1,10 @@
-use std::pin::Pin;
 use std::time::Duration;
 
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::Instant;
 
 use super::context::HandlerContext;
-use crate::util::{Ended, Timer, attempt_within, clock};
+use crate::util::{Timer, clock};
 
 /// What deliveries need to have a timeout, or to be measured. Most handlers have neither, and no `Attended`.
 pub(super) struct Attended {
@@ -28,28 +28,41 @@ impl Attended {
         })
     }
 
-    /// Makes an attempt. The first one of a delivery starts its time.
+    /// Begins an attempt. The first one of a delivery starts its time. Returns what limits it, if it has a limit.
     #[inline]
-    pub(super) async fn attempt<F: Future>(
-        &mut self,
-        is_first: bool,
-        slot: Pin<&mut Option<F>>,
-        make: impl FnOnce() -> F,
-    ) -> Ended<F::Output> {
+    pub(super) fn begin(&mut self, is_first: bool) -> Option<(Duration, &mut Timer)> {
         if is_first && let Some(stopwatch) = &mut self.stopwatch {
             stopwatch.start();
         }
-        attempt_within(self.limit, &mut self.timer, slot, make).await
+        self.limit.map(|limit| (limit, &mut self.timer))
     }
 
-    /// Adds the time of a delivery that ends.
+    /// Adds the time of a delivery that ends. If it is followed by another one, for which the loop awaits
+    /// nothing, that begins now: unless the loop yields or is [held back](Self::wait).
     #[inline]
-    pub(super) fn end(&mut self, context: &HandlerContext, worker: Option<u16>) {
-        if let Some(stopwatch) = &mut self.stopwatch
-            && let Some(began) = stopwatch.began.take()
+    pub(super) fn end(&mut self, context: &HandlerContext, worker: Option<u16>, is_followed: bool) {
+        let Some(stopwatch) = &mut self.stopwatch else {
+            return;
+        };
+        stopwatch.next = None;
+        if let Some(began) = stopwatch.began.take()
             && let Some(timings) = context.timings()
         {
-            timings.record(worker, clock::now() - began);
+            let now = clock::now();
+            timings.record(worker, now - began);
+            // What is left of the budget says whether the loop yields. The end of a span runs code of the
+            // user.
+            if is_followed && has_budget_remaining() && !context.has_spans() {
+                stopwatch.next = Some(now);
+            }
+        }
+    }
+
+    /// Notes that the next delivery begins later than the end of the last one.
+    #[cold]
+    pub(super) fn wait(&mut self) {
+        if let Some(stopwatch) = &mut self.stopwatch {
+            stopwatch.next = None;
         }
     }
 }
@@ -61,6 +74,9 @@ struct Stopwatch {
     skip: u32,
     /// When the delivery under way began, if it is measured.
     began: Option<Instant>,
+    /// When the next delivery begins, if that is known already: reading the clock is most of what a
+    /// measurement costs.
+    next: Option<Instant>,
 }
 
 impl Stopwatch {
@@ -69,6 +85,7 @@ impl Stopwatch {
             one_in,
             skip: 0,
             began: None,
+            next: None,
         };
         stopwatch.choose();
         stopwatch
@@ -76,10 +93,11 @@ impl Stopwatch {
 
     #[inline]
     fn start(&mut self) {
+        let next = self.next.take();
         self.began = match self.skip.checked_sub(1) {
             None => {
                 self.choose();
-                Some(clock::now())
+                Some(next.unwrap_or_else(clock::now))
             }
             Some(skip) => {
                 self.skip = skip;
@@ -99,7 +117,95 @@ impl Stopwatch {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+    use std::sync::{Arc, OnceLock};
+    use std::task::Poll;
+
+    use super::super::handler_loop::run;
+    use super::super::instruments::{Bare, Observation};
+    use super::super::resume::LoopState;
     use super::*;
+    use crate::config::Settings;
+    use crate::dispatch::Dispatcher;
+    use crate::error::Fault;
+    use crate::failure::Failures;
+    use crate::handler::{Handler, Spec};
+    use crate::push::{Extensions, Incoming, Push};
+    use crate::subscriber::Broadcasts;
+    use crate::subscription::{Kind, Subscription};
+    use crate::telemetry::Timings;
+
+    /// Pauses its loop in the hundredth delivery. The first delivery of a batch takes a second.
+    #[derive(Default)]
+    struct Pauses {
+        called: AtomicU64,
+        context: OnceLock<Arc<HandlerContext>>,
+    }
+
+    impl Handler<()> for Pauses {
+        fn spec(&self) -> Spec {
+            Spec::new("pauses").on(Subscription::channel("numbers"))
+        }
+
+        async fn handle(&self, _push: Push<'_>, _state: &()) -> Result<(), Fault> {
+            match self.called.fetch_add(1, SeqCst) + 1 {
+                1 => tokio::time::sleep(Duration::from_secs(1)).await,
+                100 => self.context.get().expect("it is set").gate.pause(),
+                _ => {}
+            }
+            Ok(())
+        }
+    }
+
+    /// A delivery begins when the one before it has ended, unless the loop waits or yields between them.
+    #[tokio::test(start_paused = true)]
+    async fn no_delivery_takes_the_time_that_the_loop_waits() {
+        const MESSAGES: u64 = 1_000;
+        let handler = Arc::new(Pauses::default());
+        let mut broadcasts = Broadcasts::default();
+        let shared = broadcasts.for_spec(&handler.spec()).unwrap();
+        let loop_state = LoopState::new(shared.subscribe());
+        let (failures, extensions) = (Failures::default(), Extensions::default());
+        let context = HandlerContext::new(handler.spec(), failures, extensions, Arc::default());
+        let context = Arc::new(context.observed(&Observation {
+            timings: Some(Timings::default()),
+            spans: None,
+        }));
+        assert!(handler.context.set(Arc::clone(&context)).is_ok());
+        let dispatcher = Dispatcher::new(broadcasts.routes, &Settings::default());
+        dispatcher.open(1.into());
+        let (kind, name) = (Kind::Channel, &b"numbers"[..]);
+        dispatcher.accept(1.into(), &Incoming::Subscribed { kind, name });
+        for _ in 0..MESSAGES {
+            let message = Incoming::Message {
+                kind,
+                name,
+                channel: name,
+                payload: b"7",
+            };
+            dispatcher.accept(1.into(), &message);
+        }
+        let (state, shown) = (Arc::new(()), Arc::clone(&context));
+        let mut looping = pin!(run::<Bare, _, _>(handler, loop_state, state, context));
+        let handled = || shown.counters.handled.load(SeqCst);
+        let mut yields = 0;
+        while handled() < MESSAGES {
+            let is_pending = poll_fn(|cx| Poll::Ready(looping.as_mut().poll(cx).is_pending()));
+            assert!(is_pending.await);
+            yields += 1;
+            // Whatever runs beside the loop takes an hour, and the first delivery may end after that.
+            tokio::time::advance(Duration::from_secs(3_600)).await;
+            shown.gate.resume();
+        }
+        assert!(yields > 5, "{yields}");
+        let times = shown.timings().expect("they are measured").read();
+        assert_eq!(times.count(), MESSAGES);
+        assert_eq!(times.sum, Duration::from_secs(3_600));
+        let batches = shown.counters.batches.load(SeqCst);
+        assert!(batches < MESSAGES / 100, "{batches}");
+    }
 
     #[test]
     fn one_in_so_many_deliveries_is_measured() {

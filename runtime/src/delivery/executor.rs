@@ -22,4 +22,7 @@ pub(crate) trait Executor: Send {
     /// Waits until no delivery is under way. To be called while a resync is requested, which holds back
     /// those that are queued.
     fn wait_until_none_runs(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Notes that the loop is held back, which is not a part of any delivery.
+    fn wait(&mut self) {}
 }

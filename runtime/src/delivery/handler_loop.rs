@@ -109,6 +109,7 @@ async fn may_continue(loop_state: &LoopState, executor: &mut impl Executor) -> b
 }
 
 async fn opened(loop_state: &LoopState, executor: &mut impl Executor) -> bool {
+    executor.wait();
     loop {
         match executor.context().gate.turn().await {
             Turn::Deliver => return true,

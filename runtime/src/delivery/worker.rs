@@ -15,7 +15,7 @@ use crate::failure::{Report, log_unmatched};
 use crate::gap::{Gap, GapCause};
 use crate::handler::{Handler, OutcomeKind};
 use crate::push::{Batch, Push};
-use crate::util::{Backoff, Ended, PanicMessage, attempt, runs_without_panic};
+use crate::util::{Backoff, Ended, PanicMessage, attempt, attempt_within, runs_without_panic};
 
 /// Runs a handler for one push after another, and counts the outcome of each delivery.
 pub(crate) struct Worker<S, H, A> {
@@ -84,6 +84,9 @@ impl<S: Send + Sync + 'static, H: Handler<S>, A: Surroundings> Worker<S, H, A> {
         if !push.is_of_template() {
             context.observe(push, OutcomeKind::Unmatched, None, &PanicMessage::default());
             counters.record(OutcomeKind::Unmatched);
+            if let Some(attended) = attended {
+                attended.wait();
+            }
             return context.log_unmatched(push);
         }
         counters.running.store(1, Release);
@@ -98,9 +101,15 @@ impl<S: Send + Sync + 'static, H: Handler<S>, A: Surroundings> Worker<S, H, A> {
                 match attended {
                     None => attempt(slot, make).await,
                     Some(attended) => {
-                        let ended = attended.attempt(*retried == 0, slot, make).await;
+                        let ended = match attended.begin(*retried == 0) {
+                            None => attempt(slot, make).await,
+                            Some((limit, timer)) => {
+                                attempt_within(Some(limit), timer, slot, make).await
+                            }
+                        };
                         if matches!(ended, Ended::Returned(Ok(()))) {
-                            attended.end(context, *number);
+                            let is_followed = number.is_none() && index + 1 < batch.len();
+                            attended.end(context, *number, is_followed);
                         }
                         ended
                     }
@@ -119,7 +128,7 @@ impl<S: Send + Sync + 'static, H: Handler<S>, A: Surroundings> Worker<S, H, A> {
             }
         };
         if let Some(attended) = attended {
-            attended.end(context, *number);
+            attended.end(context, *number, false);
         }
         let outcome = match &ended {
             Ended::Returned(result) => OutcomeKind::of(result),
@@ -272,4 +281,10 @@ impl<S: Send + Sync + 'static, H: Handler<S>, A: Surroundings> Executor for Work
     }
 
     async fn wait_until_none_runs(&mut self) {}
+
+    fn wait(&mut self) {
+        if let Some(attended) = &mut self.attended {
+            attended.wait();
+        }
+    }
 }
