@@ -177,6 +177,10 @@ fn on_clusters(suite: Suite) -> Suite {
         a_planned_failover_is_followed,
         names_of_a_killed_primary_are_heard_from_others,
         names_of_a_frozen_primary_are_heard_from_others,
+        a_sharded_name_follows_a_slot_that_moves_at_once,
+        a_sharded_name_follows_its_slot_to_a_new_node,
+        what_reset_links_between_nodes_lose_is_reported,
+        channels_leave_a_node_that_the_others_have_forgotten,
     ])
 }
 

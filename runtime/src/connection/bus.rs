@@ -79,6 +79,11 @@ impl BusLinks {
         self.links.get(id).is_some_and(|links| links.from.is_some())
     }
 
+    /// Whether any other node is heard.
+    pub(crate) fn hears_any(&self) -> bool {
+        self.links.values().any(|links| links.from.is_some())
+    }
+
     /// The nodes whose link has changed since the last look, with what has happened. A node that is
     /// [`Missing`](LinkChange::Missing) is named at each look.
     pub(crate) fn changes_since<'a>(

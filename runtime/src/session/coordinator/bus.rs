@@ -6,8 +6,8 @@
 
 use redis::Pipeline;
 
-use super::Coordinator;
 use super::look::WITHIN;
+use super::{Coordinator, is_heard_everywhere, slot_of};
 use crate::connection::bus::{BusLinks, LinkChange};
 use crate::connection::{CommandError, LazyConnection};
 use crate::util::clock;
@@ -39,6 +39,7 @@ impl Coordinator {
                 }
             };
             let node = &mut self.nodes[at];
+            node.is_cut_off = !links.hears_any();
             let before = node.links.replace((looked, links));
             let (Some((since, before)), Some((_, links))) = (before, &node.links) else {
                 continue;
@@ -63,6 +64,37 @@ impl Coordinator {
                      missed messages"
                 );
                 self.dispatcher.interrupt_bus(node.id, since);
+            }
+        }
+        self.leave_cut_off();
+    }
+
+    /// Moves the channels and patterns of nodes that hear no other node to those that do: the others have
+    /// forgotten such a node, or cannot reach it.
+    fn leave_cut_off(&self) {
+        let others: Vec<_> = self
+            .nodes
+            .iter()
+            .filter(|node| self.is_up(node.id) && !node.is_cut_off)
+            .map(|node| node.id)
+            .collect();
+        if others.is_empty() {
+            // It may be a cluster of one node.
+            return;
+        }
+        for node in self.nodes.iter().filter(|node| node.is_cut_off) {
+            let moved = self.dispatcher.move_names(node.id, |kind, name| {
+                let index = usize::from(slot_of(name).number()) % others.len();
+                is_heard_everywhere(kind).then(|| others[index])
+            });
+            if moved > 0 {
+                tracing::warn!(
+                    target: "redis_push",
+                    node = %node.address,
+                    names = moved,
+                    "a node of the cluster hears no other one; its channels and patterns have moved to \
+                     others"
+                );
             }
         }
     }

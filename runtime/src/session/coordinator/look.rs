@@ -43,6 +43,8 @@ impl Coordinator {
     async fn ask(&mut self) -> Result<SlotMap, Error> {
         self.turn = self.turn.wrapping_add(1);
         let up = self.nodes.iter().filter(|node| self.is_up(node.id));
+        // One that hears no other does not know what has changed.
+        let up = up.filter(|node| !node.is_cut_off);
         let mut up: Vec<_> = up
             .map(|node| (node.address.host(), &node.commands))
             .collect();
@@ -112,8 +114,8 @@ impl Coordinator {
         let live: Vec<_> = self
             .nodes
             .iter()
+            .filter(|node| is_up(node.id) && !node.is_cut_off)
             .map(|node| node.id)
-            .filter(|id| is_up(*id))
             .collect();
         let mut is_whole = true;
         for node in self.nodes.iter().filter(|node| node.lost.is_some()) {

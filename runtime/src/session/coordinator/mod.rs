@@ -19,6 +19,8 @@
 //! | a node ends the subscription of a sharded channel | its session asks the same node again, which answers `MOVED` |
 //! | the connection to a node is lost | other nodes are asked every [`SOON`] until it is back, or its slots have another owner: then their names move there |
 //! | a node is not back after [`PATIENCE`] | its channels and patterns move to the other nodes, which all hear them |
+//! | links between the nodes were reset | the readers of channels and patterns of the node that they lead to receive a gap |
+//! | a node hears no other one | its channels and patterns move to nodes that do |
 //! | nobody owns a slot | its names wait on [`NOWHERE`] |
 //! | every `topology_interval` | one node is asked for the map, each in its turn |
 //!

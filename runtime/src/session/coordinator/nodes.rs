@@ -27,6 +27,8 @@ pub(super) struct ClusterNode {
     pub(super) links: Option<(SystemTime, BusLinks)>,
     /// The ids of nodes that it once had links with, and has not at present.
     pub(super) gone: BTreeSet<Box<str>>,
+    /// Whether it hears no other node.
+    pub(super) is_cut_off: bool,
     /// Since when it is known to be lost.
     pub(super) lost: Option<Instant>,
     session: Task,
@@ -105,6 +107,7 @@ impl Coordinator {
             address,
             commands: LazyConnection::new(server),
             links: None,
+            is_cut_off: false,
             gone: BTreeSet::new(),
             lost: None,
             session,
