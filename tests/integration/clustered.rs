@@ -167,8 +167,9 @@ impl Running {
     /// Compares it for some of the names.
     async fn check_of(mut self, names: &[&'static str]) -> BTreeSet<&'static str> {
         within("ready again", self.handle.ready()).await;
-        // What the links between the nodes have lost is reported at the next look.
-        sleep(Duration::from_secs(1)).await;
+        // What the links between the nodes have lost is reported at the next look, which may wait for a
+        // node that does not answer.
+        sleep(Duration::from_secs(3)).await;
         within("ready again", self.handle.ready()).await;
         let mut told = BTreeSet::new();
         for name in names {
