@@ -69,7 +69,7 @@ pub use handle::Handle;
 use hooks::Hooks;
 pub use mount::MountGuard;
 pub use report::ShutdownReport;
-#[cfg(redis_push_internals)]
+#[cfg(any(test, redis_push_internals))]
 pub(crate) use start::Broadcasts;
 pub use weak::WeakHandle;
 

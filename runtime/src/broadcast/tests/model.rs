@@ -22,7 +22,7 @@ fn live(budget: Budget) -> Arc<Shared> {
 
 fn confirm(shared: &Shared, index: usize, generation: u64) {
     let before = since(GapCause::ConnectionLost);
-    then_wake(|wakers| shared.confirm(index, generation, before, wakers));
+    then_wake(|wakers| shared.confirm(index, generation.into(), before, wakers));
 }
 
 /// Runs an operation and then wakes without a lock, as the dispatcher does.

@@ -110,12 +110,11 @@ impl Connector {
     ///
     /// Returns an error if a certificate cannot contain the host.
     pub(super) fn at(&self, host: &str, port: u16) -> Result<Self, Error> {
-        let backend = match self.has_own_name {
-            true => self.backend.clone(),
-            false => self.backend.named(host)?,
-        };
         Ok(Self {
-            backend,
+            backend: match self.has_own_name {
+                true => self.backend.clone(),
+                false => self.backend.named(host)?,
+            },
             host: host.to_owned(),
             port,
             ..*self

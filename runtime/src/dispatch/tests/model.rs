@@ -29,7 +29,7 @@ fn live<const N: usize>(budgets: [Budget; N]) -> (Arc<Dispatcher>, [Reader; N]) 
     let dispatcher = Arc::new(Dispatcher::new(routes, &Settings::default()));
     dispatcher.open(1.into());
     dispatcher.accept(
-        1,
+        1.into(),
         &Incoming::Subscribed {
             kind: Kind::Channel,
             name: b"c",
@@ -129,7 +129,11 @@ fn a_wake_up_by_the_session_loses_no_other_wake_up() {
         let session = Arc::clone(&dispatcher);
         let session = thread::spawn(move || {
             session.interrupt(Missed::AtMost(1));
-            session.deny(&Subscription::channel("other"), &Arc::from("no"));
+            session.deny(
+                NodeId::FIRST,
+                &Subscription::channel("other"),
+                &Arc::from("no"),
+            );
         });
         accept(&dispatcher, 0..4);
         none_missed(readers);
@@ -171,7 +175,7 @@ fn a_push_of_a_previous_connection_is_discarded() {
         let readers = reads(readers, 2);
         let late = Arc::clone(&dispatcher);
         let late = thread::spawn(move || {
-            late.accept(0, &message(b"stale"));
+            late.accept(0.into(), &message(b"stale"));
         });
         accept(&dispatcher, 0..2);
         none_missed(readers);
