@@ -31,3 +31,11 @@ fn promoted_replicas_keep_subscribers(cluster: &Cluster) -> bool {
         .real()
         .is_some_and(|real| real.name().starts_with("redis-server 7.0"))
 }
+
+/// Whether SUNSUBSCRIBE at a replica is answered with MOVED, as by Redis 8.
+fn replicas_refuse_to_unsubscribe(cluster: &Cluster) -> bool {
+    cluster.real().is_some_and(|real| {
+        let name = real.name();
+        name.starts_with("redis-server ") && !name.starts_with("redis-server 7.0")
+    })
+}
