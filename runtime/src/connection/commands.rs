@@ -12,6 +12,7 @@ use super::exchange::{Replies, is_passing};
 use super::moved::Moved;
 use super::requests::{Request, subscribe, unsubscribe, unsubscribe_name};
 use super::sender::{Driver, Sender};
+use super::sentinel::Primary;
 use super::tracking;
 use crate::error::Error;
 #[cfg(feature = "testing")]
@@ -28,6 +29,8 @@ pub(crate) struct Connection {
     pub(super) attached_as: Option<i64>,
     /// What the wire link passes to redis-rs as replies. `None` for the other links.
     pub(super) awaited: Option<Awaited>,
+    /// The primary that it goes to, if sentinels have named it.
+    primary: Option<Arc<Primary>>,
     /// The prefixes that the server tracks since this clone was made or has ended the tracking, wanted or
     /// not. None of them begins with another one.
     pub(super) tracked: BTreeSet<Box<str>>,
@@ -56,11 +59,23 @@ impl Connection {
         self
     }
 
+    /// Sets the primary that it goes to.
+    pub(super) fn with_primary(mut self, primary: Arc<Primary>) -> Self {
+        self.primary = Some(primary);
+        self
+    }
+
+    /// Returns the primary that it goes to, if sentinels have named it.
+    pub(crate) fn primary(&self) -> Option<&Arc<Primary>> {
+        self.primary.as_ref()
+    }
+
     fn over(sender: Sender) -> Self {
         Self {
             sender,
             attached_as: None,
             awaited: None,
+            primary: None,
             tracked: BTreeSet::new(),
             last_ping: None,
             identity: Arc::default(),
@@ -99,8 +114,15 @@ impl Connection {
         self.sender.send_all(commands, skipped, count).await
     }
 
-    /// Whether the connection is up, as far as that is known.
+    /// Whether the connection is up, and its server the right one, as far as that is known.
     pub(super) fn is_up(&self) -> bool {
+        if self
+            .primary
+            .as_ref()
+            .is_some_and(|primary| primary.is_replaced())
+        {
+            return false;
+        }
         match &self.sender {
             Sender::Manager(_) => true,
             Sender::Driven(_, driver) => !driver.has_ended(),

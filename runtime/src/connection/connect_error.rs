@@ -5,9 +5,43 @@ use redis::{ConnectionAddr, ErrorKind, RedisConnectionInfo, RedisError};
 use super::tls::{self, Connector};
 use crate::error::Error;
 
+/// What gave the settings of a connection, for advice in errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SettingsFrom {
+    /// The URL of the server, or the redis-rs client, and the options.
+    Url,
+    /// The URL of a sentinel.
+    SentinelUrl,
+    /// The options only: sentinels name the server.
+    Options,
+}
+
+impl SettingsFrom {
+    fn where_to_set_the_password(self) -> &'static str {
+        match self {
+            Self::Url => "write it in the URL, `redis://:password@host`, or set `credentials`",
+            Self::SentinelUrl => {
+                "write it in the sentinel's URL, `redis://:password@host`, or set \
+                 `sentinel_credentials`"
+            }
+            Self::Options => {
+                "set `credentials`, because those in the URL of a sentinel are for the sentinel"
+            }
+        }
+    }
+
+    fn the_database(self) -> &'static str {
+        match self {
+            Self::Url | Self::SentinelUrl => "in the URL",
+            Self::Options => "that `database` sets",
+        }
+    }
+}
+
 /// Returns the error for a failed attempt. `greeting` is what had been sent by then.
 pub(super) fn refused(
     address: &ConnectionAddr,
+    from: SettingsFrom,
     tls: Option<&Connector>,
     greeting: Option<&RedisConnectionInfo>,
     error: RedisError,
@@ -15,13 +49,15 @@ pub(super) fn refused(
     let password = greeting.and_then(RedisConnectionInfo::password);
     let text = Text::of(&error, password);
     if password.is_none() && error.code() == Some("NOAUTH") {
+        let what_to_do = from.where_to_set_the_password();
         return Error::auth(format!(
-            "the server at {address} requires a password, and none is set: write it in the URL, \
-             `redis://:password@host`, or set `credentials`"
+            "the server at {address} requires a password, and none is set: {what_to_do}"
         ));
     }
-    let refusal = tls_error(address, &error)
-        .unwrap_or_else(|| classified(address, tls.filter(|_| greeting.is_some()), &error, &text));
+    let refusal = tls_error(address, &error).unwrap_or_else(|| {
+        let tls = tls.filter(|_| greeting.is_some());
+        classified(address, from, tls, &error, &text)
+    });
     match text {
         Text::Printable(_) => refusal.caused_by(error),
         // If the error were the cause, it would be printed too.
@@ -72,6 +108,7 @@ impl Text {
 /// Returns the error that fits, with a hint at what to do. `tls` is set if the greeting had been sent through it.
 fn classified(
     address: &ConnectionAddr,
+    from: SettingsFrom,
     tls: Option<&Connector>,
     error: &RedisError,
     text: &Text,
@@ -80,8 +117,9 @@ fn classified(
         || matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM"));
     let detail = error.detail().unwrap_or_default();
     if detail.contains("DB index is out of range") {
+        let database = from.the_database();
         return Error::config(format!(
-            "the server at {address} has no database with the index in the URL"
+            "the server at {address} has no database with the index {database}"
         ));
     }
     if detail.contains("SELECT is not allowed in cluster mode") {
@@ -94,8 +132,9 @@ fn classified(
         return Error::config(tls::NOT_BUILT_IN);
     }
     if detail.contains("'select' command") {
+        let database = from.the_database();
         return Error::auth(format!(
-            "the server at {address} does not allow this user to select the database in the URL"
+            "the server at {address} does not allow this user to select the database {database}"
         ));
     }
     if is_auth {

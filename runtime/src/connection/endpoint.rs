@@ -1,19 +1,22 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::Client;
 
 use super::credentials::{Credentials, Provider};
+use super::destination::Destination;
 use super::lazy::LazyConnection;
 use super::options::{Options, Target};
 use super::server::Server;
 use super::tls::Tls;
-use crate::error::{BoxError, Result};
+use crate::error::{BoxError, Error, Result};
 
 /// A server for the commands of a [`Publisher`](crate::Publisher) or a
 /// [`FailureSink`](crate::FailureSink).
 ///
-/// Both also accept a URL or a redis-rs client. An `Endpoint` is for options that neither can express.
+/// Both also accept a URL or a redis-rs client. An `Endpoint` is for options that neither can express, and for
+/// a primary that [sentinels](Self::sentinel) name.
 ///
 /// ```no_run
 /// use redis_push::{Endpoint, Publisher, Tls};
@@ -34,6 +37,32 @@ impl Endpoint {
     /// accepts.
     pub fn new(url: impl Into<String>) -> Self {
         Self::to(Target::Url(url.into()))
+    }
+
+    /// Creates an endpoint for the primary that sentinels know by a name, such as `mymaster`. The URLs are
+    /// those of the sentinels.
+    ///
+    /// Each connection looks up the primary, and is replaced when the sentinels have replaced the primary.
+    /// [`Subscriber::sentinel`](crate::Subscriber::sentinel) explains that.
+    ///
+    /// ```no_run
+    /// use redis_push::{Credentials, Endpoint, Publisher};
+    ///
+    /// # fn main() -> redis_push::Result<()> {
+    /// let sentinels = ["redis://10.0.0.1:26379/", "redis://10.0.0.2:26379/", "redis://10.0.0.3:26379/"];
+    /// let primary = Endpoint::sentinel("mymaster", sentinels)
+    ///     .credentials(|| async { Ok::<_, std::io::Error>(Credentials::new("quotes", "s3cret")) });
+    /// let publisher = Publisher::new(primary)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn sentinel<U: Into<String>>(
+        name: impl Into<String>,
+        urls: impl IntoIterator<Item = U>,
+    ) -> Self {
+        let name = name.into();
+        let urls = urls.into_iter().map(Into::into).collect();
+        Self::to(Target::Sentinels { name, urls })
     }
 
     fn to(target: Target) -> Self {
@@ -70,6 +99,34 @@ impl Endpoint {
         self
     }
 
+    /// Sets the database, like [`Subscriber::database`](crate::Subscriber::database).
+    #[must_use]
+    pub fn database(mut self, index: i64) -> Self {
+        self.options.database = Some(index);
+        self
+    }
+
+    /// Sets a provider of the user name and the password for sentinels, like
+    /// [`Subscriber::sentinel_credentials`](crate::Subscriber::sentinel_credentials).
+    #[must_use]
+    pub fn sentinel_credentials<F, R, E>(mut self, provider: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = std::result::Result<Credentials, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.options.sentinel_credentials = Some(Provider::new(provider));
+        self
+    }
+
+    /// Sets how often sentinels are asked which server is the primary, like
+    /// [`Subscriber::topology_interval`](crate::Subscriber::topology_interval).
+    #[must_use]
+    pub fn topology_interval(mut self, interval: Duration) -> Self {
+        self.options.topology_interval = Some(interval);
+        self
+    }
+
     /// Returns the endpoint at another URL, whose credentials apply. The name stays, and so does TLS if
     /// the URL asks for it.
     #[cfg(feature = "testing")]
@@ -80,7 +137,7 @@ impl Endpoint {
         let options = Options {
             tls: tls.filter(|_| url.starts_with("rediss:")),
             client_name,
-            credentials: None,
+            ..Options::default()
         };
         Self {
             target: Target::Url(url.to_owned()),
@@ -88,14 +145,28 @@ impl Endpoint {
         }
     }
 
-    /// Returns the server, for a link. With `reads_socket`, this crate must do the TLS.
-    pub(crate) fn into_server(self, reads_socket: bool) -> Result<Server> {
-        self.target.into_server(self.options, reads_socket)
+    /// Returns where to connect to, for a link. With `reads_socket`, this crate must do the TLS.
+    pub(crate) fn into_destination(self, reads_socket: bool) -> Result<Destination> {
+        self.target.into_destination(self.options, reads_socket)
+    }
+
+    /// Returns the server, for one of several. With `reads_socket`, this crate must do the TLS.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if sentinels name the server, too.
+    pub(crate) fn into_server(self, reads_socket: bool) -> Result<Arc<Server>> {
+        match self.into_destination(reads_socket)? {
+            Destination::Server(server) => Ok(server),
+            Destination::Primary(_) => Err(Error::config(
+                "sentinels name one primary, and a cluster has several: use the URLs of its nodes",
+            )),
+        }
     }
 
     /// Returns a connection for commands, without pushes.
     pub(crate) fn into_lazy(self) -> Result<LazyConnection> {
-        Ok(LazyConnection::new(Arc::new(self.into_server(false)?)))
+        Ok(LazyConnection::new(self.into_destination(false)?))
     }
 }
 

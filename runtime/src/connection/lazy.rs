@@ -1,15 +1,16 @@
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ConnectionAddr, Pipeline, RedisError, Value};
+use redis::{AsyncConnectionConfig, Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Connection;
+use super::destination::Destination;
 use super::exchange::is_passing;
-use super::server::Server;
+use super::sentinel::Primary;
 use crate::error::Error;
 use crate::util::{Backoff, Mutex, caught, clock};
 
@@ -26,7 +27,7 @@ use crate::util::{Backoff, Mutex, caught, clock};
 /// a caller stops waiting, the next caller gets the result. A caller gets the error only of an attempt
 /// that began after its call, because the server may have come back since an earlier one.
 pub(crate) struct LazyConnection {
-    server: Arc<Server>,
+    to: Destination,
     state: Arc<Mutex<LazyState>>,
 }
 
@@ -105,12 +106,15 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_
 /// How long an attempt to connect may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
+/// How long a server that is not the primary any more may take to answer what was sent to it before.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
 /// If a caller stops waiting for an answer, a connection that has been silent for this long is
 /// discarded.
 const SILENCE: Duration = Duration::from_secs(1);
 
 impl LazyConnection {
-    pub(crate) fn new(server: Arc<Server>) -> Self {
+    pub(crate) fn new(to: Destination) -> Self {
         let state = Mutex::new(LazyState {
             current: None,
             attempt: None,
@@ -118,7 +122,7 @@ impl LazyConnection {
             backoff: Backoff::new(PAUSES.0, PAUSES.1),
         });
         Self {
-            server,
+            to,
             state: Arc::new(state),
         }
     }
@@ -146,16 +150,22 @@ impl LazyConnection {
             let mut connection = self.connection().await.map_err(CommandError::NotSent)?;
             is_sent = true;
             let waiting = Waiting::begin(&self.state, &connection);
-            match connection.send_all(commands, skipped, count).await {
-                Ok(replies) => {
+            let primary = connection.primary().cloned();
+            let sending = connection.send_all(commands, skipped, count);
+            match answer(primary, sending).await {
+                Err(error) => {
+                    waiting.lost();
+                    Err(CommandError::Unknown(error))
+                }
+                Ok(Ok(replies)) => {
                     waiting.answered();
                     Ok(replies)
                 }
-                Err(error) if error.code().is_some() => {
+                Ok(Err(error)) if error.code().is_some() => {
                     waiting.answered();
                     Err(CommandError::Refused(ServerError::of(&error)))
                 }
-                Err(error) => {
+                Ok(Err(error)) => {
                     waiting.lost();
                     let text = format!("the connection was lost before the answer: {error}");
                     Err(CommandError::Unknown(Error::connection(text)))
@@ -168,7 +178,7 @@ impl LazyConnection {
     }
 
     fn too_late(&self, within: Duration, was_sent: bool) -> CommandError {
-        let text = self.server.silence(within);
+        let text = self.to.silence(within);
         if was_sent {
             CommandError::Unknown(Error::timeout(text))
         } else {
@@ -211,33 +221,33 @@ impl LazyConnection {
         }
     }
 
-    /// Returns the server to connect to.
+    /// Returns where to connect to.
     #[cfg(feature = "testing")]
-    fn server(&self) -> Result<Arc<Server>, Error> {
-        super::redirect::server(&self.server)
+    fn destination(&self) -> Result<Destination, Error> {
+        super::redirect::destination(&self.to)
     }
 
     #[cfg(not(feature = "testing"))]
-    fn server(&self) -> Result<Arc<Server>, Error> {
-        Ok(Arc::clone(&self.server))
+    fn destination(&self) -> Result<Destination, Error> {
+        Ok(self.to.clone())
     }
 
     /// Returns the probe of the test kit that the connection belongs to.
     #[cfg(feature = "testing")]
     pub(super) fn probe(&self) -> Option<crate::probe::SharedProbe> {
-        super::redirect::probe(&self.server)
+        super::redirect::probe(&self.to)
     }
 
     /// Spawns a task that connects, after a pause.
     fn attempt(&self, pause_until: Option<Instant>) -> Attempt {
-        let (server, state) = (self.server(), Arc::clone(&self.state));
+        let (to, state) = (self.destination(), Arc::clone(&self.state));
         let (end, ended) = watch::channel(None);
         let task = tokio::spawn(async move {
             if let Some(until) = pause_until {
                 sleep_until(until).await;
             }
-            let connected = match server {
-                Ok(server) => caught(|| server.within(ATTEMPT, connect(&server)))
+            let connected = match to {
+                Ok(to) => caught(|| connect(&to))
                     .await
                     .unwrap_or_else(|| Err(Error::connection("the attempt to connect panicked"))),
                 Err(error) => Err(error),
@@ -274,17 +284,33 @@ impl Drop for LazyConnection {
     }
 }
 
-async fn connect(server: &Server) -> Result<Connection, Error> {
-    let greeting = server.greeting(ATTEMPT).await?;
-    if server.tls().is_none() && matches!(server.address(), ConnectionAddr::TcpTls { .. }) {
-        return server.manage(&greeting, ATTEMPT, |config| config).await;
-    }
-    let stream = server.dial().await?;
-    let config = AsyncConnectionConfig::new().set_response_timeout(None);
-    let (connection, driver) = MultiplexedConnection::new_with_config(&greeting, stream, config)
+async fn connect(to: &Destination) -> Result<Connection, Error> {
+    let found = to.find(ATTEMPT).await?;
+    let server = &found.server;
+    let opening = server.open(ATTEMPT, AsyncConnectionConfig::new());
+    found
+        .confirmed(ATTEMPT, server.within(ATTEMPT, opening))
         .await
-        .map_err(|error| server.refused(Some(&greeting), error))?;
-    Ok(Connection::driven(connection, driver))
+}
+
+/// Waits for the answer to commands. Returns an error if their server is found not to be the primary any
+/// more: one that is frozen does not answer, and its connections stay open.
+async fn answer<T>(
+    primary: Option<Arc<Primary>>,
+    sending: impl Future<Output = RedisResult<T>>,
+) -> Result<RedisResult<T>, Error> {
+    let Some(primary) = primary else {
+        return Ok(sending.await);
+    };
+    let mut sending = pin!(sending);
+    tokio::select! {
+        biased;
+        answer = sending.as_mut() => Ok(answer),
+        error = primary.replaced() => {
+            let answer = timeout(LAST_WORDS, sending).await;
+            answer.map_err(|_| primary.in_context(error))
+        }
+    }
 }
 
 /// A command that has been sent. If it is dropped without an answer, because its caller has stopped

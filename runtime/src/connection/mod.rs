@@ -2,9 +2,10 @@
 //!
 //! | file | contents |
 //! | --- | --- |
-//! | `endpoint`, `options` | [`Endpoint`]: what users set; checked and turned into a [`Server`] |
+//! | `endpoint`, `options` | [`Endpoint`]: what users set; checked and turned into a [`Destination`] |
 //! | `credentials` | [`Credentials`], and the user's provider of them |
 //! | `server` | [`Server`]: the address, the greeting, and the wait for both |
+//! | `destination` | [`Destination`]: a server, or the primary that sentinels name for each connection |
 //! | `dial`, `stream`, `tls` | streams: TCP, TLS over TCP, unix sockets |
 //! | `connect_error` | why a connection could not be made, without secrets |
 //! | `reason` | why a server closes new connections, in its own words |
@@ -19,14 +20,14 @@
 //! | `slots` | [`SlotMap`](slots::SlotMap): the slot of a name, and the node that owns it, by `CLUSTER SLOTS` |
 //! | `moved` | `MOVED` and `ASK` |
 //! | `bus` | the links of the cluster bus, by `CLUSTER LINKS` |
-//! | `sentinel` | what sentinels say of a primary, and what a server says of itself (`ROLE`) |
+//! | `sentinel` | the primary that sentinels name: the look-up, and the watch |
 //! | `node_address`, `look` | what these four have in common: addresses, and errors |
 //! | `lazy` | [`LazyConnection`]: the commands of publishers, caches and failure sinks |
 //! | `redirect` | where those of [`LazyConnection`] go in a test, with the feature `testing` |
 //! | `command_connection` | [`CommandConnection`]: that, or the connection of an attached manager |
 //!
 //! In: `subscriber`, `publish` and `failure` pass an [`Endpoint`]. `link` makes the session's
-//! connections from its [`Server`]. Out: `link` and `session` get a [`Connection`], `failure` a
+//! connections to its [`Destination`]. Out: `link` and `session` get a [`Connection`], `failure` a
 //! [`LazyConnection`], `publish` and `cache` a [`CommandConnection`].
 //!
 //! # What is sent
@@ -41,6 +42,8 @@
 //! | attached, before subscribing | `HELLO`, `CLIENT ID`; after a `RESET` of the owner `HELLO 3` |
 //! | before subscribing to key events | `CONFIG GET notify-keyspace-events`, and `CONFIG SET` if users want that |
 //! | after the commands of each exchange | `PING` with a nonce |
+//! | to sentinels, before a connection and at each `topology_interval` | `SENTINEL MASTER`, `SENTINEL GET-MASTER-ADDR-BY-NAME`; once `SUBSCRIBE +switch-master` |
+//! | to a server that sentinels have named, after connecting and at each `ping_interval` | `ROLE` |
 //! | on a [`LazyConnection`] | what publishers and sinks write; `PTTL` and `GET` for caches |
 //!
 //! # Invariants, and the facts behind them
@@ -74,6 +77,7 @@ mod command_connection;
 mod commands;
 mod connect_error;
 mod credentials;
+mod destination;
 mod dial;
 mod endpoint;
 mod exchange;
@@ -87,13 +91,6 @@ mod reason;
 mod redirect;
 mod requests;
 mod sender;
-#[cfg_attr(
-    not(any(test, all(redis_push_internals, feature = "testing"))),
-    expect(
-        dead_code,
-        reason = "several servers are not connected to yet: the session is to use it"
-    )
-)]
 pub(crate) mod sentinel;
 mod server;
 mod settings;
@@ -115,6 +112,7 @@ pub(crate) use command_connection::KeyRead;
 pub(crate) use command_connection::{CommandConnection, one_each};
 pub(crate) use commands::{Connection, Reply};
 pub use credentials::Credentials;
+pub(crate) use destination::Destination;
 pub use endpoint::Endpoint;
 pub(crate) use lazy::{CommandError, LazyConnection, ServerError, accepted};
 pub(crate) use look::LookError;
@@ -122,6 +120,7 @@ pub(crate) use moved::Moved;
 pub(crate) use node_address::NodeAddress;
 #[cfg(feature = "testing")]
 pub(crate) use redirect::Redirect;
+pub(crate) use sentinel::{News, Primary};
 pub(crate) use server::Server;
 pub(crate) use settings::Setting;
 pub use tls::Tls;

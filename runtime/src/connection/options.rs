@@ -1,8 +1,16 @@
-//! From a URL or a redis-rs client, and options, to a [`Server`]. All checks of both are here.
+//! From a URL, a redis-rs client or sentinels, and options, to a [`Destination`]. All checks of them are
+//! here.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
+use super::connect_error::SettingsFrom;
 use super::credentials::Provider;
+use super::destination::Destination;
+use super::node_address::NodeAddress;
+use super::sentinel::Sentinels;
 use super::server::Server;
 use super::stream::tcp_settings;
 use super::tls::{self, Connector, Tls};
@@ -12,14 +20,25 @@ use crate::error::Error;
 pub(super) enum Target {
     Url(String),
     Client(Box<Client>),
+    /// The primary that these sentinels name.
+    Sentinels {
+        name: String,
+        urls: Vec<String>,
+    },
 }
 
 /// The options of a connection.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Options {
     pub(super) tls: Option<Tls>,
     pub(super) credentials: Option<Provider>,
     pub(super) client_name: Option<String>,
+    /// The database, instead of that of the URL.
+    pub(super) database: Option<i64>,
+    /// The credentials for the sentinels.
+    pub(super) sentinel_credentials: Option<Provider>,
+    /// How often sentinels are asked.
+    pub(super) topology_interval: Option<Duration>,
 }
 
 impl Target {
@@ -27,18 +46,89 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// Returns an error if the URL does not parse, or if it or an option requires something that is not
+    /// Returns an error if a URL does not parse, or if it or an option requires something that is not
     /// possible.
-    pub(super) fn into_server(self, options: Options, reads_socket: bool) -> Result<Server, Error> {
+    pub(super) fn into_destination(
+        self,
+        options: Options,
+        reads_socket: bool,
+    ) -> Result<Destination, Error> {
         let info = match self {
             Self::Url(url) => info_of(&url)?,
             Self::Client(client) => client.get_connection_info().clone(),
+            Self::Sentinels { name, urls } => {
+                let sentinels = Sentinels::new(name, &urls, options)?;
+                return Ok(Destination::Primary(Arc::new(sentinels)));
+            }
         };
-        server(prepare(info), options, reads_socket)
+        if options.sentinel_credentials.is_some() {
+            return Err(Error::config(
+                "`sentinel_credentials` are for sentinels: make the subscriber or the endpoint with \
+                 `sentinel`, or use `credentials`",
+            ));
+        }
+        let server = server(info, options, SettingsFrom::Url, reads_socket)?;
+        Ok(Destination::Server(Arc::new(server)))
     }
 }
 
-fn server(info: ConnectionInfo, options: Options, reads_socket: bool) -> Result<Server, Error> {
+/// Returns one of several sentinels.
+///
+/// # Errors
+///
+/// Returns an error if the URL does not parse, or if it or an option requires something that is not
+/// possible.
+pub(super) fn sentinel(url: &str, options: &Options) -> Result<Server, Error> {
+    let info = info_of(url)?;
+    if info.redis_settings().db() != 0 {
+        return Err(Error::config(
+            "the URL of a sentinel has a database, and sentinels have none: remove it from the URL; \
+             `database` sets that of the server",
+        ));
+    }
+    let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+    let options = Options {
+        tls: options.tls.clone().filter(|_| is_tls),
+        credentials: options.sentinel_credentials.clone(),
+        ..Options::default()
+    };
+    server(info, options, SettingsFrom::SentinelUrl, true)
+}
+
+/// Returns a server that sentinels have named.
+///
+/// # Errors
+///
+/// Returns an error if an option requires something that is not possible.
+pub(super) fn named_server(
+    address: &NodeAddress,
+    options: &Options,
+    is_tls: bool,
+) -> Result<Server, Error> {
+    let (host, port) = (address.host().to_owned(), address.port());
+    let address = if is_tls {
+        ConnectionAddr::TcpTls {
+            host,
+            port,
+            insecure: options.tls.as_ref().is_some_and(|tls| tls.accepts_any),
+            tls_params: None,
+        }
+    } else {
+        ConnectionAddr::Tcp(host, port)
+    };
+    let info = address
+        .into_connection_info()
+        .map_err(|error| Error::config(format!("the server's address cannot be used: {error}")))?;
+    server(info, options.clone(), SettingsFrom::Options, true)
+}
+
+fn server(
+    info: ConnectionInfo,
+    options: Options,
+    from: SettingsFrom,
+    reads_socket: bool,
+) -> Result<Server, Error> {
+    let info = prepare(info, options.database);
     if let Some(name) = &options.client_name
         && (name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()))
     {
@@ -59,6 +149,7 @@ fn server(info: ConnectionInfo, options: Options, reads_socket: bool) -> Result<
         info,
         credentials: options.credentials,
         client_name: options.client_name,
+        from,
     })
 }
 
@@ -146,12 +237,16 @@ fn malformed() -> Error {
     )
 }
 
-/// Sets the options that every connection of this crate needs and that redis-rs leaves off.
-fn prepare(info: ConnectionInfo) -> ConnectionInfo {
-    let settings = info
+/// Sets the database, and the options that every connection of this crate needs and that redis-rs leaves
+/// off.
+fn prepare(info: ConnectionInfo, database: Option<i64>) -> ConnectionInfo {
+    let mut settings = info
         .redis_settings()
         .clone()
         .set_protocol(ProtocolVersion::RESP3);
+    if let Some(database) = database {
+        settings = settings.set_db(database);
+    }
     info.set_redis_settings(settings)
         .set_tcp_settings(tcp_settings())
 }

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, Id};
 
-use super::server::Server;
+use super::destination::Destination;
 use crate::error::Error;
 use crate::probe::SharedProbe;
 
@@ -23,7 +23,7 @@ static ENTRIES: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 struct Entry {
     number: u64,
     runtime: Id,
-    server: Arc<Server>,
+    to: Destination,
     probe: SharedProbe,
 }
 
@@ -35,13 +35,13 @@ pub(crate) struct Redirect {
 
 impl Redirect {
     /// Begins to redirect the connections of the current runtime.
-    pub(crate) fn begin(server: Arc<Server>, probe: SharedProbe) -> Self {
+    pub(crate) fn begin(to: Destination, probe: SharedProbe) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let number = LAST.fetch_add(1, Relaxed);
         entries().push(Entry {
             number,
             runtime: Handle::current().id(),
-            server,
+            to,
             probe,
         });
         KITS.fetch_add(1, Acquire);
@@ -56,32 +56,31 @@ impl Drop for Redirect {
     }
 }
 
-/// Returns the server to connect to, instead of this one.
+/// Returns where to connect to, instead of there.
 ///
 /// # Errors
 ///
 /// Returns an error if several kits run on this runtime and the server is that of none of them.
-pub(super) fn server(own: &Arc<Server>) -> Result<Arc<Server>, Error> {
-    let Some(found) = find(own, |entry| Arc::clone(&entry.server)) else {
-        return Ok(Arc::clone(own));
+pub(super) fn destination(own: &Destination) -> Result<Destination, Error> {
+    let Some(found) = find(own, |entry| entry.to.clone()) else {
+        return Ok(own.clone());
     };
     found.ok_or_else(|| {
         Error::config(format!(
             "several test kits run on this runtime, so it is not known to which of them the connection to \
-             {} belongs; run each kit on a runtime of its own, as `#[tokio::test]` does",
-            own.address()
+             {own} belongs; run each kit on a runtime of its own, as `#[tokio::test]` does"
         ))
     })
 }
 
 /// Returns the probe of the kit that a connection belongs to.
-pub(super) fn probe(own: &Server) -> Option<SharedProbe> {
+pub(super) fn probe(own: &Destination) -> Option<SharedProbe> {
     find(own, |entry| Arc::clone(&entry.probe)).flatten()
 }
 
 /// Finds the kit that a server belongs to. Returns `None` if no kit runs on this runtime, and `Some(None)`
 /// if there are several and the server is that of none of them.
-fn find<T>(own: &Server, get: impl FnOnce(&Entry) -> T) -> Option<Option<T>> {
+fn find<T>(own: &Destination, get: impl FnOnce(&Entry) -> T) -> Option<Option<T>> {
     if KITS.load(Acquire) == 0 {
         return None;
     }
@@ -91,7 +90,7 @@ fn find<T>(own: &Server, get: impl FnOnce(&Entry) -> T) -> Option<Option<T>> {
         .iter()
         .filter(|entry| entry.runtime == runtime)
         .collect();
-    let belongs = |entry: &&&Entry| entry.server.address() == own.address();
+    let belongs = |entry: &&&Entry| entry.to.address() == own.address();
     match &*here {
         [] => None,
         [only] => Some(Some(get(only))),

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, ConnectionAddr, ConnectionInfo, RedisConnectionInfo, RedisError};
+use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, RedisConnectionInfo, RedisError,
+};
 
 use super::Connection;
-use super::connect_error::refused;
+use super::connect_error::{SettingsFrom, refused};
 use super::credentials::{Credentials, Provider};
 use super::node_address::NodeAddress;
 use super::reason::with_reason;
@@ -21,6 +23,8 @@ pub(crate) struct Server {
     pub(super) tls: Option<Connector>,
     pub(super) credentials: Option<Provider>,
     pub(super) client_name: Option<String>,
+    /// What gave these settings.
+    pub(super) from: SettingsFrom,
 }
 
 impl Server {
@@ -61,6 +65,7 @@ impl Server {
             info: self.info.clone().set_addr(moved),
             credentials: self.credentials.clone(),
             client_name: self.client_name.clone(),
+            from: self.from,
         })
     }
 
@@ -87,6 +92,25 @@ impl Server {
     pub(crate) fn client(&self, greeting: &RedisConnectionInfo) -> Result<Client, Error> {
         let info = self.info.clone().set_redis_settings(greeting.clone());
         Client::open(info).map_err(|error| self.refused(Some(greeting), error))
+    }
+
+    /// Opens a connection for commands. Where redis-rs must do the TLS, its pushes go nowhere.
+    pub(super) async fn open(
+        &self,
+        timeout: Duration,
+        config: AsyncConnectionConfig,
+    ) -> Result<Connection, Error> {
+        let greeting = self.greeting(timeout).await?;
+        if self.tls().is_none() && matches!(self.address(), ConnectionAddr::TcpTls { .. }) {
+            return self.manage(&greeting, timeout, |config| config).await;
+        }
+        let stream = self.dial().await?;
+        let config = config.set_response_timeout(None);
+        let (connection, driver) =
+            MultiplexedConnection::new_with_config(&greeting, stream, config)
+                .await
+                .map_err(|error| self.refused(Some(&greeting), error))?;
+        Ok(Connection::driven(connection, driver))
     }
 
     /// Connects with a `ConnectionManager` whose own retries and response timeout are off: a timeout
@@ -173,6 +197,6 @@ impl Server {
         greeting: Option<&RedisConnectionInfo>,
         error: RedisError,
     ) -> Error {
-        refused(self.address(), self.tls(), greeting, error)
+        refused(self.address(), self.from, self.tls(), greeting, error)
     }
 }

@@ -23,6 +23,7 @@
 //!
 //! | file | contents |
 //! | --- | --- |
+//! | `own` | what the next two have in common: to which server, and for how long |
 //! | `manager` | the default link |
 //! | `wire` | the wire link |
 //! | `attached` | the attached link, and its forwarding task |
@@ -41,10 +42,12 @@
 mod attached;
 mod driver;
 mod manager;
+mod own;
 mod push_info;
 mod wire;
 
 pub(crate) use attached::{Attached, Forwarding};
+pub(crate) use own::Own;
 #[cfg(redis_push_internals)]
 pub(crate) use push_info::incoming;
 #[cfg(all(redis_push_internals, feature = "testing"))]
@@ -63,10 +66,7 @@ use crate::push::Generation;
 /// A source of pushes and connections.
 pub(crate) enum Link {
     /// Connections that this crate makes, one for each generation.
-    Own {
-        server: Arc<Server>,
-        transport: Transport,
-    },
+    Own(Own),
     /// The user's connection manager, with the channel that it sends its pushes to.
     Attached(Attached),
 }
@@ -97,7 +97,7 @@ impl Link {
     pub(crate) fn forwarding(&self) -> Option<Arc<Forwarding>> {
         match self {
             Self::Attached(link) => Some(link.forwarding()),
-            Self::Own { .. } => None,
+            Self::Own(_) => None,
         }
     }
 
@@ -112,25 +112,18 @@ impl Link {
         dispatcher: &Arc<Dispatcher>,
         timeout: Duration,
     ) -> Result<Connection, Error> {
-        let (server, transport) = match self {
-            Self::Attached(link) => return link.connect(generation, timeout).await,
-            Self::Own { server, transport } => (server, transport),
-        };
-        let greeting = server.greeting(timeout).await?;
-        let attempt = Attempt {
-            server,
-            greeting: &greeting,
-            generation,
-            dispatcher,
-        };
-        let connecting = async {
-            match transport {
-                Transport::Manager => manager::connect(attempt, timeout).await,
-                Transport::Wire { wait } => wire::connect(attempt, *wait).await,
-            }
-        };
-        // On some paths, the `connection_timeout` of redis-rs covers only the TCP and TLS handshakes.
-        // The greeting of a server that hangs must not take longer either.
-        server.within(timeout, connecting).await
+        match self {
+            Self::Attached(link) => link.connect(generation, timeout).await,
+            Self::Own(link) => link.connect(generation, dispatcher, timeout).await,
+        }
+    }
+
+    /// Waits until sentinels name another primary than that of the last connection: then it is of use to
+    /// connect again at once.
+    pub(crate) async fn news(&mut self) {
+        match self {
+            Self::Own(link) => link.news().await,
+            Self::Attached(_) => std::future::pending().await,
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! there. Each of its attempts to connect is a *generation*, numbered from 1.
 //! While a connection is up, three loops run concurrently on it: one requests the names and checks
 //! their confirmations (`subscribe`), one sends `PING` (`keepalive`), and one waits until the
-//! dispatcher has seen the end of the connection. The first one that fails ends the generation.
+//! dispatcher has seen the end of the connection. Where sentinels have named the server, a fourth one
+//! checks that it still is the primary (`primary`). The first one that fails ends the generation.
 //!
 //! ```text
 //!        ┌─────────▶ connecting ────────── error ───────────┐
@@ -54,6 +55,7 @@
 //! | `subscribe` | requests and leaves names, and waits for the confirmations |
 //! | `key_events` | whether the server publishes the key events that are wanted |
 //! | `keepalive` | sends `PING`, often enough for the server's own timeout, and judges whether the server is silent |
+//! | `primary` | whether the server still is the primary, where sentinels have named it |
 //! | `drain` | the end of a connection, seen or brought about |
 //! | `coordinator` | the nodes of a cluster, and which names are on each |
 //! | `board`, `status`, `heartbeat` | what `start` and `health` read |
@@ -100,6 +102,7 @@ mod heartbeat;
 mod keepalive;
 mod key_events;
 mod outage;
+mod primary;
 mod reconnect;
 mod status;
 mod subscribe;

@@ -42,6 +42,8 @@ impl Session {
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 () = sleep(backoff.next()) => {}
+                // A failover is over: the pauses have grown while it was under way.
+                () = self.link.news() => backoff.reset(),
             }
         }
         self.dispatcher.close_node(self.node);
@@ -66,17 +68,22 @@ impl Session {
         self.is_connected = true;
         self.dispatcher
             .publish_connection_event(self.node, ConnectionEvent::Connected);
-        tokio::select! {
+        let error = tokio::select! {
             biased;
             () = self.stop.cancelled() => {
                 self.drain(&mut connection).await;
-                None
+                return None;
             }
-            error = self.disconnected() => Some(error),
-            error = self.keep_subscribed(connection.clone()) => Some(error),
-            error = self.keep_alive(connection.clone()) => Some(error),
-            error = self.keep_fencing(connection.clone()) => Some(error),
-        }
+            error = self.disconnected() => error,
+            error = self.keep_subscribed(connection.clone()) => error,
+            error = self.keep_alive(connection.clone()) => error,
+            error = self.keep_to_the_primary(connection.clone()) => error,
+            error = self.keep_fencing(connection.clone()) => error,
+        };
+        Some(match connection.primary() {
+            Some(primary) => primary.in_context(error),
+            None => error,
+        })
     }
 
     /// Nobody requests fences without the test kit.

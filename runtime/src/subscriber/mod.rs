@@ -142,9 +142,9 @@ struct Config {
 
 /// The source of the pushes.
 enum Origin {
-    Endpoint(Endpoint),
+    Endpoint(Box<Endpoint>),
     /// One node of a cluster, and the URLs of others.
-    Cluster(Endpoint, Vec<String>),
+    Cluster(Box<Endpoint>, Vec<String>),
     Attached(Attached),
 }
 
@@ -160,7 +160,7 @@ impl Subscriber {
     /// RESP3 is switched on. A URL that requires `protocol=resp2` is an error of `start`, and so is
     /// a URL that does not parse. No connection is made before `start`.
     pub fn new(url: impl Into<String>) -> Self {
-        Self::to(Origin::Endpoint(Endpoint::new(url)))
+        Self::to_endpoint(Endpoint::new(url))
     }
 
     /// Creates a subscriber to the server of a redis-rs client, with the client's address,
@@ -178,7 +178,57 @@ impl Subscriber {
     /// # Ok::<(), redis::RedisError>(())
     /// ```
     pub fn with_client(client: redis::Client) -> Self {
-        Self::to(Origin::Endpoint(client.into()))
+        Self::to_endpoint(client.into())
+    }
+
+    /// Creates a subscriber to the primary that sentinels know by a name, such as `mymaster`. The URLs are
+    /// those of the sentinels: all of them, because one that cannot be reached, or was cut off from the
+    /// others, must not decide.
+    ///
+    /// ```no_run
+    /// use redis_push::{Credentials, Subscriber, handlers, push_handler};
+    ///
+    /// #[push_handler(channel = "orders")]
+    /// async fn on_order(text: &str) {
+    ///     println!("{text}");
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> redis_push::Result<()> {
+    /// let sentinels = ["redis://10.0.0.1:26379/", "redis://10.0.0.2:26379/", "redis://10.0.0.3:26379/"];
+    /// Subscriber::sentinel("mymaster", sentinels)
+    ///     .credentials(|| async { Ok::<_, std::io::Error>(Credentials::new("orders", "s3cret")) })
+    ///     .handlers(handlers![on_order])
+    ///     .run()
+    ///     .await
+    /// # }
+    /// ```
+    ///
+    /// | of | where it is set |
+    /// | --- | --- |
+    /// | the sentinels | user and password in their URLs, or [`sentinel_credentials`](Self::sentinel_credentials) |
+    /// | the server | [`credentials`](Self::credentials), [`database`](Self::database), [`client_name`](Self::client_name) |
+    /// | both | TLS if the URLs begin with `rediss://`, with the authorities of [`tls`](Self::tls). If they do not, `tls` encrypts the connection to the server only |
+    ///
+    /// - **Before each connection** all sentinels are asked together. The one that knows of the newest
+    ///   failover is believed, and the server itself must say that it is the primary before a name is
+    ///   subscribed. If none names a primary, the error has the answer of each of them, and the subscriber
+    ///   tries again. An unknown name is an error of `start`.
+    /// - **While it is connected** each sentinel is asked again at each
+    ///   [`topology_interval`](Self::topology_interval), and the server with each [`ping`](Self::ping). When
+    ///   a sentinel knows of a newer failover to another server, the subscriber connects to that one, and
+    ///   what was missed in between is a [gap](crate::Gap). Without this it would be deaf for ten seconds
+    ///   and more: a primary that was replaced keeps the connections of its subscribers.
+    /// - **Publishing:** answers, the [`Publisher`] of handlers and caches go to the primary too, and change
+    ///   with the subscriber. A message that was under way to a server that has failed is not sent again.
+    ///
+    /// A publisher that has not noticed a failover yet publishes on the old primary, whose messages do not
+    /// reach the new one: [`Endpoint::sentinel`] notices it within the same interval.
+    pub fn sentinel<U: Into<String>>(
+        name: impl Into<String>,
+        urls: impl IntoIterator<Item = U>,
+    ) -> Self {
+        Self::to_endpoint(Endpoint::sentinel(name, urls))
     }
 
     /// Creates a subscriber to a Redis Cluster or a Valkey Cluster, of which these are some of the nodes:
@@ -215,7 +265,7 @@ impl Subscriber {
         let first = nodes.next();
         let is_empty = first.is_none();
         let endpoint = Endpoint::new(first.unwrap_or_default());
-        let mut subscriber = Self::to(Origin::Cluster(endpoint, nodes.collect()));
+        let mut subscriber = Self::to(Origin::Cluster(Box::new(endpoint), nodes.collect()));
         if is_empty {
             let mistake = "`Subscriber::cluster` needs the URL of at least one node";
             subscriber.config.mistake = Some(mistake.into());
@@ -296,6 +346,10 @@ impl Subscriber {
             hooks: Hooks::default(),
             config,
         }
+    }
+
+    fn to_endpoint(endpoint: Endpoint) -> Self {
+        Self::to(Origin::Endpoint(Box::new(endpoint)))
     }
 
     fn to(origin: Origin) -> Self {

@@ -64,14 +64,20 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         self
     }
 
-    /// Sets how often a node of a [cluster](Subscriber::cluster) is asked which node has which slots, and
-    /// each node whether its links with others were reset: every 5 seconds by default.
+    /// Sets how often the servers are asked how they are arranged, at least a millisecond:
     ///
-    /// Slots that move and connections that are lost are noticed at once, whatever the interval. It is how
-    /// late a gap may be that links between the nodes have caused.
+    /// | with | what is asked | by default |
+    /// | --- | --- | --- |
+    /// | [sentinels](Subscriber::sentinel) | each sentinel, which server is the primary. The times are spread over the interval, so a failover is mostly noticed after a fraction of it | 1 second |
+    /// | a [cluster](Subscriber::cluster) | one node, which node has which slots, and each node, whether its links with others were reset. Slots that move and connections that are lost are noticed at once, whatever the interval: it is how late a gap may be that links between the nodes have caused | 5 seconds |
+    ///
+    /// With one server it has no effect.
     pub fn topology_interval(mut self, interval: Duration) -> Self {
-        self.config.settings.topology_interval = interval.clamp(SHORTEST, LONGEST);
-        self
+        let interval = interval.clamp(SHORTEST, LONGEST);
+        self.config.settings.topology_interval = interval;
+        self.on_endpoint("topology_interval", |endpoint| {
+            endpoint.topology_interval(interval)
+        })
     }
 
     /// Sets the trusted roots of a `rediss://` connection, and the client certificate it presents.
@@ -90,7 +96,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// # }
     /// ```
     ///
-    /// With a URL that is not `rediss://` this is an error of `start`: nothing would be encrypted.
+    /// With a URL that is not `rediss://` this is an error of `start`: nothing would be encrypted. The URLs of
+    /// [sentinels](Subscriber::sentinel) are another matter.
     pub fn tls(self, tls: Tls) -> Self {
         self.on_endpoint("tls", |endpoint| endpoint.tls(tls))
     }
@@ -132,6 +139,30 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         E: Into<BoxError>,
     {
         self.on_endpoint("credentials", |endpoint| endpoint.credentials(provider))
+    }
+
+    /// Sets the database, instead of that of the URL. Channels are the same in all databases; key events and
+    /// what a cache reads are not.
+    ///
+    /// This is for a [primary](Subscriber::sentinel) that sentinels name, as their URLs have no database.
+    pub fn database(self, index: i64) -> Self {
+        self.on_endpoint("database", |endpoint| endpoint.database(index))
+    }
+
+    /// Sets a provider of the user name and the password for the [sentinels](Subscriber::sentinel), which
+    /// replaces the credentials of their URLs. It is called like [`credentials`](Self::credentials), which
+    /// are those for the server.
+    ///
+    /// Without sentinels this is an error of `start`.
+    pub fn sentinel_credentials<F, R, E>(self, provider: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Credentials, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.on_endpoint("sentinel_credentials", |endpoint| {
+            endpoint.sentinel_credentials(provider)
+        })
     }
 
     /// Sets the name of each connection, for `CLIENT LIST` and the server's logs: `CLIENT SETNAME`.
@@ -316,9 +347,11 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// option is a mistake.
     fn on_endpoint(mut self, option: &str, set: impl FnOnce(Endpoint) -> Endpoint) -> Self {
         match self.config.origin {
-            Origin::Endpoint(endpoint) => self.config.origin = Origin::Endpoint(set(endpoint)),
+            Origin::Endpoint(endpoint) => {
+                self.config.origin = Origin::Endpoint(Box::new(set(*endpoint)));
+            }
             Origin::Cluster(endpoint, others) => {
-                self.config.origin = Origin::Cluster(set(endpoint), others);
+                self.config.origin = Origin::Cluster(Box::new(set(*endpoint)), others);
             }
             Origin::Attached(_) => {
                 let mistake = not_with_attach(option);

@@ -34,7 +34,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
                  `Publisher::new`, or leave it out",
             ));
         }
-        self.config.origin = Origin::Endpoint(endpoint.moved_to(url));
+        self.config.origin = Origin::Endpoint(Box::new(endpoint.moved_to(url)));
         self.config.probe = Some(probe);
         // It would end the process of the test.
         self.config.settings.exit_if_deaf = None;

@@ -8,10 +8,12 @@ use super::Origin;
 use super::options::not_with_attach;
 use crate::config::Settings;
 use crate::connection::slots::Slot;
-use crate::connection::{CommandConnection, Endpoint, LazyConnection, NodeAddress, Server};
+use crate::connection::{
+    CommandConnection, Destination, Endpoint, LazyConnection, NodeAddress, Server,
+};
 use crate::dispatch::Placing;
 use crate::error::{Error, Result};
-use crate::link::{Link, Transport};
+use crate::link::{Link, Own, Transport};
 use crate::push::{Generation, NodeId};
 #[cfg(feature = "testing")]
 use crate::session::Fences;
@@ -60,17 +62,15 @@ impl Origin {
                 Ok((Source::Links(links), Arc::new(commands)))
             }
             Self::Endpoint(endpoint) => {
-                let server = Arc::new(endpoint.into_server(settings.wire)?);
-                let commands = CommandConnection::Own(LazyConnection::new(Arc::clone(&server)));
+                let to = endpoint.into_destination(settings.wire)?;
+                let commands = CommandConnection::Own(LazyConnection::new(to.clone()));
                 let transport = if settings.wire {
                     Transport::Wire { wait }
                 } else {
                     Transport::Manager
                 };
-                let links = (0..settings.links).map(|_| Link::Own {
-                    server: Arc::clone(&server),
-                    transport,
-                });
+                let links =
+                    (0..settings.links).map(|_| Link::Own(Own::new(to.clone(), transport)));
                 Ok((Source::Links(links.collect()), Arc::new(commands)))
             }
             Self::Cluster(..) if settings.links > 1 => Err(Error::config(
@@ -91,8 +91,8 @@ impl Origin {
                     .collect::<Result<_>>()?;
                 let others = others.iter().map(|address| first.at(address).map(Arc::new));
                 let others: Vec<_> = others.collect::<Result<_>>()?;
-                let first = Arc::new(first);
-                let commands = CommandConnection::Own(LazyConnection::new(Arc::clone(&first)));
+                let to = Destination::Server(Arc::clone(&first));
+                let commands = CommandConnection::Own(LazyConnection::new(to));
                 let source = Source::Cluster {
                     seeds: [first].into_iter().chain(others).collect(),
                     transport: Transport::Wire { wait },

@@ -3,8 +3,42 @@
 //! A sentinel that was cut off, or has just started, names a primary that was replaced. The number that
 //! the sentinels give to each failover tells which one is newer. Whether the server is the primary, only
 //! its own `ROLE` says.
+//!
+//! | file | contents |
+//! | --- | --- |
+//! | `mod` | [`SentinelView`]: what one sentinel says, and [`best`]: which one to believe |
+//! | `role` | [`Role`](role::Role): what a server says of itself |
+//! | `sentinels` | [`Sentinels`]: those that know a primary, and what all connections to it share |
+//! | `look_up` | the question to all of them before each connection |
+//! | `primary` | [`Primary`]: the answer, and whether it is still true |
+//! | `watch` | the questions while there are connections |
+//!
+//! ```text
+//!   look-up ── newest failover ──▶ connect ──▶ ROLE ── primary ──▶ in use ──▶ of no use
+//!      ▲                              │          │                   ▲            │
+//!      │                              ▼ refused  ▼ replica           │            │
+//!      └────────────── pause ◀───────────────────────────────────────┼────────────┘
+//!                        ▲                                           │
+//!                        └──────────── watch, ROLE ──────────────────┘
+//! ```
+//!
+//! A connection is of no use any more when a sentinel knows of a newer failover to another server, or when
+//! the server says that it is not the primary. The same sentinel that is cut off, and knows of an older
+//! failover, changes nothing.
 
-pub(crate) mod role;
+mod look_up;
+mod primary;
+mod role;
+mod sentinels;
+mod watch;
+
+pub(crate) use primary::Primary;
+#[cfg(all(redis_push_internals, feature = "testing"))]
+pub(crate) use role::Role;
+pub(crate) use sentinels::Sentinels;
+pub(crate) use watch::News;
+
+use std::fmt;
 
 use redis::Value;
 
@@ -62,28 +96,42 @@ impl SentinelView {
     }
 }
 
-/// The primaries that sentinels name, the most credible one first, each once.
+/// Returns the most credible of what sentinels say.
 ///
 /// The newest failover wins. Of its primaries, which are several while sentinels learn of it, that one
 /// wins which more sentinels name, and then the one that fewer take for down.
-pub(crate) fn candidates(views: &[SentinelView]) -> Vec<NodeAddress> {
-    let mut named: Vec<(u64, usize, usize, &NodeAddress)> = Vec::new();
-    for view in views {
+pub(crate) fn best<'v>(views: impl Iterator<Item = &'v SentinelView> + Clone) -> Option<&'v SentinelView> {
+    let weight = |view: &SentinelView| {
         let of_it =
             |other: &&SentinelView| (other.epoch, &other.primary) == (view.epoch, &view.primary);
-        let votes = views.iter().filter(of_it);
+        let votes = views.clone().filter(of_it);
         let up = votes.clone().filter(|other| !other.is_down).count();
-        named.push((view.epoch, votes.count(), up, &view.primary));
-    }
-    // Stable, so that equals stay in the order in which the sentinels were given.
-    named.sort_by_key(|(epoch, votes, up, _)| std::cmp::Reverse((*epoch, *votes, *up)));
-    let mut best: Vec<NodeAddress> = Vec::new();
-    for (_, _, _, primary) in named {
-        if !best.contains(primary) {
-            best.push(primary.clone());
+        (view.epoch, votes.count(), up)
+    };
+    // The first of equals, in the order in which the sentinels were given.
+    views.clone().reduce(|best, view| {
+        if weight(view) > weight(best) {
+            view
+        } else {
+            best
         }
+    })
+}
+
+impl fmt::Display for SentinelView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            primary,
+            epoch,
+            is_down,
+        } = self;
+        let down = if *is_down {
+            ", which it takes for down"
+        } else {
+            ""
+        };
+        write!(f, "names {primary} (failover {epoch}){down}")
     }
-    best
 }
 
 /// The payload of a `+switch-master` message: a primary was replaced.
@@ -130,8 +178,8 @@ mod tests {
         }
     }
 
-    fn best(views: &[SentinelView]) -> Vec<u16> {
-        candidates(views).iter().map(NodeAddress::port).collect()
+    fn port(views: &[SentinelView]) -> Option<u16> {
+        best(views.iter()).map(|view| view.primary.port())
     }
 
     #[test]
@@ -192,15 +240,15 @@ mod tests {
 
     #[test]
     fn the_newest_failover_wins_then_the_majority_then_who_is_up() {
-        assert_eq!(best(&[]), [0; 0]);
+        assert_eq!(port(&[]), None);
         // A sentinel that was cut off, and is asked first.
-        assert_eq!(best(&[view(1, 1, false), view(2, 2, false)]), [2, 1]);
+        assert_eq!(port(&[view(1, 1, false), view(2, 2, false)]), Some(2));
         let old = [view(1, 1, false), view(1, 1, false)];
-        assert_eq!(best(&[&old[..], &[view(2, 2, true)]].concat()), [2, 1]);
+        assert_eq!(port(&[&old[..], &[view(2, 2, true)]].concat()), Some(2));
         let split = [view(1, 2, false), view(2, 2, true), view(2, 2, true)];
-        assert_eq!(best(&split), [2, 1]);
-        assert_eq!(best(&[view(1, 2, true), view(2, 2, false)]), [2, 1]);
-        assert_eq!(best(&[view(1, 2, false), view(2, 2, false)]), [1, 2]);
+        assert_eq!(port(&split), Some(2));
+        assert_eq!(port(&[view(1, 2, true), view(2, 2, false)]), Some(2));
+        assert_eq!(port(&[view(1, 2, false), view(2, 2, false)]), Some(1));
     }
 
     #[test]

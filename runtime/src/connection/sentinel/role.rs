@@ -1,5 +1,7 @@
 //! The reply to `ROLE`: what a server says of itself.
 
+use std::fmt;
+
 use redis::Value;
 
 use crate::connection::look::{LookError, list, number, text};
@@ -15,6 +17,26 @@ pub(crate) enum Role {
         is_connected: bool,
     },
     Sentinel,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Primary => f.write_str("a primary"),
+            Self::Sentinel => f.write_str("a sentinel"),
+            Self::Replica {
+                primary,
+                is_connected,
+            } => {
+                let link = if *is_connected {
+                    ""
+                } else {
+                    ", which it is not connected to"
+                };
+                write!(f, "a replica of {primary}{link}")
+            }
+        }
+    }
 }
 
 impl Role {

@@ -46,7 +46,7 @@ use super::heartbeat::Connected;
 use super::{Phase, Session};
 use crate::config::Settings;
 use crate::connection::slots::{Slot, SlotMap};
-use crate::connection::{LazyConnection, Moved, Server};
+use crate::connection::{Destination, LazyConnection, Moved, Server};
 use crate::dispatch::Dispatcher;
 use crate::error::Error;
 use crate::link::Transport;
@@ -154,7 +154,7 @@ impl Coordinator {
             };
             Ok(Seed {
                 host: address.host().to_owned(),
-                commands: LazyConnection::new(Arc::clone(server)),
+                commands: LazyConnection::new(Destination::Server(Arc::clone(server))),
             })
         });
         let seeds = seeds.collect::<Result<_, _>>()?;

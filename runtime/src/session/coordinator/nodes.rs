@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::{Coordinator, NOWHERE, Session};
 use crate::connection::bus::BusLinks;
-use crate::connection::{LazyConnection, NodeAddress};
-use crate::link::Link;
+use crate::connection::{Destination, LazyConnection, NodeAddress};
+use crate::link::{Link, Own};
 use crate::push::{Generation, NodeId};
 use crate::session::Outage;
 use crate::tasks::{Task, TaskName};
@@ -64,8 +64,8 @@ impl Coordinator {
         if let Some(id) = self.known(&address) {
             return Some(id);
         }
-        let server = match self.like.at(&address) {
-            Ok(server) => Arc::new(server),
+        let to = match self.like.at(&address) {
+            Ok(server) => Destination::Server(Arc::new(server)),
             Err(error) => {
                 tracing::warn!(
                     target: "redis_push",
@@ -80,10 +80,7 @@ impl Coordinator {
         let published = self.board.add(id);
         let session = Arc::new(Mutex::new(Session {
             node: id,
-            link: Link::Own {
-                server: Arc::clone(&server),
-                transport: self.transport,
-            },
+            link: Link::Own(Own::new(to.clone(), self.transport)),
             dispatcher: Arc::clone(&self.dispatcher),
             settings: self.settings,
             board: Arc::clone(&self.board),
@@ -105,7 +102,7 @@ impl Coordinator {
         self.nodes.push(ClusterNode {
             id,
             address,
-            commands: LazyConnection::new(server),
+            commands: LazyConnection::new(to),
             links: None,
             is_cut_off: false,
             gone: BTreeSet::new(),

@@ -215,8 +215,8 @@ impl TestKit {
     ) -> Result<Self> {
         let url = server.url();
         let app = app.probed(&url, Arc::clone(&probe))?;
-        let target = Endpoint::new(url.clone()).into_server(false)?;
-        let redirect = Redirect::begin(Arc::new(target), probe);
+        let target = Endpoint::new(url.clone()).into_destination(false)?;
+        let redirect = Redirect::begin(target, probe);
         let publisher = Publisher::new(url)?.unobserved();
         let publisher = publisher.prefix(app.name_prefix());
         let kit = Self {
