@@ -21,6 +21,7 @@ mod connection_events;
 mod credentials;
 mod delivery;
 mod failing;
+mod failing_over;
 mod gated;
 mod handles;
 mod health;
@@ -30,10 +31,12 @@ mod key_events;
 mod layers;
 mod links;
 mod logs;
+mod looking_up;
 mod measuring;
 mod memory;
 mod mounting;
 mod network;
+mod numbered;
 mod panicking;
 mod poison;
 mod policies;
@@ -75,6 +78,7 @@ use connection_events::*;
 use credentials::*;
 use delivery::*;
 use failing::*;
+use failing_over::*;
 use handles::*;
 use health::*;
 use hooks::*;
@@ -82,6 +86,7 @@ use invalidating::*;
 use key_events::*;
 use layers::*;
 use links::*;
+use looking_up::*;
 use measuring::*;
 use memory::*;
 use mounting::*;
@@ -146,6 +151,15 @@ fn main() -> ExitCode {
             workers_run_at_once_and_a_gap_waits_for_all_of_them,
         ])
         .on_real_servers(tests![a_lost_link_is_a_gap_of_the_names_on_it_only])
+        .on_real_sentinels(tests![
+            a_planned_failover_is_a_gap_and_loses_nothing_else,
+            a_killed_primary_is_a_gap_and_loses_nothing_else,
+            a_publisher_of_its_own_goes_on_after_a_failover,
+            a_stale_sentinel_that_is_first_in_the_list_does_not_decide,
+            a_server_that_is_not_the_primary_is_not_subscribed_to,
+            sentinels_and_the_primary_have_credentials_of_their_own,
+            the_rights_of_the_guide_are_enough,
+        ])
         .without_server(tests![a_subscriber_without_a_link_is_an_error])
         .variant("attached", support::over_the_manager)
         .on_every_server(tests![
@@ -209,8 +223,35 @@ fn of_the_fixtures(suite: Suite) -> Suite {
         ])
 }
 
+/// Tests of subscribers whose server sentinels name.
+fn by_sentinels(suite: Suite) -> Suite {
+    suite
+        .on_the_broker(tests![
+            the_newest_failover_wins_whoever_answers_first,
+            a_sentinel_that_is_cut_off_does_not_replace_a_primary,
+            one_sentinel_that_knows_of_a_newer_failover_is_enough,
+            an_announcement_is_a_reason_to_ask_at_once,
+            sentinels_that_are_silent_do_not_hold_up_the_others,
+            a_primary_that_is_found_while_the_pauses_are_long_is_connected_to_at_once,
+            publishers_change_to_the_new_primary,
+            a_publish_to_a_primary_that_is_frozen_is_unknown_when_it_is_replaced,
+        ])
+        .on_every_server(tests![a_server_that_is_no_sentinel_is_an_error_at_once])
+        .without_server(tests![
+            an_unknown_name_is_an_error_at_once,
+            the_error_without_a_sentinel_has_the_answer_of_each,
+            mistakes_in_the_options_of_sentinels_are_errors_of_the_start,
+            a_subscriber_by_sentinels_runs_in_a_test_kit,
+        ])
+        .on_real_sentinels(tests![
+            a_planned_failover_is_a_gap_and_loses_nothing_else,
+            a_killed_primary_is_a_gap_and_loses_nothing_else,
+            a_frozen_primary_that_returns_is_a_gap_and_nothing_comes_twice,
+        ])
+}
+
 fn on_each_link(suite: Suite) -> Suite {
-    let suite = over_tls(suite);
+    let suite = by_sentinels(over_tls(suite));
     suite
         .since(SHARDED_CHANNELS)
         .on_every_server(tests![

@@ -46,6 +46,7 @@ impl Handler<()> for Recorder {
 }
 
 /// The entries of one recorder, in order.
+#[derive(Debug)]
 pub(crate) struct Journal(UnboundedReceiver<Seen>);
 
 /// Creates a recorder of one subscription, and its journal.

@@ -3,7 +3,7 @@
 //! - [`harness`] runs each test once per server: on the embedded broker and on every real server
 //!   that is found. [`Server`], [`RealServer`] and [`RawClient`] are what a test talks to.
 //! - [`RealCluster`] is a cluster of real servers, [`RealSentinels`] are servers that sentinels watch.
-//!   Both do to them what happens to servers in production.
+//!   Both do to them what happens to servers in production. A [`FakeSentinel`] says what a test wants.
 //! - [`Proxy`] and [`TlsProxy`] stand between a client and a server, and inject network faults.
 //!   [`Authority`] issues the certificates.
 //! - [`within`] and [`eventually`] are bounded waits, which tests use instead of sleeping.
@@ -21,6 +21,7 @@ compile_error!(
 
 mod certificates;
 mod cluster;
+mod fake_sentinel;
 #[cfg(test)]
 mod floors;
 #[cfg(redis_push_internals)]
@@ -40,6 +41,7 @@ mod wait;
 
 pub use certificates::{Authority, Certificate};
 pub use cluster::{Cluster, ClusterClient};
+pub use fake_sentinel::FakeSentinel;
 pub use proxy::{Proxy, Way};
 pub use raw::RawClient;
 pub use real_cluster::{ClusterShape, First, Node, RealCluster, SLOTS, SlotMove};
