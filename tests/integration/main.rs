@@ -28,6 +28,7 @@ mod health;
 mod hooks;
 mod invalidating;
 mod key_events;
+mod key_events_of_clusters;
 mod layers;
 mod links;
 mod logs;
@@ -84,6 +85,7 @@ use health::*;
 use hooks::*;
 use invalidating::*;
 use key_events::*;
+use key_events_of_clusters::*;
 use layers::*;
 use links::*;
 use looking_up::*;
@@ -195,6 +197,12 @@ fn on_clusters(suite: Suite) -> Suite {
         a_sharded_name_follows_its_slot_to_a_new_node,
         what_reset_links_between_nodes_lose_is_reported,
         channels_leave_a_node_that_the_others_have_forgotten,
+        events_of_keys_come_from_every_primary,
+        events_of_keys_go_on_after_a_planned_failover,
+        events_of_keys_go_on_after_the_end_of_a_primary,
+        events_of_keys_go_on_after_a_primary_was_frozen,
+        events_of_keys_come_from_a_node_that_has_come,
+        streams_of_key_events_come_and_go_in_a_cluster,
     ])
 }
 

@@ -71,6 +71,12 @@ impl Journal {
             .expect("the handler is alive")
     }
 
+    /// Returns the next entry, if there is one within a time.
+    pub(crate) async fn try_next(&mut self, within: Duration) -> Option<Seen> {
+        let next = tokio::time::timeout(within, self.0.recv()).await;
+        next.ok().flatten()
+    }
+
     /// Asserts that the next entry is this message.
     pub(crate) async fn message(&mut self, channel: &str, payload: &str) {
         assert_eq!(

@@ -30,7 +30,6 @@ impl Streams {
         let (status, watched) = watch::channel(Status::default());
         Self {
             context: SubscribeContext {
-                is_cluster: false,
                 dispatcher,
                 registry: Arc::default(),
                 status: watched,

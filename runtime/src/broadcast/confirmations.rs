@@ -64,6 +64,10 @@ enum NameState {
     Confirmed,
     /// Denied or ended by the server. No push has arrived through it since then.
     Off(Timestamp),
+    /// It has come to a channel that was live, and may have been of interest since then.
+    Joined(Timestamp),
+    /// It is not a name of the channel any more. The next one that comes takes its place.
+    Gone,
 }
 
 /// What a confirmation means for the broadcast channel.
@@ -73,6 +77,8 @@ pub(super) enum Confirmed {
     First(SystemTime),
     /// A name that was off is live again: a segment begins, after a gap since this time.
     Again(SystemTime),
+    /// A name that has joined is live: a segment begins, after a gap since this time.
+    Joined(SystemTime),
     /// One more name of the segment that has begun.
     More,
 }
@@ -144,14 +150,16 @@ impl Confirmations {
         let group = &self.groups[at];
         // A name that was never live in the generation that ended was off even before it.
         let off = self.names_of(at).filter_map(|name| match name.state {
-            NameState::Confirmed => None,
             NameState::Pending => Some(group.since),
             NameState::Off(since) => Some(since),
+            NameState::Confirmed | NameState::Joined(_) | NameState::Gone => None,
         });
         let off_since = off.chain(group.off_since).min();
         self.groups[at] = Group { off_since, ..again };
         for index in 0..self.names.len() {
-            if usize::from(self.names[index].group) == at {
+            let name = self.names[index];
+            let is_still = matches!(name.state, NameState::Joined(_) | NameState::Gone);
+            if usize::from(name.group) == at && !is_still {
                 self.set(index, NameState::Pending);
             }
         }
@@ -174,6 +182,9 @@ impl Confirmations {
         }
         let from = self.move_to(index, generation, since);
         let before = self.set(index, NameState::Confirmed);
+        if let NameState::Joined(since) = before {
+            return Confirmed::Joined(since.into());
+        }
         let group = &mut self.groups[from];
         if !std::mem::replace(&mut group.live, true) {
             let off_since = group.off_since.take();
@@ -182,8 +193,32 @@ impl Confirmations {
         }
         match before {
             NameState::Off(since) => Confirmed::Again(since.into()),
-            NameState::Pending | NameState::Confirmed => Confirmed::More,
+            _ => Confirmed::More,
         }
+    }
+
+    /// Adds a name, and returns its index. The time is that since when it may have been of interest, if the
+    /// channel is live without it.
+    pub(super) fn add(&mut self, since: Option<SystemTime>) -> usize {
+        let gone = Name {
+            group: 0,
+            state: NameState::Gone,
+        };
+        let mut names = self.names.iter();
+        let unused = names.position(|name| name.state == NameState::Gone);
+        let index = unused.unwrap_or(self.names.len());
+        match unused {
+            Some(unused) => self.names[unused] = gone,
+            None => self.names.push(gone),
+        }
+        let state = since.map_or(NameState::Pending, |since| NameState::Joined(since.into()));
+        self.set(index, state);
+        index
+    }
+
+    /// Removes the name at `index`.
+    pub(super) fn remove(&mut self, index: usize) {
+        self.set(index, NameState::Gone);
     }
 
     /// Records that the name at `index` was denied or ended by the server in a generation, and that no
@@ -196,7 +231,7 @@ impl Confirmations {
         off: SystemTime,
     ) {
         self.move_to(index, generation, since);
-        if !matches!(self.names[index].state, NameState::Off(_)) {
+        if let NameState::Pending | NameState::Confirmed = self.names[index].state {
             self.set(index, NameState::Off(off.into()));
         }
     }
@@ -220,7 +255,7 @@ impl Confirmations {
     pub(super) fn are_confirmed(&self, is_open: impl Fn(Generation) -> bool) -> bool {
         let mut names = self.names.iter();
         let mut groups = self.groups.iter().enumerate();
-        names.all(|name| name.state == NameState::Confirmed)
+        names.all(|name| matches!(name.state, NameState::Confirmed | NameState::Gone))
             && groups
                 .all(|(at, group)| is_open(group.generation) || self.names_of(at).next().is_none())
     }
@@ -241,7 +276,8 @@ impl Confirmations {
     }
 
     fn names_of(&self, group: usize) -> impl Iterator<Item = &Name> {
-        let is_in = move |name: &&Name| usize::from(name.group) == group;
+        let is_in =
+            move |name: &&Name| usize::from(name.group) == group && name.state != NameState::Gone;
         self.names.iter().filter(is_in)
     }
 

@@ -212,8 +212,28 @@ impl Shared {
                 missed: Missed::Unknown,
                 since,
             }),
+            Confirmed::Joined(since) => state.begin_segment(GapStart {
+                cause: GapCause::Moved,
+                missed: Missed::Unknown,
+                since,
+            }),
             Confirmed::More => {}
         }
+        state.wake_if_settled(wakers);
+    }
+
+    /// Adds a name to those that have to be confirmed, and returns its index among them. If the channel is
+    /// live without it, its confirmation begins a segment after a gap since a time.
+    pub(crate) fn add_name(&self, since: SystemTime) -> usize {
+        let mut state = self.lock();
+        let is_live = state.segments.current() > 0;
+        state.confirmations.add(is_live.then_some(since))
+    }
+
+    /// Removes a name from those that have to be confirmed.
+    pub(crate) fn remove_name(&self, index: usize, wakers: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        state.confirmations.remove(index);
         state.wake_if_settled(wakers);
     }
 

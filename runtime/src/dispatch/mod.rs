@@ -56,6 +56,7 @@
 //! | `node` | how the connection to each node stands |
 //! | `placement` | a name on a node: its [`SubscriptionState`] |
 //! | `placing` | which node a name is placed on, and how it moves |
+//! | `spread` | names that are on every node of a cluster |
 //! | `counts` | how many names are in each state |
 //! | `turns` | what the session sends next |
 //! | `mounts` | handlers that are mounted and unmounted while the subscriber runs |
@@ -111,7 +112,8 @@
 //! - A route exists as long as somebody wants the name, or the server may still have the subscription.
 //! - Of each node, at most one generation is open. Its session numbers them in ascending order, so a late
 //!   push of a previous connection is recognized.
-//! - A name is placed on one node. A push of the name from another one is counted and discarded.
+//! - A name is placed on one node, or on all that own slots. A push of the name from another one is counted
+//!   and discarded.
 
 mod answers;
 mod counts;
@@ -125,6 +127,7 @@ mod placement;
 mod placing;
 mod pushes;
 mod route;
+mod spread;
 mod stream_reader;
 mod streams;
 mod subscriptions;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::placement::SubscriptionState;
 use super::streams::Confirmed;
 use super::table::RoutingTable;
 use super::{DispatchState, Dispatcher};
@@ -37,7 +36,7 @@ impl Dispatcher {
         let denials = subscriptions.iter().enumerate().map(|(index, one)| {
             let (kind, name) = one.key();
             match state.routes.key(kind, name) {
-                Some(key) => state.join(key, shared, index),
+                Some(key) => state.join(key, shared),
                 None => {
                     // Connection events are live from the beginning.
                     let before = state.routes.nodes[NodeId::FIRST].before;
@@ -73,6 +72,7 @@ impl Dispatcher {
         });
         // Dropped after the lock.
         let _waiting: Vec<_> = keys
+            .flat_map(|key| routes.copies_of(key).chain([key]).collect::<Vec<_>>())
             .filter_map(|key| answers.stop_waiting(key, at.channel))
             .collect();
         routes.remove_channel(at.channel, subscriptions);
@@ -105,16 +105,19 @@ impl Dispatcher {
             let Some(key) = routes.key(kind, name) else {
                 continue;
             };
-            match routes.state(key) {
-                SubscriptionState::Confirmed => {}
-                SubscriptionState::Denied(reason) if routes.routes[key].denials != *before => {
-                    let reason = Arc::clone(reason);
-                    return Poll::Ready(Confirmed::Denied(subscription.clone(), reason));
-                }
-                _ => {
-                    is_confirmed = false;
-                    replaced.extend(answers.wait(key, at.channel, cx));
-                }
+            if routes.is_confirmed(key) {
+                continue;
+            }
+            if let Some(reason) = routes.denied(key)
+                && routes.denials(key) != *before
+            {
+                let reason = Arc::clone(reason);
+                return Poll::Ready(Confirmed::Denied(subscription.clone(), reason));
+            }
+            is_confirmed = false;
+            // The anchor answers when there are other copies.
+            for key in routes.copies_of(key).chain([key]) {
+                replaced.extend(answers.wait(key, at.channel, cx));
             }
         }
         match is_confirmed {
@@ -137,7 +140,7 @@ impl RoutingTable {
             };
             let is_last = self.stop_listening(key, shared);
             if is_last {
-                self.linger(key, clock::now());
+                self.end_at(key, clock::now());
             }
         }
     }

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::counts::{Counted, WantedBy};
 use super::placement::Placement;
+use super::spread::Part;
 use crate::broadcast::Shared;
 use crate::push::NodeId;
 use crate::subscription::Subscription;
@@ -16,6 +17,7 @@ use crate::util::Few;
 pub(crate) struct Route {
     /// The subscription. Streams of the name have the same list.
     pub(super) subscriptions: Arc<[Subscription]>,
+    pub(super) part: Part,
     pub(super) placement: Placement,
     /// The broadcast channels.
     pub(crate) listeners: Few<Listener>,
@@ -36,20 +38,29 @@ pub(crate) struct Route {
 }
 
 /// A broadcast channel of a route.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Listener {
     pub(crate) shared: Arc<Shared>,
     /// The index of the name in the channel's list of subscriptions.
     pub(crate) index: u32,
+    /// Its index among the names that have to be confirmed for the channel, where a name that is on
+    /// several nodes is several.
+    pub(super) name: u32,
     /// Whether it is the channel of streams.
     pub(super) is_of_streams: bool,
 }
 
 impl Route {
     /// Creates the route of the only subscription in a list, which is placed on a node.
-    pub(super) fn new(subscriptions: Arc<[Subscription]>, node: NodeId, term: u64) -> Self {
+    pub(super) fn new(
+        subscriptions: Arc<[Subscription]>,
+        node: NodeId,
+        term: u64,
+        part: Part,
+    ) -> Self {
         Self {
             subscriptions,
+            part,
             placement: Placement::new(node, term),
             listeners: Few::new(),
             shared: None,
@@ -78,6 +89,11 @@ impl Route {
         self.placement.node() == node
     }
 
+    /// Whether it is a copy or an anchor.
+    pub(super) fn is_spread(&self) -> bool {
+        self.part != Part::Whole
+    }
+
     pub(super) fn counted(&self, term: u64) -> Counted<'_> {
         Counted {
             wanted: self.wanted(),
@@ -89,9 +105,11 @@ impl Route {
 
     /// Adds a broadcast channel, in whose list the name has this index.
     pub(super) fn listen(&mut self, shared: &Arc<Shared>, index: usize, is_of_streams: bool) {
+        let index = u32::try_from(index).expect("no list has 2^32 subscriptions");
         self.listeners.push(Listener {
             shared: Arc::clone(shared),
-            index: u32::try_from(index).expect("no list has 2^32 subscriptions"),
+            index,
+            name: index,
             is_of_streams,
         });
     }
@@ -102,4 +120,9 @@ impl Route {
         let at = self.listeners.iter().position(is_it);
         at.map(|at| self.listeners.swap_remove(at)).is_some()
     }
+}
+
+impl Listener {
+    /// In place of the index of a name that does not have to be confirmed here.
+    pub(super) const NO_NAME: u32 = u32::MAX;
 }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use super::counts::Counts;
 use super::generation::GenerationEnds;
 use super::name::Route;
+use super::spread::Part;
 use super::turns::Turns;
 use crate::broadcast::{GapStart, Shared};
 use crate::gap::{GapCause, Missed};
@@ -82,12 +83,16 @@ impl Node {
 
     /// Counts a route of a name on this node.
     pub(super) fn count(&mut self, route: &Route) {
-        self.counts.add(route.counted(self.term));
+        if route.part != Part::Anchor {
+            self.counts.add(route.counted(self.term));
+        }
     }
 
     /// Counts it no more.
     pub(super) fn uncount(&mut self, route: &Route) {
-        self.counts.remove(route.counted(self.term));
+        if route.part != Part::Anchor {
+            self.counts.remove(route.counted(self.term));
+        }
     }
 }
 

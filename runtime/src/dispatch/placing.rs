@@ -105,7 +105,7 @@ impl Dispatcher {
                 let Some(route) = state.routes.routes.get(key) else {
                     continue;
                 };
-                if !route.is_at(from) {
+                if !route.is_at(from) || route.is_spread() {
                     continue;
                 }
                 let (kind, name) = route.subscription().key();
@@ -148,7 +148,8 @@ impl Dispatcher {
             let end = routes.routes.end();
             let until = end.min(first + PART);
             let here = (first..until).filter_map(|key| routes.routes.get(key));
-            for route in here.filter(|route| route.is_at(node)) {
+            // The events of keys do not come over the bus.
+            for route in here.filter(|route| route.is_at(node) && !route.is_spread()) {
                 let kind = route.subscription().kind();
                 if matches!(kind, Kind::Channel | Kind::Pattern) {
                     for listener in &*route.listeners {

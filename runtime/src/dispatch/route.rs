@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::memory_limit::Holder;
 use super::name::Listener;
 use super::placement::SubscriptionState;
+use super::spread::Part;
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::{Appended, GapStart, Shared};
 use crate::gap::{GapCause, Missed};
@@ -12,7 +13,7 @@ use crate::push::{Generation, Incoming, NodeId};
 #[cfg(feature = "testing")]
 use crate::subscription::KitFence;
 use crate::subscription::{Kind, PingFence};
-use crate::util::MutexGuard;
+use crate::util::{Key, MutexGuard};
 
 impl Dispatcher {
     /// Accepts one push of a generation. Waiting readers are woken soon, together with those of the
@@ -219,10 +220,13 @@ impl DispatchState {
         let state = match route.placement.state_in(from.term) {
             Some(state) => state,
             None if route.is_at(from.node) => &SubscriptionState::Pending,
-            None => {
-                self.counts.stale += 1;
-                return Ok(());
-            }
+            None => match self.routes.at(key, from.node) {
+                Some(copy) => self.routes.state(copy),
+                None => {
+                    self.counts.stale += 1;
+                    return Ok(());
+                }
+            },
         };
         if *state == SubscriptionState::Leaving {
             // The server has not ended the subscription yet. Readers that have come since begin with its
@@ -327,11 +331,12 @@ impl DispatchState {
     /// such a route that is not denied.
     fn append_invalidation(&mut self, from: Origin, prefix: &[u8], key: &[u8]) -> bool {
         let kind = Kind::Invalidation;
-        match self
-            .routes
-            .key(kind, prefix)
-            .map(|key| self.routes.state(key))
-        {
+        let here = |route: Key| match self.routes.routes[route].part {
+            Part::Anchor => self.routes.at(route, from.node),
+            _ => Some(route),
+        };
+        let route = self.routes.key(kind, prefix).and_then(here);
+        match route.map(|route| self.routes.state(route)) {
             // Also before the confirmation: after a lag, the server is asked again on the same
             // connection, and has tracked the keys all the time. On a new connection this may
             // arrive before the gap; harmless, since the gap clears everything.

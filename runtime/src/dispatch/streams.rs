@@ -147,7 +147,10 @@ impl Dispatcher {
             Names::Own(own) => {
                 let mut is_first = false;
                 for name in &own.names {
-                    state.routes.routes[name.route].unlisten(&own.shared);
+                    let shared = &own.shared;
+                    state
+                        .routes
+                        .update_all(name.route, |route| _ = route.unlisten(shared));
                     is_first |= state.let_go(name.route);
                 }
                 is_first
@@ -185,7 +188,7 @@ impl DispatchState {
             }
         };
         let name = self.want(key);
-        let is_live = self.routes.state(key).is_confirmed();
+        let is_live = self.routes.is_confirmed(key);
         (shared.subscribe_at(pace, is_live), Names::Shared(name))
     }
 
@@ -228,58 +231,59 @@ impl DispatchState {
     /// Adds a channel of streams to a route.
     fn listen(&mut self, key: Key, shared: &Arc<Shared>, index: usize) {
         self.routes.listen(key, shared, index);
-        self.join(key, shared, index);
+        self.join(key, shared);
     }
 
     /// Tells a new channel how its name stands. Returns how often the server has denied the name so far.
-    pub(super) fn join(&mut self, key: Key, shared: &Shared, index: usize) -> u32 {
-        let wakers = &mut self.wakeups.wakers;
-        match self.routes.state(key) {
-            SubscriptionState::Confirmed => {
-                let node = self.routes.node_of(key);
-                shared.confirm(index, node.generation, node.before, wakers);
+    pub(super) fn join(&mut self, key: Key, shared: &Arc<Shared>) -> u32 {
+        let placed: Vec<_> = self.routes.placed(key).collect();
+        for key in placed {
+            match self.routes.state(key) {
+                SubscriptionState::Confirmed => {
+                    let node = self.routes.node_of(key);
+                    let mut listeners = self.routes.routes[key].listeners.iter().rev();
+                    let listener = listeners.find(|one| Arc::ptr_eq(&one.shared, shared));
+                    let name = listener.expect("the channel has been added").name as usize;
+                    let wakers = &mut self.wakeups.wakers;
+                    shared.confirm(name, node.generation, node.before, wakers);
+                }
+                // The rules of the server may have changed, so it is asked again.
+                SubscriptionState::Denied(_) => self.routes.queue(key),
+                _ => {}
             }
-            // The rules of the server may have changed, so it is asked again.
-            SubscriptionState::Denied(_) => self.routes.queue(key),
-            _ => {}
         }
-        self.routes.routes[key].denials
+        self.routes.denials(key)
     }
 
     /// Counts a reader of a name.
     fn want(&mut self, key: Key) -> Name {
-        let denials = self.routes.update(key, |route| {
-            route.readers += 1;
-            route.denials
-        });
-        if let SubscriptionState::Denied(_) = self.routes.state(key) {
+        self.routes.update_all(key, |route| route.readers += 1);
+        self.routes.add_copies(key, clock::wall());
+        let is_denied = |key: &Key| matches!(self.routes.state(*key), SubscriptionState::Denied(_));
+        let denied: Vec<_> = self.routes.placed(key).filter(is_denied).collect();
+        for key in denied {
             self.routes.queue(key);
         }
         Name {
             route: key,
-            denials,
+            denials: self.routes.denials(key),
         }
     }
 
     /// Counts a reader of a name no more. Returns whether the session has to know.
     fn let_go(&mut self, key: Key) -> bool {
-        let is_last = self.routes.update(key, |route| {
-            route.readers -= 1;
-            route.readers == 0
-        });
-        is_last && self.routes.linger(key, clock::now() + self.linger)
+        self.routes.update_all(key, |route| route.readers -= 1);
+        let is_last = self.routes.routes[key].readers == 0;
+        is_last && self.routes.end_at(key, clock::now() + self.linger)
     }
 
     /// Returns the first of the names that the server has denied since the reader has joined.
     pub(super) fn denial(&self, names: &Names) -> Option<(Subscription, Arc<str>)> {
         let denial = |name: &Name| {
             let route = &self.routes.routes[name.route];
-            match self.routes.state(name.route) {
-                SubscriptionState::Denied(reason) if route.denials != name.denials => {
-                    Some((route.subscription().clone(), Arc::clone(reason)))
-                }
-                _ => None,
-            }
+            let reason = self.routes.denied(name.route)?;
+            let is_new = self.routes.denials(name.route) != name.denials;
+            is_new.then(|| (route.subscription().clone(), Arc::clone(reason)))
         };
         match names {
             Names::Shared(name) => denial(name),

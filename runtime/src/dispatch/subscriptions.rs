@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::counts::{Counts, NameCounts, WantedBy};
 use super::name::Listener;
 use super::placement::SubscriptionState;
+use super::spread::Part;
 use super::table::Unconfirmed;
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::Left;
@@ -166,9 +167,9 @@ impl DispatchState {
         let node = &self.routes.nodes[id];
         let route = &self.routes.routes[key];
         let left = route.left.map(|id| &self.routes.nodes[id]);
-        for Listener { shared, index, .. } in &*route.listeners {
+        for Listener { shared, name, .. } in &*route.listeners {
             shared.confirm_moved(
-                *index as usize,
+                *name as usize,
                 node.generation,
                 node.before(shared),
                 left.map(|left| Left {
@@ -181,13 +182,16 @@ impl DispatchState {
         }
         self.routes.routes[key].left = None;
         self.answer(key);
+        if let Part::Copy(anchor) = self.routes.routes[key].part {
+            self.copy_is_confirmed(anchor);
+        }
         if let Some(asked) = asked {
             self.routes.set_fence(id, asked);
         }
     }
 
     /// Wakes those that wait for the server's answer to a name.
-    fn answer(&mut self, key: Key) {
+    pub(super) fn answer(&mut self, key: Key) {
         self.answers.answer(key, &mut self.wakeups.wakers);
     }
 
@@ -277,11 +281,11 @@ impl DispatchState {
             SubscriptionState::Confirmed | SubscriptionState::Leaving => node.fence,
             _ => node.before.since,
         };
-        for Listener { shared, index, .. } in &*route.listeners {
+        for Listener { shared, name, .. } in &*route.listeners {
             // It may have been confirmed on the node that it has left.
             let left = left.map(|left| left.before(shared).since);
             shared.turn_off(
-                *index as usize,
+                *name as usize,
                 node.generation,
                 node.before(shared),
                 left.map_or(since, |left| left.min(since)),

@@ -13,11 +13,12 @@ use super::name::{Listener, Route};
 use super::node::{Node, Nodes};
 use super::placement::{SubscriptionState, Turn};
 use super::placing::Placing;
+use super::spread::{Part, Spread};
 use super::turns::Turns;
 use crate::broadcast::{Fence, Shared};
 use crate::push::NodeId;
 use crate::subscription::{Kind, Subscription};
-use crate::util::{Key, Slots};
+use crate::util::{Key, Slots, clock};
 
 /// Maps (kind, subscribed name) to broadcast channels, and places each name on a node.
 #[derive(Debug)]
@@ -30,7 +31,8 @@ pub(crate) struct RoutingTable {
     /// Boxed, so that those of names that have gone take little memory while others stay.
     pub(super) routes: Slots<Box<Route>>,
     /// The routes that handlers want.
-    of_handlers: BTreeSet<Key>,
+    pub(super) of_handlers: BTreeSet<Key>,
+    pub(super) spread: Spread,
     pub(super) nodes: Nodes,
     pub(super) placing: Placing,
     /// The broadcast channels of handlers.
@@ -74,6 +76,7 @@ impl RoutingTable {
             prefix_lengths: Vec::new(),
             routes: Slots::default(),
             of_handlers: BTreeSet::new(),
+            spread: Spread::default(),
             nodes: Nodes::new(placing.nodes()),
             placing,
             broadcasts: Slots::default(),
@@ -94,14 +97,11 @@ impl RoutingTable {
         let channel = self.broadcasts.insert(Arc::clone(shared));
         for (index, subscription) in subscriptions.iter().enumerate() {
             let key = self.route_of(subscription, None);
-            let is_first = self.update(key, |route| {
-                route.handlers += 1;
-                route.listen(shared, index, false);
-                route.handlers == 1
-            });
-            if is_first {
-                self.of_handlers.insert(key);
-            }
+            self.update_all(key, |route| route.handlers += 1);
+            self.listen_at(key, shared, index, false);
+            self.add_copies(key, clock::wall());
+            let placed: Vec<_> = self.placed(key).collect();
+            self.of_handlers.extend(placed.into_iter().chain([key]));
         }
         channel
     }
@@ -127,21 +127,25 @@ impl RoutingTable {
     /// Removes a handler's broadcast channel from the route of a name. Returns whether nobody wants the
     /// name any more.
     pub(super) fn stop_listening(&mut self, key: Key, shared: &Arc<Shared>) -> bool {
-        let wanted = self.update(key, |route| {
-            let listened = route.unlisten(shared);
-            route.handlers -= u32::from(listened);
-            listened.then(|| route.wanted())
+        let mut listened = false;
+        self.update_all(key, |route| {
+            let is_here = route.unlisten(shared);
+            route.handlers -= u32::from(is_here);
+            listened |= is_here;
         });
-        if matches!(wanted, Some(WantedBy::Streams | WantedBy::Nobody)) {
-            self.of_handlers.remove(&key);
+        let wanted = self.routes[key].wanted();
+        if listened && wanted != WantedBy::Handlers {
+            for key in self.copies_of(key).chain([key]).collect::<Vec<_>>() {
+                self.of_handlers.remove(&key);
+            }
         }
-        wanted == Some(WantedBy::Nobody)
+        listened && wanted == WantedBy::Nobody
     }
 
     /// Adds a channel of streams to a route, in whose list the name has this index.
     pub(super) fn listen(&mut self, key: Key, shared: &Arc<Shared>, index: usize) {
         shared.follow(&self.fence);
-        self.routes[key].listen(shared, index, true);
+        self.listen_at(key, shared, index, true);
     }
 
     /// Adds the broadcast channel of a stream of connection events. Returns its key.
@@ -166,15 +170,23 @@ impl RoutingTable {
             return key;
         }
         let list = list.map_or_else(|| Arc::new([subscription.clone()]), Arc::clone);
-        let node = self.placing.node_of(kind, name);
-        let route = Route::new(list, node, self.nodes[node].term);
+        let (node, part) = match self.is_spread(subscription) {
+            true => (NodeId::FIRST, Part::Anchor),
+            false => (self.placing.node_of(kind, name), Part::Whole),
+        };
+        let route = Route::new(list, node, self.nodes[node].term, part);
         let key = self.routes.insert(Box::new(route));
         self.names[kind as usize].insert(name.into(), key);
         if kind == Kind::Invalidation {
             self.find_prefix_lengths();
         }
-        self.nodes[node].count(&self.routes[key]);
-        self.queue(key);
+        match part {
+            Part::Anchor => self.add_anchor(key),
+            _ => {
+                self.nodes[node].count(&self.routes[key]);
+                self.queue(key);
+            }
+        }
         key
     }
 
@@ -186,6 +198,14 @@ impl RoutingTable {
         let node = &mut self.nodes[route.placement.node()];
         node.uncount(&route);
         node.turns.denied.remove(&key);
+        match route.part {
+            Part::Whole => {}
+            Part::Anchor => self.removed_anchor(key),
+            Part::Copy(anchor) => {
+                self.removed_copy(anchor, route.placement.node());
+                return;
+            }
+        }
         let (kind, name) = route.subscription().key();
         let names = &mut self.names[kind as usize];
         names.remove(name);
@@ -267,8 +287,7 @@ impl RoutingTable {
 
     /// Returns the key of a name's route, if the name is placed on a node.
     pub(super) fn key_at(&self, node: NodeId, kind: Kind, name: &[u8]) -> Option<Key> {
-        let is_there = |key: &Key| self.routes[*key].placement.node() == node;
-        self.key(kind, name).filter(is_there)
+        self.key(kind, name).and_then(|key| self.at(key, node))
     }
 
     #[inline]
@@ -288,7 +307,8 @@ impl RoutingTable {
 
     /// Returns all broadcast channels with subscriptions on the server.
     pub(crate) fn all_broadcasts(&self) -> impl Iterator<Item = &Arc<Shared>> {
-        channels(self.routes.iter().map(|route| &**route)).map(|listener| &listener.shared)
+        let routes = self.routes.iter().map(|route| &**route);
+        channels(routes).map(|listener| &listener.shared)
     }
 
     /// Returns the broadcast channels of streams, also of connection events.
@@ -324,7 +344,11 @@ impl RoutingTable {
 
     /// Returns the names that handlers want and the server has not confirmed.
     pub(super) fn unconfirmed(&self) -> Unconfirmed {
-        let routes = self.of_handlers.iter().map(|key| &self.routes[*key]);
+        let is_placed = |key: &&Key| self.placed(**key).any(|placed| placed == **key);
+        let is_nowhere = |key: &&Key| self.placed(**key).next().is_none();
+        let keys = self.of_handlers.iter();
+        let keys = keys.filter(|key| is_placed(key) || is_nowhere(key));
+        let routes = keys.clone().map(|key| &self.routes[*key]);
         let unconfirmed = routes.filter_map(|route| {
             let state = self.state_of(route);
             let both = || (route.subscription().clone(), state.clone());
@@ -332,7 +356,7 @@ impl RoutingTable {
         });
         Unconfirmed {
             names: unconfirmed.collect(),
-            total: self.of_handlers.len(),
+            total: keys.count(),
         }
     }
 
@@ -341,7 +365,17 @@ impl RoutingTable {
         &self,
         wanted: impl Fn(&SubscriptionState) -> bool,
     ) -> Vec<Subscription> {
-        let routes = self.routes.iter();
+        let has_copies = |route: &&Box<Route>| {
+            let key = || {
+                self.key(
+                    route.subscription().kind(),
+                    route.subscription().name().as_bytes(),
+                )
+            };
+            let has_copies = |key: Key| self.copies_of(key).next().is_some();
+            route.part == Part::Anchor && key().is_some_and(has_copies)
+        };
+        let routes = self.routes.iter().filter(|route| !has_copies(route));
         let wanted = routes.filter(|route| wanted(self.state_of(route)));
         wanted.map(|route| route.subscription().clone()).collect()
     }
@@ -389,8 +423,9 @@ impl RoutingTable {
     }
 
     fn prefixes_at(&self, node: NodeId) -> impl Iterator<Item = &Route> {
-        let routes = self.invalidations().values().map(|key| &*self.routes[*key]);
-        routes.filter(move |route| route.is_at(node))
+        let keys = self.invalidations().values();
+        let here = keys.filter_map(move |key| self.at(*key, node));
+        here.map(|key| &*self.routes[key])
     }
 
     fn invalidations(&self) -> &ByName {
@@ -406,6 +441,8 @@ fn is_of_connection(subscriptions: &[Subscription]) -> bool {
 
 /// Returns the channels of routes. One with several names is at the route of its first name.
 fn channels<'r>(routes: impl Iterator<Item = &'r Route>) -> impl Iterator<Item = &'r Listener> {
+    // The channels of copies are those of the anchor.
+    let routes = routes.filter(|route| !matches!(route.part, Part::Copy(_)));
     let all = routes.flat_map(|route| route.listeners.iter());
     all.filter(|listener| listener.index == 0)
 }

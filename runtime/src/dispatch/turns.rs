@@ -13,6 +13,7 @@ use super::counts::{NameCounts, WantedBy};
 use super::name::Route;
 use super::node::Node;
 use super::placement::{SubscriptionState, Turn};
+use super::spread::Part;
 use super::table::RoutingTable;
 use crate::push::NodeId;
 use crate::subscription::{Kind, Subscription};
@@ -209,7 +210,7 @@ impl RoutingTable {
             let Some(route) = self.routes.get(key) else {
                 continue;
             };
-            if *self.state_of(route) != SubscriptionState::Leaving {
+            if route.part != Part::Anchor && *self.state_of(route) != SubscriptionState::Leaving {
                 self.set_state(key, SubscriptionState::Pending);
             }
         }

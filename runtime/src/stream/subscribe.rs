@@ -16,7 +16,6 @@ use crate::dispatch::{Confirmed, Dispatcher, NoStream};
 use crate::error::{Error, Result};
 use crate::extract::FromPush;
 use crate::session::Status;
-use crate::subscription::Subscription;
 use crate::util::clock;
 
 /// By how many messages a stream may fall behind, if nothing else is said.
@@ -79,17 +78,12 @@ pub(crate) struct SubscribeContext {
     pub(crate) max_streams: usize,
     /// What comes before every name.
     pub(crate) prefix: Option<Arc<str>>,
-    /// Whether the names are on the nodes of a cluster.
-    pub(crate) is_cluster: bool,
 }
 
 impl<T> Subscribe<T> {
     pub(crate) fn new(context: SubscribeContext, to: impl Subscribable<Message = T>) -> Self {
         Self {
-            source: to
-                .into_source()
-                .and_then(refuse_reserved)
-                .and_then(|source| refuse_in_cluster(source, context.is_cluster)),
+            source: to.into_source().and_then(refuse_reserved),
             context,
             pace: Pace::Within(BUFFER),
             message: PhantomData,
@@ -314,14 +308,6 @@ fn refuse_reserved(source: Source) -> Result<Source> {
         }
     }
     Ok(source)
-}
-
-fn refuse_in_cluster(source: Source, is_cluster: bool) -> Result<Source> {
-    let mut all = source.subscriptions.iter().filter(|_| is_cluster);
-    match all.find_map(Subscription::belongs_on_every_node) {
-        Some(reason) => Err(Error::config(reason)),
-        None => Ok(source),
-    }
 }
 
 fn ended() -> Error {

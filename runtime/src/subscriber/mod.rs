@@ -250,12 +250,16 @@ impl Subscriber {
     ///   node can be reached: all nodes hear all of them. What the links between the nodes lose is a gap
     ///   too ([`Bus`](crate::GapCause::Bus)), at most one [`topology_interval`](Self::topology_interval)
     ///   late. Use sharded channels where this matters.
+    /// - Key events and invalidations are heard from every node that owns slots, because each has those of
+    ///   its own keys. Where a node owns slots that has owned none, they are asked for there at the next
+    ///   look, at most one [`topology_interval`](Self::topology_interval) later, and the time until then is
+    ///   a gap ([`Moved`](crate::GapCause::Moved)). Each of these names counts once for each node. When keys
+    ///   move between nodes, the nodes have events for that too, such as `restore` and `del`.
     /// - A node that is lost is a gap of the names on it, and of no others.
     ///
     /// It is ready when the owners of all slots that its names are in are connected.
     ///
-    /// Not yet: key events and invalidations, which every node has for its own keys, are errors of `start`,
-    /// and so are caches. The [`Publisher`](crate::Publisher) of its handlers publishes at the first node,
+    /// Not yet: the [`Publisher`](crate::Publisher) of its handlers publishes at the first node,
     /// which refuses a sharded channel of another one.
     ///
     /// A user of the cluster needs the rights `+cluster|slots` and, for the links between the nodes,

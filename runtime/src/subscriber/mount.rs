@@ -38,11 +38,7 @@ pub(super) fn prefixed<S: Send + Sync + 'static>(
 }
 
 /// Checks handlers that are to be mounted, and how they go together with those that are `mounted` already.
-pub(super) fn check<S>(
-    mounts: &[Mount<S>],
-    mounted: &[Arc<Mounted>],
-    is_cluster: bool,
-) -> Result<()> {
+pub(super) fn check<S>(mounts: &[Mount<S>], mounted: &[Arc<Mounted>]) -> Result<()> {
     let mistakes = mounts.iter().filter_map(|mount| mount.mistake.as_deref());
     let mistakes: Vec<_> = mistakes.collect();
     if !mistakes.is_empty() {
@@ -56,12 +52,6 @@ pub(super) fn check<S>(
     let all: Vec<_> = mounted.chain(new.clone()).collect();
     refuse_repeated(all.iter().copied())?;
     refuse_conflicts(all)?;
-    if is_cluster {
-        let mut all = new.clone().flat_map(|spec| &spec.subscriptions);
-        if let Some(reason) = all.find_map(Subscription::belongs_on_every_node) {
-            return Err(Error::config(reason));
-        }
-    }
     refuse_unfilled(new.clone())?;
     refuse_wrong_sources(new)
 }
@@ -128,7 +118,7 @@ impl Handle {
 impl Running {
     fn mount(&self, mounts: Vec<Mount<()>>, this: Weak<Self>) -> Result<MountGuard> {
         let mounts = prefixed(mounts, self.kit.prefix.as_deref());
-        check(&mounts, &self.namesakes(&mounts), self.streams.is_cluster)?;
+        check(&mounts, &self.namesakes(&mounts))?;
         let state = Arc::new(());
         let mut guard = MountGuard {
             running: this,

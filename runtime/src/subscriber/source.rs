@@ -42,10 +42,6 @@ pub(super) struct Sessions {
 }
 
 impl Origin {
-    pub(super) fn is_cluster(&self) -> bool {
-        matches!(self, Self::Cluster(..))
-    }
-
     /// Returns the source, and the connection for other commands: a second one, or that of the attached
     /// manager.
     pub(super) fn into_source(
@@ -69,8 +65,7 @@ impl Origin {
                 } else {
                     Transport::Manager
                 };
-                let links =
-                    (0..settings.links).map(|_| Link::Own(Own::new(to.clone(), transport)));
+                let links = (0..settings.links).map(|_| Link::Own(Own::new(to.clone(), transport)));
                 Ok((Source::Links(links.collect()), Arc::new(commands)))
             }
             Self::Cluster(..) if settings.links > 1 => Err(Error::config(
@@ -114,10 +109,6 @@ fn address_of(url: &str) -> Result<NodeAddress> {
 }
 
 impl Source {
-    pub(super) fn is_cluster(&self) -> bool {
-        matches!(self, Self::Cluster { .. })
-    }
-
     /// Returns how the names are placed.
     pub(super) fn placing(&self, settings: &Settings) -> Placing {
         match self {

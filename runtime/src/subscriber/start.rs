@@ -49,7 +49,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             return Err(Error::config(mistake));
         }
         let mounts = prefixed(mounts, config.prefix.as_deref());
-        check(&mounts, &[], config.origin.is_cluster())?;
+        check(&mounts, &[])?;
         let (source, commands) = config.origin.into_source(&config.settings)?;
         let publisher = config.publisher;
         let publisher = publisher.unwrap_or_else(|| Publisher::of(Arc::clone(&commands)));
@@ -136,7 +136,6 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             tasks: Arc::clone(&tasks),
             stop: stop.clone(),
         };
-        let is_cluster = source.is_cluster();
         let sessions = source.spawn(around, &mut background)?;
         let streams = SubscribeContext {
             dispatcher: Arc::clone(&dispatcher),
@@ -148,7 +147,6 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             deadline: settings.start_deadline,
             max_streams: settings.max_streams,
             prefix,
-            is_cluster,
         };
         #[cfg(feature = "cache")]
         let caches = CacheContext {

@@ -15,14 +15,9 @@ pub(crate) struct KeyEventFlags {
 const CLASSES: &str = "Ag$lshzxetdmnoc";
 
 impl Subscription {
-    /// Returns why the name cannot be on one node of a cluster alone, if that is so.
-    pub(crate) fn belongs_on_every_node(&self) -> Option<String> {
-        let is_of_keys = self.kind() == Kind::Invalidation || KeyEventFlags::of(self).is_some();
-        is_of_keys.then(|| {
-            format!(
-                "{self} is not supported on a cluster yet: each of its nodes has the events of its own keys"
-            )
-        })
+    /// Returns whether it is about keys. Each node of a cluster has messages about its own keys.
+    pub(crate) fn is_of_keys(&self) -> bool {
+        self.kind() == Kind::Invalidation || KeyEventFlags::of(self).is_some()
     }
 }
 

@@ -30,7 +30,6 @@ impl Feed {
         let dispatcher = Arc::new(Dispatcher::new(RoutingTable::default(), &settings));
         let server = Endpoint::new("redis://127.0.0.1:1/");
         let streams = SubscribeContext {
-            is_cluster: false,
             dispatcher: Arc::clone(&dispatcher),
             registry: Arc::default(),
             status: watch::Sender::new(Status::default()).subscribe(),

@@ -100,7 +100,9 @@ impl SentinelView {
 ///
 /// The newest failover wins. Of its primaries, which are several while sentinels learn of it, that one
 /// wins which more sentinels name, and then the one that fewer take for down.
-pub(crate) fn best<'v>(views: impl Iterator<Item = &'v SentinelView> + Clone) -> Option<&'v SentinelView> {
+pub(crate) fn best<'v>(
+    views: impl Iterator<Item = &'v SentinelView> + Clone,
+) -> Option<&'v SentinelView> {
     let weight = |view: &SentinelView| {
         let of_it =
             |other: &&SentinelView| (other.epoch, &other.primary) == (view.epoch, &view.primary);

@@ -1,6 +1,6 @@
 //! How the coordinator learns which node has which slots.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use redis::Pipeline;
 
@@ -17,11 +17,11 @@ pub(super) const WITHIN: Duration = Duration::from_secs(1);
 impl Coordinator {
     /// Asks nodes for the map of slots until one answers, and moves names accordingly.
     pub(super) async fn look(&mut self) {
-        let begun = clock::now();
+        let (begun, asked) = (clock::now(), clock::wall());
         match self.ask().await {
             Ok(map) => {
                 self.published.heartbeat.answered(clock::now() - begun);
-                self.apply(map);
+                self.apply(map, asked);
             }
             Err(error) => {
                 self.board.update(NOWHERE, |status| {
@@ -74,11 +74,21 @@ impl Coordinator {
         )))
     }
 
-    /// Takes over a map: names that come are placed by it, and those that wait for an owner.
-    fn apply(&mut self, map: SlotMap) {
+    /// Takes over a map that was asked for at a time: names that come are placed by it, and those that wait
+    /// for an owner.
+    fn apply(&mut self, map: SlotMap, asked: SystemTime) {
         let owners: Vec<_> = map.primaries().cloned().collect();
-        for owner in &owners {
-            self.node_at(owner, NOWHERE);
+        let mut owners: Vec<_> = owners
+            .iter()
+            .filter_map(|owner| self.node_at(owner, NOWHERE))
+            .collect();
+        owners.sort_unstable();
+        if !owners.is_empty() {
+            // The node that was asked last may not have known yet, so the time is that of the look before.
+            self.dispatcher.spread(&owners, self.right[0]);
+            if owners.iter().all(|node| self.is_up(*node)) {
+                self.right = [self.right[1], asked];
+            }
         }
         for number in 0..Slot::COUNT {
             let Some(slot) = Slot::new(number) else {

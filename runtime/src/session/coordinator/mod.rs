@@ -22,6 +22,7 @@
 //! | links between the nodes were reset | the readers of channels and patterns of the node that they lead to receive a gap |
 //! | a node hears no other one | its channels and patterns move to nodes that do |
 //! | nobody owns a slot | its names wait on [`NOWHERE`] |
+//! | a node owns slots that has owned none | key events and invalidations are asked for there too, and their readers receive a gap |
 //! | every `topology_interval` | one node is asked for the map, each in its turn |
 //!
 //! A channel or pattern is placed on the owner of its slot when it comes, and stays: moving it from one live
@@ -35,7 +36,7 @@ mod places;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep_until};
@@ -110,6 +111,8 @@ pub(crate) struct Coordinator {
     map: SlotMap,
     places: Arc<Places>,
     nodes: Vec<ClusterNode>,
+    /// When the last two maps were asked for whose owners were all connected.
+    right: [SystemTime; 2],
     next_look: Instant,
     /// Which node is asked next.
     turn: usize,
@@ -186,6 +189,7 @@ impl Coordinator {
             map: SlotMap::new(),
             places,
             nodes: Vec::new(),
+            right: [clock::wall(); 2],
             next_look: clock::now(),
             turn: 0,
         })
