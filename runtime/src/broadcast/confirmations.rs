@@ -216,9 +216,15 @@ impl Confirmations {
         index
     }
 
-    /// Removes the name at `index`.
-    pub(super) fn remove(&mut self, index: usize) {
-        self.set(index, NameState::Gone);
+    /// Removes the name at `index`. Returns since when it may have missed something, if it is not live.
+    pub(super) fn remove(&mut self, index: usize) -> Option<SystemTime> {
+        let group = &self.groups[usize::from(self.names[index].group)];
+        let since = group.since;
+        match self.set(index, NameState::Gone) {
+            NameState::Pending => Some(since.into()),
+            NameState::Off(since) | NameState::Joined(since) => Some(since.into()),
+            NameState::Confirmed | NameState::Gone => None,
+        }
     }
 
     /// Records that the name at `index` was denied or ended by the server in a generation, and that no

@@ -23,6 +23,9 @@ pub(super) struct Segments {
     /// When the first subscription of the current segment was confirmed, and once all are settled, when
     /// the last one was.
     live: Timestamp,
+    /// Since when subscriptions have been missing that are not settled in the current segment. They may have
+    /// been missing in those before it too.
+    unsettled_since: Option<Timestamp>,
     /// How many readers know of the current segment.
     up_to_date: u32,
     /// How many readers know of no segment in the log.
@@ -49,6 +52,7 @@ impl Segments {
         Self {
             current: 0,
             live: Timestamp::MIN,
+            unsettled_since: None,
             up_to_date: 0,
             behind: 0,
             log: VecDeque::new(),
@@ -64,8 +68,18 @@ impl Segments {
     /// Begins a segment after the gap `before`, and returns its number.
     ///
     /// If the current segment `is_unread`, the gap before it is merged with this one: a connection
-    /// that flaps while a handler is busy is one gap.
-    pub(super) fn begin(&mut self, mut before: GapStart, is_unread: bool) -> u64 {
+    /// that flaps while a handler is busy is one gap. If not all subscriptions were settled in the current
+    /// segment, those that were not have missed something since the gap before it.
+    pub(super) fn begin(
+        &mut self,
+        mut before: GapStart,
+        is_unread: bool,
+        are_settled: bool,
+    ) -> u64 {
+        if let Some(since) = self.unsettled_since {
+            before.since = before.since.min(since.into());
+        }
+        self.unsettled_since = (!are_settled).then(|| before.since.into());
         let up_to_date = std::mem::take(&mut self.up_to_date);
         match self.log.back_mut() {
             Some(last) if is_unread => {
@@ -131,6 +145,7 @@ impl Segments {
     /// Records that every subscription is settled in the current segment.
     pub(super) fn settle(&mut self) {
         self.live = clock::wall().into();
+        self.unsettled_since = None;
         if let Some(last) = self.log.back_mut() {
             last.live = self.live;
         }
@@ -233,6 +248,7 @@ fn merge(first: &GapStart, second: &GapStart) -> GapStart {
     GapStart {
         cause,
         missed,
-        since: first.since,
+        // Gaps of several nodes need not begin in the order in which they end.
+        since: first.since.min(second.since),
     }
 }

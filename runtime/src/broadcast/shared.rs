@@ -230,10 +230,18 @@ impl Shared {
         state.confirmations.add(is_live.then_some(since))
     }
 
-    /// Removes a name from those that have to be confirmed.
+    /// Removes a name from those that have to be confirmed. If it is not, what it has missed is a gap.
     pub(crate) fn remove_name(&self, index: usize, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
-        state.confirmations.remove(index);
+        if let Some(since) = state.confirmations.remove(index)
+            && state.segments.current() > 0
+        {
+            state.begin_segment(GapStart {
+                cause: GapCause::Moved,
+                missed: Missed::Unknown,
+                since,
+            });
+        }
         state.wake_if_settled(wakers);
     }
 

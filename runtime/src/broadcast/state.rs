@@ -150,7 +150,8 @@ impl ChannelState {
     pub(super) fn begin_segment(&mut self, before: GapStart) {
         let current = self.segments.current();
         let is_unread = self.queue.ends_before(current) && !self.segments.is_current_known();
-        let segment = self.segments.begin(before, is_unread);
+        let are_settled = self.confirmations.are_settled();
+        let segment = self.segments.begin(before, is_unread, are_settled);
         self.queue.begin_segment(segment);
         self.merge_segments();
     }

@@ -89,11 +89,14 @@ impl DispatchState {
     fn spread(&mut self, anchor: Key, since: SystemTime) {
         let routes = &self.routes;
         let copies: Vec<_> = routes.copies_of(anchor).collect();
-        let is_lost = |key: &Key| {
+        let is_elsewhere = |key: &Key| {
             let node = routes.routes[*key].placement.node();
-            !routes.spread.owners.contains(&node) && !routes.nodes[node].open
+            !routes.spread.owners.contains(&node)
         };
+        // If it is connected again, that is too late.
+        let is_lost = |key: &Key| is_elsewhere(key) && !routes.state(*key).is_confirmed();
         let lost: Vec<_> = copies.into_iter().filter(is_lost).collect();
+        let is_down = |key: &Key| is_elsewhere(key) && !routes.node_of(*key).open;
         let before = lost.iter().flat_map(|key| {
             let node = routes.node_of(*key);
             let listeners = routes.routes[*key].listeners.iter();
@@ -102,7 +105,7 @@ impl DispatchState {
         let before: Vec<(Arc<Shared>, SystemTime)> = before
             .map(|(shared, since)| (Arc::clone(shared), since))
             .collect();
-        let gone: Vec<_> = routes.dropped_of(anchor).filter(is_lost).collect();
+        let gone: Vec<_> = routes.dropped_of(anchor).filter(is_down).collect();
         let earliest = before.iter().map(|(_, since)| *since).min();
         let since = earliest.map_or(since, |earliest| earliest.min(since));
         let has_new = self.routes.add_copies(anchor, since);
@@ -352,7 +355,11 @@ impl RoutingTable {
         if handlers > 0 {
             self.of_handlers.insert(key);
         }
-        if self.state(key).needs_subscribing() {
+        if self.state(key).is_confirmed() {
+            // It was to be left. The gap is over when it is confirmed once more.
+            self.ask(key, clock::wall());
+            self.set_state(key, SubscriptionState::Ended);
+        } else if self.state(key).needs_subscribing() {
             self.queue(key);
         }
         true

@@ -15,4 +15,6 @@ mod names_model;
 #[cfg(not(shuttle))]
 mod nodes;
 #[cfg(not(shuttle))]
+mod spread;
+#[cfg(not(shuttle))]
 mod wakeups;
