@@ -197,7 +197,8 @@ pub use stream::{
 pub use subscriber::{Handle, MountGuard, ShutdownReport, Subscriber, WeakHandle};
 pub use subscription::{Kind, Subscription, TemplateError};
 pub use telemetry::{
-    CacheStats, FailureStats, FeedStats, GapCounts, HandlerStats, NameStats, Propagator, Relation,
-    Spans, StateStats, Stats, StreamStats, TimingStats, Timings, TraceParent,
+    CacheStats, FailureStats, FeedStats, GapCounts, HandlerStats, NameStats, NodeRole,
+    NodeTopology, Propagator, Relation, Spans, StateStats, Stats, StreamStats, TimingStats,
+    Timings, Topology, TraceParent,
 };
 pub use tracing;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis_push::{GapCause, Handle, Mount, Subscriber, Subscription};
+use redis_push::{GapCause, Handle, Mount, NodeRole, NodeTopology, Subscriber, Subscription};
 use tests::{First, Node, RealCluster, within};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -222,6 +222,15 @@ impl Running {
 
 pub(crate) async fn names_of_a_cluster_are_heard_from_their_nodes(cluster: RealCluster) {
     let running = running(&cluster).await;
+    let topology = running.handle.topology();
+    let names: u64 = topology.nodes.iter().map(|node| node.names).sum();
+    let slots = topology.nodes.iter().flat_map(|node| node.slots.clone());
+    let slots: usize = slots.map(|range| range.count()).sum();
+    let is_up = |node: &NodeTopology| {
+        node.is_connected && node.role == NodeRole::Primary && node.names == node.confirmed
+    };
+    assert!(topology.nodes.iter().all(is_up), "{topology}");
+    assert_eq!((topology.nodes.len(), names, slots), (3, 12, 16_384));
     running.check().await;
 }
 
@@ -249,9 +258,25 @@ pub(crate) async fn names_of_a_killed_primary_are_heard_from_others(cluster: Rea
     let running = running(&cluster).await;
     let (slot, owner) = cluster.place_of("s.a").await;
     cluster.kill(&owner).await;
-    cluster.new_owner(slot, &owner).await;
+    let new = cluster.new_owner(slot, &owner).await;
+    let handle = running.handle.clone();
     let told = running.check().await;
     assert!(told.contains("s.a"), "{told:?}");
+    let topology = handle.topology();
+    let at = |node: &Node| {
+        let address = node.addr().to_string();
+        let mut nodes = topology.nodes.iter();
+        nodes.find(|node| node.address == address).expect("a node")
+    };
+    assert!(
+        !at(&owner).is_connected && at(&owner).names == 0,
+        "{topology}"
+    );
+    assert!(
+        at(&new).is_connected && at(&new).role == NodeRole::Primary,
+        "{topology}"
+    );
+    assert!(at(&new).names > 0, "{topology}");
 }
 
 pub(crate) async fn names_of_a_frozen_primary_are_heard_from_others(cluster: RealCluster) {
@@ -293,8 +318,14 @@ pub(crate) async fn what_reset_links_between_nodes_lose_is_reported(cluster: Rea
         cluster.reset_bus(&owner).await;
         sleep(Duration::from_millis(100)).await;
     }
+    let handle = running.handle.clone();
     let told = running.check().await;
     assert!(told.contains("c.a"), "{told:?}");
+    let topology = handle.topology();
+    assert!(
+        topology.nodes.iter().any(|node| node.bus_losses > 0),
+        "{topology}"
+    );
 }
 
 pub(crate) async fn channels_leave_a_node_that_the_others_have_forgotten(cluster: RealCluster) {

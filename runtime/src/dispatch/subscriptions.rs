@@ -122,6 +122,14 @@ impl Dispatcher {
         )
     }
 
+    /// Returns how many names of handlers and streams are in each state on a node.
+    pub(crate) fn names_on(&self, node: NodeId) -> NameCounts {
+        let counts = &self.lock().routes.nodes[node].counts;
+        [counts.of_handlers(), counts.of_streams()]
+            .into_iter()
+            .sum()
+    }
+
     /// Returns the names that a node has confirmed or was asked for. This looks at every name.
     pub(crate) fn asked_names(&self, node: NodeId) -> Vec<Subscription> {
         self.lock().routes.asked_names(node)

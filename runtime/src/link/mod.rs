@@ -118,6 +118,19 @@ impl Link {
         }
     }
 
+    /// Returns the address of the server that was connected to last, or of what is to be.
+    pub(crate) fn address(&self) -> String {
+        match self {
+            Self::Own(link) => link.address(),
+            Self::Attached(_) => "the attached manager's server".to_owned(),
+        }
+    }
+
+    /// Whether sentinels name the server.
+    pub(crate) fn is_to_a_primary(&self) -> bool {
+        matches!(self, Self::Own(link) if link.is_to_a_primary())
+    }
+
     /// Waits until sentinels name another primary than that of the last connection: then it is of use to
     /// connect again at once.
     pub(crate) async fn news(&mut self) {

@@ -13,6 +13,8 @@ pub(crate) struct Own {
     transport: Transport,
     /// What waits for another primary, from the first connection on. `None` without sentinels.
     news: Option<News>,
+    /// The address of the server that was found last.
+    address: Option<String>,
 }
 
 impl Own {
@@ -21,6 +23,7 @@ impl Own {
             to,
             transport,
             news: None,
+            address: None,
         }
     }
 
@@ -39,6 +42,7 @@ impl Own {
             news.found(primary);
         }
         let server = &found.server;
+        self.address = Some(server.address().to_string());
         let greeting = server.greeting(timeout).await?;
         let attempt = Attempt {
             server,
@@ -56,6 +60,14 @@ impl Own {
         // The greeting of a server that hangs must not take longer either.
         let connecting = server.within(timeout, connecting);
         found.confirmed(timeout, connecting).await
+    }
+
+    pub(super) fn address(&self) -> String {
+        self.address.clone().unwrap_or_else(|| self.to.to_string())
+    }
+
+    pub(super) fn is_to_a_primary(&self) -> bool {
+        matches!(self.to, Destination::Primary(_))
     }
 
     pub(super) async fn news(&mut self) {

@@ -1,5 +1,6 @@
 //! The sessions of all nodes, as `start` and `health` read them.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,9 @@ use tokio::sync::watch;
 
 use super::heartbeat::{Beat, Heartbeat, LastSeen};
 use super::status::Status;
+use crate::dispatch::NameCounts;
 use crate::push::NodeId;
+use crate::telemetry::{NodeRole, NodeTopology, Topology};
 use crate::util::Mutex;
 
 /// What the session of each node publishes, and what all of it comes to.
@@ -26,8 +29,18 @@ pub(crate) struct Published {
     status: Status,
     /// Whether the node has no names, so that it does not matter whether it is there.
     is_idle: bool,
+    facts: Facts,
     pub(crate) heartbeat: Arc<Heartbeat>,
     pub(crate) last_seen: Arc<LastSeen>,
+}
+
+/// What is known about a server.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    pub(super) address: String,
+    pub(super) role: NodeRole,
+    pub(super) slots: Vec<RangeInclusive<u16>>,
+    pub(super) bus_losses: u64,
 }
 
 impl Board {
@@ -36,6 +49,7 @@ impl Board {
         let published = Published {
             status: Status::default(),
             is_idle: false,
+            facts: Facts::default(),
             heartbeat: Arc::default(),
             last_seen: Arc::new(LastSeen::new()),
         };
@@ -85,6 +99,51 @@ impl Board {
         let sessions = self.sessions.lock();
         let session = sessions.get(node.index()).and_then(Option::as_ref);
         session.is_some_and(|session| session.heartbeat.read().sign.is_some())
+    }
+
+    /// Sets the address of the server of a node.
+    pub(crate) fn learn_address(&self, node: NodeId, address: String) {
+        self.learn(node, |facts| facts.address = address);
+    }
+
+    /// Changes what is known about the server of a node.
+    pub(super) fn learn(&self, node: NodeId, change: impl FnOnce(&mut Facts)) {
+        if let Some(Some(session)) = self.sessions.lock().get_mut(node.index()) {
+            change(&mut session.facts);
+        }
+    }
+
+    /// Returns the servers, with how many names are on each node.
+    pub(crate) fn topology(&self, names_of: impl Fn(NodeId) -> NameCounts) -> Topology {
+        let mut topology = Topology::default();
+        let sessions = self.sessions.lock().clone();
+        for (index, session) in sessions.into_iter().enumerate() {
+            let Some(session) = session else { continue };
+            let names = names_of(NodeId::at(index));
+            let Facts {
+                address,
+                role,
+                slots,
+                bus_losses,
+            } = session.facts;
+            if address.is_empty() {
+                // It is where names wait for a node of a cluster.
+                topology.waiting += names.all;
+                continue;
+            }
+            let beat = session.heartbeat.read();
+            topology.nodes.push(NodeTopology {
+                address,
+                role,
+                slots,
+                names: names.all,
+                confirmed: names.confirmed,
+                is_connected: beat.sign.is_some(),
+                ping_rtt: beat.rtt.filter(|_| beat.sign.is_some()),
+                bus_losses,
+            });
+        }
+        topology
     }
 
     /// Returns the oldest signs of life, and the longest time of an answer.

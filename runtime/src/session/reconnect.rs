@@ -7,6 +7,7 @@ use super::{Phase, Session};
 use crate::error::Error;
 use crate::gap::Missed;
 use crate::push::{ConnectionEvent, Generation};
+use crate::telemetry::NodeRole;
 use crate::util::Backoff;
 
 impl Session {
@@ -60,6 +61,13 @@ impl Session {
                 self.settings.connect_timeout,
             ) => connected,
         };
+        let (address, is_primary) = (self.link.address(), self.link.is_to_a_primary());
+        self.board.learn(self.node, |facts| {
+            facts.address = address;
+            if is_primary {
+                facts.role = NodeRole::Primary;
+            }
+        });
         let mut connection = match connected {
             Ok(connection) => connection,
             Err(error) => return Some(error),

@@ -7,7 +7,7 @@ use crate::dispatch::Pushes;
 use crate::error::{Error, Result};
 use crate::health::{Health, HealthChanges};
 use crate::router::Wiring;
-use crate::telemetry::Stats;
+use crate::telemetry::{Stats, Topology};
 
 /// A running subscriber.
 ///
@@ -70,6 +70,29 @@ impl Handle {
     /// ```
     pub fn watch_health(&self) -> HealthChanges {
         self.running.monitor.changes()
+    }
+
+    /// Returns the servers that the subscriber is connected to, with what each of them has.
+    ///
+    /// ```
+    /// # use redis_push::{Subscriber, handlers, push_handler, testing::Broker};
+    /// # #[push_handler(channel = "news")]
+    /// # async fn on_news(_text: &str) {}
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = Broker::start().await?;
+    /// # let handle = Subscriber::new(server.url()).handlers(handlers![on_news]).start().await?;
+    /// for node in handle.topology().nodes {
+    ///     println!("{node}"); // server 127.0.0.1:6379: 1 of 1 names confirmed, ping 312µs
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn topology(&self) -> Topology {
+        let dispatcher = &self.running.dispatcher;
+        self.running
+            .board
+            .topology(|node| dispatcher.names_on(node))
     }
 
     /// Returns the counts so far. After a shutdown these are the counts of its report.

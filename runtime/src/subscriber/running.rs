@@ -14,6 +14,7 @@ use crate::delivery::Handlers;
 use crate::dispatch::Dispatcher;
 use crate::failure::Failures;
 use crate::health::{DeafWatch, HealthMonitor};
+use crate::session::Board;
 use crate::session::Status;
 use crate::stream::SubscribeContext;
 use crate::tasks::{Task, Tasks};
@@ -40,6 +41,7 @@ pub(super) struct Running {
     pub(super) stopped: CancellationToken,
     pub(super) status: watch::Receiver<Status>,
     pub(super) failures: Failures,
+    pub(super) board: Arc<Board>,
     pub(super) monitor: Arc<HealthMonitor>,
     /// Dropping it ends the watch.
     pub(super) _deaf_watch: Option<DeafWatch>,

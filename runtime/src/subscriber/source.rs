@@ -171,6 +171,7 @@ fn spawn_links(links: Vec<Link>, around: &Surroundings, background: &mut Vec<Tas
     let each = links.into_iter().zip(published).enumerate();
     let sessions = each.map(|(index, (link, published))| {
         let node = NodeId::at(index);
+        let address = link.address();
         let session = Arc::new(Mutex::new(Session {
             node,
             link,
@@ -189,6 +190,7 @@ fn spawn_links(links: Vec<Link>, around: &Surroundings, background: &mut Vec<Tas
             fences: fences[index].clone(),
         }));
         let last_seen = published.last_seen;
+        board.learn_address(node, address);
         tasks.spawn(TaskName::Session, move || {
             Session::run(Arc::clone(&session), Arc::clone(&last_seen))
         })

@@ -169,6 +169,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             stopped: CancellationToken::new(),
             status: board.subscribe(),
             failures,
+            board,
             monitor,
             _deaf_watch: deaf_watch,
             drain_deadline: settings.drain_deadline,

@@ -29,6 +29,7 @@ mod stats;
 mod stream;
 mod table;
 mod timings;
+mod topology;
 mod trace;
 
 pub use cache::CacheStats;
@@ -39,6 +40,7 @@ pub(crate) use labels::{MOST_LABELS, OTHERS, one_of_bounded};
 pub use stats::{NameStats, StateStats, Stats};
 pub use stream::StreamStats;
 pub use timings::{TimingStats, Timings};
+pub use topology::{NodeRole, NodeTopology, Topology};
 #[cfg(feature = "msgpack")]
 pub(crate) use trace::begins_map;
 pub use trace::{Carrier, Propagator, Relation, Spans, TraceParent};

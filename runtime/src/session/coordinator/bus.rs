@@ -63,6 +63,7 @@ impl Coordinator {
                     "links between nodes of the cluster were reset: channels and patterns there may have \
                      missed messages"
                 );
+                self.board.learn(node.id, |facts| facts.bus_losses += 1);
                 self.dispatcher.interrupt_bus(node.id, since);
             }
         }

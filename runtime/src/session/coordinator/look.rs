@@ -9,6 +9,7 @@ use crate::connection::slots::{Slot, SlotMap};
 use crate::connection::{CommandError, LazyConnection, LookError};
 use crate::error::Error;
 use crate::push::NodeId;
+use crate::telemetry::NodeRole;
 use crate::util::clock;
 
 /// How long a node may take to answer.
@@ -98,11 +99,29 @@ impl Coordinator {
             self.places.set(slot, owner.unwrap_or(NOWHERE));
         }
         self.map = map;
+        self.publish_map();
         if self.dispatcher.agenda(NOWHERE).has_names() {
             let places = &self.places;
             let owner = |name: &[u8]| places.get(slot_of(name));
             let place = |_, name: &[u8]| Some(owner(name)).filter(|to| *to != NOWHERE);
             self.dispatcher.move_names(NOWHERE, place);
+        }
+    }
+
+    /// Publishes which node has which role and slots.
+    fn publish_map(&self) {
+        for node in &self.nodes {
+            let slots = self.map.slots_of(&node.address);
+            let mut primaries = self.map.primaries();
+            let is_replica = primaries.any(|one| self.map.replicas_of(one).contains(&node.address));
+            self.board.learn(node.id, |facts| {
+                facts.role = match slots.is_empty() {
+                    false => NodeRole::Primary,
+                    true if is_replica => NodeRole::Replica,
+                    true => NodeRole::Unknown,
+                };
+                facts.slots = slots;
+            });
         }
     }
 

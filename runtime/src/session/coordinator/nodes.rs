@@ -78,6 +78,7 @@ impl Coordinator {
         };
         let id = self.dispatcher.add_node();
         let published = self.board.add(id);
+        self.board.learn_address(id, address.to_string());
         let session = Arc::new(Mutex::new(Session {
             node: id,
             link: Link::Own(Own::new(to.clone(), self.transport)),
