@@ -17,6 +17,7 @@ mod caching_outages;
 mod churning;
 mod clustered;
 mod clusters;
+mod clusters_of_brokers;
 mod connection_events;
 mod credentials;
 mod delivery;
@@ -75,6 +76,7 @@ use caching_outages::*;
 use churning::*;
 use clustered::*;
 use clusters::*;
+use clusters_of_brokers::*;
 use connection_events::*;
 use credentials::*;
 use delivery::*;
@@ -187,6 +189,13 @@ fn main() -> ExitCode {
 
 /// Tests of a subscriber of a cluster.
 fn on_clusters(suite: Suite) -> Suite {
+    let suite = suite.without_server(tests![
+        a_sharded_name_follows_its_slot_between_brokers,
+        names_follow_a_failover_of_brokers,
+        key_events_come_from_every_broker,
+        what_a_link_between_brokers_loses_is_a_gap,
+        streams_of_a_cluster_of_brokers_come_and_go,
+    ]);
     suite.on_real_clusters(tests![
         names_of_a_cluster_are_heard_from_their_nodes,
         a_sharded_name_follows_its_slot,

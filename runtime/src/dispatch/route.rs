@@ -220,7 +220,7 @@ impl DispatchState {
         let state = match route.placement.state_in(from.term) {
             Some(state) => state,
             None if route.is_at(from.node) => &SubscriptionState::Pending,
-            None => match self.routes.at(key, from.node) {
+            None => match self.routes.heard_copy(key, from.node) {
                 Some(copy) => self.routes.state(copy),
                 None => {
                     self.counts.stale += 1;
@@ -332,7 +332,7 @@ impl DispatchState {
     fn append_invalidation(&mut self, from: Origin, prefix: &[u8], key: &[u8]) -> bool {
         let kind = Kind::Invalidation;
         let here = |route: Key| match self.routes.routes[route].part {
-            Part::Anchor => self.routes.at(route, from.node),
+            Part::Anchor => self.routes.heard_copy(route, from.node),
             _ => Some(route),
         };
         let route = self.routes.key(kind, prefix).and_then(here);

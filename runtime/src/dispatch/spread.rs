@@ -203,6 +203,12 @@ impl RoutingTable {
         }
     }
 
+    /// Returns the copy whose node a message of a name may come from.
+    pub(super) fn heard_copy(&self, key: Key, node: NodeId) -> Option<Key> {
+        let copy = self.spread.copies.get(&(key, node));
+        copy.filter(|copy| !copy.is_dropped).map(|copy| copy.key)
+    }
+
     /// Returns the routes of a name that are on a node: all copies, or the only one.
     pub(super) fn placed(&self, key: Key) -> impl Iterator<Item = Key> {
         let is_anchor = self.routes[key].part == Part::Anchor;
@@ -305,9 +311,12 @@ impl RoutingTable {
         self.spread.anchors.remove(&key);
     }
 
-    /// Gives a name a copy on each owner. Returns whether there are new ones.
+    /// Gives a name that belongs on every node a copy on each owner. Returns whether there are new ones.
     pub(super) fn add_copies(&mut self, anchor: Key, since: SystemTime) -> bool {
         let mut has_new = false;
+        if self.routes[anchor].part != Part::Anchor {
+            return false;
+        }
         for at in 0..self.spread.owners.len() {
             has_new |= self.add_copy(anchor, self.spread.owners[at], since);
         }

@@ -1,0 +1,158 @@
+//! A subscriber of a cluster of embedded brokers: what `clustered` tests on servers, one event after another,
+//! where nothing is installed.
+
+use std::time::Duration;
+
+use redis_push::testing::{Broker, BrokerCluster};
+use redis_push::{Event, GapCause, Handle, Mount, NodeRole, Subscriber, Subscription};
+use tests::within;
+
+use crate::support::*;
+
+async fn started(mounts: Vec<Mount<()>>) -> (BrokerCluster, Handle) {
+    let cluster = Broker::cluster(3).start().await.unwrap();
+    cluster.set_key_events("KEA");
+    let subscriber = Subscriber::cluster(cluster.urls())
+        .topology_interval(Duration::from_millis(100))
+        .reconnect_delay(Duration::from_millis(5), Duration::from_millis(50));
+    let starting = subscriber.handlers(mounts).start();
+    let handle = within("the start", starting).await.unwrap();
+    (cluster, handle)
+}
+
+/// Waits until the journal has this gap, with nothing but other gaps before it.
+async fn gap_of(journal: &mut Journal, cause: GapCause) {
+    while journal.gap().await.cause != cause {}
+}
+
+pub(crate) async fn a_sharded_name_follows_its_slot_between_brokers() {
+    let (mount, mut journal) = recorder("orders", Subscription::shard("orders"));
+    let (other, mut untold) = recorder("bills", Subscription::shard("bills"));
+    let (cluster, handle) = started(vec![mount, other]).await;
+    journal.begins().await;
+    untold.begins().await;
+    let at = cluster.node_of("orders");
+    assert_ne!(at, cluster.node_of("bills"));
+    for to in [(at + 1) % 3, at] {
+        cluster.move_slot(cluster.slot_of("orders"), to);
+        gap_of(&mut journal, GapCause::Moved).await;
+        assert_eq!(cluster.publish_shard("orders", "moved"), 1);
+        journal.message("orders", "moved").await;
+    }
+    // Another name has noticed nothing.
+    cluster.publish_shard("bills", "still");
+    untold.message("bills", "still").await;
+    assert!(handle.is_ready());
+}
+
+pub(crate) async fn names_follow_a_failover_of_brokers() {
+    let (mount, mut sharded) = recorder("sharded", Subscription::shard("orders"));
+    let (other, mut classic) = recorder("classic", Subscription::channel("orders"));
+    let (cluster, handle) = started(vec![mount, other]).await;
+    sharded.begins().await;
+    classic.begins().await;
+    let old = cluster.node_of("orders");
+    cluster.kill(old).await;
+    let new = cluster.fail_over(old);
+    gap_of(&mut sharded, GapCause::ConnectionLost).await;
+    gap_of(&mut classic, GapCause::ConnectionLost).await;
+    within("ready again", handle.ready()).await;
+    cluster.publish_shard("orders", "sharded");
+    cluster.publish("orders", "classic");
+    sharded.message("orders", "sharded").await;
+    classic.message("orders", "classic").await;
+    let topology = handle.topology();
+    let address = cluster.node(new).addr().to_string();
+    let mut nodes = topology.nodes.iter();
+    let node = nodes.find(|node| node.address == address).unwrap();
+    assert_eq!(node.role, NodeRole::Primary, "{topology}");
+    assert!(node.names > 0 && node.is_connected, "{topology}");
+}
+
+pub(crate) async fn key_events_come_from_every_broker() {
+    let (mount, mut journal) = recorder("events", Subscription::keyspace("user:{id}").unwrap());
+    let (cluster, handle) = started(vec![mount]).await;
+    journal.begins().await;
+    let mut keys: [Option<String>; 3] = Default::default();
+    for number in 0.. {
+        let key = format!("user:{number}");
+        keys[cluster.node_of(&key)].get_or_insert(key);
+        if keys.iter().all(Option::is_some) {
+            break;
+        }
+    }
+    let keys = keys.map(Option::unwrap);
+    let set = async |node: usize, key: &str| {
+        let client = redis::Client::open(cluster.node(node).url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let setting = redis::cmd("SET").arg(key).arg(1).to_owned();
+        setting.exec_async(&mut connection).await.unwrap();
+    };
+    for (node, key) in keys.iter().enumerate() {
+        set(node, key).await;
+        journal
+            .message(&format!("__keyspace@0__:{key}"), "set")
+            .await;
+    }
+    let new = cluster.fail_over(1);
+    gap_of(&mut journal, GapCause::Moved).await;
+    within("ready again", handle.ready()).await;
+    set(new, &keys[1]).await;
+    journal
+        .message(&format!("__keyspace@0__:{}", keys[1]), "set")
+        .await;
+    set(0, &keys[0]).await;
+    journal
+        .message(&format!("__keyspace@0__:{}", keys[0]), "set")
+        .await;
+}
+
+pub(crate) async fn what_a_link_between_brokers_loses_is_a_gap() {
+    let (mount, mut journal) = recorder("news", Subscription::channel("news"));
+    let (cluster, handle) = started(vec![mount]).await;
+    journal.begins().await;
+    cluster.publish("news", "before");
+    journal.message("news", "before").await;
+    let at = cluster.node_of("news");
+    // The links are looked at once before they are reset.
+    let looked = async {
+        while handle
+            .topology()
+            .nodes
+            .iter()
+            .any(|node| node.ping_rtt.is_none())
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_millis(400), looked).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    cluster.reset_bus(at);
+    gap_of(&mut journal, GapCause::Bus).await;
+    assert!(
+        handle
+            .topology()
+            .nodes
+            .iter()
+            .any(|node| node.bus_losses > 0)
+    );
+}
+
+pub(crate) async fn streams_of_a_cluster_of_brokers_come_and_go() {
+    let (cluster, handle) = started(Vec::new()).await;
+    for name in ["a", "b", "c", "d"] {
+        let subscribing = handle.subscribe(Subscription::shard(name));
+        let mut stream = within("a stream", async { subscribing.await })
+            .await
+            .unwrap();
+        assert_eq!(cluster.publish_shard(name, "hello"), 1);
+        let reading = async {
+            loop {
+                if let Some(Event::Message(message)) = stream.next().await {
+                    return message;
+                }
+            }
+        };
+        assert_eq!(within("a message", reading).await, "hello");
+    }
+}
