@@ -98,10 +98,13 @@ impl<V> Get<V> {
     fn loaded(
         &self,
         name: &str,
-        reply: std::result::Result<KeyRead, ServerError>,
+        reply: std::result::Result<KeyRead, CommandError>,
         asked: Instant,
     ) -> Result<Loaded<V>> {
-        let read = reply.map_err(|refusal| refused(&format!("`{name}`"), &refusal))?;
+        let read = reply.map_err(|error| match error {
+            CommandError::NotSent(error) | CommandError::Unknown(error) => error,
+            CommandError::Refused(refusal) => refused(&format!("`{name}`"), &refusal),
+        })?;
         let Some(bytes) = read.value else {
             return Ok(Loaded::lasting(None));
         };

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use redis::Client;
 
+use super::cluster::{ClusterConnection, seeds};
+use super::command_connection::CommandConnection;
 use super::credentials::{Credentials, Provider};
 use super::destination::Destination;
 use super::lazy::LazyConnection;
@@ -15,8 +17,8 @@ use crate::error::{BoxError, Error, Result};
 /// A server for the commands of a [`Publisher`](crate::Publisher) or a
 /// [`FailureSink`](crate::FailureSink).
 ///
-/// Both also accept a URL or a redis-rs client. An `Endpoint` is for options that neither can express, and for
-/// a primary that [sentinels](Self::sentinel) name.
+/// Both also accept a URL or a redis-rs client. An `Endpoint` is for options that neither can express, for
+/// a primary that [sentinels](Self::sentinel) name, and for the nodes of a [cluster](Self::cluster).
 ///
 /// ```no_run
 /// use redis_push::{Endpoint, Publisher, Tls};
@@ -31,6 +33,9 @@ pub struct Endpoint {
     target: Target,
     options: Options,
 }
+
+/// How old a map of slots may be.
+const DEFAULT_TOPOLOGY_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Endpoint {
     /// Creates an endpoint for a URL, in the forms that [`Subscriber::new`](crate::Subscriber::new)
@@ -63,6 +68,30 @@ impl Endpoint {
         let name = name.into();
         let urls = urls.into_iter().map(Into::into).collect();
         Self::to(Target::Sentinels { name, urls })
+    }
+
+    /// Creates an endpoint for the nodes of a Redis Cluster or a Valkey Cluster, of which these are some: one is
+    /// enough to find the others. All are connected to with these options, or with the user and password of
+    /// the first URL.
+    ///
+    /// What is published or written goes to the node that has the slot of the channel or the key.
+    /// [`Publisher::cluster`](crate::Publisher::cluster) explains that.
+    ///
+    /// ```no_run
+    /// use redis_push::{Credentials, Endpoint, FailureSink, Publisher};
+    ///
+    /// # fn main() -> redis_push::Result<()> {
+    /// let nodes = || {
+    ///     Endpoint::cluster(["redis://10.0.0.1/", "redis://10.0.0.2/"])
+    ///         .credentials(|| async { Ok::<_, std::io::Error>(Credentials::new("quotes", "s3cret")) })
+    /// };
+    /// let publisher = Publisher::new(nodes())?;
+    /// let sink = FailureSink::stream(nodes(), "failures", 10_000)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cluster<U: Into<String>>(nodes: impl IntoIterator<Item = U>) -> Self {
+        Self::to(Target::Cluster(nodes.into_iter().map(Into::into).collect()))
     }
 
     fn to(target: Target) -> Self {
@@ -120,7 +149,8 @@ impl Endpoint {
     }
 
     /// Sets how often sentinels are asked which server is the primary, like
-    /// [`Subscriber::topology_interval`](crate::Subscriber::topology_interval).
+    /// [`Subscriber::topology_interval`](crate::Subscriber::topology_interval). In a cluster, it is the age at which
+    /// the map of slots is asked for again, in the background, when it is used. The default is 5 seconds.
     #[must_use]
     pub fn topology_interval(mut self, interval: Duration) -> Self {
         self.options.topology_interval = Some(interval);
@@ -164,9 +194,18 @@ impl Endpoint {
         }
     }
 
-    /// Returns a connection for commands, without pushes.
-    pub(crate) fn into_lazy(self) -> Result<LazyConnection> {
-        Ok(LazyConnection::new(self.into_destination(false)?))
+    /// Returns a connection for commands, or those to the nodes of a cluster, without pushes.
+    pub(crate) fn into_commands(self) -> Result<CommandConnection> {
+        if let Target::Cluster(urls) = &self.target {
+            let interval = self.options.topology_interval;
+            let interval = interval.unwrap_or(DEFAULT_TOPOLOGY_INTERVAL);
+            let seeds = seeds(urls, self.options)?;
+            return Ok(CommandConnection::Cluster(ClusterConnection::new(
+                seeds, interval,
+            )));
+        }
+        let to = self.into_destination(false)?;
+        Ok(CommandConnection::Own(LazyConnection::new(to)))
     }
 }
 

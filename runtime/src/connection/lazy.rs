@@ -65,8 +65,19 @@ pub(crate) enum CommandError {
     Unknown(Error),
 }
 
+impl CommandError {
+    /// Copies the error for another command of the same write.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::NotSent(error) => Self::NotSent(error.again()),
+            Self::Refused(refusal) => Self::Refused(refusal.clone()),
+            Self::Unknown(error) => Self::Unknown(error.again()),
+        }
+    }
+}
+
 /// The error reply with which a server refuses a command.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ServerError {
     pub(crate) code: Option<String>,
     pub(crate) text: String,
@@ -76,12 +87,19 @@ impl ServerError {
     /// Reads an error reply, without the arguments: a server that does not know a command repeats them,
     /// and they may contain a payload.
     pub(crate) fn of(error: &RedisError) -> Self {
-        let text = error.to_string();
+        let replies = error.clone().into_server_errors();
+        // In a transaction, the first one is why the others were not executed either.
+        let (code, text) = match replies.as_deref() {
+            Some([(_, reply), ..]) => {
+                let details = reply.details().unwrap_or_default();
+                let text = format!("{} {details}", reply.code());
+                (Some(reply.code().to_owned()), text)
+            }
+            _ => (error.code().map(str::to_owned), error.to_string()),
+        };
         let end = text.find(", with args").unwrap_or(text.len());
-        Self {
-            code: error.code().map(str::to_owned),
-            text: text[..end].to_owned(),
-        }
+        let text = text[..end].trim_end().to_owned();
+        Self { code, text }
     }
 
     /// Returns whether it describes a state of the server that passes, and not the command.
@@ -127,54 +145,76 @@ impl LazyConnection {
         }
     }
 
-    /// Sends commands in one write, skips `skipped` replies, and returns the `count` after them, if none
-    /// of them is an error.
-    pub(crate) async fn send(
+    /// Sends commands in one write, skips `skipped` replies, and returns the `count` after them, which may be
+    /// errors.
+    pub(crate) async fn replies(
         &self,
         commands: &Pipeline,
         replies: (usize, usize),
         within: Duration,
     ) -> Result<Vec<Value>, CommandError> {
-        accepted(self.replies(commands, replies, within).await?)
+        let mut is_sent = false;
+        timeout(within, self.exchange(commands, replies, &mut is_sent))
+            .await
+            .unwrap_or_else(|_| Err(self.too_late(within, is_sent)))
     }
 
-    /// Like [`send`](Self::send), but the replies may be errors.
-    pub(crate) async fn replies(
+    /// Like [`replies`](Self::replies), until a moment, or until there is a reason not to wait any longer.
+    pub(super) async fn replies_unless(
+        &self,
+        commands: &Pipeline,
+        replies: (usize, usize),
+        (within, until): (Duration, Instant),
+        reason: impl Future<Output = String>,
+    ) -> Result<Vec<Value>, CommandError> {
+        let mut is_sent = false;
+        let reason = {
+            let exchange = pin!(self.exchange(commands, replies, &mut is_sent));
+            tokio::select! {
+                biased;
+                replies = exchange => return replies,
+                reason = reason => Some(reason),
+                () = sleep_until(until) => None,
+            }
+        };
+        Err(match reason {
+            None => self.too_late(within, is_sent),
+            Some(reason) if is_sent => CommandError::Unknown(Error::connection(reason)),
+            Some(reason) => CommandError::NotSent(Error::connection(reason)),
+        })
+    }
+
+    /// Sends commands, and waits for the replies. `is_sent` is set before something is sent.
+    async fn exchange(
         &self,
         commands: &Pipeline,
         (skipped, count): (usize, usize),
-        within: Duration,
+        is_sent: &mut bool,
     ) -> Result<Vec<Value>, CommandError> {
-        let mut is_sent = false;
-        let sending = async {
-            let mut connection = self.connection().await.map_err(CommandError::NotSent)?;
-            is_sent = true;
-            let waiting = Waiting::begin(&self.state, &connection);
-            let primary = connection.primary().cloned();
-            let sending = connection.send_all(commands, skipped, count);
-            match answer(primary, sending).await {
-                Err(error) => {
-                    waiting.lost();
-                    Err(CommandError::Unknown(error))
-                }
-                Ok(Ok(replies)) => {
-                    waiting.answered();
-                    Ok(replies)
-                }
-                Ok(Err(error)) if error.code().is_some() => {
-                    waiting.answered();
-                    Err(CommandError::Refused(ServerError::of(&error)))
-                }
-                Ok(Err(error)) => {
-                    waiting.lost();
-                    let text = format!("the connection was lost before the answer: {error}");
-                    Err(CommandError::Unknown(Error::connection(text)))
-                }
+        let mut connection = self.connection().await.map_err(CommandError::NotSent)?;
+        *is_sent = true;
+        let waiting = Waiting::begin(&self.state, &connection);
+        let primary = connection.primary().cloned();
+        let sending = connection.send_all(commands, skipped, count);
+        match answer(primary, sending).await {
+            Err(error) => {
+                waiting.lost();
+                Err(CommandError::Unknown(error))
             }
-        };
-        timeout(within, sending)
-            .await
-            .unwrap_or_else(|_| Err(self.too_late(within, is_sent)))
+            Ok(Ok(replies)) => {
+                waiting.answered();
+                Ok(replies)
+            }
+            Ok(Err(error)) if error.code().is_some() => {
+                waiting.answered();
+                Err(CommandError::Refused(ServerError::of(&error)))
+            }
+            Ok(Err(error)) => {
+                waiting.lost();
+                let text = format!("the connection was lost before the answer: {error}");
+                Err(CommandError::Unknown(Error::connection(text)))
+            }
+        }
     }
 
     fn too_late(&self, within: Duration, was_sent: bool) -> CommandError {

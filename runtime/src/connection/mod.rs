@@ -24,11 +24,12 @@
 //! | `node_address`, `look` | what these four have in common: addresses, and errors |
 //! | `lazy` | [`LazyConnection`]: the commands of publishers, caches and failure sinks |
 //! | `redirect` | where those of [`LazyConnection`] go in a test, with the feature `testing` |
-//! | `command_connection` | [`CommandConnection`]: that, or the connection of an attached manager |
+//! | `cluster` | [`ClusterConnection`]: those to the nodes of a cluster, each command to the node of its slot |
+//! | `command_connection` | [`CommandConnection`]: one of these, or the connection of an attached manager |
 //!
 //! In: `subscriber`, `publish` and `failure` pass an [`Endpoint`]. `link` makes the session's
-//! connections to its [`Destination`]. Out: `link` and `session` get a [`Connection`], `failure` a
-//! [`LazyConnection`], `publish` and `cache` a [`CommandConnection`].
+//! connections to its [`Destination`]. Out: `link` and `session` get a [`Connection`], `failure`, `publish`
+//! and `cache` a [`CommandConnection`].
 //!
 //! # What is sent
 //!
@@ -45,6 +46,7 @@
 //! | to sentinels, before a connection and at each `topology_interval` | `SENTINEL MASTER`, `SENTINEL GET-MASTER-ADDR-BY-NAME`; once `SUBSCRIBE +switch-master` |
 //! | to a server that sentinels have named, after connecting and at each `ping_interval` | `ROLE` |
 //! | on a [`LazyConnection`] | what publishers and sinks write; `PTTL` and `GET` for caches |
+//! | on that to a node of a cluster | also `CLUSTER SLOTS` and `CLUSTER INFO`, when the map of slots is missing, old, or known to be wrong |
 //!
 //! # Invariants, and the facts behind them
 //!
@@ -73,6 +75,7 @@ mod awaited;
     )
 )]
 pub(crate) mod bus;
+mod cluster;
 mod command_connection;
 mod commands;
 mod connect_error;
@@ -107,6 +110,7 @@ pub(crate) mod tls;
 mod tracking;
 
 pub(crate) use awaited::Awaited;
+pub(crate) use cluster::ClusterConnection;
 #[cfg(feature = "cache")]
 pub(crate) use command_connection::KeyRead;
 pub(crate) use command_connection::{CommandConnection, one_each};

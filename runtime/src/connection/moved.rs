@@ -20,12 +20,22 @@ impl Moved {
     /// Reads an error reply. `asked` is the host of the node that was asked, which stands for a host
     /// that it leaves out. Returns `None` for every other error.
     pub(crate) fn parse(error: &ServerError, asked: &str) -> Option<Self> {
-        let is_ask = match error.code() {
+        Self::of_words(error.code(), error.details()?, asked)
+    }
+
+    /// Reads the text of an error reply.
+    pub(super) fn of_text(text: &str, asked: &str) -> Option<Self> {
+        let (code, details) = text.split_once(' ')?;
+        Self::of_words(code, details, asked)
+    }
+
+    fn of_words(code: &str, details: &str, asked: &str) -> Option<Self> {
+        let is_ask = match code {
             "MOVED" => false,
             "ASK" => true,
             _ => return None,
         };
-        let mut words = error.details()?.split_ascii_whitespace();
+        let mut words = details.split_ascii_whitespace();
         let slot = words.next()?.parse().ok().and_then(Slot::new)?;
         // An IPv6 address has no brackets here.
         let (host, port) = words.next()?.rsplit_once(':')?;
@@ -64,6 +74,8 @@ mod tests {
             assert_eq!(moved.is_ask, is_ask);
         }
         assert_eq!(moved("MOVED 7 ?:6379").unwrap().to, None);
+        let text = "MOVED 7 :6379";
+        assert_eq!(Moved::of_text(text, "seed"), moved(text));
     }
 
     #[test]

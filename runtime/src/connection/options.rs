@@ -25,6 +25,8 @@ pub(super) enum Target {
         name: String,
         urls: Vec<String>,
     },
+    /// The nodes of a cluster, of which these are some.
+    Cluster(Vec<String>),
 }
 
 /// The options of a connection.
@@ -59,6 +61,11 @@ impl Target {
             Self::Sentinels { name, urls } => {
                 let sentinels = Sentinels::new(name, &urls, options)?;
                 return Ok(Destination::Primary(Arc::new(sentinels)));
+            }
+            Self::Cluster(_) => {
+                return Err(Error::config(
+                    "a cluster has several nodes, and here is one server: use the URL of one node",
+                ));
             }
         };
         if options.sentinel_credentials.is_some() {

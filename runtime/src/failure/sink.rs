@@ -7,7 +7,7 @@ use serde::Serializer as _;
 use tokio::time::sleep;
 
 use super::{Failure, FailureHook};
-use crate::connection::{CommandError, Endpoint, LazyConnection, ServerError};
+use crate::connection::{CommandConnection, CommandError, Endpoint, ServerError};
 use crate::error::{BoxError, Error, Result};
 use crate::util::{Backoff, clock};
 
@@ -30,7 +30,7 @@ use crate::util::{Backoff, clock};
 ///
 /// Entries contain the payload: restrict access to the key accordingly.
 pub struct FailureSink {
-    server: LazyConnection,
+    server: CommandConnection,
     key: String,
     max_len: usize,
     form: Form,
@@ -79,7 +79,7 @@ impl FailureSink {
 
     fn new(server: Endpoint, key: String, max_len: usize, form: Form) -> Result<Self> {
         Ok(Self {
-            server: server.into_lazy()?,
+            server: server.into_commands()?,
             key,
             // With 0, the last index of `LTRIM` would be -1, which keeps the whole list. The server
             // reads numbers as `i64`.
@@ -116,18 +116,11 @@ impl FailureHook for FailureSink {
         let commands = self.commands(&failure);
         // The commands have a copy of the payload. One is enough while they are retried.
         drop(failure);
-        // In a transaction, each command is answered with `QUEUED`, and the last reply has the
-        // results.
-        let replies = if commands.is_transaction() {
-            (commands.len() + 1, 1)
-        } else {
-            (0, commands.len())
-        };
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
         let started = clock::now();
         loop {
-            let problem = match self.server.send(&commands, replies, ATTEMPT).await {
-                Ok(_) => return Ok(()),
+            let problem = match self.server.write(&commands, ATTEMPT).await {
+                Ok(()) => return Ok(()),
                 Err(CommandError::Refused(refusal)) if !is_transient(&refusal) => {
                     return Err(refusal.text.into());
                 }
@@ -149,7 +142,7 @@ impl FailureHook for FailureSink {
 fn is_transient(refusal: &ServerError) -> bool {
     matches!(
         refusal.code.as_deref(),
-        Some("LOADING" | "BUSY" | "MASTERDOWN" | "TRYAGAIN")
+        Some("LOADING" | "BUSY" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN" | "ASK")
     )
 }
 

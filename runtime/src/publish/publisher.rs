@@ -90,8 +90,47 @@ impl Publisher {
     ///
     /// [`Error::is_config`]: crate::Error::is_config
     pub fn new(server: impl Into<Endpoint>) -> Result<Self> {
-        let connection = CommandConnection::Own(server.into().into_lazy()?);
+        let connection = server.into().into_commands()?;
         Ok(Self::of(Arc::new(connection)))
+    }
+
+    /// Creates a publisher with its own connections to the nodes of a Redis Cluster or a Valkey Cluster, of which
+    /// these are some: one is enough to find the others. For TLS options or credentials, pass
+    /// [`Endpoint::cluster`] to [`new`](Self::new).
+    ///
+    /// ```
+    /// use redis_push::Publisher;
+    /// use redis_push::testing::Broker;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cluster = Broker::cluster(3).start().await?;
+    /// let publisher = Publisher::cluster(cluster.urls())?;
+    /// publisher.publish_to_shard("orders.42", "paid").await?;
+    /// publisher.publish_to("news", "hello").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A message is published at the node that has the slot of the channel's name, whether the channel is sharded
+    /// or not: messages to one channel keep their order, and a [`Subscriber::cluster`](crate::Subscriber::cluster),
+    /// which listens there, hears them without a way between nodes. When the slot moves or another node takes over,
+    /// so do the messages. Nothing is sent twice: what a node refuses because another one has the slot is sent
+    /// there, at most five times and within the [`timeout`](Self::timeout), and so is what could not be sent to
+    /// a node that others have replaced. What was sent to a node that is lost is "not known to be published".
+    ///
+    /// Which node has which slots is asked for with the first message, after such an event, and when a
+    /// message is published after the [`topology_interval`](Endpoint::topology_interval). The user needs the right
+    /// `+cluster|slots`. With `+cluster|info`, what a node says that is cut off from the others is not believed.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is no URL, or if one is not valid ([`Error::is_config`]). No connection is
+    /// made.
+    ///
+    /// [`Error::is_config`]: crate::Error::is_config
+    pub fn cluster<U: Into<String>>(nodes: impl IntoIterator<Item = U>) -> Result<Self> {
+        Self::new(Endpoint::cluster(nodes))
     }
 
     /// Creates a publisher over your own connection: a `ConnectionManager`, a

@@ -25,8 +25,16 @@ impl Transport {
             Self::Server(connection) => connection.send(commands, within).await,
             Self::Given(connection) => send_over(&**connection, commands, within).await,
         };
-        let replies = replies.and_then(accepted).map_err(not_done)?;
+        let replies = replies.and_then(accepted);
+        let replies = replies.map_err(|error| not_done(error, self.is_of_one_server()))?;
         replies.into_iter().map(count).collect()
+    }
+}
+
+impl Transport {
+    /// Whether it goes to one server as far as is known.
+    fn is_of_one_server(&self) -> bool {
+        matches!(self, Self::Server(connection) if connection.is_of_one_server())
     }
 }
 
@@ -38,9 +46,18 @@ fn count(reply: Value) -> Result<u64> {
     })
 }
 
-fn not_done(error: CommandError) -> Error {
+fn not_done(error: CommandError, is_of_one_server: bool) -> Error {
     match error {
         CommandError::NotSent(error) => error,
+        CommandError::Refused(refusal)
+            if is_of_one_server && refusal.code.as_deref() == Some("MOVED") =>
+        {
+            let text = &refusal.text;
+            Error::denied(format!(
+                "not published: the server is one node of a cluster, use `Publisher::cluster` or \
+                 `Endpoint::cluster`: {text}"
+            ))
+        }
         CommandError::Refused(refusal) => refused(&refusal),
         CommandError::Unknown(error) => unknown(error),
     }

@@ -259,8 +259,8 @@ impl Subscriber {
     ///
     /// It is ready when the owners of all slots that its names are in are connected.
     ///
-    /// Not yet: the [`Publisher`](crate::Publisher) of its handlers publishes at the first node,
-    /// which refuses a sharded channel of another one.
+    /// The [`Publisher`](crate::Publisher) of its handlers publishes at the node that has the slot of the
+    /// channel, as [`Publisher::cluster`](crate::Publisher::cluster) does.
     ///
     /// A user of the cluster needs the rights `+cluster|slots` and, for the links between the nodes,
     /// `+cluster|links`. Without the second one, what they lose is not reported, which is logged once.

@@ -9,7 +9,7 @@ use super::options::not_with_attach;
 use crate::config::Settings;
 use crate::connection::slots::Slot;
 use crate::connection::{
-    CommandConnection, Destination, Endpoint, LazyConnection, NodeAddress, Server,
+    ClusterConnection, CommandConnection, Endpoint, LazyConnection, NodeAddress, Server,
 };
 use crate::dispatch::Placing;
 use crate::error::{Error, Result};
@@ -86,10 +86,11 @@ impl Origin {
                     .collect::<Result<_>>()?;
                 let others = others.iter().map(|address| first.at(address).map(Arc::new));
                 let others: Vec<_> = others.collect::<Result<_>>()?;
-                let to = Destination::Server(Arc::clone(&first));
-                let commands = CommandConnection::Own(LazyConnection::new(to));
+                let seeds: Vec<_> = [first].into_iter().chain(others).collect();
+                let nodes = ClusterConnection::new(seeds.clone(), settings.topology_interval);
+                let commands = CommandConnection::Cluster(nodes);
                 let source = Source::Cluster {
-                    seeds: [first].into_iter().chain(others).collect(),
+                    seeds,
                     transport: Transport::Wire { wait },
                     places: Arc::new(Places::new()),
                 };

@@ -15,6 +15,7 @@ impl Suite {
             self.add(&test, Some("embedded brokers"), async move || {
                 run((Cluster::of_brokers().await,)).await;
             });
+            self.takes_turns = true;
             for binary in binaries.clone() {
                 let run = test.run.clone();
                 let name = format!("cluster of {}", binary.name());
@@ -22,6 +23,7 @@ impl Suite {
                     run((Cluster::of(&binary).await,)).await;
                 });
             }
+            self.takes_turns = false;
         }
         self
     }

@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use crate::cache::{CacheContext, NearCacheBuilder};
 use crate::config::Settings;
-use crate::connection::{CommandConnection, Endpoint};
+use crate::connection::Endpoint;
 use crate::dispatch::{Dispatcher, RoutingTable};
 use crate::gap::Missed;
 use crate::push::{Incoming, NodeId};
@@ -37,7 +37,7 @@ impl Feed {
             max_streams: 100,
             prefix: None,
         };
-        let commands = CommandConnection::Own(server.into_lazy().unwrap());
+        let commands = server.into_commands().unwrap();
         Self {
             context: CacheContext {
                 streams,

@@ -1,0 +1,130 @@
+//! The commands that go to one node in one write.
+
+use std::borrow::Cow;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{Pipeline, Value};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+
+use super::topology::{Node, Topology};
+use crate::connection::exchange::is_passing;
+use crate::connection::slots::Slot;
+use crate::connection::{CommandError, ServerError, one_each};
+use crate::error::Error;
+use crate::util::clock;
+
+/// After how long without an answer other nodes are asked whether the node was replaced.
+const SILENCE: Duration = Duration::from_millis(500);
+
+/// How long a node that was replaced may take to answer what was sent to it before.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// The commands that go to one node in one write.
+pub(super) struct Group<'c> {
+    pub(super) node: Arc<Node>,
+    /// How long to wait before that.
+    pub(super) pause: Duration,
+    pub(super) commands: Cow<'c, Pipeline>,
+    /// How many replies are skipped, and how many follow.
+    pub(super) replies: (usize, usize),
+    /// The slots of their names.
+    pub(super) slots: Vec<Slot>,
+    /// How long the call may take, and until when that is.
+    pub(super) within: (Duration, Instant),
+}
+
+impl Group<'_> {
+    /// Sends the commands, and waits for the replies, which may be errors. If it returns
+    /// [`CommandError::NotSent`], the map was looked at since.
+    pub(super) async fn send(&self, topology: &Arc<Topology>) -> Result<Vec<Value>, CommandError> {
+        let node = &self.node;
+        let (_, until) = self.within;
+        if !self.pause.is_zero() {
+            sleep_until(until.min(clock::now() + self.pause)).await;
+            if clock::now() >= until {
+                let text = "no time was left to ask another node of the cluster";
+                return Err(CommandError::NotSent(Error::connection(text)));
+            }
+        }
+        let replies = node
+            .connection
+            .replies_unless(
+                &self.commands,
+                self.replies,
+                self.within,
+                self.replaced(topology),
+            )
+            .await;
+        let replies = match self.commands.is_transaction() {
+            true => replies,
+            false => replies.and_then(|replies| one_each(replies, &self.commands)),
+        };
+        match &replies {
+            Ok(replies) => {
+                node.suspect(false);
+                if replies.iter().any(is_state_of_node) {
+                    topology.look_soon();
+                }
+            }
+            Err(CommandError::Refused(refusal)) => {
+                node.suspect(false);
+                if refusal.is_passing() {
+                    topology.look_soon();
+                }
+            }
+            Err(CommandError::Unknown(_)) => {
+                node.suspect(true);
+                topology.look_soon();
+            }
+            Err(CommandError::NotSent(error)) => {
+                node.suspect(true);
+                if error.is_connection() {
+                    let _ = timeout_at(until, topology.looked()).await;
+                }
+            }
+        }
+        replies
+    }
+
+    /// Waits until the node is silent and others have its slots. A node that is frozen does not answer, and
+    /// its connections stay open.
+    async fn replaced(&self, topology: &Arc<Topology>) -> String {
+        let is_owner = |slot: &&Slot| topology.is_owner(&self.node.address, **slot);
+        let slots: Vec<_> = self.slots.iter().filter(is_owner).collect();
+        if slots.is_empty() {
+            return pending().await;
+        }
+        loop {
+            sleep(SILENCE).await;
+            self.node.suspect(true);
+            if topology.looked().await.is_ok() && !slots.iter().any(|slot| is_owner(&slot)) {
+                sleep(LAST_WORDS).await;
+                let address = &self.node.address;
+                return format!(
+                    "the node at {address} does not answer, and another one has its slots now"
+                );
+            }
+        }
+    }
+}
+
+/// Whether a reply describes a state of the node, in which another one may have its slots.
+fn is_state_of_node(reply: &Value) -> bool {
+    matches!(reply, Value::ServerError(error) if is_passing(error.code()))
+}
+
+/// Returns the error for commands that no node has executed, though each has named another one.
+pub(super) fn nowhere(slot: Slot, node: &Node, text: &str) -> CommandError {
+    let address = &node.address;
+    CommandError::NotSent(Error::connection(format!(
+        "no node executes what is in slot {slot}, which may be on its way from one node to another: \
+         {address}, the last one that was asked, answered `{text}`"
+    )))
+}
+
+/// Returns the text of an error reply.
+pub(super) fn text_of(error: &redis::ServerError) -> String {
+    ServerError::of(&error.clone().into()).text
+}
