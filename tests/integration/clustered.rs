@@ -17,7 +17,7 @@ use crate::support::*;
 const SHARDED: [&str; 6] = ["s.a", "s.b", "s.c", "s.d", "s.e", "s.f"];
 const CLASSIC: [&str; 6] = ["c.a", "c.b", "c.c", "c.d", "c.e", "c.f"];
 
-struct Running {
+pub(crate) struct Running {
     handle: Handle,
     journals: HashMap<&'static str, Journal>,
     load: Load,
@@ -43,6 +43,15 @@ async fn running(cluster: &RealCluster) -> Running {
 
 /// The same, but nobody publishes to a channel at one of the nodes.
 async fn running_without(cluster: &RealCluster, avoided: Option<&Node>) -> Running {
+    running_under(cluster, Load::begin(cluster, avoided)).await
+}
+
+/// The same, but it is a publisher of a cluster that publishes.
+pub(crate) async fn running_by(cluster: &RealCluster, publisher: redis_push::Publisher) -> Running {
+    running_under(cluster, async { Load::by(&publisher) }).await
+}
+
+async fn running_under(cluster: &RealCluster, load: impl Future<Output = Load>) -> Running {
     let sharded = SHARDED.map(|name| (name, Subscription::shard(name)));
     let classic = CLASSIC.map(|name| (name, Subscription::channel(name)));
     let mut mounts: Vec<Mount<()>> = Vec::new();
@@ -58,7 +67,7 @@ async fn running_without(cluster: &RealCluster, avoided: Option<&Node>) -> Runni
     for journal in journals.values_mut() {
         journal.begins().await;
     }
-    let load = Load::begin(cluster, avoided).await;
+    let load = load.await;
     let running = Running {
         handle,
         journals,
@@ -115,6 +124,34 @@ impl Publisher {
 }
 
 impl Load {
+    /// Publishes with a publisher of a cluster.
+    fn by(publisher: &redis_push::Publisher) -> Self {
+        let mut acknowledged = HashMap::new();
+        let mut tasks = JoinSet::new();
+        for name in [SHARDED, CLASSIC].concat() {
+            let numbers = Arc::new(Mutex::new(Vec::new()));
+            acknowledged.insert(name, Arc::clone(&numbers));
+            let publisher = publisher.clone();
+            tasks.spawn(async move {
+                for number in 1_u64.. {
+                    let text = number.to_string();
+                    let published = match SHARDED.contains(&name) {
+                        true => publisher.publish_to_shard(name, &*text).await,
+                        false => publisher.publish_to(name, &*text).await,
+                    };
+                    if published.is_ok() {
+                        numbers.lock().unwrap().push(number);
+                    }
+                    sleep(Duration::from_millis(2)).await;
+                }
+            });
+        }
+        Self {
+            acknowledged,
+            tasks,
+        }
+    }
+
     async fn begin(cluster: &RealCluster, avoided: Option<&Node>) -> Self {
         let mut publishers = Vec::new();
         let sharded = SHARDED.map(|name| (name, "SPUBLISH"));
@@ -160,7 +197,7 @@ impl Load {
 impl Running {
     /// Waits until the subscriber is ready again, and compares what is heard from then on with what was
     /// published. Returns the names that were told a gap.
-    async fn check(self) -> BTreeSet<&'static str> {
+    pub(crate) async fn check(self) -> BTreeSet<&'static str> {
         self.check_of(&[SHARDED, CLASSIC].concat()).await
     }
 

@@ -44,6 +44,7 @@ mod poison;
 mod policies;
 mod prefixing;
 mod publishing;
+mod publishing_to_clusters;
 mod reconnect;
 mod replies;
 mod resync;
@@ -100,6 +101,7 @@ use poison::*;
 use policies::*;
 use prefixing::*;
 use publishing::*;
+use publishing_to_clusters::*;
 use reconnect::*;
 use replies::*;
 use resync::*;
@@ -128,7 +130,7 @@ const SHARDED_CHANNELS: (u32, u32) = (7, 0);
 fn main() -> ExitCode {
     tests::overheard::listen();
     let suite = Suite::new("integration").bound(Duration::from_secs(60));
-    let suite = on_clusters(of_the_fixtures(suite));
+    let suite = publishing_to(on_clusters(of_the_fixtures(suite)));
     let suite = on_each_link(suite.variant("manager link", support::over_the_manager));
     let suite = on_each_link(suite.variant("wire link", support::over_the_wire));
     suite
@@ -213,6 +215,37 @@ fn on_clusters(suite: Suite) -> Suite {
         events_of_keys_come_from_a_node_that_has_come,
         streams_of_key_events_come_and_go_in_a_cluster,
     ])
+}
+
+/// Tests of publishers of a cluster.
+fn publishing_to(suite: Suite) -> Suite {
+    suite
+        .on_every_cluster(tests![
+            messages_reach_names_in_slots_of_all_nodes,
+            many_messages_keep_their_order_and_their_results,
+            publishes_follow_a_slot_that_has_moved,
+            a_publisher_goes_on_at_the_node_that_takes_over,
+            answers_of_handlers_go_to_the_node_of_their_slot,
+            a_sink_writes_to_the_node_that_has_its_key,
+            a_slot_that_nobody_serves_is_an_error_in_the_words_of_the_server,
+        ])
+        .on_real_clusters(tests![
+            what_is_published_while_slots_move_is_heard_once,
+            what_is_published_during_a_planned_failover_is_heard_once,
+            what_is_published_while_a_primary_is_killed_is_heard_once,
+            what_is_published_while_a_primary_is_frozen_is_heard_once,
+        ])
+        .without_server(tests![
+            two_nodes_that_name_each_other_are_an_error_until_they_agree,
+            a_publish_to_a_silent_node_is_unknown_after_its_timeout,
+            a_publish_to_a_silent_node_is_unknown_when_it_is_replaced,
+            a_publisher_leaves_a_node_that_the_others_have_replaced,
+            a_publish_that_cannot_be_sent_goes_to_the_new_owner_at_once,
+            every_node_gets_the_credentials_and_the_name,
+            a_publisher_of_one_node_of_a_cluster_says_what_to_use,
+            mistakes_in_the_nodes_of_a_cluster_are_errors_at_once,
+            publishers_of_a_cluster_run_in_a_test_kit,
+        ])
 }
 
 /// Tests of the tools that tests of several servers use.

@@ -10,7 +10,7 @@ use super::Outcome;
 use super::group::{Group, nowhere, text_of};
 use super::in_flight::InFlight;
 use super::queue::Queue;
-use super::topology::{Node, Topology};
+use super::topology::{Node, Place, Topology};
 use crate::connection::moved::Moved;
 use crate::connection::node_address::NodeAddress;
 use crate::connection::slots::Slot;
@@ -65,8 +65,8 @@ impl<'c> Call<'c> {
         within: Duration,
     ) -> Self {
         let each: Vec<_> = commands.cmd_iter().collect();
-        let slots: Vec<_> = each.iter().map(|command| slot_of(command)).collect();
-        Self::new(topology, Commands::Each(commands, each), &slots, within)
+        let places: Vec<_> = each.iter().map(|command| place_of(command)).collect();
+        Self::new(topology, Commands::Each(commands, each), &places, within)
     }
 
     pub(super) fn of_all(
@@ -75,22 +75,23 @@ impl<'c> Call<'c> {
         replies: (usize, usize),
         within: Duration,
     ) -> Self {
-        let slots: Vec<_> = commands.cmd_iter().take(1).map(slot_of).collect();
+        let places: Vec<_> = commands.cmd_iter().take(1).map(place_of).collect();
         let commands = Commands::Together(commands, replies);
-        Self::new(topology, commands, &slots, within)
+        Self::new(topology, commands, &places, within)
     }
 
     fn new(
         topology: &'c Arc<Topology>,
         commands: Commands<'c>,
-        slots: &[Slot],
+        places: &[Place],
         within: Duration,
     ) -> Self {
         let mut queues: Vec<Queue> = Vec::new();
         let mut queue_of = HashMap::new();
-        for (command, slot) in slots.iter().enumerate() {
-            let queue = *queue_of.entry(*slot).or_insert_with(|| {
-                queues.push(Queue::new(*slot, topology.has_just_moved(*slot)));
+        for (command, place) in places.iter().enumerate() {
+            let queue = *queue_of.entry(*place).or_insert_with(|| {
+                let is_careful = topology.has_just_moved(place.slot());
+                queues.push(Queue::new(*place, is_careful));
                 queues.len() - 1
             });
             queues[queue].push(command);
@@ -99,7 +100,7 @@ impl<'c> Call<'c> {
             topology,
             commands,
             queues,
-            outcomes: slots.iter().map(|_| None).collect(),
+            outcomes: places.iter().map(|_| None).collect(),
             within,
             until: clock::now() + within,
         }
@@ -141,7 +142,7 @@ impl<'c> Call<'c> {
             let is_asking = once.is_some();
             let node = match once {
                 Some(address) => self.topology.node(&address),
-                None => self.topology.node_of(self.queues[queue].slot),
+                None => self.topology.node_of(self.queues[queue].place),
             };
             match node {
                 Err(error) => {
@@ -193,7 +194,9 @@ impl<'c> Call<'c> {
                 (Cow::Owned(commands), (0, count))
             }
         };
-        let slots = parts.iter().map(|part| self.queues[part.queue].slot);
+        let slots = parts
+            .iter()
+            .map(|part| self.queues[part.queue].place.slot());
         let group = Group {
             node: Arc::clone(&node),
             pause,
@@ -233,7 +236,7 @@ impl<'c> Call<'c> {
             let mut failed = None;
             for command in part.commands {
                 let reply = replies.remove(&command).expect("one for each command");
-                match self.refusal(reply, &node, self.queues[part.queue].slot) {
+                match self.refusal(reply, &node, self.queues[part.queue].place) {
                     Ok(outcome) => {
                         failed = outcome.as_ref().err().map(not_sent_behind);
                         self.outcomes[command] = Some(outcome);
@@ -271,7 +274,7 @@ impl<'c> Call<'c> {
     }
 
     /// Returns the outcome of a command, or why it was not executed and which node is named instead.
-    fn refusal(&self, reply: Outcome, node: &Node, slot: Slot) -> Result<Outcome, Refusal> {
+    fn refusal(&self, reply: Outcome, node: &Node, place: Place) -> Result<Outcome, Refusal> {
         let asked = node.address.host();
         let (moved, text) = match &reply {
             Ok(Value::ServerError(error)) => (Moved::parse(error, asked), text_of(error)),
@@ -279,9 +282,7 @@ impl<'c> Call<'c> {
                 (Moved::of_text(text, asked), text.clone())
             }
             Err(CommandError::NotSent(error)) if error.is_connection() => {
-                let owner = self.topology.owner(slot);
-                let other = owner.filter(|owner| *owner != node.address);
-                return match other {
+                return match self.topology.another(place, &node.address) {
                     Some(to) => Err(Refusal {
                         to: Some(to),
                         is_ask: false,
@@ -304,7 +305,7 @@ impl<'c> Call<'c> {
             to: moved.to,
             is_ask: moved.is_ask,
             is_map: false,
-            error: nowhere(slot, node, &text),
+            error: nowhere(place.slot(), node, &text),
         })
     }
 
@@ -321,7 +322,7 @@ impl<'c> Call<'c> {
             return (!self.queues[queue].is_empty()).then_some((queue, Duration::ZERO));
         };
         let commands: Vec<_> = refused.iter().map(|(command, _)| *command).collect();
-        let slot = self.queues[queue].slot;
+        let slot = self.queues[queue].place.slot();
         let is_in_time = clock::now() < self.until;
         // The node may not know the address of the other one.
         let to = first.to.as_ref().unwrap_or(&node.address);
@@ -378,11 +379,17 @@ fn not_sent_behind(error: &CommandError) -> CommandError {
     )))
 }
 
-/// Returns the slot of the name of a command, which is its first argument.
-fn slot_of(command: &Cmd) -> Slot {
-    match command.args_iter().nth(1) {
-        Some(Arg::Simple(name)) => Slot::of(name),
-        _ => Slot::of(b""),
+/// Returns where a command goes, by its name and its first argument.
+fn place_of(command: &Cmd) -> Place {
+    let mut words = command.args_iter();
+    let mut word = || match words.next() {
+        Some(Arg::Simple(word)) => word,
+        _ => &b""[..],
+    };
+    let (command, name) = (word(), word());
+    match command {
+        b"PUBLISH" => Place::Home(Slot::of(name)),
+        _ => Place::Owner(Slot::of(name)),
     }
 }
 
@@ -393,9 +400,10 @@ mod tests {
     #[test]
     fn the_name_is_the_first_argument() {
         let command = redis::cmd("PUBLISH").arg("foo").arg("payload").to_owned();
-        assert_eq!(slot_of(&command), Slot::of(b"foo"));
+        assert_eq!(place_of(&command), Place::Home(Slot::of(b"foo")));
         let sharded = redis::cmd("SPUBLISH").arg("{foo}.bar").arg("").to_owned();
-        assert_eq!(slot_of(&sharded), Slot::of(b"foo"));
-        assert_eq!(slot_of(&redis::cmd("PING")), Slot::of(b""));
+        assert_eq!(place_of(&sharded), Place::Owner(Slot::of(b"foo")));
+        let ping = redis::cmd("PING");
+        assert_eq!(place_of(&ping), Place::Owner(Slot::of(b"")));
     }
 }

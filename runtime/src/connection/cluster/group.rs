@@ -76,12 +76,14 @@ impl Group<'_> {
             }
             Err(CommandError::Unknown(_)) => {
                 node.suspect(true);
+                topology.leave(&node.address);
                 topology.look_soon();
             }
             Err(CommandError::NotSent(error)) => {
                 node.suspect(true);
                 if error.is_connection() {
                     let _ = timeout_at(until, topology.looked()).await;
+                    topology.leave(&node.address);
                 }
             }
         }

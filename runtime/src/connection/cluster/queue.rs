@@ -1,8 +1,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::topology::Place;
 use crate::connection::node_address::NodeAddress;
-use crate::connection::slots::Slot;
 
 /// How often the commands of a slot may be sent to yet another node.
 pub(super) const MOST: usize = 5;
@@ -15,10 +15,10 @@ const PAUSES: [Duration; 3] = [
     Duration::from_millis(100),
 ];
 
-/// The commands of a call whose names are in one slot, in their order.
+/// The commands of a call that go to one place, in their order.
 #[derive(Debug)]
 pub(super) struct Queue {
-    pub(super) slot: Slot,
+    pub(super) place: Place,
     /// The numbers of those that have no outcome and are not under way.
     waiting: VecDeque<usize>,
     /// The nodes that have not executed them, in the order in which they were asked.
@@ -32,9 +32,9 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(slot: Slot, is_careful: bool) -> Self {
+    pub(super) fn new(place: Place, is_careful: bool) -> Self {
         Self {
-            slot,
+            place,
             waiting: VecDeque::new(),
             refused_by: Vec::new(),
             once: None,
@@ -102,13 +102,14 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connection::slots::Slot;
 
     fn node(port: u16) -> NodeAddress {
         NodeAddress::new("a", port)
     }
 
     fn queue(commands: &[usize], is_careful: bool) -> Queue {
-        let mut queue = Queue::new(Slot::of(b"a"), is_careful);
+        let mut queue = Queue::new(Place::Owner(Slot::of(b"a")), is_careful);
         commands.iter().for_each(|command| queue.push(*command));
         queue
     }

@@ -34,9 +34,30 @@ pub(super) struct Known {
     pub(super) epoch: u64,
     /// The nodes that were asked for something and are in the map.
     pub(super) nodes: BTreeMap<NodeAddress, Arc<Node>>,
+    /// The nodes at which messages to channels are published.
+    homes: SlotMap,
     /// When slots have last moved, as a `MOVED` said.
     moved: HashMap<Slot, Instant>,
     pub(super) look: Look,
+}
+
+/// Where a command goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    /// To the owner of a slot, as all do that are about a key or a sharded channel.
+    Owner(Slot),
+    /// To the home of a slot, as messages to channels do, which every node accepts: the node that was the owner
+    /// when the first map came. If they followed the slot, a message that reaches subscribers over another way
+    /// between nodes could overtake the one before it.
+    Home(Slot),
+}
+
+impl Place {
+    pub(super) fn slot(self) -> Slot {
+        match self {
+            Self::Owner(slot) | Self::Home(slot) => slot,
+        }
+    }
 }
 
 /// A node.
@@ -63,6 +84,7 @@ impl Topology {
             map: SlotMap::new(),
             epoch: 0,
             nodes: BTreeMap::new(),
+            homes: SlotMap::new(),
             moved: HashMap::new(),
             look: Look::default(),
         });
@@ -95,25 +117,26 @@ impl Topology {
         ))
     }
 
-    /// Returns the node that has a slot. If nobody has it, any node, which says so in its own words.
+    /// Returns the node that a command goes to. If nobody has the slot, any node, which says so in its own words.
     ///
     /// # Errors
     ///
     /// Returns an error if a certificate cannot contain the node's host.
-    pub(super) fn node_of(self: &Arc<Self>, slot: Slot) -> Result<Arc<Node>, Error> {
+    pub(super) fn node_of(self: &Arc<Self>, place: Place) -> Result<Arc<Node>, Error> {
         let known = &mut *self.known.lock();
         if known.look.is_older_than(self.interval) {
             self.look_soon_with(known);
         }
-        let owner = known.map.owner(slot).or_else(|| {
+        let slot = place.slot();
+        let node = known.node_of(place).or_else(|| {
             let count = known.map.primaries().count().max(1);
             known.map.primaries().nth(slot.index() % count)
         });
-        let owner = owner.cloned();
-        let owner = owner.ok_or_else(|| {
+        let node = node.cloned();
+        let node = node.ok_or_else(|| {
             Error::connection(format!("no node of the cluster serves slot {slot}"))
         })?;
-        self.node_with(known, &owner)
+        self.node_with(known, &node)
     }
 
     /// Returns the node at an address.
@@ -144,9 +167,16 @@ impl Topology {
         self.known.lock().map.owner(slot) == Some(node)
     }
 
-    /// Returns which node has a slot, as far as is known.
-    pub(super) fn owner(&self, slot: Slot) -> Option<NodeAddress> {
-        self.known.lock().map.owner(slot).cloned()
+    /// Returns which other node a command goes to, as far as is known.
+    pub(super) fn another(&self, place: Place, than: &NodeAddress) -> Option<NodeAddress> {
+        let known = self.known.lock();
+        let node = known.node_of(place).cloned();
+        node.filter(|node| node != than)
+    }
+
+    /// Makes a node the home of no slot that another one has. It is lost, for us at least.
+    pub(super) fn leave(&self, node: &NodeAddress) {
+        self.known.lock().find_homes(|_, home| home != node);
     }
 
     /// Whether a slot may still be on its way.
@@ -169,9 +199,79 @@ impl Topology {
 impl Known {
     /// Takes over a map. Nodes that are not in it are forgotten, with their connections.
     pub(super) fn learn(&mut self, map: SlotMap, epoch: u64) {
-        self.map = map;
         self.epoch = self.epoch.max(epoch);
-        let primaries: Vec<_> = self.map.primaries().collect();
-        self.nodes.retain(|address, _| primaries.contains(&address));
+        self.nodes.retain(|address, _| map.knows(address));
+        self.map = map;
+        self.find_homes(|map, home| map.knows(home));
+    }
+
+    /// Makes the owner of a slot its home, unless that is kept.
+    fn find_homes(&mut self, is_kept: impl Fn(&SlotMap, &NodeAddress) -> bool) {
+        let (homes, map) = (&mut self.homes, &self.map);
+        let old: Vec<_> = homes.primaries().cloned().collect();
+        let kept: Vec<_> = old.iter().filter(|home| is_kept(map, home)).collect();
+        if kept.len() == old.len() && homes.covered() == Slot::COUNT {
+            return;
+        }
+        for slot in (0..Slot::COUNT).filter_map(Slot::new) {
+            let home = homes.owner(slot);
+            if let Some(owner) = map.owner(slot)
+                && home.is_none_or(|home| !kept.contains(&home))
+            {
+                homes.set_owner(slot, owner);
+            }
+        }
+    }
+
+    fn node_of(&self, place: Place) -> Option<&NodeAddress> {
+        match place {
+            Place::Owner(slot) => self.map.owner(slot),
+            Place::Home(slot) => self.homes.owner(slot),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(port: u16) -> NodeAddress {
+        NodeAddress::new("a", port)
+    }
+
+    fn map(owners: [u16; 2]) -> SlotMap {
+        let mut map = SlotMap::new();
+        for (slot, port) in (0..).filter_map(Slot::new).zip(owners) {
+            map.set_owner(slot, &node(port));
+        }
+        map
+    }
+
+    #[test]
+    fn the_home_of_a_slot_stays_until_its_node_is_gone_or_lost() {
+        let known = Topology::new(Vec::new(), REST).0;
+        let slot = Slot::new(0).unwrap();
+        let places = || {
+            let known = known.known.lock();
+            let port = |place| known.node_of(place).map(NodeAddress::port);
+            (port(Place::Owner(slot)), port(Place::Home(slot)))
+        };
+        let learn = |owners| known.known.lock().learn(map(owners), 1);
+        assert_eq!(places(), (None, None));
+        learn([1, 2]);
+        assert_eq!(places(), (Some(1), Some(1)));
+        // The other slot of node 1 keeps it in the map.
+        learn([2, 1]);
+        assert_eq!(places(), (Some(2), Some(1)));
+        learn([2, 2]);
+        assert_eq!(places(), (Some(2), Some(2)));
+        learn([1, 2]);
+        known.leave(&node(2));
+        assert_eq!(places(), (Some(1), Some(1)));
+        learn([2, 1]);
+        known.leave(&node(2));
+        assert_eq!(places(), (Some(2), Some(1)));
+        assert_eq!(known.another(Place::Owner(slot), &node(1)), Some(node(2)));
+        assert_eq!(known.another(Place::Home(slot), &node(1)), None);
     }
 }

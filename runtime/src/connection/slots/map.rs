@@ -83,6 +83,12 @@ impl SlotMap {
         shard.map_or(&[], |shard| &self.shards[usize::from(shard)].replicas)
     }
 
+    /// Whether a node is a primary with slots, or a replica of one.
+    pub(crate) fn knows(&self, node: &NodeAddress) -> bool {
+        let mut shards = self.owning().map(|(_, shard)| shard);
+        shards.any(|shard| shard.primary == *node || shard.replicas.contains(node))
+    }
+
     /// How many slots have an owner.
     pub(crate) fn covered(&self) -> u16 {
         self.shards.iter().map(|shard| shard.slots).sum()
