@@ -230,6 +230,7 @@ fn publishing_to(suite: Suite) -> Suite {
             a_slot_that_nobody_serves_is_an_error_in_the_words_of_the_server,
         ])
         .on_real_clusters(tests![
+            a_sink_follows_a_key_that_is_on_its_way,
             what_is_published_while_slots_move_is_heard_once,
             what_is_published_during_a_planned_failover_is_heard_once,
             what_is_published_while_a_primary_is_killed_is_heard_once,

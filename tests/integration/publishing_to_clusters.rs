@@ -438,6 +438,41 @@ pub(crate) async fn what_is_published_while_slots_move_is_heard_once(cluster: Re
     assert!(!told.contains("c.a") && told.contains("s.a"), "{told:?}");
 }
 
+pub(crate) async fn a_sink_follows_a_key_that_is_on_its_way(cluster: RealCluster) {
+    let (mount, mut journal) = recorder("errors", Subscription::channel("errors"));
+    let sink = FailureSink::stream(Endpoint::cluster(cluster.urls()), "failures", 100).unwrap();
+    let subscriber = subscriber_of(cluster.urls()).handlers([mount]);
+    let started = subscriber.on_failure(sink).start();
+    let _handle = within("the start", started).await.unwrap();
+    journal.begins().await;
+    let (slot, owner) = cluster.place_of("failures").await;
+    let primaries = cluster.primaries().await;
+    let target = primaries.iter().find(|node| **node != owner).unwrap();
+    let step = cluster.begin_move(slot..=slot, target).await;
+    let publisher = of_the_real(&cluster);
+    for _ in 0..3 {
+        within("a publish", publisher.publish_to("errors", "error"))
+            .await
+            .unwrap();
+    }
+    let mut client = target.raw3().await;
+    eventually("the failures to be at the target", async || {
+        client.ask("ASKING").await;
+        client.ask("XLEN failures").await == ":3"
+    })
+    .await;
+    step.tell_target().await;
+    step.tell_source().await;
+    within("a publish", publisher.publish_to("errors", "error"))
+        .await
+        .unwrap();
+    eventually("the failure after the move", async || {
+        client.ask("XLEN failures").await == ":4"
+    })
+    .await;
+    step.end().await;
+}
+
 pub(crate) async fn what_is_published_during_a_planned_failover_is_heard_once(
     cluster: RealCluster,
 ) {

@@ -7,6 +7,7 @@
 //! | `into_channel` | [`IntoChannel`]: the names and addresses that a value can be published on |
 //! | `answer` | [`Publish`] and [`Answer`]: what a handler returns to have it published |
 //! | `publisher` | [`Publisher`]: sends commands over a connection |
+//! | `to_cluster` | publishers of a cluster |
 //! | `sending` | how a publisher sends what is encoded, in a span if it has spans |
 //! | `publishing` | [`Publishing`]: a publish in progress |
 //! | `transport` | the connection of a publisher, and what its replies say |
@@ -37,6 +38,7 @@ mod publisher;
 mod publishing;
 mod push;
 mod sending;
+mod to_cluster;
 mod transport;
 
 pub use answer::{Answer, Publish};

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use super::topology::{Node, Topology};
 use crate::connection::exchange::is_passing;
 use crate::connection::slots::Slot;
-use crate::connection::{CommandError, ServerError, one_each};
+use crate::connection::{CommandError, one_each};
 use crate::error::Error;
 use crate::util::clock;
 
@@ -101,7 +101,7 @@ impl Group<'_> {
         loop {
             sleep(SILENCE).await;
             self.node.suspect(true);
-            if topology.looked().await.is_ok() && !slots.iter().any(|slot| is_owner(&slot)) {
+            if topology.looked().await.is_ok() && !slots.iter().any(is_owner) {
                 sleep(LAST_WORDS).await;
                 let address = &self.node.address;
                 return format!(
@@ -115,18 +115,4 @@ impl Group<'_> {
 /// Whether a reply describes a state of the node, in which another one may have its slots.
 fn is_state_of_node(reply: &Value) -> bool {
     matches!(reply, Value::ServerError(error) if is_passing(error.code()))
-}
-
-/// Returns the error for commands that no node has executed, though each has named another one.
-pub(super) fn nowhere(slot: Slot, node: &Node, text: &str) -> CommandError {
-    let address = &node.address;
-    CommandError::NotSent(Error::connection(format!(
-        "no node executes what is in slot {slot}, which may be on its way from one node to another: \
-         {address}, the last one that was asked, answered `{text}`"
-    )))
-}
-
-/// Returns the text of an error reply.
-pub(super) fn text_of(error: &redis::ServerError) -> String {
-    ServerError::of(&error.clone().into()).text
 }

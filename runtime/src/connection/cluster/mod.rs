@@ -9,6 +9,7 @@
 //! | `queue` | the commands of a call whose names are in one slot |
 //! | `group` | the commands that go to one node in one write |
 //! | `call` | [`Call`]: the commands of one caller, followed from node to node |
+//! | `answered` | what becomes of commands that a node has answered: an outcome, or another node |
 //! | `in_flight` | the groups of a call that are under way |
 //!
 //! In: commands, each of which has the name of a channel or a key as its first argument. Out: what became of
@@ -21,6 +22,7 @@
 //! - Commands whose names are in one slot are executed in the order of the caller.
 //! - The map is a hint. What decides is the node that executes the command.
 
+mod answered;
 mod call;
 mod group;
 mod in_flight;

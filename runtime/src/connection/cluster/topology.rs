@@ -202,7 +202,7 @@ impl Known {
         self.epoch = self.epoch.max(epoch);
         self.nodes.retain(|address, _| map.knows(address));
         self.map = map;
-        self.find_homes(|map, home| map.knows(home));
+        self.find_homes(SlotMap::knows);
     }
 
     /// Makes the owner of a slot its home, unless that is kept.
