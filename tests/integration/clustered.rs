@@ -233,8 +233,10 @@ impl Running {
             }
             let mut waiting = published().into_iter().peekable();
             let mut last = 0;
-            for (index, (number, after_gap)) in heard.into_iter().enumerate() {
-                let mut missed = Vec::new();
+            // Since the last number that was acknowledged.
+            let (mut missed, mut is_told) = (Vec::new(), false);
+            for (index, (number, after_gap)) in heard.iter().copied().enumerate() {
+                is_told |= after_gap || index < late;
                 while let Some(next) = waiting.next_if(|next| *next < number) {
                     missed.push(next);
                 }
@@ -244,12 +246,13 @@ impl Running {
                     continue;
                 }
                 assert!(number > last, "{name}: {number} came after {last}");
-                let is_told = after_gap || index < late;
                 assert!(
                     missed.is_empty() || is_told,
-                    "{name}: {missed:?} are missing between {last} and {number}"
+                    "{name}: {missed:?} are missing between {last} and {number}: {:?}",
+                    &heard[index.saturating_sub(5)..heard.len().min(index + 5)]
                 );
-                last = number;
+                missed.clear();
+                (last, is_told) = (number, false);
             }
         }
         self.load.tasks.abort_all();
