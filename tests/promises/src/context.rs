@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use redis_push::{Handle, Subscriber};
 use tests::{RealServer, ServerBinary, within};
+use tokio::task::JoinError;
 
 use crate::figure::Figure;
 use crate::report::Report;
@@ -18,6 +19,8 @@ pub(crate) struct Context {
     pub(crate) quick: bool,
     pub(crate) seed: u64,
     pub(crate) subject: Subject,
+    /// How often scenarios are repeated, if the user says it.
+    pub(crate) rounds: Option<usize>,
     pub(crate) report: Report,
 }
 
@@ -25,6 +28,11 @@ impl Context {
     /// Picks one of two sizes.
     pub(crate) fn pick<T>(&self, quick: T, full: T) -> T {
         if self.quick { quick } else { full }
+    }
+
+    /// How often a scenario is repeated: as the user says, or one of two numbers.
+    pub(crate) fn rounds(&self, quick: usize, full: usize) -> usize {
+        self.rounds.unwrap_or(self.pick(quick, full))
     }
 
     /// A random generator that depends only on the seed, the subject and `purpose`.
@@ -52,6 +60,21 @@ impl Context {
     pub(crate) fn record(&self, figure: Figure) {
         self.report.add(self.subject, figure);
     }
+}
+
+/// Runs a future on a thread of its own, for what cannot be sent between threads, such as what is done to the
+/// nodes of a cluster. Its tasks run on the runtime of the caller.
+///
+/// # Errors
+///
+/// Returns an error if it panics.
+pub(crate) async fn apart<T, F>(run: impl FnOnce() -> F + Send + 'static) -> Result<T, JoinError>
+where
+    F: Future<Output = T>,
+    T: Send + 'static,
+{
+    let runtime = tokio::runtime::Handle::current();
+    tokio::task::spawn_blocking(move || runtime.block_on(run())).await
 }
 
 /// Waits until a subscriber is not ready any more.

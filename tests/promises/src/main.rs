@@ -10,6 +10,7 @@
 
 mod capture;
 mod chaos;
+mod cluster;
 mod coming;
 mod conservation;
 mod context;
@@ -181,6 +182,12 @@ const GROUPS: &[Group] = &[
         has_controls: false,
         is_idle: false,
     },
+    Group {
+        promises: &["P19"],
+        run: |context| Box::pin(cluster::run(context)),
+        has_controls: false,
+        is_idle: false,
+    },
 ];
 
 #[tokio::main]
@@ -234,6 +241,7 @@ async fn run(options: Options) -> Result<bool, String> {
             quick: options.quick,
             seed,
             subject: *subject,
+            rounds: options.rounds,
             report: report.clone(),
         });
         contexts
@@ -261,7 +269,7 @@ async fn run(options: Options) -> Result<bool, String> {
 
 /// Runs a group for one subject. A panic or a timeout becomes a figure that misses its target.
 async fn run_group(group: &Group, context: Context) {
-    let bound = context.pick(Duration::from_secs(90), Duration::from_secs(900));
+    let bound = context.pick(Duration::from_secs(120), Duration::from_secs(2_700));
     let begun = Instant::now();
     let mut task = tokio::spawn((group.run)(context.clone()));
     let problem = match tokio::time::timeout(bound, &mut task).await {

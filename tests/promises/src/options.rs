@@ -15,6 +15,9 @@ pub(crate) struct Options {
     /// Fewer and shorter runs: under three minutes in all, instead of under thirty
     #[arg(long)]
     pub(crate) quick: bool,
+    /// How often each scenario of a cluster and of sentinels is repeated [default: 20, once if quick]
+    #[arg(long)]
+    pub(crate) rounds: Option<usize>,
     /// The seed of random choices, to repeat a run [default: random]
     #[arg(long)]
     seed: Option<u64>,

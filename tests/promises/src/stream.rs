@@ -99,6 +99,14 @@ impl Lane {
         }
     }
 
+    pub(crate) fn shard(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            subscription: Subscription::shard(name.to_owned()),
+            channels: vec![name.to_owned()],
+        }
+    }
+
     /// A pattern over three channels.
     pub(crate) fn pattern(name: &str) -> Self {
         Self {
