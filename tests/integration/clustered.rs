@@ -41,7 +41,7 @@ async fn running(cluster: &RealCluster) -> Running {
     running_without(cluster, None).await
 }
 
-/// The same, but nobody publishes to a channel at one of the nodes.
+/// The same, but nobody publishes at one of the nodes.
 async fn running_without(cluster: &RealCluster, avoided: Option<&Node>) -> Running {
     running_under(cluster, Load::begin(cluster, avoided)).await
 }
@@ -161,9 +161,7 @@ impl Load {
         {
             let owner = cluster.node_of(name).await;
             let mut nodes = cluster.members();
-            if command == "PUBLISH" {
-                nodes.retain(|node| Some(node) != avoided);
-            }
+            nodes.retain(|node| Some(node) != avoided);
             let at = nodes.iter().position(|node| *node == owner).unwrap_or(1);
             publishers.push(Publisher {
                 name,
@@ -368,13 +366,26 @@ pub(crate) async fn what_reset_links_between_nodes_lose_is_reported(cluster: Rea
     );
 }
 
-pub(crate) async fn channels_leave_a_node_that_the_others_have_forgotten(cluster: RealCluster) {
+pub(crate) async fn names_leave_a_node_that_the_others_have_forgotten(cluster: RealCluster) {
     let owner = cluster.node_of("c.a").await;
     let running = running_without(&cluster, Some(&owner)).await;
-    // It goes on with its channels as a replica.
+    // It goes on with its channels as a replica, also with sharded ones.
     cluster.fail_over(&owner).await;
     cluster.forget(&owner).await;
     sleep(Duration::from_secs(1)).await;
-    let told = running.check_of(&CLASSIC).await;
+    let told = running.check().await;
     assert!(told.contains("c.a"), "{told:?}");
+}
+
+pub(crate) async fn names_leave_a_primary_that_is_cut_off_from_the_others(cluster: RealCluster) {
+    if !cluster.can_cut_off().await {
+        return eprintln!("skipped: {} cannot drop every packet", cluster.name());
+    }
+    let (slot, owner) = cluster.place_of("s.a").await;
+    let running = running_without(&cluster, Some(&owner)).await;
+    cluster.cut_off(&owner).await;
+    cluster.new_owner(slot, &owner).await;
+    sleep(Duration::from_secs(1)).await;
+    let told = running.check().await;
+    assert!(told.contains("s.a"), "{told:?}");
 }

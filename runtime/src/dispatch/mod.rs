@@ -198,6 +198,8 @@ struct DispatchState {
     linger: Duration,
     wakeups: Wakeups,
     answers: Answers,
+    /// How many subscriptions the server has ended by itself.
+    ended: u64,
 }
 
 impl Dispatcher {
@@ -224,6 +226,7 @@ impl Dispatcher {
                 linger: settings.linger,
                 wakeups: Wakeups::new(now),
                 answers: Answers::default(),
+                ended: 0,
             }),
             changed: watch::Sender::new(()),
             wake_later: Notify::new(),
@@ -259,6 +262,11 @@ impl Dispatcher {
     /// has changed.
     pub(crate) fn changed(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
+    }
+
+    /// Returns how many subscriptions the servers have ended by themselves.
+    pub(crate) fn ended_by_servers(&self) -> u64 {
+        self.lock().ended
     }
 
     pub(crate) fn stats(&self) -> FeedStats {

@@ -128,11 +128,16 @@ impl Dispatcher {
 }
 
 impl Dispatcher {
-    /// Reports a gap to the readers of the channels and patterns on a node, because other nodes could not
+    /// Reports a gap to the readers of the names on a node that are concerned, because other nodes could not
     /// pass on what was published there since a time.
     ///
     /// This looks at every name, a part at a time, so that no push has to wait for all of them.
-    pub(crate) fn interrupt_bus(&self, node: NodeId, since: SystemTime) {
+    pub(crate) fn interrupt_bus(
+        &self,
+        node: NodeId,
+        since: SystemTime,
+        is_concerned: impl Fn(Kind, &[u8]) -> bool,
+    ) {
         const PART: Key = 1_000;
         let before = GapStart {
             cause: GapCause::Bus,
@@ -150,8 +155,8 @@ impl Dispatcher {
             let here = (first..until).filter_map(|key| routes.routes.get(key));
             // The events of keys do not come over the bus.
             for route in here.filter(|route| route.is_at(node) && !route.is_spread()) {
-                let kind = route.subscription().kind();
-                if matches!(kind, Kind::Channel | Kind::Pattern) {
+                let (kind, name) = route.subscription().key();
+                if is_concerned(kind, name) {
                     for listener in &*route.listeners {
                         listener.shared.interrupt(before, &mut wakeups.wakers);
                     }

@@ -263,6 +263,7 @@ impl DispatchState {
         if *self.routes.state(key) == SubscriptionState::Leaving {
             self.left(key);
         } else {
+            self.ended += 1;
             self.turn_off(key, SubscriptionState::Ended);
         }
     }

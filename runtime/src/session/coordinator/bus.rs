@@ -4,21 +4,33 @@
 //! is lost, and nothing says so to a subscriber, whose own connection stays up. But each node tells when its
 //! links were made.
 
-use redis::Pipeline;
+use std::time::SystemTime;
+
+use redis::{Pipeline, Value};
 
 use super::look::WITHIN;
+use super::nodes::ClusterNode;
 use super::{Coordinator, is_heard_everywhere, slot_of};
 use crate::connection::bus::{BusLinks, LinkChange};
 use crate::connection::{CommandError, LazyConnection};
+use crate::push::NodeId;
+use crate::subscription::Kind;
 use crate::util::clock;
 
+/// A node that may not have heard of everything that was published since a time.
+pub(super) struct BusLoss {
+    node: NodeId,
+    since: SystemTime,
+}
+
 impl Coordinator {
-    /// Looks at the links of each node with names, and reports those that are not the same as before to
-    /// the readers of the channels and patterns there.
-    pub(super) async fn watch_bus(&mut self) {
+    /// Looks at the links of each node, and returns those whose links are not the same as before, or that
+    /// were cut off from the others.
+    pub(super) async fn watch_bus(&mut self) -> Vec<BusLoss> {
+        let mut losses = Vec::new();
         for at in 0..self.nodes.len() {
             let node = &self.nodes[at];
-            if !self.is_up(node.id) || !self.dispatcher.agenda(node.id).has_names() {
+            if !self.is_up(node.id) {
                 continue;
             }
             let looked = clock::wall();
@@ -38,8 +50,10 @@ impl Coordinator {
                     continue;
                 }
             };
+            let is_down = is_down(&node.commands).await;
             let node = &mut self.nodes[at];
-            node.is_cut_off = !links.hears_any();
+            node.is_down = is_down;
+            node.hears_any = links.hears_any();
             let before = node.links.replace((looked, links));
             let (Some((since, before)), Some((_, links))) = (before, &node.links) else {
                 continue;
@@ -56,23 +70,59 @@ impl Coordinator {
             let gone = gone.filter(|(_, change)| *change == LinkChange::Gone);
             let gone: Vec<Box<str>> = gone.map(|(id, _)| id.into()).collect();
             node.gone.extend(gone);
-            if has_lost {
-                tracing::warn!(
-                    target: "redis_push",
-                    node = %node.address,
-                    "links between nodes of the cluster were reset: channels and patterns there may have \
-                     missed messages"
-                );
-                self.board.learn(node.id, |facts| facts.bus_losses += 1);
-                self.dispatcher.interrupt_bus(node.id, since);
-            }
+            let since = Some(since).filter(|_| has_lost || node.is_cut_off);
+            losses.extend(since.map(|since| BusLoss {
+                node: node.id,
+                since,
+            }));
         }
-        self.leave_cut_off();
+        self.find_cut_off();
+        losses
+    }
+
+    /// Finds out which nodes are cut off: those that hear no other one, and those that take the cluster to be
+    /// down while others do not, at two looks.
+    fn find_cut_off(&mut self) {
+        let up: Vec<_> = self.nodes.iter().map(|node| self.is_up(node.id)).collect();
+        let mut well = self.nodes.iter().zip(&up);
+        let is_any_well = well.any(|(node, is_up)| *is_up && node.hears_any && !node.is_down);
+        for (node, _) in self.nodes.iter_mut().zip(up).filter(|(_, is_up)| *is_up) {
+            let is_alone = is_any_well && node.is_down;
+            let was_alone = std::mem::replace(&mut node.is_alone, is_alone);
+            node.is_cut_off = !node.hears_any || (is_alone && was_alone);
+        }
+    }
+
+    /// Reports to the readers on nodes that may have missed messages there. Those of a sharded channel may
+    /// if the node is not the owner of its slot, as a replica is not, or does not know that it is not.
+    pub(super) fn report_bus(&self, losses: &[BusLoss]) {
+        for BusLoss { node, since } in losses {
+            if !self.dispatcher.agenda(*node).has_names() {
+                continue;
+            }
+            let ClusterNode {
+                id,
+                address,
+                is_cut_off,
+                ..
+            } = self.node(*node);
+            tracing::warn!(
+                target: "redis_push",
+                node = %address,
+                "links between nodes of the cluster were reset: channels and patterns there may have \
+                 missed messages"
+            );
+            let is_concerned = |kind: Kind, name: &[u8]| {
+                is_heard_everywhere(kind) || *is_cut_off || self.places.get(slot_of(name)) != *id
+            };
+            self.board.learn(*node, |facts| facts.bus_losses += 1);
+            self.dispatcher.interrupt_bus(*node, *since, is_concerned);
+        }
     }
 
     /// Moves the channels and patterns of nodes that hear no other node to those that do: the others have
     /// forgotten such a node, or cannot reach it.
-    fn leave_cut_off(&self) {
+    pub(super) fn leave_cut_off(&self) {
         let others: Vec<_> = self
             .nodes
             .iter()
@@ -80,7 +130,7 @@ impl Coordinator {
             .map(|node| node.id)
             .collect();
         if others.is_empty() {
-            // It may be a cluster of one node.
+            // It may be a cluster of one node, or one that is down as a whole.
             return;
         }
         for node in self.nodes.iter().filter(|node| node.is_cut_off) {
@@ -114,4 +164,19 @@ async fn links(commands: &LazyConnection) -> Result<BusLinks, Refused> {
     })?;
     let reply = replies.first().unwrap_or(&redis::Value::Nil);
     BusLinks::parse(reply).map_err(|error| Refused(Some(error.to_string())))
+}
+
+/// Whether a node says that the cluster is down, as one does that does not hear most of the primaries. One
+/// that may not be asked is taken to be well.
+async fn is_down(commands: &LazyConnection) -> bool {
+    let mut pipeline = Pipeline::new();
+    pipeline.cmd("CLUSTER").arg("INFO");
+    let replies = commands.replies(&pipeline, (0, 1), WITHIN).await;
+    let info = match replies.as_deref() {
+        Ok([Value::BulkString(info)]) => info.as_slice(),
+        Ok([Value::VerbatimString { text, .. }]) => text.as_bytes(),
+        _ => return false,
+    };
+    let mut lines = info.split(|byte| *byte == b'\n');
+    lines.any(|line| line.trim_ascii_end() == b"cluster_state:fail")
 }

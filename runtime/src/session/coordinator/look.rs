@@ -1,5 +1,6 @@
 //! How the coordinator learns which node has which slots.
 
+use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
 use redis::Pipeline;
@@ -9,6 +10,7 @@ use crate::connection::slots::{Slot, SlotMap};
 use crate::connection::{CommandError, LazyConnection, LookError};
 use crate::error::Error;
 use crate::push::NodeId;
+use crate::subscription::Kind;
 use crate::telemetry::NodeRole;
 use crate::util::clock;
 
@@ -18,6 +20,8 @@ pub(super) const WITHIN: Duration = Duration::from_secs(1);
 impl Coordinator {
     /// Asks nodes for the map of slots until one answers, and moves names accordingly.
     pub(super) async fn look(&mut self) {
+        // First, because a node that hears no other has an old map.
+        let losses = self.watch_bus().await;
         let (begun, asked) = (clock::now(), clock::wall());
         match self.ask().await {
             Ok(map) => {
@@ -30,8 +34,11 @@ impl Coordinator {
                 });
             }
         }
-        self.watch_bus().await;
+        self.report_bus(&losses);
+        self.leave_cut_off();
         let is_whole = self.rehome() && self.map.covered() == Slot::COUNT;
+        let is_whole = self.follow_owners() && is_whole;
+        let is_whole = is_whole && !self.nodes.iter().any(|node| node.is_alone);
         let pause = match is_whole {
             true => self.settings.topology_interval,
             false => SOON.min(self.settings.topology_interval),
@@ -96,7 +103,9 @@ impl Coordinator {
                 continue;
             };
             let owner = map.owner(slot).and_then(|owner| self.known(owner));
-            self.places.set(slot, owner.unwrap_or(NOWHERE));
+            let owner = owner.unwrap_or(NOWHERE);
+            self.are_followed &= owner == self.places.get(slot);
+            self.places.set(slot, owner);
         }
         self.map = map;
         self.publish_map();
@@ -153,6 +162,14 @@ impl Coordinator {
             }
             is_whole = false;
             let is_gone = node.lost.is_some_and(|lost| now - lost >= PATIENCE);
+            if is_gone
+                && !live.is_empty()
+                && let Some((since, _)) = node.links
+            {
+                // Nobody can tell any more what its links have lost since then.
+                let is_concerned = |kind, _: &[u8]| is_heard_everywhere(kind);
+                self.dispatcher.interrupt_bus(node.id, since, is_concerned);
+            }
             self.dispatcher.move_names(node.id, |kind, name| {
                 let slot = slot_of(name);
                 let owner = self.places.get(slot);
@@ -166,6 +183,42 @@ impl Coordinator {
             });
         }
         is_whole
+    }
+
+    /// Moves sharded channels to the owners of their slots, from nodes that are not. Returns whether all are
+    /// there.
+    ///
+    /// A node that was replaced takes them again as a replica. It hears what its primary is told, but over a
+    /// link that may break, and only while the others count it as one of them. A node that is cut off does
+    /// not know that it was replaced.
+    fn follow_owners(&mut self) -> bool {
+        if self.are_followed {
+            return true;
+        }
+        let now = clock::now();
+        // The dispatcher is locked while it moves names.
+        let up = self.nodes.iter().filter(|node| self.is_up(node.id));
+        let up: Vec<_> = up.collect();
+        let is_well = |id| up.iter().any(|node| node.id == id && !node.is_cut_off);
+        let (mut moved, are_left) = (0, Cell::new(false));
+        for node in &up {
+            moved += self.dispatcher.move_names(node.id, |kind, name| {
+                let slot = slot_of(name);
+                let owner = self.places.get(slot);
+                if kind != Kind::Shard || (owner == node.id && !node.is_cut_off) {
+                    return None;
+                }
+                // Not everybody may know yet of a slot that has just moved.
+                let may_follow = owner != node.id
+                    && owner != NOWHERE
+                    && is_well(owner)
+                    && !self.pauses.has_moved(slot, now);
+                are_left.set(are_left.get() || !may_follow);
+                may_follow.then_some(owner)
+            });
+        }
+        self.are_followed = moved == 0 && !are_left.get();
+        self.are_followed
     }
 
     pub(super) fn is_up(&self, node: NodeId) -> bool {

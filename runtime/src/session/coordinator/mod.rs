@@ -20,7 +20,8 @@
 //! | the connection to a node is lost | other nodes are asked every [`SOON`] until it is back, or its slots have another owner: then their names move there |
 //! | a node is not back after [`PATIENCE`] | its channels and patterns move to the other nodes, which all hear them |
 //! | links between the nodes were reset | the readers of channels and patterns of the node that they lead to receive a gap |
-//! | a node hears no other one | its channels and patterns move to nodes that do |
+//! | a node hears no other one, or says that the cluster is down | its channels and patterns move to nodes that do hear others |
+//! | a sharded channel is on a node that does not own its slot, as one that was replaced | it moves to the owner |
 //! | nobody owns a slot | its names wait on [`NOWHERE`] |
 //! | a node owns slots that has owned none | key events and invalidations are asked for there too, and their readers receive a gap |
 //! | every `topology_interval` | one node is asked for the map, each in its turn |
@@ -110,6 +111,10 @@ pub(crate) struct Coordinator {
     pauses: Pauses,
     map: SlotMap,
     places: Arc<Places>,
+    /// Whether all sharded channels were on the owners of their slots, and nothing has changed since.
+    are_followed: bool,
+    /// How many subscriptions the nodes had ended by themselves.
+    ended: u64,
     nodes: Vec<ClusterNode>,
     /// When the last two maps were asked for whose owners were all connected.
     right: [SystemTime; 2],
@@ -188,6 +193,8 @@ impl Coordinator {
             pauses: Pauses::default(),
             map: SlotMap::new(),
             places,
+            are_followed: false,
+            ended: 0,
             nodes: Vec::new(),
             right: [clock::wall(); 2],
             next_look: clock::now(),
@@ -219,6 +226,12 @@ impl Coordinator {
                 _ = changed.changed() => {}
                 () = sleep_until(until) => {}
             }
+            let ended = self.dispatcher.ended_by_servers();
+            if std::mem::replace(&mut self.ended, ended) != ended {
+                // A node that was replaced takes them again, and says nothing of the new owner.
+                self.are_followed = false;
+                self.look_soon();
+            }
             let now = clock::now();
             while let Some((due, _)) = self.later.front()
                 && *due <= now
@@ -242,6 +255,7 @@ impl Coordinator {
     }
 
     fn notice(&mut self, notice: Notice) {
+        self.are_followed = false;
         match &notice {
             Notice::Lost => self.look_soon(),
             Notice::Moved { moved, .. } => {

@@ -27,7 +27,13 @@ pub(super) struct ClusterNode {
     pub(super) links: Option<(SystemTime, BusLinks)>,
     /// The ids of nodes that it once had links with, and has not at present.
     pub(super) gone: BTreeSet<Box<str>>,
-    /// Whether it hears no other node.
+    /// Whether it had a link from another node at the last look.
+    pub(super) hears_any: bool,
+    /// Whether it said that the cluster is down.
+    pub(super) is_down: bool,
+    /// Whether it was the only one to say so, or one of some.
+    pub(super) is_alone: bool,
+    /// Whether it does not belong to the cluster any more, as far as its links and its word tell.
     pub(super) is_cut_off: bool,
     /// Since when it is known to be lost.
     pub(super) lost: Option<Instant>,
@@ -105,6 +111,9 @@ impl Coordinator {
             address,
             commands: LazyConnection::new(to),
             links: None,
+            hears_any: true,
+            is_down: false,
+            is_alone: false,
             is_cut_off: false,
             gone: BTreeSet::new(),
             lost: None,

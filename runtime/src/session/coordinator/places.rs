@@ -46,6 +46,12 @@ impl Pauses {
     /// A slot is at rest when it has not moved for this long.
     const REST: Duration = Duration::from_secs(1);
 
+    /// Returns whether a slot has moved so recently that not every node may know.
+    pub(super) fn has_moved(&self, slot: Slot, now: Instant) -> bool {
+        let moved = self.moves.get(&slot.number());
+        moved.is_some_and(|(moved, _)| now.saturating_duration_since(*moved) < Self::REST)
+    }
+
     /// Records that a slot has moved, and returns how long to wait before that is followed.
     pub(super) fn before(&mut self, slot: Slot, now: Instant) -> Duration {
         self.moves
@@ -75,6 +81,7 @@ mod tests {
         }
         assert_eq!(pauses.before(Slot::of(b"b"), now), Duration::ZERO);
         let later = now + Pauses::REST;
+        assert!(pauses.has_moved(slot, now) && !pauses.has_moved(slot, later));
         assert_eq!(pauses.before(slot, later), Duration::ZERO);
     }
 
