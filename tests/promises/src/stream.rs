@@ -1,14 +1,14 @@
 //! A record of what one handler or stream received, in order.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use redis_push::{Fault, Gap, GapCause, Handler, Missed, Mount, Push, Spec, Subscription};
 use tokio::sync::watch;
 
 /// One entry of a stream.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Event {
+pub enum Event {
     /// The number that a message carries.
     Message(u64),
     /// A gap that the library reported.
@@ -19,9 +19,24 @@ pub(crate) enum Event {
     Disconnected,
 }
 
+impl Event {
+    /// The entry, with a gap of unknown times in place of a notice or a lag.
+    pub(crate) fn or_gap(self) -> Self {
+        match self {
+            Self::Disconnected | Self::Lagged(_) => Self::Gap(Gap::new(
+                GapCause::ConnectionLost,
+                Missed::Unknown,
+                SystemTime::UNIX_EPOCH,
+                SystemTime::now(),
+            )),
+            other => other,
+        }
+    }
+}
+
 /// The entries of one handler or stream so far. Clones share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Stream {
+pub struct Stream {
     events: Arc<Mutex<Vec<Event>>>,
     /// The number after that of the last message.
     next: Arc<watch::Sender<u64>>,
@@ -35,7 +50,8 @@ impl Stream {
         }
     }
 
-    pub(crate) fn add(&self, event: Event) {
+    /// Adds an entry.
+    pub fn add(&self, event: Event) {
         let next = match event {
             Event::Message(number) => Some(number + 1),
             _ => None,
@@ -47,14 +63,14 @@ impl Stream {
     }
 
     /// Adds the message with a numbered payload.
-    pub(crate) fn add_message(&self, payload: &[u8]) {
+    pub fn add_message(&self, payload: &[u8]) {
         if let Some(number) = number(payload) {
             self.add(Event::Message(number));
         }
     }
 
     /// Adds a gap, unless it stands for the start.
-    pub(crate) fn add_gap(&self, gap: Gap) {
+    pub fn add_gap(&self, gap: Gap) {
         if gap.cause != GapCause::Initial {
             self.add(Event::Gap(gap));
         }
@@ -84,10 +100,13 @@ pub(crate) fn number(payload: &[u8]) -> Option<u64> {
 
 /// Channels that carry one sequence of numbers, and the subscription that covers them.
 #[derive(Clone, Debug)]
-pub(crate) struct Lane {
-    pub(crate) name: String,
-    pub(crate) subscription: Subscription,
-    pub(crate) channels: Vec<String>,
+pub struct Lane {
+    /// The name of the handler.
+    pub name: String,
+    /// What a reader of the lane subscribes to.
+    pub subscription: Subscription,
+    /// Where its numbers are published, in turn.
+    pub channels: Vec<String>,
 }
 
 impl Lane {

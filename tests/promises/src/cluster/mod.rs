@@ -1,4 +1,4 @@
-//! P19: whatever happens to the nodes of a cluster.
+//! P19: what happens to the nodes of a cluster, and what a subscriber makes of it.
 //!
 //! | file | contents |
 //! | --- | --- |
@@ -24,8 +24,10 @@ use crate::context::{Context, apart, ms, quantile, sorted};
 use crate::figure::Figure;
 use crate::subject::Subject;
 
+pub use scenario::Scenario;
+pub use trial::{Heard, peer};
+
 use account::Account;
-use scenario::Scenario;
 use trial::Outcome;
 
 /// How many clusters there are at a time. Their servers share the machine with the subscribers.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use redis_push::{Bytes, EventStream, Handle, Subscriber};
-use tests::{ClusterShape, RealCluster, within};
+use tests::{ClusterShape, RealCluster, ServerBinary, within};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
 
@@ -19,6 +19,9 @@ use crate::stream::{Event, Lane, Stream, recorder};
 
 /// How often the map of slots is asked for, and the links between the nodes.
 pub(super) const LOOK: Duration = Duration::from_millis(500);
+/// How long a subscriber has to notice what cannot be noticed at once: two looks, and one that waits for a node
+/// that does not answer.
+const SETTLED: Duration = Duration::from_secs(2);
 /// How long a reader may take to receive something after all is well again.
 const BACK: Duration = Duration::from_secs(10);
 
@@ -88,11 +91,83 @@ pub(super) async fn run(context: Context, scenario: Scenario, round: usize) -> O
     let mut rng = context.rng(&format!("{}{round}", scenario.name()));
     let concerned = scenario.strike(&cluster, &lanes, &load, &mut rng).await;
     within("ready again", readers.handle.ready()).await;
-    // What the links between the nodes have lost is reported at the next look, which may wait for a node
-    // that does not answer.
-    sleep(LOOK * 2 + Duration::from_secs(1)).await;
+    // What the links between the nodes have lost is reported at the next look.
+    sleep(SETTLED).await;
     within("ready again", readers.handle.ready()).await;
     readers.outcome(&lanes, &load, &concerned, scenario).await
+}
+
+/// What a client has received of each lane.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Heard {
+    /// Messages that a server has acknowledged.
+    pub acknowledged: u64,
+    /// Those of them that were received.
+    pub heard: u64,
+    /// Those that were not, where the client was told of a gap.
+    pub reported: u64,
+    /// Those that were not, where it was told nothing.
+    pub unreported: u64,
+    /// The latter, if each notice of a disconnection told of a gap.
+    pub without_notice: u64,
+    /// Messages that came again, or after a higher number, with no gap in between.
+    pub disordered: u64,
+    /// Lanes.
+    pub lanes: u64,
+    /// Lanes that nothing comes from any more at the end.
+    pub deaf: u64,
+}
+
+/// Lets another client go through a scenario. `start` subscribes to the lanes at a cluster with these URLs,
+/// and has what it receives added to the streams. Returns `None` if the servers cannot do that.
+///
+/// # Panics
+///
+/// If the cluster does not come up in time.
+pub async fn peer<P>(
+    binary: &ServerBinary,
+    scenario: Scenario,
+    seed: u64,
+    start: impl AsyncFnOnce(Vec<String>, Vec<(Lane, Stream)>) -> P,
+) -> Option<Heard> {
+    let shape = ClusterShape {
+        node_timeout: NODE_TIMEOUT,
+        ..ClusterShape::default()
+    };
+    let cluster = Arc::new(RealCluster::start_with(binary, shape).await);
+    if !scenario.is_possible(&cluster).await {
+        return None;
+    }
+    let lanes = lanes();
+    let streams: Vec<_> = lanes.iter().map(|_| Stream::new()).collect();
+    let both = lanes.iter().cloned().zip(streams.iter().cloned()).collect();
+    let client = within("the start", start(cluster.urls(), both)).await;
+    let load = Load::begin(&cluster, &lanes).await;
+    sleep(Duration::from_millis(300)).await;
+    let mut rng = fastrand::Rng::with_seed(seed);
+    scenario.strike(&cluster, &lanes, &load, &mut rng).await;
+    sleep(SETTLED).await;
+    let end = Instant::now() + BACK;
+    let mut sum = Heard::default();
+    for (lane, stream) in streams.iter().enumerate() {
+        let acknowledged = load.acknowledged(lane);
+        let last = acknowledged.last().map_or(0, |one| one.number);
+        let left = end.saturating_duration_since(Instant::now());
+        let left = left.max(Duration::from_millis(100));
+        sum.deaf += u64::from(!stream.reaches(last + 1, left).await);
+        let events = stream.events();
+        let account = Account::of(&events, &acknowledged);
+        sum.lanes += 1;
+        sum.acknowledged += acknowledged.len() as u64;
+        sum.heard += account.heard;
+        sum.reported += account.reported;
+        sum.unreported += account.unreported;
+        sum.disordered += account.twice + account.disordered;
+        let notices = events.into_iter().map(Event::or_gap).collect::<Vec<_>>();
+        sum.without_notice += Account::of(&notices, &acknowledged).unreported;
+    }
+    drop(client);
+    Some(sum)
 }
 
 /// A handler and a stream of each lane.
