@@ -56,7 +56,7 @@
 //! | `node` | how the connection to each node stands |
 //! | `placement` | a name on a node: its [`SubscriptionState`] |
 //! | `placing` | which node a name is placed on, and how it moves |
-//! | `spread` | names that are on every node of a cluster |
+//! | `spread`, `copies` | names that are on every node of a cluster, and their routes |
 //! | `counts` | how many names are in each state |
 //! | `turns` | what the session sends next |
 //! | `mounts` | handlers that are mounted and unmounted while the subscriber runs |
@@ -116,6 +116,7 @@
 //!   and discarded.
 
 mod answers;
+mod copies;
 mod counts;
 mod generation;
 mod holders;

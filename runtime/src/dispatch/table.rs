@@ -365,17 +365,9 @@ impl RoutingTable {
         &self,
         wanted: impl Fn(&SubscriptionState) -> bool,
     ) -> Vec<Subscription> {
-        let has_copies = |route: &&Box<Route>| {
-            let key = || {
-                self.key(
-                    route.subscription().kind(),
-                    route.subscription().name().as_bytes(),
-                )
-            };
-            let has_copies = |key: Key| self.copies_of(key).next().is_some();
-            route.part == Part::Anchor && key().is_some_and(has_copies)
-        };
-        let routes = self.routes.iter().filter(|route| !has_copies(route));
+        // An anchor stands for its copies, until it has some.
+        let is_copied = |route: &Route| route.part == Part::Anchor && self.has_owners();
+        let routes = self.routes.iter().filter(|route| !is_copied(route));
         let wanted = routes.filter(|route| wanted(self.state_of(route)));
         wanted.map(|route| route.subscription().clone()).collect()
     }
