@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::ConnectionAddr;
-
 use super::commands::Connection;
 use super::sentinel::{News, Primary, Sentinels};
 use super::server::Server;
@@ -59,7 +57,7 @@ impl Destination {
 
     /// Returns the address of the server, unless sentinels name it.
     #[cfg(feature = "testing")]
-    pub(super) fn address(&self) -> Option<&ConnectionAddr> {
+    pub(super) fn address(&self) -> Option<&redis::ConnectionAddr> {
         match self {
             Self::Server(server) => Some(server.address()),
             Self::Primary(_) => None,
