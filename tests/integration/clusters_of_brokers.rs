@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use redis_push::testing::{Broker, BrokerCluster};
-use redis_push::{Event, GapCause, Handle, Mount, NodeRole, Subscriber, Subscription};
+use redis_push::{Event, GapCause, Handle, Mount, NearCache, NodeRole, Subscriber, Subscription};
 use tests::within;
 
 use crate::support::*;
@@ -105,6 +105,74 @@ pub(crate) async fn key_events_come_from_every_broker() {
     journal
         .message(&format!("__keyspace@0__:{}", keys[0]), "set")
         .await;
+}
+
+/// Sets a key at the node that has it.
+async fn set(cluster: &BrokerCluster, key: &str, value: &str) {
+    let url = cluster.node(cluster.node_of(key)).url();
+    let client = redis::Client::open(url).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let setting = redis::cmd("SET").arg(key).arg(value).to_owned();
+    setting.exec_async(&mut connection).await.unwrap();
+}
+
+pub(crate) async fn a_cache_reads_from_every_broker_and_hears_of_every_change() {
+    let (cluster, handle) = started(Vec::new()).await;
+    let making = NearCache::<u64, String>::new(&handle, "user:{id}").text();
+    let names = within("a cache", async { making.await }).await.unwrap();
+    for round in 0..2 {
+        for id in 0..20 {
+            let name = format!("{round} {id}");
+            set(&cluster, &format!("user:{id}"), &name).await;
+            let changed = async {
+                loop {
+                    let cached = names.get(&id).await.unwrap();
+                    if cached.is_some_and(|cached| *cached == name) {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            within("the new name", changed).await;
+        }
+    }
+    let ids: Vec<_> = (0..20).collect();
+    let all = names.get_many(&ids).await.unwrap();
+    assert!(all.iter().all(Option::is_some));
+    cluster.fail_over(0);
+    let ready = async {
+        while !handle
+            .topology()
+            .nodes
+            .iter()
+            .all(|node| node.names == node.confirmed)
+            || handle
+                .topology()
+                .nodes
+                .iter()
+                .filter(|node| node.names > 0)
+                .count()
+                < 3
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    within("all names", ready).await;
+    for id in 0..20 {
+        let name = format!("after {id}");
+        set(&cluster, &format!("user:{id}"), &name).await;
+        let changed = async {
+            while names
+                .get(&id)
+                .await
+                .unwrap()
+                .is_none_or(|cached| *cached != name)
+            {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        within("the new name", changed).await;
+    }
 }
 
 pub(crate) async fn what_a_link_between_brokers_loses_is_a_gap() {

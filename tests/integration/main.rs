@@ -195,6 +195,7 @@ fn on_clusters(suite: Suite) -> Suite {
         a_sharded_name_follows_its_slot_between_brokers,
         names_follow_a_failover_of_brokers,
         key_events_come_from_every_broker,
+        a_cache_reads_from_every_broker_and_hears_of_every_change,
         what_a_link_between_brokers_loses_is_a_gap,
         streams_of_a_cluster_of_brokers_come_and_go,
     ]);
