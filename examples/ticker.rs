@@ -3,11 +3,15 @@
 //! ```sh
 //! cargo run --example ticker
 //! cargo run --example ticker -- --seconds 60
+//! cargo run --example ticker -- --cluster
 //! cargo run --example ticker -- --web
 //! ```
 //!
 //! Each handler has its own receiver, so a slow handler does not affect the others. The program
 //! stops after ten seconds or the given time, prints the counts, and fails if a quote was lost.
+//!
+//! With `--cluster` the quotes go through a cluster of embedded brokers, of which one fails on the way: the
+//! handlers receive a gap, and the subscriber and the publisher go on with the other nodes.
 //!
 //! With `--web` it shows live charts in the browser: it runs `cargo run -p web --bin ticker`, which is in
 //! a package of its own because it needs a web server.
@@ -21,7 +25,8 @@ use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use redis_push::{Handle, Publisher, PushMessage, State, Stats, Subscriber};
+use redis_push::testing::Broker;
+use redis_push::{Handle, HandlerStats, Publisher, PushMessage, State, Stats, Subscriber};
 use redis_push::{handlers, push_handler};
 
 use screen::Screen;
@@ -86,22 +91,71 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     if std::env::args().nth(1).as_deref() == Some("--web") {
         return run_web();
     }
-    let seconds = seconds_to_run()?;
+    let arguments = Arguments::parse()?;
+    if arguments.is_cluster {
+        return run_on_cluster(arguments.seconds).await;
+    }
     let server = server::find().await?;
     println!("using {}", server.why);
+    let handle = start(Subscriber::new(&server.url)).await?;
+    let publisher = Publisher::new(&server.url)?;
+    let published = tokio::select! {
+        published = publish_quotes(&publisher, arguments.seconds) => published?,
+        () = server::asked_to_stop() => return Ok(ExitCode::SUCCESS),
+    };
+    finish(&handle, published).await
+}
 
-    let handle = Subscriber::new(&server.url)
+async fn start(subscriber: Subscriber) -> redis_push::Result<Handle> {
+    subscriber
         .start_deadline(Duration::from_secs(5))
         .state(App::default())
         .handlers(handlers![board, moving_average, alert])
         .start()
-        .await?;
+        .await
+}
 
+/// Runs on three embedded brokers that form a cluster. Half-way, the one that has the pattern of the handlers
+/// fails, and its replica takes over.
+async fn run_on_cluster(seconds: u64) -> Result<ExitCode, Box<dyn Error>> {
+    let cluster = Broker::cluster(3).start().await?;
+    println!("using a cluster of three embedded brokers, with a replica of each");
+    let handle = start(Subscriber::cluster(cluster.urls())).await?;
+    let publisher = Publisher::cluster(cluster.urls())?;
+    println!("{}", handle.topology());
+    let outage = async {
+        tokio::time::sleep(Duration::from_secs(seconds) / 2).await;
+        let topology = handle.topology();
+        let busy = topology.nodes.iter().find(|node| node.names > 0);
+        let is_it =
+            |broker: &Broker| busy.is_some_and(|node| node.address == broker.addr().to_string());
+        if let Some(failed) = cluster.nodes().iter().position(is_it) {
+            cluster.kill(failed).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            cluster.fail_over(failed);
+        }
+        std::future::pending::<()>().await
+    };
     let published = tokio::select! {
-        published = publish_quotes(&server.url, seconds) => published?,
+        published = publish_quotes(&publisher, seconds) => published?,
+        () = outage => unreachable!("it waits for the end"),
         () = server::asked_to_stop() => return Ok(ExitCode::SUCCESS),
     };
-    finish(&handle, published).await
+    let topology = handle.topology();
+    let report = handle.shutdown(Duration::from_secs(5)).await;
+    println!("\n{published} quotes published\n{report}\n{topology}");
+    let handlers = &report.stats.handlers;
+    let missing = |handler: &HandlerStats| published.saturating_sub(handler.handled);
+    let untold = handlers
+        .iter()
+        .find(|one| missing(one) > 0 && one.gaps == 0);
+    if let Some(handler) = untold {
+        eprintln!("quotes were lost, and {} was not told", handler.handler);
+        return Ok(ExitCode::FAILURE);
+    }
+    let most = handlers.iter().map(missing).max().unwrap_or_default();
+    println!("{most} quotes are missing, in a gap that every handler was told");
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Waits for the handlers, prints the counts, and compares them with the number of published quotes.
@@ -117,17 +171,16 @@ async fn finish(handle: &Handle, published: u64) -> Result<ExitCode, Box<dyn Err
 }
 
 fn everything_arrived(stats: &Stats, published: u64) -> bool {
-    let all_handled = |handler: &redis_push::HandlerStats| handler.handled == published;
+    let all_handled = |handler: &HandlerStats| handler.handled == published;
     stats.handlers.iter().all(all_handled) && stats.gaps() == 0
 }
 
-/// Publishes random walks of twenty prices, a few hundred quotes a second.
-async fn publish_quotes(url: &str, seconds: u64) -> Result<u64, Box<dyn Error>> {
+/// Publishes random walks of twenty prices, a few hundred quotes a second. Returns how many a server has taken.
+async fn publish_quotes(publisher: &Publisher, seconds: u64) -> Result<u64, Box<dyn Error>> {
     const SYMBOLS: [&str; 20] = [
         "ACME", "BLUE", "CORE", "DELT", "ECHO", "FLUX", "GLOB", "HALO", "IRIS", "JADE", "KILO",
         "LUNA", "MIRA", "NOVA", "ORCA", "PULS", "QUAD", "RUBY", "SOLA", "TERN",
     ];
-    let publisher = Publisher::new(url)?;
     let mut prices = SYMBOLS.map(|_| 20.0 + 180.0 * fastrand::f64());
     let mut tick = tokio::time::interval(Duration::from_millis(3));
     let end = tokio::time::Instant::now() + Duration::from_secs(seconds);
@@ -144,18 +197,43 @@ async fn publish_quotes(url: &str, seconds: u64) -> Result<u64, Box<dyn Error>> 
             bid: prices[index] - 0.01,
             ask: prices[index] + 0.01,
         };
-        publisher.publish(&quote).await?;
-        published += 1;
+        match publisher.publish(&quote).await {
+            Ok(_) => published += 1,
+            // The server is away: the next quote is newer than this one.
+            Err(error) if error.is_connection() => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(published)
 }
 
-fn seconds_to_run() -> Result<u64, Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    match (arguments.next().as_deref(), arguments.next()) {
-        (None, _) => Ok(10),
-        (Some("--seconds"), Some(seconds)) => Ok(seconds.parse()?),
-        _ => Err("usage: ticker [--seconds N], or ticker --web [--port N]".into()),
+struct Arguments {
+    seconds: u64,
+    is_cluster: bool,
+}
+
+impl Arguments {
+    fn parse() -> Result<Self, Box<dyn Error>> {
+        let (mut seconds, mut is_cluster) = (10, false);
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            match (&*argument, is_cluster) {
+                ("--cluster", false) => is_cluster = true,
+                ("--seconds", _) => {
+                    let number = arguments.next().ok_or("--seconds needs a number")?;
+                    seconds = number.parse()?;
+                }
+                _ => {
+                    let usage =
+                        "usage: ticker [--cluster] [--seconds N], or ticker --web [--port N]";
+                    return Err(usage.into());
+                }
+            }
+        }
+        Ok(Self {
+            seconds,
+            is_cluster,
+        })
     }
 }
 
