@@ -199,13 +199,11 @@ pub(crate) async fn a_sink_writes_to_the_node_that_has_its_key(cluster: Cluster)
     let _handle = within("the start", subscriber.start()).await.unwrap();
     journal.begins().await;
     let publisher = publisher(&cluster);
-    let mut count = 0;
-    for _ in 0..3 {
+    for count in 1..=3 {
         let owner = cluster.node_of("failures").await;
         within("a publish", publisher.publish_to("errors", "error"))
             .await
             .unwrap();
-        count += 1;
         eventually("a failure to be written", async || {
             let length = cluster.value(owner, &["LLEN", "failures"]).await;
             length == redis_push::redis::Value::Int(count)
