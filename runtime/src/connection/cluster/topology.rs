@@ -16,6 +16,13 @@ use crate::util::{Mutex, clock};
 /// How long a slot that has moved counts as still on its way.
 const REST: Duration = Duration::from_secs(1);
 
+/// How long a node that still accepts commands keeps the slots that others say it has lost.
+///
+/// A primary that was demoted accepts messages to sharded channels, and passes them on to its successor. But the
+/// successor may not know yet that it is a replica now, and passes nothing on to subscribers there. A node
+/// that has lost a slot otherwise answers `MOVED`, which counts at once.
+const KEPT: Duration = Duration::from_secs(3);
+
 /// The nodes of a cluster, and which of them has which slots.
 pub(super) struct Topology {
     /// The nodes that the user has named, at least one. The others are connected to like the first.
@@ -28,8 +35,12 @@ pub(super) struct Topology {
 
 /// What is known of them. No user code runs under the lock.
 pub(super) struct Known {
-    /// Empty until a node has said it.
+    /// The map that is used. Empty until a node has said one.
     pub(super) map: SlotMap,
+    /// The map as a node has said it last.
+    latest: SlotMap,
+    /// Since when nodes are known to have lost slots that they keep in the map that is used.
+    losing: BTreeMap<NodeAddress, Instant>,
     /// The number of the last change that a node has heard of.
     pub(super) epoch: u64,
     /// The nodes that were asked for something and are in the map.
@@ -82,6 +93,8 @@ impl Topology {
     pub(super) fn new(seeds: Vec<Arc<Server>>, interval: Duration) -> (Arc<Self>, DropGuard) {
         let known = Mutex::new(Known {
             map: SlotMap::new(),
+            latest: SlotMap::new(),
+            losing: BTreeMap::new(),
             epoch: 0,
             nodes: BTreeMap::new(),
             homes: SlotMap::new(),
@@ -127,6 +140,7 @@ impl Topology {
         if known.look.is_older_than(self.interval) {
             self.look_soon_with(known);
         }
+        known.give_up_late();
         let slot = place.slot();
         let node = known.node_of(place).or_else(|| {
             let count = known.map.primaries().count().max(1);
@@ -162,9 +176,9 @@ impl Topology {
         Ok(node)
     }
 
-    /// Whether a node has a slot, as far as is known.
+    /// Whether a node has a slot, by what was said last.
     pub(super) fn is_owner(&self, node: &NodeAddress, slot: Slot) -> bool {
-        self.known.lock().map.owner(slot) == Some(node)
+        self.known.lock().latest.owner(slot) == Some(node)
     }
 
     /// Returns which other node a command goes to, as far as is known.
@@ -174,9 +188,11 @@ impl Topology {
         node.filter(|node| node != than)
     }
 
-    /// Makes a node the home of no slot that another one has. It is lost, for us at least.
+    /// Takes from a node all slots that another one has. It is lost, for us at least.
     pub(super) fn leave(&self, node: &NodeAddress) {
-        self.known.lock().find_homes(|_, home| home != node);
+        let known = &mut *self.known.lock();
+        known.give_up(node);
+        known.find_homes(|_, home| home != node);
     }
 
     /// Whether a slot may still be on its way.
@@ -189,6 +205,7 @@ impl Topology {
     pub(super) fn moved(self: &Arc<Self>, slot: Slot, to: &NodeAddress) {
         let known = &mut *self.known.lock();
         known.map.set_owner(slot, to);
+        known.latest.set_owner(slot, to);
         let now = clock::now();
         known.moved.retain(|_, moved| now - *moved < REST);
         known.moved.insert(slot, now);
@@ -200,14 +217,59 @@ impl Known {
     /// Takes over a map. Nodes that are not in it are forgotten, with their connections.
     pub(super) fn learn(&mut self, map: SlotMap, epoch: u64) {
         self.epoch = self.epoch.max(epoch);
-        self.nodes.retain(|address, _| map.knows(address));
-        self.map = map;
+        self.latest = map;
+        if self.map.covered() == 0 {
+            self.map = self.latest.clone();
+        }
+        let now = clock::now();
+        let mut losing = std::mem::take(&mut self.losing);
+        for slot in (0..Slot::COUNT).filter_map(Slot::new) {
+            let (owner, latest) = (self.map.owner(slot), self.latest.owner(slot));
+            match (owner, latest) {
+                (Some(owner), Some(latest)) if owner != latest => {
+                    let since = losing.remove(owner).unwrap_or(now);
+                    self.losing.entry(owner.clone()).or_insert(since);
+                }
+                (None, Some(latest)) => _ = self.map.set_owner(slot, latest),
+                _ => {}
+            }
+        }
+        self.give_up_late();
         self.find_homes(SlotMap::knows);
+        let (map, latest, homes) = (&self.map, &self.latest, &self.homes);
+        self.nodes
+            .retain(|node, _| latest.knows(node) || map.knows(node) || homes.knows(node));
+    }
+
+    /// Takes the slots of nodes that were kept for long enough.
+    fn give_up_late(&mut self) {
+        if self.losing.is_empty() {
+            return;
+        }
+        let now = clock::now();
+        let late = self
+            .losing
+            .iter()
+            .filter(|(_, since)| now - **since >= KEPT);
+        let late: Vec<_> = late.map(|(node, _)| node.clone()).collect();
+        late.iter().for_each(|node| self.give_up(node));
+    }
+
+    /// Takes from a node the slots that another one has by what was said last.
+    fn give_up(&mut self, node: &NodeAddress) {
+        self.losing.remove(node);
+        for slot in (0..Slot::COUNT).filter_map(Slot::new) {
+            if self.map.owner(slot) == Some(node)
+                && let Some(latest) = self.latest.owner(slot)
+            {
+                self.map.set_owner(slot, latest);
+            }
+        }
     }
 
     /// Makes the owner of a slot its home, unless that is kept.
     fn find_homes(&mut self, is_kept: impl Fn(&SlotMap, &NodeAddress) -> bool) {
-        let (homes, map) = (&mut self.homes, &self.map);
+        let (homes, map) = (&mut self.homes, &self.latest);
         let old: Vec<_> = homes.primaries().cloned().collect();
         let kept: Vec<_> = old.iter().filter(|home| is_kept(map, home)).collect();
         if kept.len() == old.len() && homes.covered() == Slot::COUNT {
@@ -247,8 +309,8 @@ mod tests {
         map
     }
 
-    #[test]
-    fn the_home_of_a_slot_stays_until_its_node_is_gone_or_lost() {
+    #[tokio::test]
+    async fn the_home_of_a_slot_stays_until_its_node_is_gone_or_lost() {
         let known = Topology::new(Vec::new(), REST).0;
         let slot = Slot::new(0).unwrap();
         let places = || {
@@ -261,17 +323,40 @@ mod tests {
         learn([1, 2]);
         assert_eq!(places(), (Some(1), Some(1)));
         // The other slot of node 1 keeps it in the map.
+        known.moved(slot, &node(2));
         learn([2, 1]);
         assert_eq!(places(), (Some(2), Some(1)));
+        assert_eq!(known.another(Place::Owner(slot), &node(1)), Some(node(2)));
+        assert_eq!(known.another(Place::Home(slot), &node(1)), None);
         learn([2, 2]);
         assert_eq!(places(), (Some(2), Some(2)));
         learn([1, 2]);
         known.leave(&node(2));
         assert_eq!(places(), (Some(1), Some(1)));
-        learn([2, 1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_others_have_replaced_is_kept_for_a_while_unless_it_is_lost() {
+        let known = Topology::new(Vec::new(), REST).0;
+        let slot = Slot::new(0).unwrap();
+        let owner = || {
+            let known = &mut *known.known.lock();
+            known.give_up_late();
+            known.map.owner(slot).map(NodeAddress::port)
+        };
+        let learn = |owners| known.known.lock().learn(map(owners), 1);
+        learn([1, 2]);
+        learn([2, 2]);
+        assert_eq!(owner(), Some(1));
+        assert!(known.is_owner(&node(2), slot));
+        tokio::time::advance(KEPT / 2).await;
+        learn([2, 2]);
+        assert_eq!(owner(), Some(1));
+        tokio::time::advance(KEPT / 2).await;
+        assert_eq!(owner(), Some(2));
+        learn([1, 1]);
+        assert_eq!(owner(), Some(2));
         known.leave(&node(2));
-        assert_eq!(places(), (Some(2), Some(1)));
-        assert_eq!(known.another(Place::Owner(slot), &node(1)), Some(node(2)));
-        assert_eq!(known.another(Place::Home(slot), &node(1)), None);
+        assert_eq!(owner(), Some(1));
     }
 }
