@@ -80,16 +80,16 @@ impl Coordinator {
         losses
     }
 
-    /// Finds out which nodes are cut off: those that hear no other one, and those that take the cluster to be
-    /// down while others do not, at two looks.
+    /// Finds out which nodes are cut off: those that hear no other one or take the cluster to be down, while
+    /// others do not, at two looks. Links that are reset are missing for a moment.
     fn find_cut_off(&mut self) {
         let up: Vec<_> = self.nodes.iter().map(|node| self.is_up(node.id)).collect();
         let mut well = self.nodes.iter().zip(&up);
         let is_any_well = well.any(|(node, is_up)| *is_up && node.hears_any && !node.is_down);
         for (node, _) in self.nodes.iter_mut().zip(up).filter(|(_, is_up)| *is_up) {
-            let is_alone = is_any_well && node.is_down;
+            let is_alone = is_any_well && (node.is_down || !node.hears_any);
             let was_alone = std::mem::replace(&mut node.is_alone, is_alone);
-            node.is_cut_off = !node.hears_any || (is_alone && was_alone);
+            node.is_cut_off = is_alone && was_alone;
         }
     }
 
@@ -100,12 +100,7 @@ impl Coordinator {
             if !self.dispatcher.agenda(*node).has_names() {
                 continue;
             }
-            let ClusterNode {
-                id,
-                address,
-                is_cut_off,
-                ..
-            } = self.node(*node);
+            let ClusterNode { id, address, .. } = self.node(*node);
             tracing::warn!(
                 target: "redis_push",
                 node = %address,
@@ -113,7 +108,7 @@ impl Coordinator {
                  missed messages"
             );
             let is_concerned = |kind: Kind, name: &[u8]| {
-                is_heard_everywhere(kind) || *is_cut_off || self.places.get(slot_of(name)) != *id
+                is_heard_everywhere(kind) || self.places.get(slot_of(name)) != *id
             };
             self.board.learn(*node, |facts| facts.bus_losses += 1);
             self.dispatcher.interrupt_bus(*node, *since, is_concerned);

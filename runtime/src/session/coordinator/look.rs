@@ -38,7 +38,8 @@ impl Coordinator {
         self.leave_cut_off();
         let is_whole = self.rehome() && self.map.covered() == Slot::COUNT;
         let is_whole = self.follow_owners() && is_whole;
-        let is_whole = is_whole && !self.nodes.iter().any(|node| node.is_alone);
+        let mut alone = self.nodes.iter().filter(|node| node.is_alone);
+        let is_whole = is_whole && !alone.any(|node| self.dispatcher.agenda(node.id).has_names());
         let pause = match is_whole {
             true => self.settings.topology_interval,
             false => SOON.min(self.settings.topology_interval),
@@ -52,7 +53,7 @@ impl Coordinator {
         self.turn = self.turn.wrapping_add(1);
         let up = self.nodes.iter().filter(|node| self.is_up(node.id));
         // One that hears no other does not know what has changed.
-        let up = up.filter(|node| !node.is_cut_off);
+        let up = up.filter(|node| !node.is_alone);
         let mut up: Vec<_> = up
             .map(|node| (node.address.host(), &node.commands))
             .collect();

@@ -31,9 +31,9 @@ pub(super) struct ClusterNode {
     pub(super) hears_any: bool,
     /// Whether it said that the cluster is down.
     pub(super) is_down: bool,
-    /// Whether it was the only one to say so, or one of some.
+    /// Whether it heard none or took the cluster to be down, while others did not.
     pub(super) is_alone: bool,
-    /// Whether it does not belong to the cluster any more, as far as its links and its word tell.
+    /// Whether that was so at two looks: then it does not belong to the cluster any more.
     pub(super) is_cut_off: bool,
     /// Since when it is known to be lost.
     pub(super) lost: Option<Instant>,
