@@ -10,6 +10,7 @@ mod callgrind;
 mod canned;
 mod cell;
 mod client;
+pub mod cluster;
 mod coming;
 mod guard;
 mod instructions;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use redis_push::{Fault, Handler, Mount, Publisher, Push, Spec, Subscriber, Subscription};
+use redis_push::{Fault, Handler, Kind, Mount, Publisher, Push, Spec, Subscriber, Subscription};
 use serde_json::json;
 use tests::{RealSentinels, RealServer, eventually, within};
 use tokio::sync::oneshot;
@@ -104,6 +104,7 @@ async fn trial(context: Context, failover: Failover) -> Outcome {
         Lane::channel("a"),
         Lane::channel("b"),
         Lane::pattern("wide"),
+        Lane::shard("s"),
     ];
     let recorders = lanes.iter().map(|lane| recorder(lane.spec()));
     let (mut mounts, streams): (Vec<_>, Vec<_>) = recorders.unzip();
@@ -214,7 +215,11 @@ async fn publish(
         for (lane, published) in lanes.iter().zip(&mut published) {
             let channel = lane.channels[number as usize % lane.channels.len()].as_str();
             let sent = SystemTime::now();
-            let publishing = publisher.publish_to(channel, &*number.to_string());
+            let text = number.to_string();
+            let publishing = match lane.subscription.kind() {
+                Kind::Shard => publisher.publish_to_shard(channel, &*text),
+                _ => publisher.publish_to(channel, &*text),
+            };
             // One that is not known to be published is not sent again, and may be received all the same.
             match publishing.await {
                 Ok(_) => published.push(Acknowledged {

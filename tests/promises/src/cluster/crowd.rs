@@ -158,10 +158,13 @@ async fn silent(owner: &Node, names: &[String], heard: &Heard) -> usize {
     }
     // The pause after which nothing more comes.
     const QUIET: Duration = Duration::from_secs(3);
-    let end = Instant::now() + QUIET;
     let left = || names.len() - heard.lock().0.len();
-    while left() > 0 && Instant::now() < end {
+    let (mut last, mut since) = (left(), Instant::now());
+    while left() > 0 && since.elapsed() < QUIET {
         sleep(Duration::from_millis(2)).await;
+        if left() < last {
+            (last, since) = (left(), Instant::now());
+        }
     }
     left()
 }
