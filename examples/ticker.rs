@@ -134,7 +134,7 @@ async fn run_on_cluster(seconds: u64) -> Result<ExitCode, Box<dyn Error>> {
             tokio::time::sleep(Duration::from_millis(500)).await;
             cluster.fail_over(failed);
         }
-        std::future::pending::<()>().await
+        std::future::pending::<()>().await;
     };
     let published = tokio::select! {
         published = publish_quotes(&publisher, seconds) => published?,
