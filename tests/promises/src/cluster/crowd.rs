@@ -23,7 +23,10 @@ struct Crowd {
 
 /// Who has received the present message, and the gaps.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<(BTreeSet<Vec<u8>>, Vec<Gap>)>>);
+struct Heard(Arc<Mutex<Entries>>);
+
+/// The names that were heard, and the gaps.
+type Entries = (BTreeSet<Vec<u8>>, Vec<Gap>);
 
 impl Heard {
     fn lock(&self) -> MutexGuard<'_, (BTreeSet<Vec<u8>>, Vec<Gap>)> {
