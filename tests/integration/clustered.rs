@@ -263,7 +263,7 @@ pub(crate) async fn names_of_a_cluster_are_heard_from_their_nodes(cluster: RealC
     let topology = running.handle.topology();
     let names: u64 = topology.nodes.iter().map(|node| node.names).sum();
     let slots = topology.nodes.iter().flat_map(|node| node.slots.clone());
-    let slots: usize = slots.map(|range| range.count()).sum();
+    let slots: usize = slots.map(std::iter::Iterator::count).sum();
     let is_up = |node: &NodeTopology| {
         node.is_connected && node.role == NodeRole::Primary && node.names == node.confirmed
     };
