@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use redis::Pipeline;
 
+use super::nodes::ClusterNode;
 use super::{Coordinator, NOWHERE, PATIENCE, SOON, is_heard_everywhere, slot_of};
 use crate::connection::slots::{Slot, SlotMap};
 use crate::connection::{CommandError, LazyConnection, LookError};
@@ -22,11 +23,13 @@ impl Coordinator {
     pub(super) async fn look(&mut self) {
         // First, because a node that hears no other has an old map.
         let losses = self.watch_bus().await;
-        let (begun, asked) = (clock::now(), clock::wall());
+        let (begun, looked) = (clock::now(), clock::wall());
+        let mut teller = None;
         match self.ask().await {
-            Ok(map) => {
+            Ok((of, map)) => {
+                teller = Some(of);
                 self.published.heartbeat.answered(clock::now() - begun);
-                self.apply(map, asked);
+                self.apply(map, looked);
             }
             Err(error) => {
                 self.board.update(NOWHERE, |status| {
@@ -37,7 +40,10 @@ impl Coordinator {
         self.report_bus(&losses);
         self.leave_cut_off();
         let is_whole = self.rehome() && self.map.covered() == Slot::COUNT;
-        let is_whole = self.follow_owners() && is_whole;
+        let is_whole = match teller {
+            Some(teller) => self.follow_owners(teller, looked) && is_whole,
+            None => false,
+        };
         let mut alone = self.nodes.iter().filter(|node| node.is_alone);
         let is_whole = is_whole && !alone.any(|node| self.dispatcher.agenda(node.id).has_names());
         let pause = match is_whole {
@@ -48,24 +54,25 @@ impl Coordinator {
     }
 
     /// Returns the map of the first node that answers: those that are connected, each in its turn, then
-    /// those that the user has named.
-    async fn ask(&mut self) -> Result<SlotMap, Error> {
+    /// those that the user has named. Returns it with the node, or [`NOWHERE`] for one of the latter.
+    async fn ask(&mut self) -> Result<(NodeId, SlotMap), Error> {
         self.turn = self.turn.wrapping_add(1);
         let up = self.nodes.iter().filter(|node| self.is_up(node.id));
         // One that hears no other does not know what has changed.
         let up = up.filter(|node| !node.is_alone);
         let mut up: Vec<_> = up
-            .map(|node| (node.address.host(), &node.commands))
+            .map(|node| (node.id, node.address.host(), &node.commands))
             .collect();
         if !up.is_empty() {
             let turn = self.turn % up.len();
             up.rotate_left(turn);
         }
-        let seeds = self.seeds.iter().map(|seed| (&*seed.host, &seed.commands));
+        let seeds = self.seeds.iter();
+        let seeds = seeds.map(|seed| (NOWHERE, &*seed.host, &seed.commands));
         let mut errors: Vec<String> = Vec::new();
-        for (host, commands) in up.into_iter().chain(seeds) {
+        for (id, host, commands) in up.into_iter().chain(seeds) {
             match slots(commands, host).await {
-                Ok(map) => return Ok(map),
+                Ok(map) => return Ok((id, map)),
                 Err(error) if error.is_config() || error.is_auth() || error.is_tls() => {
                     return Err(error);
                 }
@@ -186,40 +193,64 @@ impl Coordinator {
         is_whole
     }
 
-    /// Moves sharded channels to the owners of their slots, from nodes that are not. Returns whether all are
-    /// there.
+    /// Moves sharded channels to the owners of their slots, from nodes that are not, by the map that a node has
+    /// told. Returns whether all are there.
     ///
     /// A node that was replaced takes them again as a replica. It hears what its primary is told, but over a
     /// link that may break, and only while the others count it as one of them. A node that is cut off does
-    /// not know that it was replaced.
-    fn follow_owners(&mut self) -> bool {
+    /// not know that it was replaced: what was published since it was last known to be the owner is lost.
+    fn follow_owners(&mut self, teller: NodeId, looked: SystemTime) -> bool {
+        let mut are_followed = true;
+        let mut agreed = Vec::new();
         if self.are_followed {
-            return true;
+            agreed.extend(self.nodes.iter().map(|node| node.id));
+        } else {
+            // The dispatcher is locked while it moves names.
+            let up = self.nodes.iter().filter(|node| self.is_up(node.id));
+            let up: Vec<_> = up.collect();
+            for node in &up {
+                let is_at_owner = self.follow_owners_of(node, &up, teller);
+                agreed.extend(Some(node.id).filter(|_| is_at_owner));
+                are_followed &= is_at_owner;
+            }
         }
+        self.are_followed = are_followed;
+        for node in &mut self.nodes {
+            // None is believed about itself.
+            if node.id != teller && agreed.contains(&node.id) {
+                node.agreed = looked;
+            }
+        }
+        are_followed
+    }
+
+    /// Moves the sharded channels on a node that does not own their slots. Returns whether there are none.
+    fn follow_owners_of(&self, node: &ClusterNode, up: &[&ClusterNode], teller: NodeId) -> bool {
         let now = clock::now();
-        // The dispatcher is locked while it moves names.
-        let up = self.nodes.iter().filter(|node| self.is_up(node.id));
-        let up: Vec<_> = up.collect();
         let is_well = |id| up.iter().any(|node| node.id == id && !node.is_cut_off);
-        let (mut moved, are_left) = (0, Cell::new(false));
-        for node in &up {
-            moved += self.dispatcher.move_names(node.id, |kind, name| {
-                let slot = slot_of(name);
-                let owner = self.places.get(slot);
-                if kind != Kind::Shard || (owner == node.id && !node.is_cut_off) {
-                    return None;
-                }
-                // Not everybody may know yet of a slot that has just moved.
-                let may_follow = owner != node.id
-                    && owner != NOWHERE
-                    && is_well(owner)
-                    && !self.pauses.has_moved(slot, now);
-                are_left.set(are_left.get() || !may_follow);
-                may_follow.then_some(owner)
-            });
-        }
-        self.are_followed = moved == 0 && !are_left.get();
-        self.are_followed
+        let is_left = Cell::new(false);
+        let owner_of = |kind, name: &[u8]| {
+            let slot = slot_of(name);
+            let owner = self.places.get(slot);
+            if kind != Kind::Shard || (owner == node.id && !node.is_cut_off) {
+                return None;
+            }
+            // Not everybody may know yet of a slot that has just moved, and a node that is cut off says that
+            // it still owns its slots.
+            let may_follow = ![node.id, teller, NOWHERE].contains(&owner)
+                && is_well(owner)
+                && !self.pauses.has_moved(slot, now);
+            is_left.set(is_left.get() || !may_follow);
+            may_follow.then_some(owner)
+        };
+        let is_doubted = |kind, name: &[u8]| {
+            let replicas = self.map.replicas(slot_of(name));
+            owner_of(kind, name).is_some() && !replicas.contains(&node.address)
+        };
+        self.dispatcher
+            .interrupt_bus(node.id, node.agreed, is_doubted);
+        let moved = self.dispatcher.move_names(node.id, owner_of);
+        moved == 0 && !is_left.get()
     }
 
     pub(super) fn is_up(&self, node: NodeId) -> bool {

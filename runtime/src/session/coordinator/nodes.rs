@@ -35,6 +35,8 @@ pub(super) struct ClusterNode {
     pub(super) is_alone: bool,
     /// Whether that was so at two looks: then it does not belong to the cluster any more.
     pub(super) is_cut_off: bool,
+    /// When another node last said that it owns the slots of its sharded channels.
+    pub(super) agreed: SystemTime,
     /// Since when it is known to be lost.
     pub(super) lost: Option<Instant>,
     session: Task,
@@ -116,6 +118,7 @@ impl Coordinator {
             is_alone: false,
             is_cut_off: false,
             gone: BTreeSet::new(),
+            agreed: clock::wall(),
             lost: None,
             session,
         });
