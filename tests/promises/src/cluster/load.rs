@@ -68,7 +68,8 @@ impl Load {
     /// Publishes at this node no more, and returns when nothing is on its way there.
     pub(crate) async fn avoid(&self, node: &Node) {
         lock(&self.avoided).push(node.addr());
-        sleep(PAUSE * 2 + Duration::from_millis(20)).await;
+        // A node answers first and passes on then, and may be interrupted in between for longer than a while.
+        sleep(PATIENCE).await;
     }
 
     /// What was acknowledged for a lane so far.
