@@ -131,6 +131,10 @@ impl LanePublisher {
             let Ok(Ok(stream)) = connecting else {
                 return false;
             };
+            // A replica takes a sharded message too, and passes it on over a link.
+            if self.command == "SPUBLISH" && !is_primary(addr).await {
+                return false;
+            }
             let _ = stream.set_nodelay(true);
             self.connection = Some((addr, BufReader::new(stream)));
         }
@@ -170,6 +174,21 @@ impl LanePublisher {
         });
         matches!(answers.await, Ok(Ok(true)))
     }
+}
+
+/// Whether a node says that it is a primary.
+async fn is_primary(addr: SocketAddr) -> bool {
+    let asking = async {
+        let mut stream = BufReader::new(TcpStream::connect(addr).await?);
+        stream.get_mut().write_all(b"*1\r\n$4\r\nROLE\r\n").await?;
+        let mut reply = String::new();
+        // The role is the first of several entries.
+        for _ in 0..3 {
+            stream.read_line(&mut reply).await?;
+        }
+        std::io::Result::Ok(reply.contains("master"))
+    };
+    matches!(timeout(PATIENCE, asking).await, Ok(Ok(true)))
 }
 
 /// Reads the answer to one command.
