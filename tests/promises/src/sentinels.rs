@@ -224,6 +224,7 @@ async fn publish(
             match publishing.await {
                 Ok(_) => published.push(Acknowledged {
                     number,
+                    at: 0,
                     sent,
                     answered: SystemTime::now(),
                 }),

@@ -12,6 +12,8 @@ use crate::stream::Event;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Acknowledged {
     pub(crate) number: u64,
+    /// Where it was published, if messages of different nodes have no order.
+    pub(crate) at: u16,
     pub(crate) sent: SystemTime,
     pub(crate) answered: SystemTime,
 }
@@ -31,7 +33,7 @@ pub(crate) struct Account {
     pub(crate) twice: u64,
     /// Messages that came after a higher number with no gap in between.
     pub(crate) disordered: u64,
-    /// Messages that came again, or after a higher number, with a gap in between.
+    /// Messages that came again, or after a higher number, with a gap in between, or from different nodes.
     pub(crate) beyond_gaps: u64,
     /// Messages that came though no server has acknowledged them, as those of a node that thaws.
     pub(crate) unacknowledged: u64,
@@ -50,7 +52,9 @@ impl Account {
         // In which segment each number came: between which two gaps.
         let mut seen = HashMap::new();
         let mut segment = 0;
-        let (mut highest_of_segment, mut highest) = (None, None);
+        let mut highest = None;
+        // By the node that they were published at.
+        let mut highest_of_segment: HashMap<u16, u64> = HashMap::new();
         let mut between: Vec<Gap> = Vec::new();
         let mut holes = Vec::new();
         for event in events {
@@ -61,7 +65,7 @@ impl Account {
                     // It comes late, at no certain place among the messages.
                     if gap.cause != GapCause::Bus {
                         segment += 1;
-                        highest_of_segment = None;
+                        highest_of_segment.clear();
                         between.push(gap.clone());
                     }
                     continue;
@@ -75,17 +79,18 @@ impl Account {
                 }
                 continue;
             }
-            if !known.contains_key(&number) {
+            let Some(at) = known.get(&number).map(|one| one.at) else {
                 account.unacknowledged += 1;
                 continue;
-            }
+            };
             account.heard += 1;
-            if highest_of_segment.is_some_and(|highest| number < highest) {
+            let highest_of_node = highest_of_segment.entry(at).or_insert(number);
+            if number < *highest_of_node {
                 account.disordered += 1;
             } else if highest.is_some_and(|highest| number < highest) {
                 account.beyond_gaps += 1;
             }
-            highest_of_segment = highest_of_segment.max(Some(number));
+            *highest_of_node = number.max(*highest_of_node);
             if highest.is_none_or(|highest| number > highest) {
                 holes.push((number, std::mem::take(&mut between)));
                 highest = Some(number);
@@ -174,6 +179,7 @@ mod tests {
     fn acknowledged(numbers: impl IntoIterator<Item = u64>) -> Vec<Acknowledged> {
         let one = |number| Acknowledged {
             number,
+            at: 0,
             sent: at(number),
             answered: at(number),
         };

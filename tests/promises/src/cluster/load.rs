@@ -138,8 +138,13 @@ impl LanePublisher {
             let _ = stream.set_nodelay(true);
             self.connection = Some((addr, BufReader::new(stream)));
         }
-        let Some((_, connection)) = &mut self.connection else {
+        let Some((addr, connection)) = &mut self.connection else {
             return false;
+        };
+        // Messages of a sharded channel have an order wherever they are published.
+        let at = match self.command {
+            "SPUBLISH" => 0,
+            _ => addr.port(),
         };
         let mut commands = String::new();
         for number in numbers.clone() {
@@ -158,6 +163,7 @@ impl LanePublisher {
                 match answer(connection).await? {
                     Answer::Done => lock(&self.record).push(Acknowledged {
                         number,
+                        at,
                         sent,
                         answered: SystemTime::now(),
                     }),

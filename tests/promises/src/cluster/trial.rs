@@ -294,7 +294,7 @@ pub(super) fn subscriber_of(cluster: &RealCluster) -> Subscriber {
     Subscriber::cluster(cluster.urls())
         .start_deadline(Duration::from_secs(20))
         .topology_interval(LOOK)
-        .ping(Duration::from_millis(250), Duration::from_secs(1))
+        .ping(Duration::from_millis(250), Duration::from_secs(3))
         .reconnect_delay(Duration::from_millis(10), Duration::from_millis(200))
 }
 
