@@ -278,6 +278,14 @@ impl Shared {
         }
     }
 
+    /// Removes a name that nobody wants any more, so that nobody has missed anything.
+    pub(crate) fn forget_name(&self, index: usize) {
+        let mut state = self.lock();
+        state.confirmations.remove(index);
+        // Nobody reads from the channel.
+        state.wake_if_settled(&mut Vec::new());
+    }
+
     /// Closes the channel. Readers drain it, then see the end.
     pub(crate) fn close(&self, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();

@@ -93,7 +93,9 @@ impl ChannelState {
         self.segments.enter();
         let current = self.segments.current();
         let mut reader = Reader::new(pace, position, current, clock::wall().into());
-        if is_live {
+        // While a name of several nodes is missing on one of them, no segment begins with its confirmation.
+        let is_nearly_live = current > 0 && !self.confirmations.are_settled();
+        if is_live || is_nearly_live {
             reader.beginning = Beginning::Joined;
         }
         let reader = self.readers.add(reader);

@@ -72,7 +72,9 @@ impl Dispatcher {
         let anchors: Vec<_> = state.routes.spread.anchors.iter().copied().collect();
         state.routes.spread.has_surplus = false;
         for anchor in anchors {
-            state.spread(anchor, since);
+            if state.routes.routes.get(anchor).is_some() {
+                state.spread(anchor, since);
+            }
         }
         self.wake(state);
         self.notify_changed();
@@ -120,8 +122,17 @@ impl DispatchState {
                 shared.interrupt(before, &mut self.wakeups.wakers);
             }
         }
-        self.drop_surplus(anchor);
         self.answer(anchor);
+        if self.routes.routes.get(anchor).is_none() {
+            // Nobody wanted the name any more, and that was its last copy.
+            return;
+        }
+        self.drop_surplus(anchor);
+        // Those that a node does not leave go when it is lost.
+        let mut dropped = self.routes.dropped_of(anchor);
+        let has_dropped = dropped.next().is_some();
+        drop(dropped);
+        self.routes.spread.has_surplus |= has_dropped;
     }
 
     /// Removes the copies on nodes that do not own slots any more, once all others are confirmed.

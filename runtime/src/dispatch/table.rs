@@ -202,6 +202,9 @@ impl RoutingTable {
             Part::Whole => {}
             Part::Anchor => self.removed_anchor(key),
             Part::Copy(anchor) => {
+                for listener in &*route.listeners {
+                    listener.shared.forget_name(listener.name as usize);
+                }
                 self.removed_copy(anchor, route.placement.node());
                 return;
             }

@@ -17,7 +17,12 @@ const CLASSES: &str = "Ag$lshzxetdmnoc";
 impl Subscription {
     /// Returns whether it is about keys. Each node of a cluster has messages about its own keys.
     pub(crate) fn is_of_keys(&self) -> bool {
-        self.kind() == Kind::Invalidation || KeyEventFlags::of(self).is_some()
+        match self.kind() {
+            Kind::Invalidation => true,
+            // Such as `__key*__:*`.
+            Kind::Pattern => self.name().starts_with("__key"),
+            _ => KeyEventFlags::of(self).is_some(),
+        }
     }
 }
 

@@ -73,7 +73,10 @@ impl Call<'_> {
                 }
             }
             match failed {
-                Some(error) => self.end(part.queue, &[], &error),
+                Some(error) => {
+                    let refused: Vec<_> = refused.iter().map(|(command, _)| *command).collect();
+                    self.end(part.queue, &refused, &error);
+                }
                 None => again.extend(self.go_on(part.queue, &node, refused)),
             }
         }

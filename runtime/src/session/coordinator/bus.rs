@@ -47,6 +47,12 @@ impl Coordinator {
                              not reported"
                         );
                     }
+                    let is_down = is_down(&node.commands).await;
+                    let node = &mut self.nodes[at];
+                    (node.is_down, node.hears_any) = (is_down, true);
+                    if !is_down {
+                        node.well = looked;
+                    }
                     continue;
                 }
             };
@@ -54,6 +60,9 @@ impl Coordinator {
             let node = &mut self.nodes[at];
             node.is_down = is_down;
             node.hears_any = links.hears_any();
+            if !is_down && node.hears_any {
+                node.well = looked;
+            }
             let before = node.links.replace((looked, links));
             let (Some((since, before)), Some((_, links))) = (before, &node.links) else {
                 continue;
@@ -76,21 +85,31 @@ impl Coordinator {
                 since,
             }));
         }
-        self.find_cut_off();
+        losses.extend(self.find_cut_off());
         losses
     }
 
     /// Finds out which nodes are cut off: those that hear no other one or take the cluster to be down, while
-    /// others do not, at two looks. Links that are reset are missing for a moment.
-    fn find_cut_off(&mut self) {
+    /// others do not, at two looks. Links that are reset are missing for a moment. Returns those that are news:
+    /// what was published since they were last well is lost.
+    fn find_cut_off(&mut self) -> Vec<BusLoss> {
+        let mut losses = Vec::new();
         let up: Vec<_> = self.nodes.iter().map(|node| self.is_up(node.id)).collect();
         let mut well = self.nodes.iter().zip(&up);
         let is_any_well = well.any(|(node, is_up)| *is_up && node.hears_any && !node.is_down);
         for (node, _) in self.nodes.iter_mut().zip(up).filter(|(_, is_up)| *is_up) {
             let is_alone = is_any_well && (node.is_down || !node.hears_any);
             let was_alone = std::mem::replace(&mut node.is_alone, is_alone);
-            node.is_cut_off = is_alone && was_alone;
+            let is_cut_off = is_alone && was_alone;
+            if is_cut_off && !std::mem::replace(&mut node.is_cut_off, is_cut_off) {
+                losses.push(BusLoss {
+                    node: node.id,
+                    since: node.well,
+                });
+            }
+            node.is_cut_off = is_cut_off;
         }
+        losses
     }
 
     /// Reports to the readers on nodes that may have missed messages there. Those of a sharded channel may

@@ -214,7 +214,11 @@ impl Coordinator {
                 are_followed &= is_at_owner;
             }
         }
-        self.are_followed = are_followed;
+        // A node that comes back as a replica takes its names again, and nothing says so.
+        let is_away = |node: &ClusterNode| {
+            !self.is_up(node.id) && self.dispatcher.agenda(node.id).has_names()
+        };
+        self.are_followed = are_followed && !self.nodes.iter().any(is_away);
         for node in &mut self.nodes {
             // None is believed about itself.
             if node.id != teller && agreed.contains(&node.id) {

@@ -31,6 +31,9 @@ pub(super) struct ClusterNode {
     pub(super) hears_any: bool,
     /// Whether it said that the cluster is down.
     pub(super) is_down: bool,
+    /// When it last heard others, and did not take the cluster to be down. Before the first look, when it
+    /// was found.
+    pub(super) well: SystemTime,
     /// Whether it heard none or took the cluster to be down, while others did not.
     pub(super) is_alone: bool,
     /// Whether that was so at two looks: then it does not belong to the cluster any more.
@@ -114,6 +117,7 @@ impl Coordinator {
             commands: LazyConnection::new(to),
             links: None,
             hears_any: true,
+            well: clock::wall(),
             is_down: false,
             is_alone: false,
             is_cut_off: false,
