@@ -59,7 +59,8 @@ impl ChannelState {
         let mut position = self.queue.caught_up(reader.position, reader.pace.limit());
         let next = self.queue.peek(position);
         let segment = match next {
-            Some(next) => next.segment.max(begins_with.unwrap_or(0)),
+            // A reader may have begun with the segment after the one in which the push has arrived.
+            Some(next) => next.segment.max(begins_with.unwrap_or(reader.reported)),
             None => current,
         };
         let is_news = begins_with.is_some() || segment != reader.reported;

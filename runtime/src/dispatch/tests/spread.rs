@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use crate::broadcast::{Budget, Receiver, Shared};
+use crate::broadcast::{Budget, Pace, Receiver, Shared};
 use crate::config::Settings;
-use crate::dispatch::{Dispatcher, Placing, RoutingTable};
+use crate::dispatch::{Dispatcher, Placing, RoutingTable, StreamReader};
 use crate::gap::{Gap, GapCause, Missed};
 use crate::push::{Generation, Incoming, NodeId};
 use crate::subscription::Subscription;
@@ -30,7 +30,9 @@ struct Server {
 }
 
 struct World {
-    dispatcher: Dispatcher,
+    dispatcher: Arc<Dispatcher>,
+    /// Streams of the name, in the second of the tests.
+    streams: Vec<StreamReader>,
     servers: Vec<Server>,
     receiver: Receiver,
     /// When the last two looks were.
@@ -42,13 +44,19 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(has_handler: bool) -> Self {
         let placing = Placing::With(Arc::new(|_, _: &[u8]| NodeId::FIRST));
         let mut routes = RoutingTable::new(placing);
         let shared = Arc::new(Shared::new(1, Budget::default()));
-        routes.add(&shared, &[Subscription::pattern(NAME)]);
+        if has_handler {
+            routes.add(&shared, &[Subscription::pattern(NAME)]);
+        }
         let receiver = shared.subscribe();
-        let dispatcher = Dispatcher::new(routes, &Settings::default());
+        let settings = Settings {
+            linger: Duration::ZERO,
+            ..Settings::default()
+        };
+        let dispatcher = Arc::new(Dispatcher::new(routes, &settings));
         let servers = (1..NODES).map(|_| {
             let id = dispatcher.add_node();
             Server {
@@ -62,6 +70,7 @@ impl World {
         });
         Self {
             servers: servers.collect(),
+            streams: Vec::new(),
             dispatcher,
             receiver,
             looks: [clock::wall(); 2],
@@ -190,7 +199,7 @@ impl World {
 
 fn run(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut world = World::new();
+    let mut world = World::new(true);
     for _ in 0..200 {
         let at = random.usize(..world.servers.len());
         match random.usize(..30) {
@@ -244,6 +253,95 @@ fn run(seed: u64) {
 fn every_loss_at_an_owner_of_slots_is_a_gap_and_nothing_comes_twice() {
     for seed in 0..3_000 {
         let outcome = std::panic::catch_unwind(|| run(seed));
+        assert!(outcome.is_ok(), "the schedule of seed {seed} fails");
+    }
+}
+
+impl World {
+    fn begin_stream(&mut self) {
+        let mut list: Arc<[_]> = [Subscription::pattern(NAME)].into();
+        let stream = self
+            .dispatcher
+            .subscribe(&mut list, Pace::Within(256), usize::MAX);
+        self.streams.push(stream.expect("there is no limit"));
+    }
+
+    fn turns(&mut self) {
+        for _ in 0..4 {
+            for at in 0..self.servers.len() {
+                self.turn(at);
+            }
+        }
+    }
+}
+
+/// Returns how many pushes a stream has to read.
+fn received(stream: &mut StreamReader) -> usize {
+    let mut context = Context::from_waker(Waker::noop());
+    let mut count = 0;
+    while let Poll::Ready(Some(received)) = stream.poll_recv(&mut context) {
+        if let Some(skip) = received.batch {
+            count += stream.batch().expect("just received").len() - skip;
+        }
+    }
+    count
+}
+
+fn run_streams(seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut world = World::new(false);
+    for _ in 0..200 {
+        let at = random.usize(..world.servers.len());
+        match random.usize(..30) {
+            0 => world.lose(at),
+            1..4 => world.connect(at),
+            4 if at > 0 => world.servers[at].is_owner ^= true,
+            5..8 => world.look(),
+            8..16 => world.turn(at),
+            16..20 if world.servers[at].is_owner => world.publish(at),
+            20..23 if world.streams.len() < 3 => world.begin_stream(),
+            23..26 if !world.streams.is_empty() => {
+                let stream = random.usize(..world.streams.len());
+                drop(world.streams.swap_remove(stream));
+            }
+            _ => _ = world.streams.iter_mut().map(received).sum::<usize>(),
+        }
+    }
+    world.begin_stream();
+    for at in 0..world.servers.len() {
+        world.connect(at);
+    }
+    world.look();
+    world.turns();
+    world.look();
+    world.turns();
+    world
+        .streams
+        .iter_mut()
+        .for_each(|stream| _ = received(stream));
+    let owners: Vec<_> = (0..world.servers.len())
+        .filter(|at| world.servers[*at].is_owner)
+        .collect();
+    for at in &owners {
+        world.publish(*at);
+    }
+    for stream in &mut world.streams {
+        assert_eq!(received(stream), owners.len(), "a stream is deaf");
+        assert!(stream.is_live(), "a stream does not say that it is live");
+    }
+    world.streams.clear();
+    world.turns();
+    let counts = world.dispatcher.name_counts();
+    assert_eq!((counts.0.all, counts.1.all), (0, 0));
+    assert!(world.dispatcher.lock().routes.is_empty(), "a route is left");
+    let is_left = world.servers.iter().any(|server| server.is_subscribed);
+    assert!(!is_left, "a server still has the subscription");
+}
+
+#[test]
+fn streams_of_a_name_on_every_node_come_and_go() {
+    for seed in 0..3_000 {
+        let outcome = std::panic::catch_unwind(|| run_streams(seed));
         assert!(outcome.is_ok(), "the schedule of seed {seed} fails");
     }
 }

@@ -301,8 +301,13 @@ impl Coordinator {
     /// Publishes whether names wait for an owner of their slots, and which sessions matter.
     fn publish(&mut self) {
         for node in &self.nodes {
-            let has_names = self.dispatcher.agenda(node.id).has_names();
-            self.board.set_idle(node.id, !has_names);
+            let agenda = self.dispatcher.agenda(node.id);
+            self.board.set_idle(node.id, !agenda.has_names());
+            if agenda.handlers.pending() > 0 {
+                // Names have come. The session says so too, but only after it has asked for them.
+                self.board
+                    .update(node.id, |status| status.phase = Phase::Pending);
+            }
         }
         let waiting = self.dispatcher.agenda(NOWHERE).handlers;
         let is_known = self.map.covered() > 0;
