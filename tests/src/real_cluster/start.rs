@@ -141,6 +141,9 @@ impl RealCluster {
 /// Lets a node meet the others, on both sides.
 pub(super) async fn introduce(node: &Node, others: &[Node]) {
     let others = others.iter().filter(|other| *other != node);
+    if others.clone().next().is_none() {
+        return;
+    }
     let meetings = others.map(|other| {
         let (host, port) = (other.addr().ip().to_string(), other.addr().port());
         command(&["CLUSTER", "MEET", &host, &port.to_string()])
