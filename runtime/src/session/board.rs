@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::heartbeat::{Beat, Heartbeat, LastSeen};
-use super::status::Status;
+use super::status::{Phase, Status};
 use crate::dispatch::NameCounts;
 use crate::push::NodeId;
 use crate::telemetry::{NodeRole, NodeTopology, Topology};
@@ -94,6 +94,19 @@ impl Board {
         }
     }
 
+    /// Makes a node pending if it has got names that its session has not asked for yet, which it does not know.
+    pub(super) fn recheck(&self, node: NodeId, is_pending: impl FnOnce() -> bool) {
+        // Read under the lock, so that what the session publishes afterwards holds.
+        let mut sessions = self.sessions.lock();
+        if let Some(Some(session)) = sessions.get_mut(node.index())
+            && session.status.phase != Phase::Pending
+            && is_pending()
+        {
+            session.status.phase = Phase::Pending;
+            self.publish(&sessions);
+        }
+    }
+
     /// Returns whether the session of a node has a connection.
     pub(super) fn is_connected(&self, node: NodeId) -> bool {
         let sessions = self.sessions.lock();
@@ -176,7 +189,6 @@ impl Board {
 mod tests {
     use super::*;
     use crate::error::Error;
-    use crate::session::Phase;
 
     #[test]
     fn a_subscriber_is_confirmed_when_each_of_its_nodes_is() {
@@ -203,5 +215,17 @@ mod tests {
         board.update(second, |status| status.phase = Phase::Confirmed);
         assert_eq!(all.borrow().phase, Phase::Confirmed);
         assert_eq!(board.of(first).phase, Phase::Confirmed);
+    }
+
+    #[test]
+    fn a_node_that_has_got_names_is_pending_before_its_session_knows() {
+        let board = Board::default();
+        let node = NodeId::FIRST;
+        board.add(node);
+        board.update(node, |status| status.phase = Phase::Confirmed);
+        board.recheck(node, || false);
+        assert_eq!(board.of(node).phase, Phase::Confirmed);
+        board.recheck(node, || true);
+        assert_eq!(board.subscribe().borrow().phase, Phase::Pending);
     }
 }

@@ -240,6 +240,7 @@ impl Coordinator {
                 self.follow(notice);
             }
             if now >= self.next_look {
+                self.publish();
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => break,
@@ -301,13 +302,11 @@ impl Coordinator {
     /// Publishes whether names wait for an owner of their slots, and which sessions matter.
     fn publish(&mut self) {
         for node in &self.nodes {
-            let agenda = self.dispatcher.agenda(node.id);
-            self.board.set_idle(node.id, !agenda.has_names());
-            if agenda.handlers.pending() > 0 {
-                // Names have come. The session says so too, but only after it has asked for them.
-                self.board
-                    .update(node.id, |status| status.phase = Phase::Pending);
-            }
+            let has_names = self.dispatcher.agenda(node.id).has_names();
+            // Its session may have confirmed that it has none, and not know of those that it has got since.
+            let is_pending = || self.dispatcher.agenda(node.id).handlers.pending() > 0;
+            self.board.recheck(node.id, is_pending);
+            self.board.set_idle(node.id, !has_names);
         }
         let waiting = self.dispatcher.agenda(NOWHERE).handlers;
         let is_known = self.map.covered() > 0;
