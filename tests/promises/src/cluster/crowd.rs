@@ -21,15 +21,19 @@ struct Crowd {
     heard: Heard,
 }
 
-/// Who has received the present message, and the gaps.
+/// What the crowd has received.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Entries>>);
+struct Heard(Arc<Mutex<Record>>);
 
-/// The names that were heard, and the gaps.
-type Entries = (BTreeSet<Vec<u8>>, Vec<Gap>);
+#[derive(Default)]
+struct Record {
+    /// The names that have received the present message.
+    names: BTreeSet<Vec<u8>>,
+    gaps: Vec<Gap>,
+}
 
 impl Heard {
-    fn lock(&self) -> MutexGuard<'_, (BTreeSet<Vec<u8>>, Vec<Gap>)> {
+    fn lock(&self) -> MutexGuard<'_, Record> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -46,13 +50,13 @@ impl Handler<()> for Crowd {
     }
 
     async fn handle(&self, push: Push<'_>, _state: &()) -> Result<(), Fault> {
-        self.heard.lock().0.insert(push.channel().to_vec());
+        self.heard.lock().names.insert(push.channel().to_vec());
         Ok(())
     }
 
     async fn handle_gap(&self, gap: &Gap, _state: &()) -> Result<(), Fault> {
         if gap.cause != GapCause::Initial {
-            self.heard.lock().1.push(gap.clone());
+            self.heard.lock().gaps.push(gap.clone());
         }
         Ok(())
     }
@@ -112,10 +116,15 @@ async fn trial(context: &Context) -> (Duration, usize) {
         SystemTime::now()
     };
     let (promoted, new) = tokio::join!(promotion, cluster.fail_over(&owner));
-    eventually("a gap", async || !heard.lock().1.is_empty()).await;
+    eventually("a gap", async || !heard.lock().gaps.is_empty()).await;
     let deaf = deaf_before + deaf(&new, &names, &heard, &handle).await;
-    let (_, gaps) = &*heard.lock();
-    let back = gaps.iter().map(|gap| gap.until).max().expect("a gap");
+    let back = heard
+        .lock()
+        .gaps
+        .iter()
+        .map(|gap| gap.until)
+        .max()
+        .expect("a gap");
     (back.duration_since(promoted).unwrap_or_default(), deaf)
 }
 
@@ -140,7 +149,7 @@ async fn names_at(cluster: &RealCluster, node: &Node) -> Vec<String> {
 async fn deaf(owner: &Node, names: &[String], heard: &Heard, handle: &Handle) -> usize {
     loop {
         within("ready", handle.ready()).await;
-        let gaps = || heard.lock().1.len();
+        let gaps = || heard.lock().gaps.len();
         let before = gaps();
         let deaf = silent(owner, names, heard).await;
         if deaf == 0 || gaps() == before {
@@ -151,7 +160,7 @@ async fn deaf(owner: &Node, names: &[String], heard: &Heard, handle: &Handle) ->
 
 /// Publishes to each name, and returns how many of them have received nothing.
 async fn silent(owner: &Node, names: &[String], heard: &Heard) -> usize {
-    heard.lock().0.clear();
+    heard.lock().names.clear();
     let mut connection = owner.connect().await;
     for names in names.chunks(1_000) {
         let mut pipeline = redis::pipe();
@@ -165,7 +174,7 @@ async fn silent(owner: &Node, names: &[String], heard: &Heard) -> usize {
     }
     // The pause after which nothing more comes.
     const QUIET: Duration = Duration::from_secs(3);
-    let left = || names.len() - heard.lock().0.len();
+    let left = || names.len() - heard.lock().names.len();
     let (mut last, mut since) = (left(), Instant::now());
     while left() > 0 && since.elapsed() < QUIET {
         sleep(Duration::from_millis(2)).await;

@@ -148,6 +148,7 @@ impl Outcome {
             "longest_loss_ms": ms(longest_loss),
             "deaf": self.deaf,
             "unconcerned": self.unconcerned,
+            "by_chance": self.by_chance,
             "untold": self.untold,
             "unended": self.unended,
         })
