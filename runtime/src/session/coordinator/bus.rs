@@ -4,7 +4,7 @@
 //! is lost, and nothing says so to a subscriber, whose own connection stays up. But each node tells when its
 //! links were made.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use redis::{Pipeline, Value};
 
@@ -16,6 +16,9 @@ use crate::connection::{CommandError, LazyConnection};
 use crate::push::NodeId;
 use crate::subscription::Kind;
 use crate::util::clock;
+
+/// How long a node takes the cluster to be down until it counts as cut off.
+const CERTAIN: Duration = Duration::from_secs(1);
 
 /// A node that may not have heard of everything that was published since a time.
 pub(super) struct BusLoss {
@@ -89,25 +92,29 @@ impl Coordinator {
         losses
     }
 
-    /// Finds out which nodes are cut off: those that hear no other one or take the cluster to be down, while
-    /// others do not, at two looks. Links that are reset are missing for a moment. Returns those that are news:
-    /// what was published since they were last well is lost.
+    /// Finds out which nodes are cut off: those that hear no other one at two looks, or that take the cluster to
+    /// be down for [`CERTAIN`], while others do not. Links that are reset are missing for a moment, and nodes do
+    /// not learn at the same time that the cluster is well again. Returns those that are news: what was published
+    /// since they were last well is lost.
     fn find_cut_off(&mut self) -> Vec<BusLoss> {
         let mut losses = Vec::new();
+        let now = clock::now();
         let up: Vec<_> = self.nodes.iter().map(|node| self.is_up(node.id)).collect();
         let mut well = self.nodes.iter().zip(&up);
         let is_any_well = well.any(|(node, is_up)| *is_up && node.hears_any && !node.is_down);
         for (node, _) in self.nodes.iter_mut().zip(up).filter(|(_, is_up)| *is_up) {
             let is_alone = is_any_well && (node.is_down || !node.hears_any);
-            let was_alone = std::mem::replace(&mut node.is_alone, is_alone);
-            let is_cut_off = is_alone && was_alone;
-            if is_cut_off && !std::mem::replace(&mut node.is_cut_off, is_cut_off) {
+            let before = node.alone_since;
+            node.alone_since = is_alone.then(|| before.unwrap_or(now));
+            let lasts = before.filter(|_| is_alone).map(|since| now - since);
+            let is_cut_off = lasts.is_some_and(|lasts| !node.hears_any || lasts >= CERTAIN);
+            let was_cut_off = std::mem::replace(&mut node.is_cut_off, is_cut_off);
+            if is_cut_off && !was_cut_off {
                 losses.push(BusLoss {
                     node: node.id,
                     since: node.well,
                 });
             }
-            node.is_cut_off = is_cut_off;
         }
         losses
     }

@@ -44,7 +44,7 @@ impl Coordinator {
             Some(teller) => self.follow_owners(teller, looked) && is_whole,
             None => false,
         };
-        let mut alone = self.nodes.iter().filter(|node| node.is_alone);
+        let mut alone = self.nodes.iter().filter(|node| node.alone_since.is_some());
         let is_whole = is_whole && !alone.any(|node| self.dispatcher.agenda(node.id).has_names());
         let pause = match is_whole {
             true => self.settings.topology_interval,
@@ -59,7 +59,7 @@ impl Coordinator {
         self.turn = self.turn.wrapping_add(1);
         let up = self.nodes.iter().filter(|node| self.is_up(node.id));
         // One that hears no other does not know what has changed.
-        let up = up.filter(|node| !node.is_alone);
+        let up = up.filter(|node| node.alone_since.is_none());
         let mut up: Vec<_> = up
             .map(|node| (node.id, node.address.host(), &node.commands))
             .collect();

@@ -34,9 +34,9 @@ pub(super) struct ClusterNode {
     /// When it last heard others, and did not take the cluster to be down. Before the first look, when it
     /// was found.
     pub(super) well: SystemTime,
-    /// Whether it heard none or took the cluster to be down, while others did not.
-    pub(super) is_alone: bool,
-    /// Whether that was so at two looks: then it does not belong to the cluster any more.
+    /// Since when it has heard none or has taken the cluster to be down, while others did not.
+    pub(super) alone_since: Option<Instant>,
+    /// Whether that lasts: then it does not belong to the cluster any more.
     pub(super) is_cut_off: bool,
     /// When another node last said that it owns the slots of its sharded channels.
     pub(super) agreed: SystemTime,
@@ -119,7 +119,7 @@ impl Coordinator {
             hears_any: true,
             well: clock::wall(),
             is_down: false,
-            is_alone: false,
+            alone_since: None,
             is_cut_off: false,
             gone: BTreeSet::new(),
             agreed: clock::wall(),
