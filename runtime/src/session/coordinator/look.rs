@@ -247,10 +247,8 @@ impl Coordinator {
             is_left.set(is_left.get() || !may_follow);
             may_follow.then_some(owner)
         };
-        let is_doubted = |kind, name: &[u8]| {
-            let replicas = self.map.replicas(slot_of(name));
-            owner_of(kind, name).is_some() && !replicas.contains(&node.address)
-        };
+        // What is told over a link may be late, so an answered `PING` says nothing of it.
+        let is_doubted = |kind, name: &[u8]| owner_of(kind, name).is_some();
         self.dispatcher
             .interrupt_bus(node.id, node.agreed, is_doubted);
         let moved = self.dispatcher.move_names(node.id, owner_of);
