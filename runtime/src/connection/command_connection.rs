@@ -5,10 +5,11 @@ use redis::{Pipeline, Value};
 use tokio::time::timeout;
 
 use super::cluster::{ClusterConnection, Outcome};
-use super::commands::Connection;
 #[cfg(feature = "cache")]
-use super::lazy::ServerError;
-use super::lazy::{CommandError, LazyConnection, accepted};
+use super::command_error::ServerError;
+use super::command_error::{CommandError, accepted};
+use super::commands::Connection;
+use super::lazy::LazyConnection;
 use crate::error::Error;
 
 /// The connection of a subscriber for commands that are not about subscriptions: what publishers write

@@ -52,6 +52,8 @@
 //! | `mod` | [`Dispatcher`]: its state, and what others ask it |
 //! | `route` | the path of a push: `accept`, `dispatch` and the `DispatchGuard` |
 //! | `table` | [`RoutingTable`]: from a name to its route |
+//! | `invalidations` | the path of an invalidation |
+//! | `inventory` | which names and broadcast channels there are |
 //! | `name` | the route of one name: who wants it, and its broadcast channels |
 //! | `node` | how the connection to each node stands |
 //! | `placement` | a name on a node: its [`SubscriptionState`] |
@@ -120,6 +122,8 @@ mod copies;
 mod counts;
 mod generation;
 mod holders;
+mod invalidations;
+mod inventory;
 mod memory_limit;
 mod mounts;
 mod name;
@@ -137,13 +141,14 @@ mod turns;
 mod wakeups;
 
 pub(crate) use counts::{NameCounts, WantedBy};
+pub(crate) use inventory::Unconfirmed;
 pub(crate) use mounts::MountedAt;
 pub(crate) use placement::SubscriptionState;
 pub(crate) use placing::Placing;
 pub use pushes::{Pushes, PushesError};
 pub(crate) use stream_reader::StreamReader;
 pub(crate) use streams::{Confirmed, NoStream};
-pub(crate) use table::{RoutingTable, Unconfirmed};
+pub(crate) use table::RoutingTable;
 pub(crate) use turns::Agenda;
 
 use std::time::{Duration, SystemTime};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::memory_limit::Holder;
 use super::name::Listener;
 use super::placement::SubscriptionState;
-use super::spread::Part;
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::{Appended, GapStart, Shared};
 use crate::gap::{GapCause, Missed};
@@ -13,7 +12,7 @@ use crate::push::{Generation, Incoming, NodeId};
 #[cfg(feature = "testing")]
 use crate::subscription::KitFence;
 use crate::subscription::{Kind, PingFence};
-use crate::util::{Key, MutexGuard};
+use crate::util::MutexGuard;
 
 impl Dispatcher {
     /// Accepts one push of a generation. Waiting readers are woken soon, together with those of the
@@ -180,19 +179,19 @@ impl DispatchGuard<'_> {
 
 /// Where the pushes come from.
 #[derive(Clone, Copy)]
-struct Origin {
-    node: NodeId,
+pub(super) struct Origin {
+    pub(super) node: NodeId,
     /// The number of the node's term. A name whose placement is of it is on this node.
     term: u64,
 }
 
 /// A message, or an invalidated key in place of the channel.
 #[derive(Clone, Copy)]
-struct Message<'m> {
-    kind: Kind,
-    name: &'m [u8],
-    channel: &'m [u8],
-    payload: &'m [u8],
+pub(super) struct Message<'m> {
+    pub(super) kind: Kind,
+    pub(super) name: &'m [u8],
+    pub(super) channel: &'m [u8],
+    pub(super) payload: &'m [u8],
 }
 
 impl DispatchState {
@@ -200,7 +199,7 @@ impl DispatchState {
     ///
     /// With `may_wait`, if one of them [should be waited for](Shared::should_wait_for), the message
     /// is appended to none of them and that one is returned.
-    fn deliver(
+    pub(super) fn deliver(
         &mut self,
         from: Origin,
         message: Message<'_>,
@@ -297,65 +296,6 @@ impl DispatchState {
         };
         for listener in &*route.listeners {
             listener.shared.interrupt(before, &mut self.wakeups.wakers);
-        }
-    }
-
-    /// Appends invalidated keys to the routes of their prefixes. `None` stands for all keys, and so
-    /// does the one key that the first releases of Redis 6.0 send for a flush (redis/redis#7463).
-    fn invalidate(&mut self, from: Origin, keys: Option<&[&[u8]]>) {
-        let keys = keys.filter(|keys| *keys != [b"\0"]);
-        let Some(keys) = keys else {
-            let prefixes: Vec<Box<[u8]>> = self.routes.prefixes().map(Into::into).collect();
-            let routed = prefixes
-                .iter()
-                .filter(|prefix| self.append_invalidation(from, prefix, &[]));
-            if routed.count() == 0 {
-                self.counts.unrouted += 1;
-            }
-            return;
-        };
-        for key in keys {
-            let mut is_routed = false;
-            for at in 0..self.routes.prefix_lengths().len() {
-                if let Some(prefix) = key.get(..self.routes.prefix_lengths()[at]) {
-                    is_routed |= self.append_invalidation(from, prefix, key);
-                }
-            }
-            if !is_routed {
-                self.counts.unrouted += 1;
-            }
-        }
-    }
-
-    /// Appends an invalidated key to the route of exactly this prefix. Returns whether there is
-    /// such a route that is not denied.
-    fn append_invalidation(&mut self, from: Origin, prefix: &[u8], key: &[u8]) -> bool {
-        let kind = Kind::Invalidation;
-        let here = |route: Key| match self.routes.routes[route].part {
-            Part::Anchor => self.routes.heard_copy(route, from.node),
-            _ => Some(route),
-        };
-        let route = self.routes.key(kind, prefix).and_then(here);
-        match route.map(|route| self.routes.state(route)) {
-            // Also before the confirmation: after a lag, the server is asked again on the same
-            // connection, and has tracked the keys all the time. On a new connection this may
-            // arrive before the gap; harmless, since the gap clears everything.
-            Some(
-                SubscriptionState::Confirmed
-                | SubscriptionState::Pending
-                | SubscriptionState::Ended,
-            ) => {
-                let message = Message {
-                    kind,
-                    name: prefix,
-                    channel: key,
-                    payload: &[],
-                };
-                let appended = self.deliver(from, message, false);
-                debug_assert!(appended.is_ok(), "only `may_wait` keeps a push back");
-                true
-            }
-            Some(SubscriptionState::Denied(_) | SubscriptionState::Leaving) | None => false,
         }
     }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::counts::{Counts, NameCounts, WantedBy};
+use super::inventory::Unconfirmed;
 use super::name::Listener;
 use super::placement::SubscriptionState;
 use super::spread::Part;
-use super::table::Unconfirmed;
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::Left;
 use crate::push::NodeId;

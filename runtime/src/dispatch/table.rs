@@ -1,7 +1,6 @@
 //! From a name to its route.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -9,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::counts::WantedBy;
 use super::holders::Holders;
-use super::name::{Listener, Route};
+use super::name::Route;
 use super::node::{Node, Nodes};
 use super::placement::{SubscriptionState, Turn};
 use super::placing::Placing;
@@ -27,7 +26,7 @@ pub(crate) struct RoutingTable {
     /// none.
     names: [ByName; KINDS],
     /// The distinct lengths of the prefixes of invalidations, in ascending order.
-    prefix_lengths: Vec<usize>,
+    pub(super) prefix_lengths: Vec<usize>,
     /// Boxed, so that those of names that have gone take little memory while others stay.
     pub(super) routes: Slots<Box<Route>>,
     /// The routes that handlers want.
@@ -36,22 +35,14 @@ pub(crate) struct RoutingTable {
     pub(super) nodes: Nodes,
     pub(super) placing: Placing,
     /// The broadcast channels of handlers.
-    broadcasts: Slots<Arc<Shared>>,
+    pub(super) broadcasts: Slots<Arc<Shared>>,
     /// The broadcast channels of connection handlers, which have no subscription on the server.
-    connection: Slots<Arc<Shared>>,
+    pub(super) connection: Slots<Arc<Shared>>,
     /// Those of streams of connection events.
-    connection_streams: Slots<Arc<Shared>>,
+    pub(super) connection_streams: Slots<Arc<Shared>>,
     pub(super) holders: Holders,
     /// What all broadcast channels follow.
     fence: Arc<Fence>,
-}
-
-/// The names of handlers that the server has not confirmed.
-pub(crate) struct Unconfirmed {
-    /// With their states.
-    pub(crate) names: Vec<(Subscription, SubscriptionState)>,
-    /// How many names handlers want.
-    pub(crate) total: usize,
 }
 
 /// How many kinds of subscriptions there are.
@@ -60,7 +51,7 @@ const KINDS: usize = Kind::Connection as usize + 1;
 /// The keys of routes by name.
 ///
 /// The hash has no key. A push can look a name up but not add one.
-type ByName = FxHashMap<Box<[u8]>, Key>;
+pub(super) type ByName = FxHashMap<Box<[u8]>, Key>;
 
 impl Default for RoutingTable {
     fn default() -> Self {
@@ -303,103 +294,6 @@ impl RoutingTable {
         self.names[kind as usize].get(name).copied()
     }
 
-    /// Returns the broadcast channels of handlers with subscriptions on the server.
-    pub(crate) fn broadcasts(&self) -> impl Iterator<Item = &Arc<Shared>> {
-        self.broadcasts.iter()
-    }
-
-    /// Returns all broadcast channels with subscriptions on the server.
-    pub(crate) fn all_broadcasts(&self) -> impl Iterator<Item = &Arc<Shared>> {
-        let routes = self.routes.iter().map(|route| &**route);
-        channels(routes).map(|listener| &listener.shared)
-    }
-
-    /// Returns the broadcast channels of streams, also of connection events.
-    pub(super) fn stream_channels(&self) -> impl Iterator<Item = &Arc<Shared>> {
-        let of_routes = self.stream_channels_of(0..self.routes.end());
-        of_routes.chain(self.connection_streams.iter())
-    }
-
-    /// Returns those of some of the routes.
-    pub(super) fn stream_channels_of(
-        &self,
-        keys: Range<Key>,
-    ) -> impl Iterator<Item = &Arc<Shared>> {
-        let routes = keys.filter_map(|key| self.routes.get(key));
-        let of_streams = channels(routes.map(|route| &**route)).filter(|one| one.is_of_streams);
-        of_streams.map(|listener| &listener.shared)
-    }
-
-    /// Returns the broadcast channels of connection events.
-    pub(crate) fn connection(&self) -> impl Iterator<Item = &Arc<Shared>> {
-        self.connection.iter().chain(self.connection_streams.iter())
-    }
-
-    /// Returns the distinct lengths of the prefixes of invalidations, the shortest first.
-    pub(crate) fn prefix_lengths(&self) -> &[usize] {
-        &self.prefix_lengths
-    }
-
-    /// Returns the prefixes of invalidations.
-    pub(crate) fn prefixes(&self) -> impl Iterator<Item = &[u8]> {
-        self.invalidations().keys().map(|prefix| &**prefix)
-    }
-
-    /// Returns the names that handlers want and the server has not confirmed.
-    pub(super) fn unconfirmed(&self) -> Unconfirmed {
-        let is_placed = |key: &&Key| self.placed(**key).any(|placed| placed == **key);
-        let is_nowhere = |key: &&Key| self.placed(**key).next().is_none();
-        let keys = self.of_handlers.iter();
-        let keys = keys.filter(|key| is_placed(key) || is_nowhere(key));
-        let routes = keys.clone().map(|key| &self.routes[*key]);
-        let unconfirmed = routes.filter_map(|route| {
-            let state = self.state_of(route);
-            let both = || (route.subscription().clone(), state.clone());
-            (!state.is_confirmed()).then(both)
-        });
-        Unconfirmed {
-            names: unconfirmed.collect(),
-            total: keys.count(),
-        }
-    }
-
-    /// Returns the names in a state. This looks at every name.
-    pub(crate) fn subscriptions(
-        &self,
-        wanted: impl Fn(&SubscriptionState) -> bool,
-    ) -> Vec<Subscription> {
-        // An anchor stands for its copies, until it has some.
-        let is_copied = |route: &Route| route.part == Part::Anchor && self.has_owners();
-        let routes = self.routes.iter().filter(|route| !is_copied(route));
-        let wanted = routes.filter(|route| wanted(self.state_of(route)));
-        wanted.map(|route| route.subscription().clone()).collect()
-    }
-
-    /// Returns the names that a node has confirmed or was asked for. This looks at every name.
-    pub(super) fn asked_names(&self, node: NodeId) -> Vec<Subscription> {
-        let here = self.routes.iter().filter(|route| route.is_at(node));
-        let asked = here.filter(|route| self.is_asked(route));
-        asked.map(|route| route.subscription().clone()).collect()
-    }
-
-    /// Returns the invalidations that a node was asked for, confirmed or not.
-    pub(super) fn asked_prefixes(&self, node: NodeId) -> Vec<Subscription> {
-        let asked = self.prefixes_at(node).filter(|route| self.is_asked(route));
-        asked.map(|route| route.subscription().clone()).collect()
-    }
-
-    /// Returns the invalidations that a node has confirmed.
-    pub(super) fn tracked(&self, node: NodeId) -> Vec<Subscription> {
-        let here = self.prefixes_at(node);
-        let tracked = here.filter(|route| self.state_of(route).is_confirmed());
-        tracked.map(|route| route.subscription().clone()).collect()
-    }
-
-    /// Returns whether there is no subscription on the server. Connection handlers do not have one.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.routes.is_empty()
-    }
-
     /// Moves the fence of a node, and with it that of all broadcast channels.
     pub(super) fn set_fence(&mut self, node: NodeId, time: SystemTime) {
         self.fence.set(self.nodes.set_fence(node, time));
@@ -417,13 +311,7 @@ impl RoutingTable {
         self.prefix_lengths.dedup();
     }
 
-    fn prefixes_at(&self, node: NodeId) -> impl Iterator<Item = &Route> {
-        let keys = self.invalidations().values();
-        let here = keys.filter_map(move |key| self.at(*key, node));
-        here.map(|key| &*self.routes[key])
-    }
-
-    fn invalidations(&self) -> &ByName {
+    pub(super) fn invalidations(&self) -> &ByName {
         &self.names[Kind::Invalidation as usize]
     }
 }
@@ -432,12 +320,4 @@ impl RoutingTable {
 fn is_of_connection(subscriptions: &[Subscription]) -> bool {
     let mut kinds = subscriptions.iter().map(Subscription::kind);
     kinds.any(|kind| kind == Kind::Connection)
-}
-
-/// Returns the channels of routes. One with several names is at the route of its first name.
-fn channels<'r>(routes: impl Iterator<Item = &'r Route>) -> impl Iterator<Item = &'r Listener> {
-    // The channels of copies are those of the anchor.
-    let routes = routes.filter(|route| !matches!(route.part, Part::Copy(_)));
-    let all = routes.flat_map(|route| route.listeners.iter());
-    all.filter(|listener| listener.index == 0)
 }

@@ -40,8 +40,8 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// Returns an error if there is no URL, or if one is not valid ([`Error::is_config`]). No connection is
-    /// made.
+    /// Returns an error if the list of URLs is empty, or if a URL is not valid ([`Error::is_config`]). No
+    /// connection is made.
     ///
     /// [`Error::is_config`]: crate::Error::is_config
     pub fn cluster<U: Into<String>>(nodes: impl IntoIterator<Item = U>) -> Result<Self> {

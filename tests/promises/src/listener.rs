@@ -84,12 +84,7 @@ impl<'a> Setting<'a> {
         let handle = handle.expect("a start");
         let mut readers = JoinSet::new();
         for lane in self.lanes.iter().filter(|_| self.has_streams) {
-            // As much as a handler's buffer, so that only a lost connection makes a gap.
-            let subscribe = handle.subscribe(lane.subscription.clone()).buffer(65_536);
-            let events = within("a stream", subscribe.into_future()).await;
-            let stream = Stream::new();
-            readers.spawn(record(events.expect("a stream"), stream.clone()));
-            streams.push(stream);
+            streams.push(subscribe(&handle, lane, &mut readers).await);
         }
         Listener {
             streams,
@@ -128,6 +123,16 @@ impl Listener {
         }
         true
     }
+}
+
+/// Subscribes to a lane with a stream of the library, which a task reads from now on.
+pub(crate) async fn subscribe(handle: &Handle, lane: &Lane, readers: &mut JoinSet<()>) -> Stream {
+    // As much as a handler's buffer, so that only a lost connection makes a gap.
+    let subscribing = handle.subscribe(lane.subscription.clone()).buffer(65_536);
+    let events = within("a stream", subscribing.into_future()).await;
+    let stream = Stream::new();
+    readers.spawn(record(events.expect("a stream"), stream.clone()));
+    stream
 }
 
 /// Records what a stream returns.

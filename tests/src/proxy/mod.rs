@@ -75,7 +75,7 @@ impl Proxy {
     ///
     /// # Panics
     ///
-    /// If there is no free port.
+    /// Panics if no port is free.
     pub async fn start(server: SocketAddr, seed: u64) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();

@@ -38,7 +38,7 @@ use std::time::Duration;
 use redis::{Pipeline, Value};
 use tokio_util::sync::DropGuard;
 
-use super::lazy::CommandError;
+use super::command_error::CommandError;
 use super::server::Server;
 use call::Call;
 pub(super) use seeds::seeds;

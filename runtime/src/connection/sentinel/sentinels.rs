@@ -47,8 +47,8 @@ impl Sentinels {
     ///
     /// # Errors
     ///
-    /// Returns an error if there is no URL, if one does not parse, or if one or an option requires something
-    /// that is not possible.
+    /// Returns an error if the list of URLs is empty, if a URL does not parse, or if a URL or an option
+    /// requires something that is not possible.
     pub(in crate::connection) fn new(
         name: String,
         urls: &[String],

@@ -70,11 +70,7 @@ pub(crate) async fn run(context: Context) {
         report_lengths(&context, scenario, &sum);
     }
     report_sums(&context, &outcomes);
-    // It takes the longest, and a short run has the same names moved one by one.
-    let crowds = context.rounds(0, 20);
-    if crowds > 0 {
-        crowd::run(&context, crowds).await;
-    }
+    crowd::run(&context, rounds).await;
 }
 
 /// Records how long the gaps of a scenario are, if the servers can do what it needs.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use redis_push::{Bytes, EventStream, GapCause, Handle, Subscriber};
+use redis_push::{GapCause, Handle, Subscriber};
 use tests::{ClusterShape, RealCluster, ServerBinary, within};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
@@ -14,6 +14,7 @@ use super::account::{Account, Acknowledged};
 use super::load::Load;
 use super::scenario::{Concerned, Scenario};
 use crate::context::Context;
+use crate::listener::subscribe;
 use crate::panics;
 use crate::stream::{Event, Lane, Stream, recorder};
 
@@ -106,13 +107,13 @@ pub(super) async fn run(context: Context, scenario: Scenario, round: usize) -> O
 pub struct Heard {
     /// Messages that a server has acknowledged.
     pub acknowledged: u64,
-    /// Those of them that were received.
+    /// Acknowledged messages that were received.
     pub heard: u64,
-    /// Those that were not, where the client was told of a gap.
+    /// Acknowledged messages that were not received, where the client reported a gap.
     pub reported: u64,
-    /// Those that were not, where it was told nothing.
+    /// Acknowledged messages that were not received, where it reported nothing.
     pub unreported: u64,
-    /// The latter, if each notice of a disconnection told of a gap.
+    /// How many of those would be left if each notice of a disconnection counted as a gap.
     pub without_notice: u64,
     /// Messages that came again, or after a higher number, with no gap in between.
     pub disordered: u64,
@@ -191,11 +192,7 @@ impl Readers {
         let handle = handle.expect("a start");
         let mut tasks = JoinSet::new();
         for lane in lanes {
-            let subscribe = handle.subscribe(lane.subscription.clone()).buffer(65_536);
-            let events = within("a stream", subscribe.into_future()).await;
-            let stream = Stream::new();
-            tasks.spawn(record(events.expect("a stream"), stream.clone()));
-            streams.push(stream);
+            streams.push(subscribe(&handle, lane, &mut tasks).await);
         }
         Self {
             handle,
@@ -303,15 +300,4 @@ pub(super) fn subscriber_of(cluster: &RealCluster) -> Subscriber {
         .topology_interval(LOOK)
         .ping(Duration::from_millis(250), Duration::from_secs(3))
         .reconnect_delay(Duration::from_millis(10), Duration::from_millis(200))
-}
-
-/// Records what a stream returns.
-async fn record(mut events: EventStream<Bytes>, stream: Stream) {
-    while let Some(event) = events.next().await {
-        match event {
-            redis_push::Event::Gap(gap) => stream.add_gap(gap),
-            redis_push::Event::Message(payload) => stream.add_message(&payload),
-            _ => unreachable!("every payload is bytes"),
-        }
-    }
 }
