@@ -85,8 +85,9 @@ impl Subscriber {
     /// The [`Publisher`](crate::Publisher) of its handlers publishes at the node that has the slot of the
     /// channel, as [`Publisher::cluster`](crate::Publisher::cluster) does.
     ///
-    /// A user of the cluster needs the rights `+cluster|slots` and, for the links between the nodes,
-    /// `+cluster|links`. Without the second one, what they lose is not reported, which is logged once.
+    /// A user of the cluster needs the right `+cluster|slots`. Without `+cluster|links`, what the links between
+    /// the nodes lose is not reported, which is logged once. Without `+cluster|info`, a node that is cut off
+    /// from the others is noticed only by its links.
     pub fn cluster<U: Into<String>>(nodes: impl IntoIterator<Item = U>) -> Self {
         let mut nodes = nodes.into_iter().map(Into::into);
         let first = nodes.next();
