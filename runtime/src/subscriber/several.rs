@@ -42,7 +42,7 @@ impl Subscriber {
     ///   a sentinel knows of a newer failover to another server, the subscriber connects to that one, and
     ///   what was missed in between is a [gap](crate::Gap). Without this it would be deaf for ten seconds
     ///   and more: a primary that was replaced keeps the connections of its subscribers.
-    /// - **Publishing:** answers, the [`Publisher`] of handlers and caches go to the primary too, and change
+    /// - **Publishing:** answers, the [`Publisher`](crate::Publisher) of handlers and caches go to the primary too, and change
     ///   with the subscriber. A message that was under way to a server that has failed is not sent again.
     ///
     /// A publisher that has not noticed a failover yet publishes on the old primary, whose messages do not
