@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use redis_push::testing::{Broker, BrokerCluster};
-use redis_push::{Event, GapCause, Handle, Mount, NearCache, NodeRole, Subscriber, Subscription};
+use redis_push::{
+    Event, GapCause, Handle, Mount, NearCache, NodeRole, NodeTopology, Subscriber, Subscription,
+};
 use tests::within;
 
 use crate::support::*;
@@ -222,5 +224,30 @@ pub(crate) async fn streams_of_a_cluster_of_brokers_come_and_go() {
             }
         };
         assert_eq!(within("a message", reading).await, "hello");
+    }
+}
+
+pub(crate) async fn handlers_of_key_events_are_mounted_on_every_broker() {
+    let (cluster, handle) = started(Vec::new()).await;
+    for round in 0..2 {
+        let (mount, mut journal) = recorder("events", Subscription::keyspace("user:{id}").unwrap());
+        let mounting = handle.mount([mount]);
+        let guard = within("the mount", async { mounting.await }).await.unwrap();
+        journal.begins().await;
+        let topology = handle.topology();
+        let is_confirmed = |node: &&NodeTopology| node.confirmed == 1;
+        assert_eq!(
+            topology.nodes.iter().filter(is_confirmed).count(),
+            3,
+            "{topology}"
+        );
+        for id in 0..10 {
+            let key = format!("user:{round}{id}");
+            set(&cluster, &key, "Ada").await;
+            journal
+                .message(&format!("__keyspace@0__:{key}"), "set")
+                .await;
+        }
+        drop(guard);
     }
 }

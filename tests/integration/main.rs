@@ -198,6 +198,7 @@ fn on_clusters(suite: Suite) -> Suite {
         a_cache_reads_from_every_broker_and_hears_of_every_change,
         what_a_link_between_brokers_loses_is_a_gap,
         streams_of_a_cluster_of_brokers_come_and_go,
+        handlers_of_key_events_are_mounted_on_every_broker,
     ]);
     suite.on_real_clusters(tests![
         names_of_a_cluster_are_heard_from_their_nodes,

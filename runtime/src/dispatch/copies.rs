@@ -33,6 +33,14 @@ impl RoutingTable {
         self.add_copies(key, clock::wall());
     }
 
+    /// Returns the route that is found by the name: the anchor of a copy.
+    pub(super) fn named(&self, key: Key) -> Key {
+        match self.routes[key].part {
+            Part::Copy(anchor) => anchor,
+            _ => key,
+        }
+    }
+
     /// Returns the route of a name on a node, if the name is there. The key is that by the name.
     #[inline]
     pub(super) fn at(&self, key: Key, node: NodeId) -> Option<Key> {
@@ -68,12 +76,6 @@ impl RoutingTable {
             SubscriptionState::Denied(reason) => Some(reason),
             _ => None,
         })
-    }
-
-    /// Returns how often nodes have denied a name.
-    pub(super) fn denials(&self, key: Key) -> u32 {
-        let each = self.placed(key).map(|key| self.routes[key].denials);
-        each.fold(0, u32::wrapping_add)
     }
 
     /// Returns the copies of an anchor. Other routes have none.

@@ -72,7 +72,6 @@ impl Dispatcher {
         });
         // Dropped after the lock.
         let _waiting: Vec<_> = keys
-            .flat_map(|key| routes.copies_of(key).chain([key]).collect::<Vec<_>>())
             .filter_map(|key| answers.stop_waiting(key, at.channel))
             .collect();
         routes.remove_channel(at.channel, subscriptions);
@@ -109,16 +108,13 @@ impl Dispatcher {
                 continue;
             }
             if let Some(reason) = routes.denied(key)
-                && routes.denials(key) != *before
+                && routes.routes[key].denials != *before
             {
                 let reason = Arc::clone(reason);
                 return Poll::Ready(Confirmed::Denied(subscription.clone(), reason));
             }
             is_confirmed = false;
-            // The anchor answers when there are other copies.
-            for key in routes.copies_of(key).chain([key]) {
-                replaced.extend(answers.wait(key, at.channel, cx));
-            }
+            replaced.extend(answers.wait(key, at.channel, cx));
         }
         match is_confirmed {
             true => Poll::Ready(Confirmed::Yes),

@@ -122,11 +122,11 @@ impl DispatchState {
                 shared.interrupt(before, &mut self.wakeups.wakers);
             }
         }
-        self.answer(anchor);
         if self.routes.routes.get(anchor).is_none() {
             // Nobody wanted the name any more, and that was its last copy.
             return;
         }
+        self.answer(anchor);
         self.drop_surplus(anchor);
         // Those that a node does not leave go when it is lost.
         let mut dropped = self.routes.dropped_of(anchor);

@@ -252,7 +252,7 @@ impl DispatchState {
                 _ => {}
             }
         }
-        self.routes.denials(key)
+        self.routes.routes[key].denials
     }
 
     /// Counts a reader of a name.
@@ -266,7 +266,7 @@ impl DispatchState {
         }
         Name {
             route: key,
-            denials: self.routes.denials(key),
+            denials: self.routes.routes[key].denials,
         }
     }
 
@@ -282,7 +282,7 @@ impl DispatchState {
         let denial = |name: &Name| {
             let route = &self.routes.routes[name.route];
             let reason = self.routes.denied(name.route)?;
-            let is_new = self.routes.denials(name.route) != name.denials;
+            let is_new = route.denials != name.denials;
             is_new.then(|| (route.subscription().clone(), Arc::clone(reason)))
         };
         match names {

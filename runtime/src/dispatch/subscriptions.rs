@@ -28,10 +28,13 @@ impl Dispatcher {
         let denied = SubscriptionState::Denied(Arc::clone(reason));
         let is_new = *state.routes.state(key) != denied;
         let wanted = state.routes.routes[key].wanted();
-        state.routes.update(key, |route| {
-            route.denials = route.denials.wrapping_add(1);
-            route.placement.take_asked();
-        });
+        state
+            .routes
+            .update(key, |route| route.placement.take_asked());
+        // Copies come and go.
+        let named = state.routes.named(key);
+        let denials = &mut state.routes.routes[named].denials;
+        *denials = denials.wrapping_add(1);
         state.turn_off(key, denied);
         state.answer(key);
         self.wake(state);
@@ -200,7 +203,8 @@ impl DispatchState {
 
     /// Wakes those that wait for the server's answer to a name.
     pub(super) fn answer(&mut self, key: Key) {
-        self.answers.answer(key, &mut self.wakeups.wakers);
+        let named = self.routes.named(key);
+        self.answers.answer(named, &mut self.wakeups.wakers);
     }
 
     /// Returns whether a fence was sent to a node and has not arrived yet. That for channels is sent last.
