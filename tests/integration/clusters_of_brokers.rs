@@ -231,8 +231,8 @@ pub(crate) async fn handlers_of_key_events_are_mounted_on_every_broker() {
     let (cluster, handle) = started(Vec::new()).await;
     for round in 0..2 {
         let (mount, mut journal) = recorder("events", Subscription::keyspace("user:{id}").unwrap());
-        let mounting = handle.mount([mount]);
-        let guard = within("the mount", async { mounting.await }).await.unwrap();
+        let guard = within("the mount", handle.mount([mount]).into_future());
+        let guard = guard.await.unwrap();
         journal.begins().await;
         let topology = handle.topology();
         let is_confirmed = |node: &&NodeTopology| node.confirmed == 1;
