@@ -9,6 +9,7 @@
 
 use std::time::SystemTime;
 
+use super::concerned::Concerned;
 use super::segments::GapStart;
 use crate::push::{Generation, NodeId};
 use crate::util::{Few, Timestamp, clock};
@@ -20,6 +21,8 @@ pub(super) struct Confirmations {
     /// in the first one.
     groups: Few<Group>,
     names: Few<Name>,
+    /// How many subscriptions the channel's list has.
+    listed: u32,
     /// How many names are pending.
     unsettled: u32,
 }
@@ -51,6 +54,8 @@ pub(crate) struct Left {
 
 #[derive(Clone, Copy, Debug)]
 struct Name {
+    /// The index in the channel's list of subscriptions.
+    index: u32,
     /// The index of its group.
     group: u16,
     state: NameState,
@@ -71,10 +76,10 @@ enum NameState {
 }
 
 /// What a confirmation means for the broadcast channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Confirmed {
-    /// The first one on this connection: a segment begins, after a gap since this time.
-    First(SystemTime),
+    /// The first one on this connection: a segment begins, after a gap since this time of these names.
+    First(SystemTime, Concerned),
     /// A name that was off is live again: a segment begins, after a gap since this time.
     Again(SystemTime),
     /// A name that has joined is live: a segment begins, after a gap since this time.
@@ -99,14 +104,17 @@ impl Confirmations {
     pub(super) fn new(count: usize) -> Self {
         let mut groups = Few::new();
         groups.push(Group::new(Generation::NONE, clock::wall()));
-        let name = Name {
+        let listed = u32::try_from(count).expect("no list has 2^32 subscriptions");
+        let name = |index| Name {
+            index,
             group: 0,
             state: NameState::Pending,
         };
         Self {
             groups,
-            names: std::iter::repeat_n(name, count).collect(),
-            unsettled: u32::try_from(count).expect("no list has 2^32 subscriptions"),
+            names: (0..listed).map(name).collect(),
+            listed,
+            unsettled: listed,
         }
     }
 
@@ -189,7 +197,7 @@ impl Confirmations {
         if !std::mem::replace(&mut group.live, true) {
             let off_since = group.off_since.take();
             let since = off_since.map_or(group.since, |off| off.min(group.since));
-            return Confirmed::First(since.into());
+            return Confirmed::First(since.into(), self.concerned_by(index, from));
         }
         match before {
             NameState::Off(since) => Confirmed::Again(since.into()),
@@ -197,10 +205,11 @@ impl Confirmations {
         }
     }
 
-    /// Adds a name, and returns its index. The time is that since when it may have been of interest, if the
-    /// channel is live without it.
-    pub(super) fn add(&mut self, since: Option<SystemTime>) -> usize {
+    /// Adds a name of the subscription at `index` in the channel's list, and returns its own index. The time
+    /// is that since when it may have been of interest, if the channel is live without it.
+    pub(super) fn add(&mut self, index: u32, since: Option<SystemTime>) -> usize {
         let gone = Name {
+            index,
             group: 0,
             state: NameState::Gone,
         };
@@ -264,6 +273,27 @@ impl Confirmations {
         names.all(|name| matches!(name.state, NameState::Confirmed | NameState::Gone))
             && groups
                 .all(|(at, group)| is_open(group.generation) || self.names_of(at).next().is_none())
+    }
+
+    /// Returns the name at `index` alone.
+    pub(super) fn concerned(&self, index: usize) -> Concerned {
+        self.of_list(std::iter::once(self.names[index].index))
+    }
+
+    /// Returns these subscriptions of the channel's list.
+    pub(super) fn of_list(&self, indices: impl Iterator<Item = u32>) -> Concerned {
+        match self.listed {
+            // Most handlers have one, and then there is nothing to store.
+            0 | 1 => Concerned::All,
+            _ => Concerned::Some(indices.collect()),
+        }
+    }
+
+    /// Returns the names that the loss of a group concerns: all that are in it, and the one at `index`, which
+    /// has left it. Those that have left it while they were off are told when they are confirmed.
+    fn concerned_by(&self, index: usize, group: usize) -> Concerned {
+        let others = self.names_of(group).map(|name| name.index);
+        self.of_list(others.chain([self.names[index].index]))
     }
 
     /// Ends the group of a name that has moved, unless its connection is still up.

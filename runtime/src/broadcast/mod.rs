@@ -117,6 +117,7 @@
 //!   wakes them after it has released its own lock too.
 
 mod budget;
+mod concerned;
 mod confirmations;
 mod fence;
 mod latest;

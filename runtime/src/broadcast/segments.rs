@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::time::SystemTime;
 
+use super::concerned::{Concerned, Loss};
 use crate::gap::{Gap, GapCause, Missed};
 use crate::util::{Timestamp, clock};
 
@@ -40,6 +41,8 @@ struct Segment {
     number: u64,
     /// The gap before it.
     before: GapStart,
+    /// Which names that gap concerns.
+    concerned: Concerned,
     /// See [`Segments::live`].
     live: Timestamp,
     /// For how many readers it is the last segment that they know of. Those of the current segment are
@@ -65,7 +68,7 @@ impl Segments {
         self.current
     }
 
-    /// Begins a segment after the gap `before`, and returns its number.
+    /// Begins a segment after the gap `before` of these names, and returns its number.
     ///
     /// If the current segment `is_unread`, the gap before it is merged with this one: a connection
     /// that flaps while a handler is busy is one gap. If not all subscriptions were settled in the current
@@ -73,6 +76,7 @@ impl Segments {
     pub(super) fn begin(
         &mut self,
         mut before: GapStart,
+        mut concerned: Concerned,
         is_unread: bool,
         are_settled: bool,
     ) -> u64 {
@@ -84,6 +88,7 @@ impl Segments {
         match self.log.back_mut() {
             Some(last) if is_unread => {
                 before = merge(&last.before, &before);
+                concerned.merge(std::mem::replace(&mut last.concerned, Concerned::All));
                 self.log.pop_back();
             }
             Some(last) => last.readers = up_to_date,
@@ -97,6 +102,7 @@ impl Segments {
         self.log.push_back(Segment {
             number: self.current,
             before,
+            concerned,
             live: self.live,
             readers: 0,
         });
@@ -162,33 +168,32 @@ impl Segments {
 
     /// Returns the gap between the segments `reported` and `next`, and the `lag` of the reader in
     /// the same gap.
-    pub(super) fn gap(&self, reported: u64, next: u64, lag: Option<Gap>) -> Gap {
+    pub(super) fn gap(&self, reported: u64, next: u64, lag: Option<Gap>) -> Loss {
         let mut between = self
             .log
             .iter()
             .filter(|segment| segment.number > reported && segment.number <= next);
         let first = between.next().expect("unreported segment is in the log");
-        let (before, live) = between.fold((first.before, first.live), |(before, _), segment| {
-            (merge(&before, &segment.before), segment.live)
-        });
-        let gap = Gap {
-            cause: before.cause,
-            missed: before.missed,
-            since: before.since,
-            until: live.into(),
-        };
-        let Some(lag) = lag else { return gap };
-        Gap {
-            missed: match (gap.missed, lag.missed) {
+        let (mut before, mut live) = (first.before, first.live);
+        let mut concerned = first.concerned.clone();
+        for segment in between {
+            before = merge(&before, &segment.before);
+            concerned.merge(segment.concerned.clone());
+            live = segment.live;
+        }
+        let mut gap = Gap::new(before.cause, before.missed, before.since, live.into());
+        if let Some(lag) = lag {
+            gap.missed = match (gap.missed, lag.missed) {
                 (Missed::Exactly(n), Missed::Exactly(lagged)) => Missed::Exactly(n + lagged),
                 (_, Missed::Exactly(lagged)) => Missed::AtLeast(lagged),
                 _ => Missed::Unknown,
-            },
+            };
             // The reader may have lagged long before the connection was lost, and after it too.
-            since: gap.since.min(lag.since),
-            until: gap.until.max(lag.until),
-            ..gap
+            gap.since = gap.since.min(lag.since);
+            gap.until = gap.until.max(lag.until);
+            concerned = Concerned::All;
         }
+        Loss { gap, concerned }
     }
 
     /// Merges the segments before `oldest`, of which no push is left, with the ones after them. Those
@@ -204,6 +209,7 @@ impl Segments {
             } else if let Some(gone) = self.log.remove(index) {
                 let next = &mut self.log[index];
                 next.before = merge(&gone.before, &next.before);
+                next.concerned.merge(gone.concerned);
             }
         }
         if self.log.len() < self.log.capacity() / 8 {
@@ -213,7 +219,8 @@ impl Segments {
 
     /// Returns how much memory the segments hold besides the current one.
     pub(super) fn memory(&self) -> usize {
-        self.log.len().saturating_sub(1) * size_of::<Segment>()
+        let names = self.log.iter().map(|segment| segment.concerned.memory());
+        self.log.len().saturating_sub(1) * size_of::<Segment>() + names.sum::<usize>()
     }
 
     /// Releases the segments whose beginning is reported to every reader.

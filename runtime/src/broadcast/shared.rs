@@ -5,6 +5,7 @@ use std::task::Waker;
 use std::time::SystemTime;
 
 use super::budget::{Budget, Held};
+use super::concerned::Concerned;
 use super::confirmations::{Confirmations, Confirmed, Left};
 use super::fence::Fence;
 use super::queue::Queue;
@@ -187,60 +188,73 @@ impl Shared {
         let mut state = self.lock();
         let names = &mut state.confirmations;
         let confirmed = names.confirm(index, generation, before.since, left);
+        let name = names.concerned(index);
         // What was lost with the connection to another node was lost there.
         let before = left.map_or(before, |left| left.before);
         match confirmed {
-            Confirmed::First(since) if state.segments.current() > 0 => {
+            Confirmed::First(since, concerned) if state.segments.current() > 0 => {
                 let mut before = GapStart { since, ..before };
                 // The connection that was lost was not of the node that this is known of.
                 if before.cause == GapCause::Initial {
                     (before.cause, before.missed) = (GapCause::ConnectionLost, Missed::Unknown);
                 }
-                state.begin_segment(before);
+                state.begin_segment(before, concerned);
             }
             // Nothing was live on this channel before, so earlier connections have lost nothing.
-            Confirmed::First(since) => state.begin_segment(GapStart {
-                cause: GapCause::Initial,
-                missed: Missed::Exactly(0),
-                since,
-            }),
-            Confirmed::Again(since) => state.begin_segment(GapStart {
-                cause: match left {
-                    Some(_) => GapCause::Moved,
-                    None => GapCause::Resubscribed,
-                },
-                missed: Missed::Unknown,
-                since,
-            }),
-            Confirmed::Joined(since) => state.begin_segment(GapStart {
-                cause: GapCause::Moved,
-                missed: Missed::Unknown,
-                since,
-            }),
+            Confirmed::First(since, _) => {
+                let before = GapStart {
+                    cause: GapCause::Initial,
+                    missed: Missed::Exactly(0),
+                    since,
+                };
+                state.begin_segment(before, Concerned::All);
+            }
+            Confirmed::Again(since) => {
+                let before = GapStart {
+                    cause: match left {
+                        Some(_) => GapCause::Moved,
+                        None => GapCause::Resubscribed,
+                    },
+                    missed: Missed::Unknown,
+                    since,
+                };
+                state.begin_segment(before, name);
+            }
+            Confirmed::Joined(since) => {
+                let before = GapStart {
+                    cause: GapCause::Moved,
+                    missed: Missed::Unknown,
+                    since,
+                };
+                state.begin_segment(before, name);
+            }
             Confirmed::More => {}
         }
         state.wake_if_settled(wakers);
     }
 
-    /// Adds a name to those that have to be confirmed, and returns its index among them. If the channel is
-    /// live without it, its confirmation begins a segment after a gap since a time.
-    pub(crate) fn add_name(&self, since: SystemTime) -> usize {
+    /// Adds a name to those that have to be confirmed, and returns its index among them. It is one more of the
+    /// subscription at `index` in the channel's list. If the channel is live without it, its confirmation
+    /// begins a segment after a gap since a time.
+    pub(crate) fn add_name(&self, index: u32, since: SystemTime) -> usize {
         let mut state = self.lock();
         let is_live = state.segments.current() > 0;
-        state.confirmations.add(is_live.then_some(since))
+        state.confirmations.add(index, is_live.then_some(since))
     }
 
     /// Removes a name from those that have to be confirmed. If it is not, what it has missed is a gap.
     pub(crate) fn remove_name(&self, index: usize, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
+        let concerned = state.confirmations.concerned(index);
         if let Some(since) = state.confirmations.remove(index)
             && state.segments.current() > 0
         {
-            state.begin_segment(GapStart {
+            let before = GapStart {
                 cause: GapCause::Moved,
                 missed: Missed::Unknown,
                 since,
-            });
+            };
+            state.begin_segment(before, concerned);
         }
         state.wake_if_settled(wakers);
     }
@@ -268,14 +282,17 @@ impl Shared {
         self.interrupt(before, wakers);
     }
 
-    /// Begins a segment after a gap on a connection that stays up, such as a payload that was too
-    /// large.
+    /// Begins a segment after a gap of all names, on a connection that stays up.
     pub(crate) fn interrupt(&self, before: GapStart, wakers: &mut Vec<Waker>) {
+        self.lock().interrupt(before, Concerned::All, wakers);
+    }
+
+    /// Begins a segment after a gap of the subscription at `index` in the channel's list, on a connection that
+    /// stays up: a payload was too large, for example.
+    pub(crate) fn interrupt_one(&self, index: u32, before: GapStart, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
-        if state.segments.current() > 0 {
-            state.begin_segment(before);
-            state.readers.collect_wakers(wakers);
-        }
+        let concerned = state.confirmations.of_list(std::iter::once(index));
+        state.interrupt(before, concerned, wakers);
     }
 
     /// Removes a name that nobody wants any more, so that nobody has missed anything.

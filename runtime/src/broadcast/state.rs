@@ -13,6 +13,7 @@ use std::task::Waker;
 use std::time::SystemTime;
 
 use super::budget::Held;
+use super::concerned::Concerned;
 use super::confirmations::Confirmations;
 use super::queue::Queue;
 use super::readers::{Beginning, Pace, Reader, Readers};
@@ -148,14 +149,27 @@ impl ChannelState {
         wait.link.take_if(|_| self.queue.is_within(7))
     }
 
-    /// Begins a segment after the gap `before`.
-    pub(super) fn begin_segment(&mut self, before: GapStart) {
+    /// Begins a segment after the gap `before`, which concerns these names.
+    pub(super) fn begin_segment(&mut self, before: GapStart, concerned: Concerned) {
         let current = self.segments.current();
         let is_unread = self.queue.ends_before(current) && !self.segments.is_current_known();
         let are_settled = self.confirmations.are_settled();
-        let segment = self.segments.begin(before, is_unread, are_settled);
+        let segment = self.segments.begin(before, concerned, is_unread, are_settled);
         self.queue.begin_segment(segment);
         self.merge_segments();
+    }
+
+    /// Begins a segment in the middle of a connection.
+    pub(super) fn interrupt(
+        &mut self,
+        before: GapStart,
+        concerned: Concerned,
+        wakers: &mut Vec<Waker>,
+    ) {
+        if self.segments.current() > 0 {
+            self.begin_segment(before, concerned);
+            self.readers.collect_wakers(wakers);
+        }
     }
 
     /// Releases memory until `bytes` are released or nothing but one push is left.

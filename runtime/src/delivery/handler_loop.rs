@@ -54,9 +54,10 @@ async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
             }
             break;
         };
-        if let Some(gap) = gap {
+        if let Some(loss) = gap {
             loop_state.known = known;
-            loop_state.push_gap(*gap, executor.context());
+            let gap = loss.named(&executor.context().spec.subscriptions);
+            loop_state.push_gap(gap, executor.context());
             report_gaps(loop_state, &mut executor).await;
         }
         if let Some(skip) = batch

@@ -64,12 +64,8 @@ impl LoopState {
         add(&counters.position, dropped);
         add(&counters.dropped, dropped);
         if cancelled + dropped > 0 {
-            let gap = Gap {
-                cause: GapCause::Restarted,
-                missed: Missed::Exactly(cancelled + dropped),
-                since: heard,
-                until: clock::wall(),
-            };
+            let missed = Missed::Exactly(cancelled + dropped);
+            let gap = Gap::new(GapCause::Restarted, missed, heard, clock::wall());
             context.sync.restarted();
             self.push_gap(gap, context);
         }
@@ -113,12 +109,8 @@ impl LoopState {
         // A handler may request one with each message. Its errors are logged anyway.
         runs_without_panic(|| tracing::debug!(target: "redis_push", handler, "resync requested"));
         let (_, heard) = self.receiver.position();
-        Gap {
-            cause: GapCause::Requested,
-            missed: Missed::Exactly(0),
-            since: heard,
-            until: clock::wall(),
-        }
+        let none = Missed::Exactly(0);
+        Gap::new(GapCause::Requested, none, heard, clock::wall())
     }
 
     /// Returns the oldest gap that is not reported yet.

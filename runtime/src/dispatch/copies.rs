@@ -224,7 +224,7 @@ impl RoutingTable {
         // The anchor itself is confirmed by nobody.
         let name = match std::mem::replace(&mut listener.name, Listener::NO_NAME) {
             Listener::NO_NAME => {
-                let name = shared.add_name(since);
+                let name = shared.add_name(listener.index, since);
                 u32::try_from(name).expect("there are fewer than 2^32 nodes")
             }
             name => name,

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use rustc_hash::FxBuildHasher;
 
+use super::name::Listener;
 use super::placement::{Placement, SubscriptionState};
 use super::table::RoutingTable;
 use super::{DispatchState, Dispatcher};
@@ -158,7 +159,8 @@ impl Dispatcher {
                 let (kind, name) = route.subscription().key();
                 if is_concerned(kind, name) {
                     for listener in &*route.listeners {
-                        listener.shared.interrupt(before, &mut wakeups.wakers);
+                        let Listener { shared, index, .. } = listener;
+                        shared.interrupt_one(*index, before, &mut wakeups.wakers);
                     }
                 }
             }

@@ -295,7 +295,8 @@ impl DispatchState {
             since: self.routes.nodes[node].fence,
         };
         for listener in &*route.listeners {
-            listener.shared.interrupt(before, &mut self.wakeups.wakers);
+            let Listener { shared, index, .. } = listener;
+            shared.interrupt_one(*index, before, &mut self.wakeups.wakers);
         }
     }
 

@@ -17,13 +17,13 @@
 //! | a node owns slots no more, and is lost | its copies go at once. What was lost there is part of the gap of the nodes that have come, or a gap of its own |
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustc_hash::FxHashMap;
 
+use super::name::Listener;
 use super::{DispatchState, Dispatcher};
-use crate::broadcast::{GapStart, Shared};
+use crate::broadcast::GapStart;
 use crate::gap::{GapCause, Missed};
 use crate::push::NodeId;
 use crate::subscription::Kind;
@@ -97,11 +97,9 @@ impl DispatchState {
         let before = lost.iter().flat_map(|key| {
             let node = routes.node_of(*key);
             let listeners = routes.routes[*key].listeners.iter();
-            listeners.map(|listener| (&listener.shared, node.before(&listener.shared).since))
+            listeners.map(|listener| (listener.clone(), node.before(&listener.shared).since))
         });
-        let before: Vec<(Arc<Shared>, SystemTime)> = before
-            .map(|(shared, since)| (Arc::clone(shared), since))
-            .collect();
+        let before: Vec<(Listener, SystemTime)> = before.collect();
         let gone: Vec<_> = routes.dropped_of(anchor).filter(is_down).collect();
         let earliest = before.iter().map(|(_, since)| *since).min();
         let since = earliest.map_or(since, |earliest| earliest.min(since));
@@ -113,13 +111,14 @@ impl DispatchState {
             self.routes.remove(key);
         }
         if !has_new {
-            for (shared, since) in before {
+            for (listener, since) in before {
                 let before = GapStart {
                     cause: GapCause::ConnectionLost,
                     missed: Missed::Unknown,
                     since,
                 };
-                shared.interrupt(before, &mut self.wakeups.wakers);
+                let Listener { shared, index, .. } = listener;
+                shared.interrupt_one(index, before, &mut self.wakeups.wakers);
             }
         }
         if self.routes.routes.get(anchor).is_none() {

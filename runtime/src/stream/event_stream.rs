@@ -253,7 +253,7 @@ impl<T: for<'p> FromPush<'p, ()>> EventStream<T> {
         let skip = batch.unwrap_or(0);
         self.next = u32::try_from(skip).expect("a batch has fewer than 2^32 pushes");
         self.counters.add_losses(missed, skipped);
-        let gap = *gap?;
+        let gap = gap?.named(&self.subscriptions);
         #[cfg(feature = "testing")]
         self.counters.observe(Streamed::Gap(&gap));
         if gap.cause != GapCause::Initial {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::ChannelState;
+use crate::broadcast::concerned::Loss;
 use crate::broadcast::queue::Position;
 use crate::broadcast::readers::{Beginning, Reader};
 use crate::gap::{Gap, GapCause, Missed};
@@ -25,7 +26,7 @@ pub(crate) struct Known {
 #[derive(Debug)]
 pub(crate) struct Received {
     /// Boxed, because it is rare.
-    pub(crate) gap: Option<Box<Gap>>,
+    pub(crate) gap: Option<Box<Loss>>,
     /// What the reader knows once the gap is reported.
     pub(crate) known: Known,
     /// How many pushes were dropped before the batch. The gap includes them.
@@ -136,26 +137,21 @@ impl ChannelState {
     /// Returns the gap before what a reader receives next, which is of `segment`. It has `missed` this
     /// many pushes.
     #[cold]
-    fn gap(&self, key: Key, segment: u64, missed: u64) -> Box<Gap> {
+    fn gap(&self, key: Key, segment: u64, missed: u64) -> Box<Loss> {
         let reader = &self.readers[key];
         let since = reader.fence.into();
         if reader.begins_with().is_some() {
             let live = self.segments.live(segment).unwrap_or(since);
-            return Box::new(Gap {
-                cause: GapCause::Initial,
-                missed: Missed::Exactly(0),
-                since,
-                until: live.max(since),
-            });
+            let none = Missed::Exactly(0);
+            let gap = Gap::new(GapCause::Initial, none, since, live.max(since));
+            return Box::new(Loss::of_all(gap));
         }
-        let lag = (missed > 0).then(|| Gap {
-            cause: GapCause::Lagged,
-            missed: Missed::Exactly(missed),
-            since,
-            until: self.lag_until(reader),
+        let lag = (missed > 0).then(|| {
+            let missed = Missed::Exactly(missed);
+            Gap::new(GapCause::Lagged, missed, since, self.lag_until(reader))
         });
         Box::new(match lag {
-            Some(lag) if segment == reader.reported => lag,
+            Some(lag) if segment == reader.reported => Loss::of_all(lag),
             lag => self.segments.gap(reader.reported, segment, lag),
         })
     }

@@ -76,7 +76,7 @@ impl Handlers {
 
     fn gap(&mut self, handler: usize) -> Gap {
         let received = self.next(handler).expect("something to receive");
-        *received.gap.expect("a gap")
+        received.gap.expect("a gap").gap
     }
 }
 

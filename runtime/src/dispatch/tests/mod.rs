@@ -1,6 +1,8 @@
 //! Tests of the dispatcher. With `--cfg shuttle`, `model` runs it under a model checker.
 
 #[cfg(not(shuttle))]
+mod concerned;
+#[cfg(not(shuttle))]
 mod connection;
 #[cfg(not(shuttle))]
 mod leaving;

@@ -33,9 +33,12 @@ struct Handler {
     receiver: Receiver,
     /// The indices of its names.
     names: Vec<usize>,
-    /// The last message of each name, and how many gaps were received before it.
+    subscriptions: Vec<Subscription>,
+    /// The last message of each name, and how many gaps were received before it that concern the name.
     last: HashMap<usize, (u32, u32)>,
+    /// How many gaps were received, and how many that concern each name.
     gaps: u32,
+    gaps_of: [u32; NAMES.len()],
     /// How often a connection was lost that has one of its names, and how often one was moved.
     losses: u32,
     was_live: bool,
@@ -61,8 +64,10 @@ impl World {
             handlers.push(Handler {
                 receiver: shared.subscribe(),
                 names,
+                subscriptions: list,
                 last: HashMap::new(),
                 gaps: 0,
+                gaps_of: [0; NAMES.len()],
                 losses: 0,
                 was_live: false,
             });
@@ -197,12 +202,18 @@ impl Handler {
         let mut context = Context::from_waker(Waker::noop());
         while let Poll::Ready(received) = self.receiver.poll_recv(&mut context) {
             let received = received.expect("the channel is open");
-            if let Some(gap) = &received.gap {
+            if let Some(loss) = received.gap {
+                let gap = loss.named(&self.subscriptions);
                 let is_first = !std::mem::replace(&mut self.was_live, true);
                 assert_eq!(gap.cause == GapCause::Initial, is_first, "{gap}");
                 assert!(gap.since <= gap.until);
                 self.gaps += u32::from(!is_first);
                 assert!(self.gaps <= self.losses, "a gap without a loss");
+                for name in &self.names {
+                    let mut names = gap.names().unwrap_or(&self.subscriptions).iter();
+                    let is_concerned = names.any(|one| one.name() == NAMES[*name]);
+                    self.gaps_of[*name] += u32::from(!is_first && is_concerned);
+                }
             }
             let Some(skip) = received.batch else { continue };
             let batch = self.receiver.batch().expect("just received");
@@ -213,7 +224,7 @@ impl Handler {
                 assert!(self.was_live, "a message before the initial gap");
                 let name = name as usize;
                 assert_eq!(self.names[batch.subscription(index)], name);
-                let gaps = self.gaps;
+                let gaps = self.gaps_of[name];
                 if let Some((last, before)) = self.last.insert(name, (number, gaps)) {
                     assert!(number > last, "a message came twice, or out of order");
                     let is_reported = gaps > before;

@@ -156,14 +156,15 @@ impl World {
         let mut context = Context::from_waker(Waker::noop());
         while let Poll::Ready(received) = self.receiver.poll_recv(&mut context) {
             let received = received.expect("the channel is open");
-            if let Some(gap) = received.gap {
+            if let Some(loss) = received.gap {
+                let gap = loss.gap;
                 assert_eq!(
                     gap.cause == GapCause::Initial,
                     self.gaps.is_empty(),
                     "{gap}"
                 );
                 assert!(gap.since <= gap.until);
-                self.gaps.push(*gap);
+                self.gaps.push(gap);
             }
             let Some(skip) = received.batch else { continue };
             let batch = self.receiver.batch().expect("just received");
