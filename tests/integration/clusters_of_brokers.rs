@@ -7,7 +7,7 @@ use redis_push::testing::{Broker, BrokerCluster};
 use redis_push::{
     Event, GapCause, Handle, Mount, NearCache, NodeRole, NodeTopology, Subscriber, Subscription,
 };
-use tests::within;
+use tests::{eventually, within};
 
 use crate::support::*;
 
@@ -184,21 +184,17 @@ pub(crate) async fn what_a_link_between_brokers_loses_is_a_gap() {
     cluster.publish("news", "before");
     journal.message("news", "before").await;
     let at = cluster.node_of("news");
-    // The links are looked at once before they are reset.
-    let looked = async {
-        while handle
-            .topology()
-            .nodes
-            .iter()
-            .any(|node| node.ping_rtt.is_none())
-        {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+    // A link must have been looked at before it is reset.
+    let resets = async {
+        loop {
+            cluster.reset_bus(at);
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    let _ = tokio::time::timeout(Duration::from_millis(400), looked).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    cluster.reset_bus(at);
-    gap_of(&mut journal, GapCause::Bus).await;
+    tokio::select! {
+        () = gap_of(&mut journal, GapCause::Bus) => {}
+        () = resets => {}
+    }
     assert!(
         handle
             .topology()
@@ -250,4 +246,52 @@ pub(crate) async fn handlers_of_key_events_are_mounted_on_every_broker() {
         }
         drop(guard);
     }
+}
+
+pub(crate) async fn a_broker_that_is_gone_is_let_go_of_and_may_come_back() {
+    let (mount, mut journal) = recorder("orders", Subscription::shard("orders"));
+    let (mut cluster, handle) = started(vec![mount]).await;
+    journal.begins().await;
+    let (slot, first) = (cluster.slot_of("orders"), cluster.node_of("orders"));
+    let new = cluster.add_node().await.unwrap();
+    for round in 0..2 {
+        cluster.move_slot(slot, new);
+        gap_of(&mut journal, GapCause::Moved).await;
+        let text = format!("at the new broker, round {round}");
+        cluster.publish_shard("orders", &text);
+        journal.message_after_gaps("orders", &text).await;
+        assert_eq!(handle.topology().nodes.len(), 4);
+        cluster.move_slot(slot, first);
+        gap_of(&mut journal, GapCause::Moved).await;
+        cluster.kill(new).await;
+        eventually("the broker to be let go of", async || {
+            handle.topology().nodes.len() == 3
+        })
+        .await;
+        assert!(handle.is_ready());
+        cluster.restart(new).await.unwrap();
+    }
+    cluster.publish_shard("orders", "at the end");
+    journal.message_after_gaps("orders", "at the end").await;
+}
+
+pub(crate) async fn a_gap_names_what_was_on_the_broker_that_is_lost() {
+    let names: Vec<_> = (0..9).map(|number| format!("orders.{number}")).collect();
+    let subscriptions = || names.iter().map(|name| Subscription::shard(name.clone()));
+    let (mount, mut journal) = recorder("orders", Subscription::shard("orders.0"));
+    let (cluster, _handle) = started(vec![subscriptions().fold(mount, Mount::on)]).await;
+    journal.begins().await;
+    let lost = cluster.node_of("orders.0");
+    let on_it = |name: &&Subscription| cluster.node_of(name.name()) == lost;
+    let concerned: Vec<_> = subscriptions().collect();
+    let concerned: Vec<_> = concerned.iter().filter(on_it).cloned().collect();
+    assert!((1..9).contains(&concerned.len()));
+    cluster.node(lost).kill_connections();
+    let gap = journal.lost_connection().await;
+    assert_eq!(gap.names(), Some(&*concerned));
+    // One of them moves.
+    let slot = cluster.slot_of("orders.0");
+    cluster.move_slot(slot, (lost + 1) % 3);
+    let moved = [Subscription::shard("orders.0")];
+    assert_eq!(journal.gap().await.names(), Some(&moved[..]));
 }

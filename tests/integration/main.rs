@@ -10,6 +10,7 @@ use std::time::Duration;
 use tests::harness::Suite;
 use tests::tests;
 
+mod address_maps;
 mod addressing;
 mod attaching;
 mod caching;
@@ -70,6 +71,7 @@ mod updating;
 mod waiting;
 mod wiring;
 
+use address_maps::*;
 use addressing::*;
 use attaching::*;
 use caching::*;
@@ -162,6 +164,7 @@ fn main() -> ExitCode {
             a_killed_primary_is_a_gap_and_loses_nothing_else,
             a_publisher_of_its_own_goes_on_after_a_failover,
             a_stale_sentinel_that_is_first_in_the_list_does_not_decide,
+            a_primary_is_reached_where_the_map_of_addresses_says,
             a_server_that_is_not_the_primary_is_not_subscribed_to,
             sentinels_and_the_primary_have_credentials_of_their_own,
             the_rights_of_the_guide_are_enough,
@@ -199,9 +202,12 @@ fn on_clusters(suite: Suite) -> Suite {
         what_a_link_between_brokers_loses_is_a_gap,
         streams_of_a_cluster_of_brokers_come_and_go,
         handlers_of_key_events_are_mounted_on_every_broker,
+        a_broker_that_is_gone_is_let_go_of_and_may_come_back,
+        a_gap_names_what_was_on_the_broker_that_is_lost,
     ]);
     suite.on_real_clusters(tests![
         names_of_a_cluster_are_heard_from_their_nodes,
+        nodes_are_reached_where_the_map_of_addresses_says,
         a_sharded_name_follows_its_slot,
         a_planned_failover_is_followed,
         names_of_a_killed_primary_are_heard_from_others,

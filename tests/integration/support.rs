@@ -85,6 +85,19 @@ impl Journal {
         );
     }
 
+    /// Asserts that the next entry is this message, after any number of gaps.
+    pub(crate) async fn message_after_gaps(&mut self, channel: &str, payload: &str) {
+        loop {
+            match self.next().await {
+                Seen::Gap(_) => {}
+                other => {
+                    let message = Seen::Message(channel.to_owned(), payload.to_owned());
+                    return assert_eq!(other, message);
+                }
+            }
+        }
+    }
+
     /// Asserts that the next entry is a gap, and returns it.
     pub(crate) async fn gap(&mut self) -> Gap {
         match self.next().await {

@@ -58,6 +58,8 @@ impl Cluster {
             Self::Real(cluster) => {
                 let to = &cluster.nodes()[to];
                 cluster.move_slot(slot, to, First::Target).await;
+                // A primary with its first slot may take the cluster to be down for a moment.
+                eventually("the new owner to serve", async || to.is_ok().await).await;
             }
         }
     }

@@ -143,6 +143,14 @@ impl Confirmations {
         if self.groups[at].generation == generation {
             return at;
         }
+        if self.names_of(at).next().is_none() {
+            // All have left it, and those that come have missed nothing here.
+            self.groups[at] = Group {
+                live: true,
+                ..Group::new(generation, since)
+            };
+            return at;
+        }
         if self.groups[at].has_ended {
             // Its names are pending already, and the segment has begun that holds for them.
             let group = &mut self.groups[at];

@@ -154,7 +154,9 @@ impl ChannelState {
         let current = self.segments.current();
         let is_unread = self.queue.ends_before(current) && !self.segments.is_current_known();
         let are_settled = self.confirmations.are_settled();
-        let segment = self.segments.begin(before, concerned, is_unread, are_settled);
+        let segment = self
+            .segments
+            .begin(before, concerned, is_unread, are_settled);
         self.queue.begin_segment(segment);
         self.merge_segments();
     }

@@ -1,18 +1,17 @@
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Client;
 
-use super::cluster::{ClusterConnection, seeds};
+use super::address_map::AddressMap;
+use super::cluster::ClusterConnection;
 use super::command_connection::CommandConnection;
 use super::credentials::{Credentials, Provider};
 use super::destination::Destination;
 use super::lazy::LazyConnection;
-use super::options::{Options, Target};
-use super::server::Server;
+use super::options::{Options, Servers, Target};
 use super::tls::Tls;
-use crate::error::{BoxError, Error, Result};
+use crate::error::{BoxError, Result};
 
 /// A server for the commands of a [`Publisher`](crate::Publisher) or a
 /// [`FailureSink`](crate::FailureSink).
@@ -157,6 +156,17 @@ impl Endpoint {
         self
     }
 
+    /// Sets where servers are reached whose addresses other servers tell, like
+    /// [`Subscriber::address_map`](crate::Subscriber::address_map).
+    #[must_use]
+    pub fn address_map(
+        mut self,
+        map: impl Fn(&str, u16) -> Option<(String, u16)> + Send + Sync + 'static,
+    ) -> Self {
+        self.options.address_map = Some(AddressMap::new(map));
+        self
+    }
+
     /// Returns the endpoint at another URL, whose credentials apply. The name stays, and so does TLS if
     /// the URL asks for it.
     #[cfg(feature = "testing")]
@@ -175,37 +185,26 @@ impl Endpoint {
         }
     }
 
-    /// Returns where to connect to, for a link. With `reads_socket`, this crate must do the TLS.
+    /// Returns where to connect to, for links. With `reads_socket`, this crate must do the TLS.
+    pub(crate) fn into_servers(self, reads_socket: bool) -> Result<Servers> {
+        self.target.into_servers(self.options, reads_socket)
+    }
+
+    /// Returns the one server, for a link. With `reads_socket`, this crate must do the TLS.
     pub(crate) fn into_destination(self, reads_socket: bool) -> Result<Destination> {
         self.target.into_destination(self.options, reads_socket)
     }
 
-    /// Returns the server, for one of several. With `reads_socket`, this crate must do the TLS.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if sentinels name the server, too.
-    pub(crate) fn into_server(self, reads_socket: bool) -> Result<Arc<Server>> {
-        match self.into_destination(reads_socket)? {
-            Destination::Server(server) => Ok(server),
-            Destination::Primary(_) => Err(Error::config(
-                "sentinels name one primary, and a cluster has several: use the URLs of its nodes",
-            )),
-        }
-    }
-
     /// Returns a connection for commands, or those to the nodes of a cluster, without pushes.
     pub(crate) fn into_commands(self) -> Result<CommandConnection> {
-        if let Target::Cluster(urls) = &self.target {
-            let interval = self.options.topology_interval;
-            let interval = interval.unwrap_or(DEFAULT_TOPOLOGY_INTERVAL);
-            let seeds = seeds(urls, self.options)?;
-            return Ok(CommandConnection::Cluster(ClusterConnection::new(
-                seeds, interval,
-            )));
-        }
-        let to = self.into_destination(false)?;
-        Ok(CommandConnection::Own(LazyConnection::new(to)))
+        let interval = self.options.topology_interval;
+        Ok(match self.into_servers(false)? {
+            Servers::One(to) => CommandConnection::Own(LazyConnection::new(to)),
+            Servers::Cluster(seeds) => {
+                let interval = interval.unwrap_or(DEFAULT_TOPOLOGY_INTERVAL);
+                CommandConnection::Cluster(ClusterConnection::new(seeds, interval))
+            }
+        })
     }
 }
 

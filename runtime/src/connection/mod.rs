@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `endpoint`, `options` | [`Endpoint`]: what users set; checked and turned into a [`Destination`] |
 //! | `credentials` | [`Credentials`], and the user's provider of them |
+//! | `address_map` | where servers are reached whose addresses others tell |
 //! | `server` | [`Server`]: the address, the greeting, and the wait for both |
 //! | `destination` | [`Destination`]: a server, or the primary that sentinels name for each connection |
 //! | `dial`, `stream`, `tls` | streams: TCP, TLS over TCP, unix sockets |
@@ -65,6 +66,7 @@
 //! - A server that does not know a command repeats its arguments in the error. Those of `HELLO` contain
 //!   the password, those of `PUBLISH` the payload.
 
+mod address_map;
 mod attached;
 mod awaited;
 #[cfg_attr(
@@ -111,7 +113,7 @@ pub(crate) mod tls;
 mod tracking;
 
 pub(crate) use awaited::Awaited;
-pub(crate) use cluster::ClusterConnection;
+pub(crate) use cluster::{ClusterConnection, Seeds};
 #[cfg(feature = "cache")]
 pub(crate) use command_connection::KeyRead;
 pub(crate) use command_connection::{CommandConnection, one_each};
@@ -124,6 +126,7 @@ pub(crate) use lazy::LazyConnection;
 pub(crate) use look::LookError;
 pub(crate) use moved::Moved;
 pub(crate) use node_address::NodeAddress;
+pub(crate) use options::Servers;
 #[cfg(feature = "testing")]
 pub(crate) use redirect::Redirect;
 pub(crate) use sentinel::{News, Primary};

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
+use super::address_map::AddressMap;
+use super::cluster::Seeds;
 use super::connect_error::SettingsFrom;
 use super::credentials::Provider;
 use super::destination::Destination;
@@ -29,6 +31,12 @@ pub(super) enum Target {
     Cluster(Vec<String>),
 }
 
+/// Where a target leads to.
+pub(crate) enum Servers {
+    One(Destination),
+    Cluster(Seeds),
+}
+
 /// The options of a connection.
 #[derive(Clone, Default)]
 pub(super) struct Options {
@@ -41,9 +49,31 @@ pub(super) struct Options {
     pub(super) sentinel_credentials: Option<Provider>,
     /// How often sentinels are asked.
     pub(super) topology_interval: Option<Duration>,
+    /// Where servers are reached whose addresses others tell.
+    pub(super) address_map: Option<AddressMap>,
 }
 
 impl Target {
+    /// Checks the target and the options. With `reads_socket`, this crate must do the TLS; in a cluster, it
+    /// does.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error as [`into_destination`](Self::into_destination) does, and if something is not possible
+    /// in a cluster.
+    pub(super) fn into_servers(
+        self,
+        options: Options,
+        reads_socket: bool,
+    ) -> Result<Servers, Error> {
+        match self {
+            Self::Cluster(urls) => Seeds::new(&urls, options).map(Servers::Cluster),
+            one => one
+                .into_destination(options, reads_socket)
+                .map(Servers::One),
+        }
+    }
+
     /// Checks the target and the options. With `reads_socket`, this crate must do the TLS.
     ///
     /// # Errors
@@ -112,6 +142,9 @@ pub(super) fn named_server(
     options: &Options,
     is_tls: bool,
 ) -> Result<Server, Error> {
+    let mapped = options.address_map.as_ref();
+    let mapped = mapped.map(|map| map.reached(address)).transpose()?;
+    let address = mapped.as_ref().unwrap_or(address);
     let (host, port) = (address.host().to_owned(), address.port());
     let address = if is_tls {
         ConnectionAddr::TcpTls {
@@ -156,6 +189,7 @@ fn server(
         info,
         credentials: options.credentials,
         client_name: options.client_name,
+        address_map: options.address_map,
         from,
     })
 }

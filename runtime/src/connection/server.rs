@@ -8,6 +8,7 @@ use redis::{
 };
 
 use super::Connection;
+use super::address_map::AddressMap;
 use super::connect_error::{SettingsFrom, refused};
 use super::credentials::{Credentials, Provider};
 use super::node_address::NodeAddress;
@@ -23,6 +24,8 @@ pub(crate) struct Server {
     pub(super) tls: Option<Connector>,
     pub(super) credentials: Option<Provider>,
     pub(super) client_name: Option<String>,
+    /// Where other servers are reached, of which this one or a sentinel tells the address.
+    pub(super) address_map: Option<AddressMap>,
     /// What gave these settings.
     pub(super) from: SettingsFrom,
 }
@@ -37,7 +40,7 @@ impl Server {
     /// # Errors
     ///
     /// Returns an error if this one has no host, or if a certificate cannot contain the other host.
-    pub(crate) fn at(&self, address: &NodeAddress) -> Result<Self, Error> {
+    pub(super) fn at(&self, address: &NodeAddress) -> Result<Self, Error> {
         let (host, port) = (address.host().to_owned(), address.port());
         let moved = match self.address() {
             ConnectionAddr::Tcp(..) => ConnectionAddr::Tcp(host, port),
@@ -65,8 +68,21 @@ impl Server {
             info: self.info.clone().set_addr(moved),
             credentials: self.credentials.clone(),
             client_name: self.client_name.clone(),
+            address_map: self.address_map.clone(),
             from: self.from,
         })
+    }
+
+    /// Returns another server that was told to be at an address, with the same user and the same options.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error as [`at`](Self::at) does, and if the user's map of addresses fails.
+    pub(super) fn announced(&self, address: &NodeAddress) -> Result<Self, Error> {
+        match &self.address_map {
+            Some(map) => self.at(&map.reached(address)?),
+            None => self.at(address),
+        }
     }
 
     /// Returns the address, if it has a host.

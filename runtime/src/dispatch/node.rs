@@ -125,6 +125,20 @@ impl Nodes {
         id
     }
 
+    /// Opens the place of a node that was closed for another one, whose connections are numbered on. Returns the
+    /// last generation there.
+    pub(super) fn open_again(&mut self) -> Option<Generation> {
+        let mut closed = self.all.iter_mut();
+        let node = closed.find(|node| node.closed)?;
+        let before = node.generation;
+        node.closed = false;
+        node.live = false;
+        node.fence = clock::wall();
+        node.pings = VecDeque::new();
+        self.begin_term(before.node());
+        Some(before)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }

@@ -13,7 +13,7 @@ use super::table::RoutingTable;
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::GapStart;
 use crate::gap::{GapCause, Missed};
-use crate::push::NodeId;
+use crate::push::{Generation, NodeId};
 use crate::subscription::{Kind, Subscription};
 use crate::util::Key;
 
@@ -67,12 +67,16 @@ impl fmt::Debug for Placing {
 }
 
 impl Dispatcher {
-    /// Adds a node without names.
-    pub(crate) fn add_node(&self) -> NodeId {
+    /// Adds a node without names. Returns the generation before its first one, which is not the first of all if
+    /// the node takes the place of another one that was closed.
+    pub(crate) fn add_node(&self) -> Generation {
         let mut state = self.lock();
+        if let Some(before) = state.routes.nodes.open_again() {
+            return before;
+        }
         let id = state.routes.nodes.add();
         self.open.add();
-        id
+        Generation::before_first(id)
     }
 
     /// Moves a name from one node to another, where it is subscribed soon. Does nothing if it is not on

@@ -61,6 +61,15 @@ impl Board {
         published
     }
 
+    /// Removes the session of a node.
+    pub(super) fn remove(&self, node: NodeId) {
+        let mut sessions = self.sessions.lock();
+        if let Some(session) = sessions.get_mut(node.index()) {
+            *session = None;
+            self.publish(&sessions);
+        }
+    }
+
     /// Returns a receiver of the state of all of them. It is pending while one is, and has the first
     /// error.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Status> {
@@ -78,7 +87,7 @@ impl Board {
     pub(super) fn update(&self, node: NodeId, change: impl FnOnce(&mut Status)) {
         // Published under the lock, so that the last change is published last.
         let mut sessions = self.sessions.lock();
-        if let Some(session) = &mut sessions[node.index()] {
+        if let Some(Some(session)) = sessions.get_mut(node.index()) {
             change(&mut session.status);
         }
         self.publish(&sessions);

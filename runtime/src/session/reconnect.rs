@@ -62,8 +62,12 @@ impl Session {
             ) => connected,
         };
         let (address, is_primary) = (self.link.address(), self.link.is_to_a_primary());
+        let is_of_cluster = self.notices.is_some();
         self.board.learn(self.node, |facts| {
-            facts.address = address;
+            if !is_of_cluster {
+                // The coordinator knows a node by the address that the others tell.
+                facts.address = address;
+            }
             if is_primary {
                 facts.role = NodeRole::Primary;
             }

@@ -145,8 +145,6 @@ struct Config {
 /// The source of the pushes.
 enum Origin {
     Endpoint(Box<Endpoint>),
-    /// One node of a cluster, and the URLs of others.
-    Cluster(Box<Endpoint>, Vec<String>),
     Attached(Attached),
 }
 

@@ -80,6 +80,36 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         })
     }
 
+    /// Sets where servers are reached whose addresses other servers tell: the nodes of a
+    /// [cluster](Subscriber::cluster), and the primary that [sentinels](Subscriber::sentinel) name.
+    ///
+    /// It is for servers that are reached through address translation, such as the nodes of a cluster in
+    /// containers, or over an SSH tunnel. The function gets the host and the port that a server tells, and
+    /// returns where that is from here, or `None` if the address is right. URLs are connected to as they are
+    /// written. TLS checks the host that is returned, and [`topology`](crate::Handle::topology) shows the one
+    /// that was told. A panic of the function is an error of that connection.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    ///
+    /// use redis_push::Subscriber;
+    ///
+    /// let reached = HashMap::from([
+    ///     ("172.18.0.2:6379".to_owned(), ("localhost".to_owned(), 7000)),
+    ///     ("172.18.0.3:6379".to_owned(), ("localhost".to_owned(), 7001)),
+    /// ]);
+    /// let subscriber = Subscriber::cluster(["redis://localhost:7000/"])
+    ///     .address_map(move |host, port| reached.get(&format!("{host}:{port}")).cloned());
+    /// ```
+    ///
+    /// With one server it has no effect.
+    pub fn address_map(
+        self,
+        map: impl Fn(&str, u16) -> Option<(String, u16)> + Send + Sync + 'static,
+    ) -> Self {
+        self.on_endpoint("address_map", |endpoint| endpoint.address_map(map))
+    }
+
     /// Sets the trusted roots of a `rediss://` connection, and the client certificate it presents.
     /// Without this it trusts the system's authorities and presents no certificate.
     ///
@@ -349,9 +379,6 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
         match self.config.origin {
             Origin::Endpoint(endpoint) => {
                 self.config.origin = Origin::Endpoint(Box::new(set(*endpoint)));
-            }
-            Origin::Cluster(endpoint, others) => {
-                self.config.origin = Origin::Cluster(Box::new(set(*endpoint)), others);
             }
             Origin::Attached(_) => {
                 let mistake = not_with_attach(option);

@@ -20,7 +20,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// Returns an error if a part of it has a connection that cannot be replaced.
     pub(crate) fn probed(mut self, url: &str, probe: SharedProbe) -> Result<Self> {
         // Of a cluster there is one server in a kit, as there is of a primary that sentinels name.
-        let (Origin::Endpoint(endpoint) | Origin::Cluster(endpoint, _)) = self.config.origin else {
+        let Origin::Endpoint(endpoint) = self.config.origin else {
             return Err(Error::config(
                 "a test kit cannot run a subscriber that was made with `Subscriber::attach`: the \
                  connection of its manager cannot be redirected; pass one that was made with \

@@ -1,6 +1,6 @@
 //! Constructors for several servers.
 
-use super::{Origin, Subscriber};
+use super::Subscriber;
 use crate::connection::Endpoint;
 
 impl Subscriber {
@@ -89,15 +89,6 @@ impl Subscriber {
     /// the nodes lose is not reported, which is logged once. Without `+cluster|info`, a node that is cut off
     /// from the others is noticed only by its links.
     pub fn cluster<U: Into<String>>(nodes: impl IntoIterator<Item = U>) -> Self {
-        let mut nodes = nodes.into_iter().map(Into::into);
-        let first = nodes.next();
-        let is_empty = first.is_none();
-        let endpoint = Endpoint::new(first.unwrap_or_default());
-        let mut subscriber = Self::to(Origin::Cluster(Box::new(endpoint), nodes.collect()));
-        if is_empty {
-            let mistake = "`Subscriber::cluster` needs the URL of at least one node";
-            subscriber.config.mistake = Some(mistake.into());
-        }
-        subscriber
+        Self::to_endpoint(Endpoint::cluster(nodes))
     }
 }

@@ -9,7 +9,7 @@ use super::options::not_with_attach;
 use crate::config::Settings;
 use crate::connection::slots::Slot;
 use crate::connection::{
-    ClusterConnection, CommandConnection, Endpoint, LazyConnection, NodeAddress, Server,
+    ClusterConnection, CommandConnection, Destination, LazyConnection, Seeds, Servers,
 };
 use crate::dispatch::Placing;
 use crate::error::{Error, Result};
@@ -27,7 +27,7 @@ pub(super) enum Source {
     Links(Vec<Link>),
     /// The nodes of a cluster.
     Cluster {
-        seeds: Vec<Arc<Server>>,
+        seeds: Seeds,
         transport: Transport,
         places: Arc<Places>,
     },
@@ -48,7 +48,6 @@ impl Origin {
         self,
         settings: &Settings,
     ) -> Result<(Source, Arc<CommandConnection>)> {
-        let wait = settings.wire_wait;
         match self {
             Self::Attached(_) if settings.wire => Err(Error::config(not_with_attach("wire"))),
             Self::Attached(_) if settings.links > 1 => Err(Error::config(not_with_attach("links"))),
@@ -57,56 +56,43 @@ impl Origin {
                 let links = vec![Link::Attached(attached)];
                 Ok((Source::Links(links), Arc::new(commands)))
             }
-            Self::Endpoint(endpoint) => {
-                let to = endpoint.into_destination(settings.wire)?;
-                let commands = CommandConnection::Own(LazyConnection::new(to.clone()));
-                let transport = if settings.wire {
-                    Transport::Wire { wait }
-                } else {
-                    Transport::Manager
-                };
-                let links = (0..settings.links).map(|_| Link::Own(Own::new(to.clone(), transport)));
-                Ok((Source::Links(links.collect()), Arc::new(commands)))
-            }
-            Self::Cluster(..) if settings.links > 1 => Err(Error::config(
-                "`links` cannot be used with `cluster`: there is one link to each node",
-            )),
-            Self::Cluster(endpoint, others) => {
-                // With redis-rs between, an unexpected `sunsubscribe` is taken for the reply to another
-                // command. The wire link keeps it away from redis-rs.
-                let first = endpoint.into_server(true)?;
-                if first.has_database() {
-                    return Err(Error::config(
-                        "a cluster has no databases but the first: remove the number from the URL",
-                    ));
+            Self::Endpoint(endpoint) => match endpoint.into_servers(settings.wire)? {
+                Servers::One(to) => Ok(links_to(to, settings)),
+                Servers::Cluster(_) if settings.links > 1 => Err(Error::config(
+                    "`links` cannot be used with `cluster`: there is one link to each node",
+                )),
+                Servers::Cluster(seeds) => {
+                    let interval = settings.topology_interval;
+                    let nodes = ClusterConnection::new(seeds.clone(), interval);
+                    let commands = CommandConnection::Cluster(nodes);
+                    let source = Source::Cluster {
+                        seeds,
+                        // With redis-rs between, an unexpected `sunsubscribe` is taken for the reply to
+                        // another command. The wire link keeps it away from redis-rs.
+                        transport: Transport::Wire {
+                            wait: settings.wire_wait,
+                        },
+                        places: Arc::new(Places::new()),
+                    };
+                    Ok((source, Arc::new(commands)))
                 }
-                let others: Vec<_> = others
-                    .iter()
-                    .map(|url| address_of(url))
-                    .collect::<Result<_>>()?;
-                let others = others.iter().map(|address| first.at(address).map(Arc::new));
-                let others: Vec<_> = others.collect::<Result<_>>()?;
-                let seeds: Vec<_> = [first].into_iter().chain(others).collect();
-                let nodes = ClusterConnection::new(seeds.clone(), settings.topology_interval);
-                let commands = CommandConnection::Cluster(nodes);
-                let source = Source::Cluster {
-                    seeds,
-                    transport: Transport::Wire { wait },
-                    places: Arc::new(Places::new()),
-                };
-                Ok((source, Arc::new(commands)))
-            }
+            },
         }
     }
 }
 
-fn address_of(url: &str) -> Result<NodeAddress> {
-    let server = Endpoint::new(url).into_server(true)?;
-    server.node_address().ok_or_else(|| {
-        Error::config(
-            "the nodes of a cluster are not reached over a unix socket: use a `redis://` URL",
-        )
-    })
+/// Returns links to one server, and another connection to it.
+fn links_to(to: Destination, settings: &Settings) -> (Source, Arc<CommandConnection>) {
+    let commands = CommandConnection::Own(LazyConnection::new(to.clone()));
+    let transport = if settings.wire {
+        Transport::Wire {
+            wait: settings.wire_wait,
+        }
+    } else {
+        Transport::Manager
+    };
+    let links = (0..settings.links).map(|_| Link::Own(Own::new(to.clone(), transport)));
+    (Source::Links(links.collect()), Arc::new(commands))
 }
 
 impl Source {
@@ -122,29 +108,25 @@ impl Source {
     }
 
     /// Spawns the sessions.
-    pub(super) fn spawn(
-        self,
-        around: Surroundings,
-        background: &mut Vec<Task>,
-    ) -> Result<Sessions> {
+    pub(super) fn spawn(self, around: Surroundings, background: &mut Vec<Task>) -> Sessions {
         match self {
-            Self::Links(links) => Ok(spawn_links(links, &around, background)),
+            Self::Links(links) => spawn_links(links, &around, background),
             Self::Cluster {
                 seeds,
                 transport,
                 places,
             } => {
                 let tasks = Arc::clone(&around.tasks);
-                let coordinator = Coordinator::new(&seeds, transport, places, around)?;
+                let coordinator = Coordinator::new(seeds, transport, places, around);
                 let coordinator = Arc::new(Mutex::new(coordinator));
                 let task = tasks.spawn(TaskName::Session, move || {
                     Coordinator::run(Arc::clone(&coordinator))
                 });
-                Ok(Sessions {
+                Sessions {
                     tasks: vec![task],
                     #[cfg(feature = "testing")]
                     fences: Vec::new(),
-                })
+                }
             }
         }
     }

@@ -136,7 +136,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
             tasks: Arc::clone(&tasks),
             stop: stop.clone(),
         };
-        let sessions = source.spawn(around, &mut background)?;
+        let sessions = source.spawn(around, &mut background);
         let streams = SubscribeContext {
             dispatcher: Arc::clone(&dispatcher),
             #[cfg(feature = "testing")]

@@ -12,7 +12,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 
-use shuttle::scheduler::{DfsScheduler, Schedule, Scheduler, Task, TaskId};
+use shuttle::scheduler::{
+    DfsScheduler, PctScheduler, RandomScheduler, Schedule, Scheduler, Task, TaskId,
+};
 use shuttle::{Config, Runner};
 
 /// Runs a model under random schedules. Half of them switch threads rarely: those find bugs that need
@@ -20,8 +22,15 @@ use shuttle::{Config, Runner};
 pub(crate) fn check_some(model: impl Fn() + Copy + Send + Sync + 'static) {
     const SCHEDULES: usize = 1_000;
     const CHANGES: usize = 3;
-    shuttle::check_random(model, SCHEDULES);
-    shuttle::check_pct(model, SCHEDULES, CHANGES);
+    Runner::new(RandomScheduler::new(SCHEDULES), config()).run(model);
+    Runner::new(PctScheduler::new(CHANGES, SCHEDULES), config()).run(model);
+}
+
+/// The frames of a debug build need more than the 32 KiB that a coroutine has by default.
+fn config() -> Config {
+    let mut config = Config::default();
+    config.stack_size = 256 * 1024;
+    config
 }
 
 /// Runs a model under every schedule that interrupts threads that could continue at most `max` times,
@@ -32,7 +41,7 @@ pub(crate) fn check(max: usize, model: impl Fn() + Copy + Send + Sync + 'static)
         max,
         interruptions: 0,
     };
-    let schedules = Runner::new(scheduler, Config::default()).run(model);
+    let schedules = Runner::new(scheduler, config()).run(model);
     println!("{schedules} schedules with at most {max} interruptions");
     check_some(model);
 }

@@ -86,7 +86,9 @@ fn a_denied_name_causes_a_gap_when_it_is_confirmed() {
     let mut context = Context::from_waker(Waker::noop());
     let before = since(GapCause::ConnectionLost);
     let mut next = || match pin!(receiver.recv()).poll(&mut context) {
-        Poll::Ready(Some(Received { gap: Some(loss), .. })) => loss.gap,
+        Poll::Ready(Some(Received {
+            gap: Some(loss), ..
+        })) => loss.gap,
         other => panic!("expected a gap, got {other:?}"),
     };
     shared.confirm(0, 1.into(), before, &mut wakers);
@@ -217,7 +219,9 @@ impl Losing {
         let mut context = Context::from_waker(Waker::noop());
         loop {
             match pin!(self.receiver.recv()).poll(&mut context) {
-                Poll::Ready(Some(Received { gap: Some(loss), .. })) => return loss.gap,
+                Poll::Ready(Some(Received {
+                    gap: Some(loss), ..
+                })) => return loss.gap,
                 Poll::Ready(Some(_)) => {}
                 other => panic!("expected a gap, got {other:?}"),
             }

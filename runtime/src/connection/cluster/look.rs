@@ -160,11 +160,7 @@ impl Topology {
         };
         let at = turn % primaries.len().max(1);
         let (front, back) = primaries.split_at(at);
-        let seeds: Vec<NodeAddress> = self
-            .seeds
-            .iter()
-            .filter_map(|seed| seed.node_address())
-            .collect();
+        let seeds: Vec<NodeAddress> = self.seeds.each().map(|(address, _)| address).collect();
         let mut addresses: Vec<&NodeAddress> = Vec::new();
         for address in back.iter().chain(front).chain(&seeds) {
             if !addresses.contains(&address) {

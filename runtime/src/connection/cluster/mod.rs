@@ -39,9 +39,8 @@ use redis::{Pipeline, Value};
 use tokio_util::sync::DropGuard;
 
 use super::command_error::CommandError;
-use super::server::Server;
 use call::Call;
-pub(super) use seeds::seeds;
+pub(crate) use seeds::Seeds;
 use topology::Topology;
 
 /// What became of a command: the reply, which may be an error, or why it is not there.
@@ -59,12 +58,11 @@ pub(crate) struct ClusterConnection {
 }
 
 impl ClusterConnection {
-    /// Creates the connections. The nodes are those of [`seeds`], and `interval` is how old the map may be when
-    /// a command is sent.
-    pub(crate) fn new(seeds: Vec<Arc<Server>>, interval: Duration) -> Self {
+    /// Creates the connections. `interval` is how old the map may be when a command is sent.
+    pub(crate) fn new(seeds: Seeds, interval: Duration) -> Self {
         #[cfg(feature = "testing")]
         let kit = {
-            let first = Arc::clone(&seeds[0]);
+            let first = Arc::clone(seeds.first());
             super::lazy::LazyConnection::new(super::Destination::Server(first))
         };
         let (topology, end) = Topology::new(seeds, interval);

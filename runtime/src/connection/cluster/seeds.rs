@@ -1,37 +1,70 @@
 use std::sync::Arc;
 
 use crate::connection::options::{Options, Target};
-use crate::connection::{Destination, Server};
+use crate::connection::{Destination, NodeAddress, Server};
 use crate::error::Error;
 
-/// Returns the nodes at these URLs. All are connected to like the first one.
-///
-/// # Errors
-///
-/// Returns an error if there is none, if a URL does not parse, or if it or an option requires something that
-/// is not possible in a cluster.
-pub(in crate::connection) fn seeds(
-    urls: &[String],
-    options: Options,
-) -> Result<Vec<Arc<Server>>, Error> {
-    let Some((first, others)) = urls.split_first() else {
-        return Err(Error::config(
-            "a cluster needs the URL of at least one node",
-        ));
-    };
-    let first = node(first, options)?;
-    if first.has_database() {
-        return Err(Error::config(
-            "a cluster has no databases but the first: remove the number from the URL",
-        ));
+/// The nodes of a cluster that the user has named, at least one. The others are connected to like the first.
+#[derive(Clone)]
+pub(crate) struct Seeds(Vec<Arc<Server>>);
+
+impl Seeds {
+    /// Returns the nodes at these URLs. All are connected to like the first one.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is none, if a URL does not parse, or if it or an option requires something that
+    /// is not possible in a cluster.
+    pub(in crate::connection) fn new(urls: &[String], options: Options) -> Result<Self, Error> {
+        let Some((first, others)) = urls.split_first() else {
+            return Err(Error::config(
+                "a cluster needs the URL of at least one node",
+            ));
+        };
+        let first = node(first, options)?;
+        if first.has_database() {
+            return Err(Error::config(
+                "a cluster has no databases but the first: remove the number from the URL",
+            ));
+        }
+        let others = others.iter().map(|url| {
+            let other = node(url, Options::default())?;
+            let address = other.node_address().ok_or_else(not_a_socket)?;
+            first.at(&address).map(Arc::new)
+        });
+        let others: Vec<_> = others.collect::<Result<_, _>>()?;
+        Ok(Self([first].into_iter().chain(others).collect()))
     }
-    let others = others.iter().map(|url| {
-        let other = node(url, Options::default())?;
-        let address = other.node_address().ok_or_else(not_a_socket)?;
-        first.at(&address).map(Arc::new)
-    });
-    let others: Vec<_> = others.collect::<Result<_, _>>()?;
-    Ok([first].into_iter().chain(others).collect())
+
+    /// Of a topology that connects to nobody.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(crate) fn first(&self) -> &Arc<Server> {
+        &self.0[0]
+    }
+
+    /// Returns each of them, with its address.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (NodeAddress, &Arc<Server>)> {
+        let each = self.0.iter();
+        each.filter_map(|seed| Some((seed.node_address()?, seed)))
+    }
+
+    /// Returns the node at an address that another one has told, or that is one of these.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a certificate cannot contain its host, or if the user's map of addresses fails.
+    pub(crate) fn node(&self, address: &NodeAddress) -> Result<Arc<Server>, Error> {
+        // The user has written where it is reached.
+        let mut named = self.each().filter(|(named, _)| named == address);
+        match named.next() {
+            Some((_, seed)) => Ok(Arc::clone(seed)),
+            None => self.first().announced(address).map(Arc::new),
+        }
+    }
 }
 
 fn node(url: &str, options: Options) -> Result<Arc<Server>, Error> {

@@ -7,9 +7,10 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::look::Look;
+use super::seeds::Seeds;
 use crate::connection::node_address::NodeAddress;
 use crate::connection::slots::{Slot, SlotMap};
-use crate::connection::{Destination, LazyConnection, Server};
+use crate::connection::{Destination, LazyConnection};
 use crate::error::Error;
 use crate::util::{Mutex, clock};
 
@@ -25,8 +26,7 @@ const KEPT: Duration = Duration::from_secs(3);
 
 /// The nodes of a cluster, and which of them has which slots.
 pub(super) struct Topology {
-    /// The nodes that the user has named, at least one. The others are connected to like the first.
-    pub(super) seeds: Vec<Arc<Server>>,
+    pub(super) seeds: Seeds,
     /// How old the map may be when it is used.
     pub(super) interval: Duration,
     pub(super) known: Mutex<Known>,
@@ -90,7 +90,7 @@ impl Node {
 }
 
 impl Topology {
-    pub(super) fn new(seeds: Vec<Arc<Server>>, interval: Duration) -> (Arc<Self>, DropGuard) {
+    pub(super) fn new(seeds: Seeds, interval: Duration) -> (Arc<Self>, DropGuard) {
         let known = Mutex::new(Known {
             map: SlotMap::new(),
             latest: SlotMap::new(),
@@ -134,7 +134,7 @@ impl Topology {
     ///
     /// # Errors
     ///
-    /// Returns an error if a certificate cannot contain the node's host.
+    /// Returns an error if the node cannot be connected to from here.
     pub(super) fn node_of(self: &Arc<Self>, place: Place) -> Result<Arc<Node>, Error> {
         let known = &mut *self.known.lock();
         if known.look.is_older_than(self.interval) {
@@ -157,7 +157,7 @@ impl Topology {
     ///
     /// # Errors
     ///
-    /// Returns an error if a certificate cannot contain its host.
+    /// Returns an error if it cannot be connected to from here.
     pub(super) fn node(&self, address: &NodeAddress) -> Result<Arc<Node>, Error> {
         self.node_with(&mut self.known.lock(), address)
     }
@@ -166,7 +166,7 @@ impl Topology {
         if let Some(node) = known.nodes.get(address) {
             return Ok(Arc::clone(node));
         }
-        let server = Arc::new(self.seeds[0].at(address)?);
+        let server = self.seeds.node(address)?;
         let node = Arc::new(Node {
             address: address.clone(),
             connection: LazyConnection::new(Destination::Server(server)),
@@ -311,7 +311,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_home_of_a_slot_stays_until_its_node_is_gone_or_lost() {
-        let known = Topology::new(Vec::new(), REST).0;
+        let known = Topology::new(Seeds::none(), REST).0;
         let slot = Slot::new(0).unwrap();
         let places = || {
             let known = known.known.lock();
@@ -337,7 +337,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_node_that_others_have_replaced_is_kept_for_a_while_unless_it_is_lost() {
-        let known = Topology::new(Vec::new(), REST).0;
+        let known = Topology::new(Seeds::none(), REST).0;
         let slot = Slot::new(0).unwrap();
         let owner = || {
             let known = &mut *known.known.lock();

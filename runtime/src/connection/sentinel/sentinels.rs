@@ -82,7 +82,11 @@ impl Sentinels {
         }
         let is_tls = encrypted > 0 || options.tls.is_some();
         // The options are the same for each server, so a mistake in them is found now.
-        named_server(&NodeAddress::new("localhost", 1), &options, is_tls)?;
+        let checked = Options {
+            address_map: None,
+            ..options.clone()
+        };
+        named_server(&NodeAddress::new("localhost", 1), &checked, is_tls)?;
         Ok(Self {
             name: name.into(),
             each,

@@ -27,7 +27,10 @@ impl Handler {
     fn of(names: &'static [&'static str], budget: Budget) -> Self {
         let place = |_, name: &[u8]| NodeId::at(usize::from(name[0] - b'0'));
         let mut routes = RoutingTable::new(Placing::With(Arc::new(place)));
-        let subscriptions: Vec<_> = names.iter().map(|name| Subscription::shard(*name)).collect();
+        let subscriptions: Vec<_> = names
+            .iter()
+            .map(|name| Subscription::shard(*name))
+            .collect();
         let shared = Arc::new(Shared::new(names.len(), budget));
         routes.nodes.add();
         routes.add(&shared, &subscriptions);
@@ -89,9 +92,7 @@ impl Handler {
     fn gap(&mut self) -> Gap {
         let receiving = pin!(self.receiver.recv());
         match receiving.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Some(received)) => {
-                received.gap.expect("a gap").named(&self.subscriptions)
-            }
+            Poll::Ready(Some(received)) => received.gap.expect("a gap").named(&self.subscriptions),
             other => panic!("expected a gap, got {other:?}"),
         }
     }
@@ -162,7 +163,10 @@ fn what_happens_to_one_name_is_a_gap_of_that_name() {
     };
     handler.dispatcher.accept(handler.generations[0], &off);
     handler.confirm(0, "0b");
-    assert_eq!(handler.concerned(), (GapCause::Resubscribed, names(&["0b"])));
+    assert_eq!(
+        handler.concerned(),
+        (GapCause::Resubscribed, names(&["0b"]))
+    );
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl World {
         };
         let dispatcher = Arc::new(Dispatcher::new(routes, &settings));
         let servers = (1..NODES).map(|_| {
-            let id = dispatcher.add_node();
+            let id = dispatcher.add_node().node();
             Server {
                 id,
                 generation: Generation::before_first(id),

@@ -126,7 +126,9 @@ impl Coordinator {
             if !self.dispatcher.agenda(*node).has_names() {
                 continue;
             }
-            let ClusterNode { id, address, .. } = self.node(*node);
+            let Some(ClusterNode { id, address, .. }) = self.node(*node) else {
+                continue;
+            };
             tracing::warn!(
                 target: "redis_push",
                 node = %address,

@@ -40,6 +40,7 @@ impl Coordinator {
         self.report_bus(&losses);
         self.leave_cut_off();
         let is_whole = self.rehome() && self.map.covered() == Slot::COUNT;
+        self.let_go_of_gone();
         let is_whole = match teller {
             Some(teller) => self.follow_owners(teller, looked) && is_whole,
             None => false,
@@ -67,7 +68,7 @@ impl Coordinator {
             let turn = self.turn % up.len();
             up.rotate_left(turn);
         }
-        let seeds = self.seeds.iter();
+        let seeds = self.asked.iter();
         let seeds = seeds.map(|seed| (NOWHERE, &*seed.host, &seed.commands));
         let mut errors: Vec<String> = Vec::new();
         for (id, host, commands) in up.into_iter().chain(seeds) {

@@ -48,7 +48,7 @@ use super::heartbeat::Connected;
 use super::{Phase, Session};
 use crate::config::Settings;
 use crate::connection::slots::{Slot, SlotMap};
-use crate::connection::{Destination, LazyConnection, Moved, Server};
+use crate::connection::{Destination, LazyConnection, Moved, Seeds};
 use crate::dispatch::Dispatcher;
 use crate::error::Error;
 use crate::link::Transport;
@@ -88,10 +88,9 @@ pub(crate) type Notices = mpsc::UnboundedSender<Notice>;
 
 /// The state of the coordinator. It survives a restart of its task.
 pub(crate) struct Coordinator {
-    /// The nodes that the user has named.
-    seeds: Vec<Seed>,
-    /// The other nodes are connected to like the first seed.
-    like: Arc<Server>,
+    seeds: Seeds,
+    /// The connections to them for questions.
+    asked: Vec<Seed>,
     transport: Transport,
     dispatcher: Arc<Dispatcher>,
     settings: Settings,
@@ -139,33 +138,16 @@ pub(crate) struct Surroundings {
 
 impl Coordinator {
     /// Creates a coordinator that finds the other nodes by asking these.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if there is no seed, or one of them cannot be a node of a cluster.
     pub(crate) fn new(
-        seeds: &[Arc<Server>],
+        seeds: Seeds,
         transport: Transport,
         places: Arc<Places>,
         around: Surroundings,
-    ) -> Result<Self, Error> {
-        let Some(first) = seeds.first() else {
-            return Err(Error::config(
-                "`Subscriber::cluster` needs the URL of at least one node",
-            ));
-        };
-        let seeds = seeds.iter().map(|server| {
-            let Some(address) = server.node_address() else {
-                return Err(Error::config(
-                    "the nodes of a cluster are not reached over a unix socket: use a `redis://` URL",
-                ));
-            };
-            Ok(Seed {
-                host: address.host().to_owned(),
-                commands: LazyConnection::new(Destination::Server(Arc::clone(server))),
-            })
+    ) -> Self {
+        let asked = seeds.each().map(|(address, server)| Seed {
+            host: address.host().to_owned(),
+            commands: LazyConnection::new(Destination::Server(Arc::clone(server))),
         });
-        let seeds = seeds.collect::<Result<_, _>>()?;
         let Surroundings {
             dispatcher,
             settings,
@@ -174,9 +156,9 @@ impl Coordinator {
             stop,
         } = around;
         let (sender, notices) = mpsc::unbounded_channel();
-        Ok(Self {
+        Self {
+            asked: asked.collect(),
             seeds,
-            like: Arc::clone(first),
             transport,
             published: board.add(NOWHERE),
             connected: None,
@@ -199,7 +181,7 @@ impl Coordinator {
             right: [clock::wall(); 2],
             next_look: clock::now(),
             turn: 0,
-        })
+        }
     }
 
     /// Runs the coordinator's task, and the sessions of the nodes.
@@ -284,8 +266,9 @@ impl Coordinator {
             return;
         };
         let to = moved.to.and_then(|to| self.node_at(&to, from));
-        if let Some(to) = to.filter(|_| !moved.is_ask) {
-            let address = self.node(to).address.clone();
+        if let Some(to) = to.filter(|_| !moved.is_ask)
+            && let Some(address) = self.node(to).map(|node| node.address.clone())
+        {
             self.map.set_owner(moved.slot, &address);
             self.places.set(moved.slot, to);
             self.dispatcher.move_name(from, &subscription, to);

@@ -6,16 +6,21 @@ use std::time::SystemTime;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::{Coordinator, NOWHERE, Session};
+use super::{Coordinator, Session, slot_of};
 use crate::connection::bus::BusLinks;
 use crate::connection::{Destination, LazyConnection, NodeAddress};
 use crate::link::{Link, Own};
-use crate::push::{Generation, NodeId};
+use crate::push::NodeId;
 use crate::session::Outage;
 use crate::tasks::{Task, TaskName};
 use crate::util::RateLimit;
 use crate::util::clock::{self, LONGEST};
+
+/// How long a node may be lost that the others do not name any more, until its session ends: in intervals
+/// between two looks.
+const GONE: u32 = 10;
 
 /// A node that has or had names.
 pub(super) struct ClusterNode {
@@ -43,6 +48,8 @@ pub(super) struct ClusterNode {
     /// Since when it is known to be lost.
     pub(super) lost: Option<Instant>,
     session: Task,
+    /// Ends the session.
+    stop: CancellationToken,
 }
 
 impl ClusterNode {
@@ -59,24 +66,25 @@ impl Coordinator {
         node.map(|node| node.id)
     }
 
-    pub(super) fn node(&self, id: NodeId) -> &ClusterNode {
-        let node = self.nodes.iter().find(|node| node.id == id);
-        node.expect("a node that was added stays")
+    /// Returns a node, unless it is gone.
+    pub(super) fn node(&self, id: NodeId) -> Option<&ClusterNode> {
+        self.nodes.iter().find(|node| node.id == id)
     }
 
     /// Returns the node at an address that another one names. If it is new, its session begins. `None` if
     /// it cannot be connected to.
     pub(super) fn node_at(&mut self, address: &NodeAddress, named_by: NodeId) -> Option<NodeId> {
-        let address = match address.host().is_empty() && named_by != NOWHERE {
+        let named_by = self.node(named_by).map(|node| node.address.host());
+        let address = match named_by.filter(|_| address.host().is_empty()) {
             // The node does not say its own host.
-            true => NodeAddress::new(self.node(named_by).address.host(), address.port()),
-            false => address.clone(),
+            Some(host) => NodeAddress::new(host, address.port()),
+            None => address.clone(),
         };
         if let Some(id) = self.known(&address) {
             return Some(id);
         }
-        let to = match self.like.at(&address) {
-            Ok(server) => Destination::Server(Arc::new(server)),
+        let to = match self.seeds.node(&address) {
+            Ok(server) => Destination::Server(server),
             Err(error) => {
                 tracing::warn!(
                     target: "redis_push",
@@ -87,7 +95,9 @@ impl Coordinator {
                 return None;
             }
         };
-        let id = self.dispatcher.add_node();
+        let last = self.dispatcher.add_node();
+        let id = last.node();
+        let stop = self.stop.child_token();
         let published = self.board.add(id);
         self.board.learn_address(id, address.to_string());
         let session = Arc::new(Mutex::new(Session {
@@ -96,9 +106,9 @@ impl Coordinator {
             dispatcher: Arc::clone(&self.dispatcher),
             settings: self.settings,
             board: Arc::clone(&self.board),
-            stop: self.stop.clone(),
+            stop: stop.clone(),
             heartbeat: published.heartbeat,
-            last: Generation::before_first(id),
+            last,
             is_connected: false,
             has_warned: Arc::clone(&self.has_warned),
             denied_streams: RateLimit::new("streams", "subscription denied"),
@@ -125,7 +135,36 @@ impl Coordinator {
             agreed: clock::wall(),
             lost: None,
             session,
+            stop,
         });
         Some(id)
+    }
+
+    /// Ends the sessions of nodes that are gone for good: those that are lost, that nobody names any more, and
+    /// that no name is on. If one is named again, it is a new node.
+    pub(super) fn let_go_of_gone(&mut self) {
+        let now = clock::now();
+        let gone = GONE * self.settings.topology_interval;
+        let (map, dispatcher) = (&self.map, &self.dispatcher);
+        let is_gone = |node: &mut ClusterNode| {
+            node.lost.is_some_and(|lost| now - lost >= gone)
+                && !map.knows(&node.address)
+                && !dispatcher.agenda(node.id).has_names()
+        };
+        for node in self.nodes.extract_if(.., is_gone) {
+            tracing::info!(
+                target: "redis_push",
+                node = %node.address,
+                "a node that is lost does not belong to the cluster any more"
+            );
+            // Names that nobody wants any more wait for their turn there, and may be wanted again.
+            let places = &self.places;
+            let owner = |_, name: &[u8]| Some(places.get(slot_of(name)));
+            self.dispatcher.move_names(node.id, owner);
+            self.board.remove(node.id);
+            node.stop.cancel();
+            // It closes the node.
+            tokio::spawn(async move { node.ended().await });
+        }
     }
 }

@@ -1,0 +1,97 @@
+//! Servers whose addresses are not those at which they are reached from here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use redis_push::{Endpoint, Publisher, PushMessage, Subscriber, Subscription};
+use tests::{First, RealCluster, RealSentinels, within};
+
+use crate::support::*;
+
+#[derive(PushMessage)]
+#[push(shard = "news", codec = text)]
+struct News {
+    text: String,
+}
+
+/// Makes each node tell a host that nobody can resolve, and returns where each is reached.
+async fn hide(cluster: &RealCluster) -> HashMap<String, (String, u16)> {
+    let mut reached = HashMap::new();
+    for (number, node) in cluster.nodes().iter().enumerate() {
+        let host = format!("node{number}.invalid");
+        node.command(&["CONFIG", "SET", "cluster-announce-hostname", &host])
+            .await;
+        let kind = [
+            "CONFIG",
+            "SET",
+            "cluster-preferred-endpoint-type",
+            "hostname",
+        ];
+        node.command(&kind).await;
+        reached.insert(host, (node.addr().ip().to_string(), node.addr().port()));
+    }
+    // The nodes tell each other.
+    for node in cluster.nodes() {
+        tests::eventually("every host to be known", async || {
+            let slots = format!("{:?}", node.command(&["CLUSTER", "SLOTS"]).await);
+            reached.keys().all(|host| slots.contains(&**host))
+        })
+        .await;
+    }
+    reached
+}
+
+pub(crate) async fn nodes_are_reached_where_the_map_of_addresses_says(cluster: RealCluster) {
+    let reached = Arc::new(hide(&cluster).await);
+    let map = || {
+        let reached = Arc::clone(&reached);
+        move |host: &str, _| reached.get(host).cloned()
+    };
+    let seed = cluster.nodes()[0].url();
+    let (mount, mut journal) = recorder("news", Subscription::shard("news"));
+    let subscriber = Subscriber::cluster([seed.clone()])
+        .address_map(map())
+        .start_deadline(Duration::from_secs(20))
+        .topology_interval(Duration::from_millis(100))
+        .handlers([mount]);
+    let handle = within("the start", subscriber.start()).await.unwrap();
+    journal.begins().await;
+    let topology = handle.topology();
+    let mut nodes = topology.nodes.iter();
+    assert!(
+        nodes.all(|node| node.address.contains(".invalid:")),
+        "{topology}"
+    );
+    let publisher = Publisher::new(Endpoint::cluster([seed]).address_map(map())).unwrap();
+    for round in 0..3 {
+        let text = format!("news {round}");
+        within("a publish", publisher.publish(&News { text: text.clone() }))
+            .await
+            .unwrap();
+        journal.message_after_gaps("news", &text).await;
+        let (slot, owner) = cluster.place_of("news").await;
+        let primaries = cluster.primaries().await;
+        let other = primaries.iter().find(|node| **node != owner).unwrap();
+        cluster.move_slot(slot, other, First::Target).await;
+        journal.gap().await;
+    }
+}
+
+pub(crate) async fn a_primary_is_reached_where_the_map_of_addresses_says(sentinels: RealSentinels) {
+    let primary = sentinels.primary().await.addr();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let (mount, mut journal) = recorder("news", Subscription::channel("news"));
+    let subscriber = Subscriber::sentinel(RealSentinels::NAME, sentinels.urls())
+        .address_map(move |host, port| {
+            assert_eq!((host, port), (&*primary.ip().to_string(), primary.port()));
+            counted.fetch_add(1, SeqCst);
+            Some(("localhost".into(), port))
+        })
+        .handlers([mount]);
+    let _handle = within("the start", subscriber.start()).await.unwrap();
+    journal.begins().await;
+    assert!(calls.load(SeqCst) > 0);
+}
