@@ -37,7 +37,8 @@ const RUNTIME: &[&[&str]] = &[
     &["message"],
     &["probe"],
     &["push"],
-    &["config", "gap", "subscription"],
+    &["config", "gap"],
+    &["subscription"],
     &["telemetry", "error"],
     &["util"],
 ];
