@@ -295,6 +295,17 @@ impl Shared {
         state.interrupt(before, concerned, wakers);
     }
 
+    /// Records that a subscription may have missed something since a time, and is about to be confirmed elsewhere.
+    /// That is told by its gap there, or by one now. The name is at `name` among those that have to be confirmed,
+    /// and the subscription at `index` in the channel's list.
+    pub(crate) fn doubt(&self, name: usize, index: u32, before: GapStart, wakers: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        if !state.confirmations.doubt_one(name, before.since) {
+            let concerned = state.confirmations.of_list(std::iter::once(index));
+            state.interrupt(before, concerned, wakers);
+        }
+    }
+
     /// Removes a name that nobody wants any more, so that nobody has missed anything.
     pub(crate) fn forget_name(&self, index: usize) {
         let mut state = self.lock();

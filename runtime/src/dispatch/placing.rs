@@ -100,6 +100,16 @@ impl Dispatcher {
         from: NodeId,
         to: impl Fn(Kind, &[u8]) -> Option<NodeId>,
     ) -> usize {
+        self.move_doubted(from, None, to)
+    }
+
+    /// Moves names from a node that may have received nothing through them since a time.
+    pub(crate) fn move_doubted(
+        &self,
+        from: NodeId,
+        since: Option<SystemTime>,
+        to: impl Fn(Kind, &[u8]) -> Option<NodeId>,
+    ) -> usize {
         const PART: Key = 1_000;
         let (mut first, mut moved) = (0, 0);
         loop {
@@ -115,6 +125,9 @@ impl Dispatcher {
                 }
                 let (kind, name) = route.subscription().key();
                 if let Some(to) = to(kind, name).filter(|to| *to != from) {
+                    if let Some(since) = since {
+                        state.doubt(key, since);
+                    }
                     state.move_to(key, to);
                     moved += 1;
                 }
@@ -178,6 +191,25 @@ impl Dispatcher {
 }
 
 impl DispatchState {
+    /// Records that the readers of a name that is about to move may have missed something since a time.
+    fn doubt(&mut self, key: Key, since: SystemTime) {
+        let before = GapStart {
+            cause: GapCause::Bus,
+            missed: Missed::Unknown,
+            since,
+        };
+        let wakers = &mut self.wakeups.wakers;
+        for listener in &*self.routes.routes[key].listeners {
+            let Listener {
+                shared,
+                name,
+                index,
+                ..
+            } = listener;
+            shared.doubt(*name as usize, *index, before, wakers);
+        }
+    }
+
     fn move_to(&mut self, key: Key, to: NodeId) {
         let is_heard = matches!(
             self.routes.state(key),

@@ -1,10 +1,12 @@
 //! How a cluster is made, and when it is ready.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 
 use super::node::command;
 use super::{ClusterShape, Node, RealCluster, SLOTS, lock};
-use crate::wait::eventually;
+use crate::wait::{eventually, eventually_in};
 use crate::{RealServer, ServerBinary};
 
 impl RealCluster {
@@ -108,32 +110,37 @@ impl RealCluster {
     /// If that takes too long.
     pub async fn settle(&self) {
         let members = self.members();
-        eventually("the cluster to be ready", async || {
-            let said = join_all(members.iter().map(async |node| {
-                let (view, role) = (node.view().await, node.role().await);
-                (node.is_ok().await, view, role)
-            }))
-            .await;
-            let (_, first, _) = &said[0];
-            let is_agreed = said
-                .iter()
-                .all(|(is_ok, view, _)| *is_ok && view.owners() == first.owners());
-            let is_shown = |replica: &Node, port: u16| {
-                let primary = lock(&self.nodes)
+        // Servers that share a processor with a compiler take long to agree.
+        eventually_in(
+            Duration::from_secs(30),
+            "the cluster to be ready",
+            async || {
+                let said = join_all(members.iter().map(async |node| {
+                    let (view, role) = (node.view().await, node.role().await);
+                    (node.is_ok().await, view, role)
+                }))
+                .await;
+                let (_, first, _) = &said[0];
+                let is_agreed = said
                     .iter()
-                    .find(|node| node.addr().port() == port)
-                    .cloned();
-                primary.is_some_and(|primary| {
-                    said.iter()
-                        .all(|(_, view, _)| view.shows(primary.id(), replica.id()))
-                })
-            };
-            let are_synced = members.iter().zip(&said).all(|(node, (_, _, role))| {
-                let port = role.replica_of;
-                role.is_synced && port.is_none_or(|port| is_shown(node, port))
-            });
-            is_agreed && are_synced && first.covered() == usize::from(SLOTS)
-        })
+                    .all(|(is_ok, view, _)| *is_ok && view.owners() == first.owners());
+                let is_shown = |replica: &Node, port: u16| {
+                    let primary = lock(&self.nodes)
+                        .iter()
+                        .find(|node| node.addr().port() == port)
+                        .cloned();
+                    primary.is_some_and(|primary| {
+                        said.iter()
+                            .all(|(_, view, _)| view.shows(primary.id(), replica.id()))
+                    })
+                };
+                let are_synced = members.iter().zip(&said).all(|(node, (_, _, role))| {
+                    let port = role.replica_of;
+                    role.is_synced && port.is_none_or(|port| is_shown(node, port))
+                });
+                is_agreed && are_synced && first.covered() == usize::from(SLOTS)
+            },
+        )
         .await;
     }
 }

@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use crate::broadcast::{Budget, Receiver, Shared};
 use crate::config::Settings;
@@ -188,4 +189,28 @@ fn a_handler_with_one_name_has_gaps_of_all_its_names() {
     let mut handler = Handler::of(&["1a"], Budget::default());
     handler.reconnect(1, &["1a"]);
     assert_eq!(handler.concerned(), (GapCause::ConnectionLost, None));
+}
+
+#[test]
+fn a_name_that_leaves_a_node_that_did_not_own_it_has_one_gap() {
+    for has_ended in [false, true] {
+        let mut handler = Handler::of(&["0a", "1a", "0b"], Budget::default());
+        if has_ended {
+            let (kind, name, left) = (KIND, b"1a".as_slice(), None);
+            let off = Incoming::Unsubscribed { kind, name, left };
+            handler.dispatcher.accept(handler.generations[1], &off);
+        }
+        let agreed = clock::wall() - Duration::from_secs(3);
+        let to = |_, name: &[u8]| (name == b"1a").then_some(NodeId::FIRST);
+        let moved = handler
+            .dispatcher
+            .move_doubted(NodeId::at(1), Some(agreed), to);
+        assert_eq!(moved, 1);
+        handler.confirm(0, "1a");
+        let gap = handler.gap();
+        assert_eq!((gap.cause, gap.since), (GapCause::Moved, agreed));
+        let receiving = pin!(handler.receiver.recv());
+        let next = receiving.poll(&mut Context::from_waker(Waker::noop()));
+        assert!(next.is_pending());
+    }
 }

@@ -249,10 +249,8 @@ impl Coordinator {
             may_follow.then_some(owner)
         };
         // What is told over a link may be late, so an answered `PING` says nothing of it.
-        let is_doubted = |kind, name: &[u8]| owner_of(kind, name).is_some();
-        self.dispatcher
-            .interrupt_bus(node.id, node.agreed, is_doubted);
-        let moved = self.dispatcher.move_names(node.id, owner_of);
+        let since = Some(node.agreed);
+        let moved = self.dispatcher.move_doubted(node.id, since, owner_of);
         moved == 0 && !is_left.get()
     }
 
