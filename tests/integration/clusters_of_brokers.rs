@@ -295,3 +295,31 @@ pub(crate) async fn a_gap_names_what_was_on_the_broker_that_is_lost() {
     let moved = [Subscription::shard("orders.0")];
     assert_eq!(journal.gap().await.names(), Some(&moved[..]));
 }
+
+pub(crate) async fn the_error_of_a_start_says_where_each_name_is() {
+    let cluster = Broker::cluster(3).start().await.unwrap();
+    cluster.set_key_events("KEA");
+    let slot = cluster.slot_of("orders");
+    cluster.drop_slot(slot);
+    let lost = cluster.node_of("bills");
+    cluster.kill(lost).await;
+    let (orders, _) = recorder("orders", Subscription::shard("orders"));
+    let (bills, _) = recorder("bills", Subscription::shard("bills"));
+    let (events, _) = recorder("events", Subscription::keyspace("user:{id}").unwrap());
+    let subscriber = Subscriber::cluster(cluster.urls())
+        .start_deadline(Duration::from_secs(1))
+        .topology_interval(Duration::from_millis(100))
+        .handlers([orders, bills, events]);
+    let error = within("an error", subscriber.start()).await.unwrap_err();
+    let address = cluster.node(lost).addr();
+    let bill = cluster.slot_of("bills");
+    for part in [
+        format!("no server answers at {address}"),
+        format!("sharded channel `orders` (slot {slot}, which no node serves), for `orders`"),
+        format!("sharded channel `bills` (slot {bill}, at {address}), for `bills`"),
+        format!("__:user:{{id}}` (at {address}), for `events`"),
+        "3 of 5 subscriptions not confirmed".into(),
+    ] {
+        assert!(error.to_string().contains(&part), "{part}: {error}");
+    }
+}

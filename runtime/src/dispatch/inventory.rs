@@ -14,10 +14,17 @@ use crate::util::Key;
 
 /// The names of handlers that the server has not confirmed.
 pub(crate) struct Unconfirmed {
-    /// With their states.
-    pub(crate) names: Vec<(Subscription, SubscriptionState)>,
+    pub(crate) names: Vec<UnconfirmedName>,
     /// How many names handlers want.
     pub(crate) total: usize,
+}
+
+/// One of them.
+pub(crate) struct UnconfirmedName {
+    pub(crate) subscription: Subscription,
+    pub(crate) state: SubscriptionState,
+    /// The node that it is on.
+    pub(crate) node: NodeId,
 }
 
 impl RoutingTable {
@@ -72,8 +79,12 @@ impl RoutingTable {
         let routes = keys.clone().map(|key| &self.routes[*key]);
         let unconfirmed = routes.filter_map(|route| {
             let state = self.state_of(route);
-            let both = || (route.subscription().clone(), state.clone());
-            (!state.is_confirmed()).then(both)
+            let name = || UnconfirmedName {
+                subscription: route.subscription().clone(),
+                state: state.clone(),
+                node: route.placement.node(),
+            };
+            (!state.is_confirmed()).then(name)
         });
         Unconfirmed {
             names: unconfirmed.collect(),

@@ -141,7 +141,7 @@ mod turns;
 mod wakeups;
 
 pub(crate) use counts::{NameCounts, WantedBy};
-pub(crate) use inventory::Unconfirmed;
+pub(crate) use inventory::{Unconfirmed, UnconfirmedName};
 pub(crate) use mounts::MountedAt;
 pub(crate) use placement::SubscriptionState;
 pub(crate) use placing::Placing;

@@ -65,6 +65,9 @@ impl fmt::Display for HealthReason {
 impl fmt::Display for NotConfirmed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.subscription)?;
+        if let Some(place) = &self.place {
+            write!(f, " ({place})")?;
+        }
         match &self.denied {
             Some(reason) => write!(f, " ({reason})"),
             None => Ok(()),

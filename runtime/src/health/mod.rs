@@ -150,6 +150,10 @@ pub enum HealthReason {
 pub struct NotConfirmed {
     /// The subscription, as it is printed in logs.
     pub subscription: String,
+    /// In a cluster, where the subscription is, as it is printed: `slot 12182, at 10.0.0.3:6379`. Only sharded
+    /// channels have a slot.
+    #[serde(default)]
+    pub place: Option<String>,
     /// The server's reason, if it has denied the subscription.
     pub denied: Option<String>,
 }
@@ -262,10 +266,12 @@ mod tests {
         let missing = vec![
             NotConfirmed {
                 subscription: "channel `a`".into(),
+                place: Some("at 10.0.0.1:6379".into()),
                 denied: None,
             },
             NotConfirmed {
                 subscription: "channel `b`".into(),
+                place: None,
                 denied: Some("NOPERM".into()),
             },
         ];
@@ -285,7 +291,7 @@ mod tests {
         assert_eq!(
             health.to_string(),
             "not live (the session's task has exited), not ready (2 of 5 subscriptions not \
-             confirmed: channel `a`, channel `b` (NOPERM); last PING answered 12 s ago; required \
+             confirmed: channel `a` (at 10.0.0.1:6379), channel `b` (NOPERM); last PING answered 12 s ago; required \
              handler `x` has not returned for 31 s)"
         );
     }

@@ -173,16 +173,13 @@ impl HealthMonitor {
 
     fn not_confirmed(&self) -> HealthReason {
         let Unconfirmed { names, total } = self.sources.dispatcher.unconfirmed();
-        let missing = names.into_iter().map(|(subscription, state)| {
-            let denied = match state {
+        let missing = names.into_iter().map(|name| NotConfirmed {
+            place: self.sources.board.place_of(name.node, &name.subscription),
+            subscription: name.subscription.to_string(),
+            denied: match name.state {
                 SubscriptionState::Denied(reason) => Some(reason.to_string()),
                 _ => None,
-            };
-            let subscription = subscription.to_string();
-            NotConfirmed {
-                subscription,
-                denied,
-            }
+            },
         });
         HealthReason::NotConfirmed {
             missing: missing.collect(),
@@ -206,6 +203,7 @@ impl HealthMonitor {
                 .into_iter()
                 .map(|(subscription, reason)| NotConfirmed {
                     subscription: subscription.to_string(),
+                    place: None,
                     denied: Some(reason.to_string()),
                 })
                 .collect(),

@@ -2,14 +2,18 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::heartbeat::{Beat, Heartbeat, LastSeen};
 use super::status::{Phase, Status};
+use crate::connection::slots::Slot;
 use crate::dispatch::NameCounts;
+use crate::error::Error;
 use crate::push::NodeId;
+use crate::subscription::{Kind, Subscription};
 use crate::telemetry::{NodeRole, NodeTopology, Topology};
 use crate::util::Mutex;
 
@@ -21,6 +25,8 @@ pub(crate) struct Board {
     /// By the index of the node. `None` for a node without a session.
     sessions: Mutex<Vec<Option<Published>>>,
     all: watch::Sender<Status>,
+    /// Whether they are of a cluster.
+    is_of_cluster: AtomicBool,
 }
 
 /// What a session publishes.
@@ -61,6 +67,30 @@ impl Board {
         published
     }
 
+    /// Records that the sessions are of a cluster.
+    pub(super) fn is_of_cluster(&self) {
+        self.is_of_cluster.store(true, Relaxed);
+    }
+
+    /// Returns where a name is in a cluster, for people: its slot, and the address of its node.
+    pub(crate) fn place_of(&self, node: NodeId, subscription: &Subscription) -> Option<String> {
+        if !self.is_of_cluster.load(Relaxed) {
+            return None;
+        }
+        let sessions = self.sessions.lock();
+        let session = sessions.get(node.index()).and_then(Option::as_ref);
+        let address = session.map(|session| &*session.facts.address);
+        let address = address.filter(|address| !address.is_empty());
+        if subscription.kind() != Kind::Shard {
+            return address.map(|address| format!("at {address}"));
+        }
+        let slot = Slot::of(subscription.name().as_bytes());
+        Some(match address {
+            Some(address) => format!("slot {slot}, at {address}"),
+            None => format!("slot {slot}, which no node serves"),
+        })
+    }
+
     /// Removes the session of a node.
     pub(super) fn remove(&self, node: NodeId) {
         let mut sessions = self.sessions.lock();
@@ -70,8 +100,7 @@ impl Board {
         }
     }
 
-    /// Returns a receiver of the state of all of them. It is pending while one is, and has the first
-    /// error.
+    /// Returns a receiver of the state of all of them. It is pending while one is, and has the errors of all.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Status> {
         self.all.subscribe()
     }
@@ -189,15 +218,38 @@ impl Board {
         let each = || busy().map(|session| &session.status);
         self.all.send_replace(Status {
             phase: each().map(|status| status.phase).min().unwrap_or_default(),
-            error: each().find_map(|status| status.error.clone()),
+            error: sum(each().filter_map(|status| status.error.as_ref())),
         });
     }
+}
+
+/// Returns one error with the texts of all, of the kind of one that does not pass by itself, if there is one.
+fn sum<'e>(errors: impl Iterator<Item = &'e Arc<Error>>) -> Option<Arc<Error>> {
+    const MOST: usize = 3;
+    let mut different: Vec<&Arc<Error>> = Vec::new();
+    for error in errors {
+        let text = error.to_string();
+        if different.iter().all(|other| other.to_string() != text) {
+            different.push(error);
+        }
+    }
+    let (first, others) = different.split_first()?;
+    if others.is_empty() {
+        return Some(Arc::clone(first));
+    }
+    let is_lasting = |error: &&&Arc<Error>| error.is_auth() || error.is_config() || error.is_tls();
+    let chosen = different.iter().find(is_lasting).unwrap_or(first);
+    let texts = different.iter().take(MOST).map(ToString::to_string);
+    let mut texts: Vec<_> = texts.collect();
+    if let Some(more @ 1..) = different.len().checked_sub(MOST) {
+        texts.push(format!("and {more} more"));
+    }
+    Some(Arc::new(chosen.again().in_words(|_| texts.join("; "))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
 
     #[test]
     fn a_subscriber_is_confirmed_when_each_of_its_nodes_is() {
@@ -213,6 +265,13 @@ mod tests {
         });
         let error = all.borrow().error.as_ref().map(ToString::to_string);
         assert!(error.is_some_and(|error| error.contains("refused")));
+        board.update(first, |status| {
+            status.error = Some(Arc::new(Error::auth("WRONGPASS")));
+        });
+        let both = all.borrow().error.clone().unwrap();
+        assert_eq!(both.to_string(), "WRONGPASS; refused");
+        assert!(both.is_auth());
+        board.update(first, |status| status.error = None);
         board.update(second, |status| {
             *status = Status {
                 phase: Phase::SomeDenied,

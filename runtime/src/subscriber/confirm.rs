@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::running::Running;
-use crate::dispatch::{SubscriptionState, Unconfirmed};
+use crate::dispatch::{SubscriptionState, Unconfirmed, UnconfirmedName};
 use crate::error::{Error, Result};
 use crate::handler::Spec;
 use crate::session::{Phase, Status};
@@ -78,8 +78,16 @@ impl Running {
                 "{separator} {count} of {total} subscriptions not confirmed:"
             );
         }
-        for (subscription, state) in missing.iter().take(MOST_LISTED) {
+        for name in missing.iter().take(MOST_LISTED) {
+            let UnconfirmedName {
+                subscription,
+                state,
+                node,
+            } = name;
             let _ = write!(text, "\n  {subscription}");
+            if let Some(place) = self.board.place_of(*node, subscription) {
+                let _ = write!(text, " ({place})");
+            }
             for label in self.labels_of(subscription) {
                 let _ = write!(text, ", for {label}");
             }
@@ -90,8 +98,7 @@ impl Running {
         if missing.len() > MOST_LISTED {
             let _ = write!(text, "\n  … and {} more", missing.len() - MOST_LISTED);
         }
-        let is_denied =
-            |(_, state): &(_, SubscriptionState)| matches!(state, SubscriptionState::Denied(_));
+        let is_denied = |name: &UnconfirmedName| matches!(name.state, SubscriptionState::Denied(_));
         let error = match connection {
             Some(error) if error.is_auth() => Error::auth(text),
             Some(error) if error.is_config() => Error::config(text),

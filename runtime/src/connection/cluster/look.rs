@@ -184,7 +184,7 @@ impl Topology {
             CommandError::NotSent(error) | CommandError::Unknown(error) => error,
             CommandError::Refused(refusal) => Error::connection(refusal.text),
         })?;
-        View::read(&answer, node.address.host())
+        View::read(&answer, &node.address)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use redis::{Pipeline, Value};
 
+use crate::connection::NodeAddress;
 use crate::connection::look::{LookError, text};
 use crate::connection::slots::SlotMap;
 use crate::error::Error;
@@ -24,19 +25,19 @@ impl View {
         question
     }
 
-    /// Reads the answer of the node at a host.
+    /// Reads the answer of the node at an address.
     ///
     /// # Errors
     ///
     /// Returns an error if the node does not say which node has which slots.
-    pub(super) fn read(answer: &[Value], host: &str) -> Result<Self, Error> {
+    pub(super) fn read(answer: &[Value], at: &NodeAddress) -> Result<Self, Error> {
         let slots = answer.first().unwrap_or(&Value::Nil);
-        let map = SlotMap::parse(slots, host).map_err(|error| match error {
+        let map = SlotMap::parse(slots, at.host()).map_err(|error| match error {
             LookError::NoCluster => Error::config(format!(
-                "the server at {host} is not a node of a cluster: use `new`, with its URL alone"
+                "the server at {at} is not a node of a cluster: use `new`, with its URL alone"
             )),
-            LookError::Refused(text) => Error::denied(format!("`CLUSTER SLOTS` at {host}: {text}")),
-            error => Error::connection(format!("`CLUSTER SLOTS` at {host}: {error}")),
+            LookError::Refused(text) => Error::denied(format!("`CLUSTER SLOTS` at {at}: {text}")),
+            error => Error::connection(format!("`CLUSTER SLOTS` at {at}: {error}")),
         })?;
         let info = answer.get(1).and_then(text).unwrap_or_default();
         let field = |name: &str| {
@@ -64,7 +65,7 @@ mod tests {
 
     fn view(info: &str) -> View {
         let answer = [Value::Array(Vec::new()), Value::BulkString(info.into())];
-        View::read(&answer, "seed").unwrap()
+        View::read(&answer, &NodeAddress::new("seed", 1)).unwrap()
     }
 
     #[test]
@@ -80,7 +81,11 @@ mod tests {
     #[test]
     fn a_user_who_may_not_ask_for_the_state_gets_the_map() {
         let info = redis::parse_redis_value(b"-NOPERM no permission\r\n").unwrap();
-        let view = View::read(&[Value::Array(Vec::new()), info], "seed").unwrap();
+        let view = View::read(
+            &[Value::Array(Vec::new()), info],
+            &NodeAddress::new("seed", 1),
+        )
+        .unwrap();
         assert!(view.is_ok && view.epoch == 0);
     }
 
@@ -88,7 +93,9 @@ mod tests {
     fn a_server_that_is_no_node_of_a_cluster_is_an_error_that_says_so() {
         let slots = b"-ERR This instance has cluster support disabled\r\n";
         let slots = redis::parse_redis_value(slots).unwrap();
-        let error = View::read(&[slots, Value::Nil], "seed").err().unwrap();
+        let error = View::read(&[slots, Value::Nil], &NodeAddress::new("seed", 1))
+            .err()
+            .unwrap();
         assert!(error.is_config(), "{error}");
     }
 }

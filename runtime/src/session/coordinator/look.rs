@@ -8,7 +8,7 @@ use redis::Pipeline;
 use super::nodes::ClusterNode;
 use super::{Coordinator, NOWHERE, PATIENCE, SOON, is_heard_everywhere, slot_of};
 use crate::connection::slots::{Slot, SlotMap};
-use crate::connection::{CommandError, LazyConnection, LookError};
+use crate::connection::{CommandError, LazyConnection, LookError, NodeAddress};
 use crate::error::Error;
 use crate::push::NodeId;
 use crate::subscription::Kind;
@@ -62,17 +62,17 @@ impl Coordinator {
         // One that hears no other does not know what has changed.
         let up = up.filter(|node| node.alone_since.is_none());
         let mut up: Vec<_> = up
-            .map(|node| (node.id, node.address.host(), &node.commands))
+            .map(|node| (node.id, &node.address, &node.commands))
             .collect();
         if !up.is_empty() {
             let turn = self.turn % up.len();
             up.rotate_left(turn);
         }
         let seeds = self.asked.iter();
-        let seeds = seeds.map(|seed| (NOWHERE, &*seed.host, &seed.commands));
+        let seeds = seeds.map(|seed| (NOWHERE, &seed.address, &seed.commands));
         let mut errors: Vec<String> = Vec::new();
-        for (id, host, commands) in up.into_iter().chain(seeds) {
-            match slots(commands, host).await {
+        for (id, at, commands) in up.into_iter().chain(seeds) {
+            match slots(commands, at).await {
                 Ok(map) => return Ok((id, map)),
                 Err(error) if error.is_config() || error.is_auth() || error.is_tls() => {
                     return Err(error);
@@ -260,7 +260,7 @@ impl Coordinator {
 }
 
 /// Asks a node for the map of slots.
-async fn slots(commands: &LazyConnection, host: &str) -> Result<SlotMap, Error> {
+async fn slots(commands: &LazyConnection, at: &NodeAddress) -> Result<SlotMap, Error> {
     let mut pipeline = Pipeline::new();
     pipeline.cmd("CLUSTER").arg("SLOTS");
     let replies = commands.replies(&pipeline, (0, 1), WITHIN).await;
@@ -269,10 +269,10 @@ async fn slots(commands: &LazyConnection, host: &str) -> Result<SlotMap, Error> 
         CommandError::Refused(refused) => Error::connection(refused.text),
     })?;
     let reply = replies.first().unwrap_or(&redis::Value::Nil);
-    SlotMap::parse(reply, host).map_err(|error| match error {
+    SlotMap::parse(reply, at.host()).map_err(|error| match error {
         LookError::NoCluster => Error::config(format!(
-            "the server at {host} is not a node of a cluster: use `Subscriber::new`"
+            "the server at {at} is not a node of a cluster: use `Subscriber::new`"
         )),
-        error => Error::connection(format!("`CLUSTER SLOTS` at {host}: {error}")),
+        error => Error::connection(format!("`CLUSTER SLOTS` at {at}: {error}")),
     })
 }

@@ -48,7 +48,7 @@ use super::heartbeat::Connected;
 use super::{Phase, Session};
 use crate::config::Settings;
 use crate::connection::slots::{Slot, SlotMap};
-use crate::connection::{Destination, LazyConnection, Moved, Seeds};
+use crate::connection::{Destination, LazyConnection, Moved, NodeAddress, Seeds};
 use crate::dispatch::Dispatcher;
 use crate::error::Error;
 use crate::link::Transport;
@@ -123,7 +123,7 @@ pub(crate) struct Coordinator {
 }
 
 struct Seed {
-    host: String,
+    address: NodeAddress,
     commands: LazyConnection,
 }
 
@@ -145,7 +145,7 @@ impl Coordinator {
         around: Surroundings,
     ) -> Self {
         let asked = seeds.each().map(|(address, server)| Seed {
-            host: address.host().to_owned(),
+            address,
             commands: LazyConnection::new(Destination::Server(Arc::clone(server))),
         });
         let Surroundings {
@@ -156,6 +156,7 @@ impl Coordinator {
             stop,
         } = around;
         let (sender, notices) = mpsc::unbounded_channel();
+        board.is_of_cluster();
         Self {
             asked: asked.collect(),
             seeds,
