@@ -644,6 +644,7 @@ fn over_tls(suite: Suite) -> Suite {
         ])
         .on_real_servers(tests![a_server_with_its_own_tls_port_works])
         .without_server(tests![
-            unusable_tls_options_are_reported_without_a_connection
+            unusable_tls_options_are_reported_without_a_connection,
+            every_node_of_a_cluster_is_reached_over_tls,
         ])
 }

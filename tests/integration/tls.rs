@@ -1,13 +1,23 @@
 //! `rediss://`, through a TLS proxy in front of servers without TLS.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use redis::{Client, TlsCertificates};
-use redis_push::{Error, Handle, Mount, Subscriber, Subscription, Tls};
+use redis_push::testing::Broker;
+use redis_push::{
+    Endpoint, Error, Handle, Mount, Publisher, PushMessage, Subscriber, Subscription, Tls,
+};
 use tests::{Authority, RealServer, Server, TlsProxy};
 use tests::{eventually, within};
 
 use crate::support::{is_wire, linked, plain, recorder, subscriber};
+
+#[derive(PushMessage)]
+#[push(shard = "orders", codec = text)]
+struct Order {
+    number: u64,
+}
 
 fn mount() -> Mount<()> {
     recorder("a", Subscription::channel("a")).0
@@ -295,4 +305,50 @@ pub(crate) async fn a_server_with_its_own_tls_port_works(server: RealServer) {
         journal.lost_connection().await;
         within("ready again", handle.ready()).await;
     }
+}
+
+pub(crate) async fn every_node_of_a_cluster_is_reached_over_tls() {
+    let cluster = Broker::cluster(3).start().await.unwrap();
+    cluster.set_key_events("KEA");
+    let authority = Authority::new("ours");
+    let mut proxies = Vec::new();
+    for node in cluster.nodes() {
+        proxies.push(TlsProxy::start(node.addr(), &authority.server()).await);
+    }
+    let reached = cluster
+        .nodes()
+        .iter()
+        .zip(&proxies)
+        .map(|(node, proxy)| (node.addr().port(), proxy.addr().port()));
+    let reached: HashMap<u16, u16> = reached.collect();
+    let map = move |_: &str, port| Some(("localhost".to_owned(), *reached.get(&port)?));
+    let name = "orders";
+    let (mount, mut journal) = recorder(name, Subscription::shard(name));
+    let (events, mut changes) = recorder("events", Subscription::keyspace("{key}").unwrap());
+    let seed = || [proxies[0].url()];
+    let subscriber = Subscriber::cluster(seed())
+        .tls(trusting(&authority))
+        .address_map(map.clone())
+        .topology_interval(Duration::from_millis(100));
+    let _handle = started(subscriber.handlers([mount, events])).await;
+    journal.begins().await;
+    changes.begins().await;
+    let endpoint = Endpoint::cluster(seed());
+    let endpoint = endpoint.tls(trusting(&authority)).address_map(map);
+    let publisher = Publisher::new(endpoint).unwrap();
+    let owner = cluster.node_of(name);
+    for number in 1..=3 {
+        cluster.move_slot(cluster.slot_of(name), (owner + number) % 3);
+        journal.gap().await;
+        let order = Order {
+            number: number as u64,
+        };
+        let published = within("a publish", publisher.publish(&order)).await;
+        assert_eq!(published.unwrap(), 1);
+        let text = number.to_string();
+        journal.message_after_gaps(name, &text).await;
+    }
+    // The replicas are not asked for anything.
+    let mut primaries = proxies.iter().take(3).map(TlsProxy::established);
+    assert!(primaries.all(|count| count >= 2));
 }
