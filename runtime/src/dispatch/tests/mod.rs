@@ -10,12 +10,18 @@ mod leaving;
 mod losses;
 #[cfg(shuttle)]
 mod model;
+#[cfg(shuttle)]
+mod model_cluster;
+#[cfg(shuttle)]
+mod model_servers;
 #[cfg(not(shuttle))]
 mod mounting;
 #[cfg(shuttle)]
 mod names_model;
 #[cfg(not(shuttle))]
 mod nodes;
+#[cfg(shuttle)]
+mod nodes_model;
 #[cfg(not(shuttle))]
 mod spread;
 #[cfg(not(shuttle))]
