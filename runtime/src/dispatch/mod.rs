@@ -58,6 +58,7 @@
 //! | `node` | how the connection to each node stands |
 //! | `placement` | a name on a node: its [`SubscriptionState`] |
 //! | `placing` | which node a name is placed on, and how it moves |
+//! | `left_behind` | what a name leaves on a node when it moves |
 //! | `spread`, `copies` | names that are on every node of a cluster, and their routes |
 //! | `counts` | how many names are in each state |
 //! | `turns` | what the session sends next |
@@ -115,7 +116,7 @@
 //! - Of each node, at most one generation is open. Its session numbers them in ascending order, so a late
 //!   push of a previous connection is recognized.
 //! - A name is placed on one node, or on all that own slots. A push of the name from another one is counted
-//!   and discarded.
+//!   and discarded. A name that comes back to a node is taken from it when its earlier subscription has ended.
 
 mod answers;
 mod copies;
@@ -124,6 +125,7 @@ mod generation;
 mod holders;
 mod invalidations;
 mod inventory;
+mod left_behind;
 mod memory_limit;
 mod mounts;
 mod name;

@@ -53,6 +53,8 @@ pub(super) enum Turn {
     Queued,
     /// The subscribe command is sent.
     Sent,
+    /// Its answer is that another node has the name.
+    Refused,
     /// The command was not executed, or its confirmation has not arrived. It is sent with the next
     /// retry.
     Postponed,
@@ -88,7 +90,7 @@ impl Placement {
     /// Returns whether a subscribe command is sent in this term, and not answered by a confirmation
     /// or a denial.
     pub(super) fn is_in_flight(&self, term: u64) -> bool {
-        self.turn(term) == Turn::Sent && self.state.needs_subscribing()
+        matches!(self.turn(term), Turn::Sent | Turn::Refused) && self.state.needs_subscribing()
     }
 
     /// Returns where the name is in a term.

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use rustc_hash::FxBuildHasher;
 
 use super::name::Listener;
-use super::placement::{Placement, SubscriptionState};
+use super::placement::{Placement, SubscriptionState, Turn};
 use super::table::RoutingTable;
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::GapStart;
@@ -79,12 +79,14 @@ impl Dispatcher {
         Generation::before_first(id)
     }
 
-    /// Moves a name from one node to another, where it is subscribed soon. Does nothing if it is not on
-    /// the first one any more.
+    /// Moves a name from one node, which has [refused](Self::refused) the command for it, to another, where it is
+    /// subscribed soon. Does nothing if it is not on the first one any more, or was asked for again since.
     pub(crate) fn move_name(&self, from: NodeId, subscription: &Subscription, to: NodeId) {
         let mut state = self.lock();
         let (kind, name) = subscription.key();
-        if let Some(key) = state.routes.key_at(from, kind, name) {
+        if let Some(key) = state.routes.key_at(from, kind, name)
+            && state.routes.turn_of(&state.routes.routes[key]) == Turn::Refused
+        {
             state.move_to(key, to);
             self.wake(state);
             self.notify_changed();
@@ -222,6 +224,7 @@ impl DispatchState {
                 self.turn_off_channels(key);
             }
         }
+        self.routes.leave_behind(key);
         self.routes.move_to(key, to);
     }
 }
@@ -241,6 +244,6 @@ impl RoutingTable {
         route.placement = Placement::new(to, node.term);
         node.count(route);
         // If nobody wants it any more, it is removed when it has its turn.
-        self.queue(key);
+        self.arrive(key);
     }
 }

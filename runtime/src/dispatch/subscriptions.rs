@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::counts::{Counts, NameCounts, WantedBy};
 use super::inventory::Unconfirmed;
 use super::name::Listener;
-use super::placement::SubscriptionState;
+use super::placement::{SubscriptionState, Turn};
 use super::spread::Part;
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::Left;
@@ -54,6 +54,19 @@ impl Dispatcher {
             state.routes.postpone(key);
             state.turn_off_channels(key);
             self.wake(state);
+        }
+    }
+
+    /// Records that a node has answered the command for a subscription with the name of another one. It is
+    /// [moved](Self::move_name) there soon.
+    pub(crate) fn refused(&self, node: NodeId, subscription: &Subscription) {
+        let routes = &mut self.lock().routes;
+        let (kind, name) = subscription.key();
+        // If it is queued, it has ended since the command was sent, and is asked for once more.
+        if let Some(key) = routes.key_at(node, kind, name)
+            && routes.turn_of(&routes.routes[key]) == Turn::Sent
+        {
+            routes.update(key, |route| route.placement.set_turn(Turn::Refused));
         }
     }
 
@@ -261,6 +274,7 @@ impl DispatchState {
             Some((TrackingFence::Off, prefix)) => (Kind::Invalidation, prefix),
             None => (kind, name),
         };
+        self.routes.nodes[node].turns.behind.ended(kind, name);
         let Some(key) = self.routes.key_at(node, kind, name) else {
             return;
         };

@@ -175,7 +175,7 @@ impl RoutingTable {
             Part::Anchor => self.add_anchor(key),
             _ => {
                 self.nodes[node].count(&self.routes[key]);
-                self.queue(key);
+                self.arrive(key);
             }
         }
         key

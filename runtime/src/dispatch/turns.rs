@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Dispatcher;
 use super::counts::{NameCounts, WantedBy};
+use super::left_behind::LeftBehind;
 use super::name::Route;
 use super::node::Node;
 use super::placement::{SubscriptionState, Turn};
@@ -32,6 +33,7 @@ pub(super) struct Turns {
     asked: VecDeque<(Key, Instant)>,
     postponed: Vec<Key>,
     pub(super) denied: BTreeSet<Key>,
+    pub(super) behind: LeftBehind,
     /// When each of the names whose last reader has left ends, unless another reader has come since. The
     /// routes know it too.
     lingering: BTreeSet<(Instant, Key)>,
@@ -191,6 +193,9 @@ impl RoutingTable {
             leaving.push(route.subscription().clone());
             self.set_state(key, SubscriptionState::Leaving);
         }
+        let most = most - leaving.len();
+        let behind = &mut self.nodes[id].turns.behind;
+        leaving.extend(std::iter::from_fn(|| behind.next()).take(most));
         leaving
     }
 
@@ -243,7 +248,10 @@ impl RoutingTable {
             has_retries: !turns.denied.is_empty() || !turns.postponed.is_empty(),
             in_flight: counts.in_flight(),
             asked: turns.asked.front().map(|(_, asked)| *asked),
-            leave_at: turns.lingering.first().map(|(until, _)| *until),
+            leave_at: match turns.behind.has_queued() {
+                true => Some(clock::now()),
+                false => turns.lingering.first().map(|(until, _)| *until),
+            },
             handlers: counts.of_handlers(),
             streams: counts.of_streams(),
         }
@@ -323,6 +331,7 @@ impl Dispatcher {
     pub(crate) fn not_left(&self, node: NodeId, subscription: &Subscription) {
         let mut state = self.lock();
         let (kind, name) = subscription.key();
+        state.routes.nodes[node].turns.behind.ended(kind, name);
         if let Some(key) = state.routes.key_at(node, kind, name)
             && *state.routes.state(key) == SubscriptionState::Leaving
         {

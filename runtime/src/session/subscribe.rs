@@ -179,6 +179,7 @@ impl Session {
             let hint = "this server is one node of a cluster: use `Subscriber::cluster`";
             return self.denied(subscription, format!("{reason} ({hint})").into());
         };
+        self.dispatcher.refused(self.node, subscription);
         let _ = notices.send(Notice::Moved {
             from: self.node,
             subscription: subscription.clone(),

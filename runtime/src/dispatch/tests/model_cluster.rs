@@ -12,12 +12,12 @@ use crate::broadcast::{Budget, Receiver, Shared};
 use crate::config::Settings;
 use crate::dispatch::{Dispatcher, Placing, RoutingTable};
 use crate::gap::Missed;
-use crate::push::{Generation, Incoming, NodeId};
+use crate::push::{Incoming, NodeId};
 use crate::subscription::Subscription;
 use crate::util::clock;
 use crate::util::model::block_on;
 
-use super::model_servers::{Command, Heard, NODES, Sent, Servers};
+use super::model_servers::{Command, Heard, NODES, Reply, Sent, Servers};
 
 /// Two nodes, of which a handler wants one name.
 pub(super) struct Cluster {
@@ -103,11 +103,12 @@ impl Cluster {
         for _ in 0..100 {
             let mut is_idle = true;
             for at in 0..NODES.len() {
-                is_idle &= !self.take_turn(at, false);
+                is_idle &= !self.send(at);
                 while self.lock().has_more(at) {
                     self.receive_next(at);
                     is_idle = false;
                 }
+                self.take_replies(at);
             }
             while let Some((from, to)) = self.update(|servers| servers.notices.pop_front()) {
                 self.dispatcher.move_name(from, &self.subscription, to);
@@ -125,8 +126,12 @@ impl Cluster {
         let (mut changed, mut stop) = (self.dispatcher.changed(), self.stop.subscribe());
         while !self.is_stopped() {
             changed.mark_unchanged();
-            let pings = thread_rng().gen_range(0..2) == 0;
-            if !self.take_turn(at, pings) {
+            if self.send(at) {
+                // No other command is sent before the replies to these have arrived.
+                let is_over = |servers: &Servers| servers.nodes[at].is_over() || self.is_stopped();
+                drop(self.wait(is_over));
+                self.take_replies(at);
+            } else {
                 block_on(async {
                     tokio::select! {
                         biased;
@@ -138,30 +143,50 @@ impl Cluster {
         }
     }
 
-    /// Takes a turn of a session: connects, or sends what there is to send. Returns whether there was
-    /// something to do.
-    fn take_turn(&self, at: usize, pings: bool) -> bool {
+    /// Connects, or sends what there is to send. Returns whether there was something to do.
+    fn send(&self, at: usize) -> bool {
         let node = NodeId::at(NODES[at]);
         if !self.dispatcher.is_open(node) {
             self.dispatcher.end(node, Missed::Unknown);
             let generation = self.lock().nodes[at].generation.next();
             self.dispatcher.open(generation);
             self.lock().nodes[at].connect();
-            return true;
         }
-        let leaving = self.dispatcher.next_leaving(node, 10, clock::now(), true);
-        let wanted = self.dispatcher.next_wanted(node, 10, clock::wall());
-        let commands = leaving.iter().map(|_| Command::Unsubscribe);
-        let commands = commands.chain(wanted.iter().map(|_| Command::Subscribe));
-        let pong = pings.then(|| Command::Ping(clock::wall()));
-        let commands: Vec<_> = commands.chain(pong).collect();
+        let leaving = self
+            .dispatcher
+            .next_leaving(node, 10, clock::now(), true)
+            .len();
+        let wanted = self.dispatcher.next_wanted(node, 10, clock::wall()).len();
+        if leaving + wanted == 0 {
+            return false;
+        }
+        assert!(leaving <= 1 && wanted <= 1, "one command for a name");
+        let leaving = (0..leaving).map(|_| Command::Unsubscribe);
+        let wanted = (0..wanted).map(|_| Command::Subscribe);
+        let ping = Command::Ping(clock::wall());
         self.update(|servers| {
             let server = &mut servers.nodes[at];
             if !server.is_broken {
-                server.commands.extend(commands);
+                server.commands.extend(leaving.chain(wanted).chain([ping]));
             }
         });
-        !leaving.is_empty() || !wanted.is_empty()
+        true
+    }
+
+    /// Takes the replies that have arrived.
+    fn take_replies(&self, at: usize) {
+        let node = NodeId::at(NODES[at]);
+        let replies = self.update(|servers| std::mem::take(&mut servers.nodes[at].replies));
+        for reply in replies {
+            match reply {
+                Reply::Pong(asked) => self.dispatcher.set_fence(node, asked),
+                Reply::NotLeft => self.dispatcher.not_left(node, &self.subscription),
+                Reply::Moved(to) => {
+                    self.dispatcher.refused(node, &self.subscription);
+                    self.update(|servers| servers.notices.push_back((node, to)));
+                }
+            }
+        }
     }
 
     /// Runs the link of a node, and lets the server answer.
@@ -199,18 +224,14 @@ impl Cluster {
                 }
             }
             Sent::Closed => Incoming::Disconnected,
-            Sent::NotLeft | Sent::Pong(_) => {
-                // The session of a connection that has ended does not read replies any more.
-                let servers = self.lock();
-                if servers.nodes[at].generation == generation {
-                    match sent {
-                        Sent::Pong(asked) => self.dispatcher.set_fence(generation.node(), asked),
-                        _ => self
-                            .dispatcher
-                            .not_left(generation.node(), &self.subscription),
+            Sent::Reply(reply) => {
+                let is_read = |servers: &mut Servers| {
+                    let server = &mut servers.nodes[at];
+                    if server.generation == generation {
+                        server.replies.push_back(reply);
                     }
-                }
-                return;
+                };
+                return self.update(is_read);
             }
         };
         self.dispatcher

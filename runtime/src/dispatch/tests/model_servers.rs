@@ -33,6 +33,8 @@ pub(super) struct Server {
     pub(super) commands: VecDeque<Command>,
     /// What it has sent, with the connection.
     wire: VecDeque<(Generation, Sent)>,
+    /// The replies that have arrived.
+    pub(super) replies: VecDeque<Reply>,
 }
 
 #[derive(Clone, Copy)]
@@ -46,10 +48,17 @@ pub(super) enum Command {
 pub(super) enum Sent {
     Subscribed,
     Unsubscribed,
-    NotLeft,
     Message(u64),
-    Pong(SystemTime),
     Closed,
+    Reply(Reply),
+}
+
+/// A reply that is not the confirmation of what was asked.
+#[derive(Clone, Copy)]
+pub(super) enum Reply {
+    Pong(SystemTime),
+    NotLeft,
+    Moved(NodeId),
 }
 
 /// What the handler has received.
@@ -68,6 +77,7 @@ impl Servers {
             is_subscribed: false,
             commands: VecDeque::new(),
             wire: VecDeque::new(),
+            replies: VecDeque::new(),
         };
         Self {
             nodes: NODES.map(server),
@@ -125,10 +135,10 @@ impl Servers {
             let server = &mut self.nodes[at];
             let is_owner = self.owners.contains(&server.id);
             match command {
-                Command::Ping(asked) => server.send(Sent::Pong(asked)),
-                Command::Unsubscribe if !is_owner => server.send(Sent::NotLeft),
+                Command::Ping(asked) => server.send(Sent::Reply(Reply::Pong(asked))),
+                Command::Unsubscribe if !is_owner => server.send(Sent::Reply(Reply::NotLeft)),
                 Command::Subscribe if !is_owner => {
-                    self.notices.push_back((server.id, self.owners[0]));
+                    server.send(Sent::Reply(Reply::Moved(self.owners[0])));
                 }
                 Command::Subscribe => {
                     server.is_subscribed = true;
@@ -148,8 +158,7 @@ impl Server {
     pub(super) fn connect(&mut self) {
         self.generation = self.generation.next();
         self.is_broken = false;
-        self.is_subscribed = false;
-        self.commands.clear();
+        self.replies.clear();
     }
 
     /// Ends the connection. What is under way is lost, or arrives before the link notices the end, or the link
@@ -166,6 +175,12 @@ impl Server {
         if is_lost || is_noticed {
             self.send(Sent::Closed);
         }
+    }
+
+    /// Returns whether no reply is under way any more.
+    pub(super) fn is_over(&self) -> bool {
+        let has_pong = matches!(self.replies.back(), Some(Reply::Pong(_)));
+        has_pong || self.is_broken
     }
 
     fn send(&mut self, sent: Sent) {

@@ -127,9 +127,10 @@ impl World {
             self.count_move(|moved| moved == name && has_ended);
             return;
         }
-        let subscription = Subscription::channel(NAMES[name]);
         let (from, node) = (NodeId::at(from), NodeId::at(to));
-        self.dispatcher.move_name(from, &subscription, node);
+        let is_it = |one: &[u8]| one == NAMES[name].as_bytes();
+        self.dispatcher
+            .move_names(from, |_, one| is_it(one).then_some(node));
         self.places[name] = to;
         self.subscribed[name] = false;
         self.count_move(|moved| moved == name);
@@ -161,6 +162,14 @@ impl World {
     fn confirm(&mut self, name: usize) {
         let node = NodeId::at(self.places[name]);
         self.connect_again(node.index());
+        let left = self.dispatcher.next_leaving(node, 10, clock::now(), true);
+        for subscription in left {
+            let (kind, name) = subscription.key();
+            let left = None;
+            let push = Incoming::Unsubscribed { kind, name, left };
+            self.dispatcher
+                .accept(self.generations[node.index()], &push);
+        }
         self.dispatcher.next_wanted(node, 10, clock::wall());
         let bytes = NAMES[name].as_bytes();
         let push = Incoming::Subscribed {
