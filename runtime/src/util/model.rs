@@ -20,17 +20,19 @@ use shuttle::{Config, Runner};
 /// Runs a model under random schedules. Half of them switch threads rarely: those find bugs that need
 /// a certain order of a few steps.
 pub(crate) fn check_some(model: impl Fn() + Copy + Send + Sync + 'static) {
-    const SCHEDULES: usize = 1_000;
-    const CHANGES: usize = 3;
-    Runner::new(RandomScheduler::new(SCHEDULES), config()).run(model);
-    Runner::new(PctScheduler::new(CHANGES, SCHEDULES), config()).run(model);
+    check_schedules(1_000, model);
 }
 
-/// The frames of a debug build need more than the 32 KiB that a coroutine has by default.
-fn config() -> Config {
-    let mut config = Config::default();
-    config.stack_size = 256 * 1024;
-    config
+/// Like [`check_some`], for a model with so many threads and steps that fewer schedules have to do. Each run
+/// chooses others.
+pub(crate) fn check_few(model: impl Fn() + Copy + Send + Sync + 'static) {
+    check_schedules(250, model);
+}
+
+fn check_schedules(count: usize, model: impl Fn() + Copy + Send + Sync + 'static) {
+    const CHANGES: usize = 3;
+    run(RandomScheduler::new(count), model);
+    run(PctScheduler::new(CHANGES, count), model);
 }
 
 /// Runs a model under every schedule that interrupts threads that could continue at most `max` times,
@@ -41,9 +43,19 @@ pub(crate) fn check(max: usize, model: impl Fn() + Copy + Send + Sync + 'static)
         max,
         interruptions: 0,
     };
-    let schedules = Runner::new(scheduler, config()).run(model);
+    let schedules = run(scheduler, model);
     println!("{schedules} schedules with at most {max} interruptions");
     check_some(model);
+}
+
+/// Runs a model under the schedules of a scheduler. Returns how many there were.
+fn run(scheduler: impl Scheduler + 'static, model: impl Fn() + Send + Sync + 'static) -> usize {
+    // The default of 32 KiB a thread is not enough without optimizations, and an overflow is a
+    // segmentation fault.
+    const STACK: usize = 256 << 10;
+    let mut config = Config::default();
+    config.stack_size = STACK;
+    Runner::new(scheduler, config).run(model)
 }
 
 /// A depth-first scheduler with a limit of `max` interruptions.

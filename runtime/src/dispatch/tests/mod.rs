@@ -24,5 +24,7 @@ mod nodes;
 mod nodes_model;
 #[cfg(not(shuttle))]
 mod spread;
+#[cfg(shuttle)]
+mod spread_model;
 #[cfg(not(shuttle))]
 mod wakeups;

@@ -65,7 +65,7 @@ impl Cluster {
     }
 
     /// Waits until something holds for the servers.
-    pub(super) fn wait(&self, holds: impl Fn(&Servers) -> bool) -> MutexGuard<'_, Servers> {
+    fn wait(&self, holds: impl Fn(&Servers) -> bool) -> MutexGuard<'_, Servers> {
         let mut servers = self.lock();
         while !holds(&servers) {
             servers = self.changed.wait(servers).unwrap();
@@ -99,7 +99,7 @@ impl Cluster {
     }
 
     /// Does everything that is left to do for the sessions, the links and the coordinator.
-    pub(super) fn settle(&self) {
+    fn settle(&self) {
         for _ in 0..100 {
             let mut is_idle = true;
             for at in 0..NODES.len() {
@@ -252,7 +252,7 @@ impl Cluster {
 
     /// Ends the connection to a node. The link notices it before or after the rest of what was sent, or the
     /// session does.
-    pub(super) fn lose(&self, at: usize) {
+    fn lose(&self, at: usize) {
         let how = thread_rng().gen_range(0..3);
         let server = |servers: &mut Servers| {
             servers.nodes[at].disconnect(how == 0, how == 1);
@@ -264,8 +264,39 @@ impl Cluster {
         }
     }
 
-    /// Receives everything until the channel is closed.
-    pub(super) fn read(&self, mut receiver: Receiver) {
+    /// Starts a thread that ends connections.
+    pub(super) fn start_breaker(self: &Arc<Self>) -> JoinHandle<()> {
+        let cluster = Arc::clone(self);
+        thread::spawn(move || {
+            for _ in 0..2 {
+                cluster.lose(thread_rng().gen_range(0..NODES.len()));
+                thread::yield_now();
+            }
+        })
+    }
+
+    /// Starts a thread that receives everything until the channel is closed.
+    pub(super) fn start_reader(self: &Arc<Self>, receiver: Receiver) -> JoinHandle<()> {
+        let cluster = Arc::clone(self);
+        thread::spawn(move || cluster.read(receiver))
+    }
+
+    /// Waits until something holds for the dispatcher.
+    pub(super) fn wait_until(&self, holds: impl Fn(&Dispatcher) -> bool) {
+        let mut changed = self.dispatcher.changed();
+        while !holds(&self.dispatcher) {
+            block_on(changed.changed()).unwrap();
+        }
+    }
+
+    /// Passes on what the servers have sent, and waits until the reader has received a message, the last one.
+    pub(super) fn finish(&self, last: u64) {
+        self.settle();
+        let is_last = |heard: &Heard| matches!(heard, Heard::Message(number) if *number == last);
+        drop(self.wait(|servers| servers.heard.last().is_some_and(is_last)));
+    }
+
+    fn read(&self, mut receiver: Receiver) {
         while let Some(received) = block_on(receiver.recv()) {
             let gap = received.gap.map(|gap| Heard::Gap(*gap));
             let mut heard: Vec<_> = gap.into_iter().collect();

@@ -21,6 +21,8 @@ pub(super) struct Servers {
     pub(super) notices: VecDeque<(NodeId, NodeId)>,
     /// When each message was published.
     pub(super) published: Vec<SystemTime>,
+    /// At which node, or at both.
+    pub(super) published_at: Vec<Vec<NodeId>>,
     pub(super) heard: Vec<Heard>,
 }
 
@@ -84,6 +86,7 @@ impl Servers {
             owners: owners.iter().copied().map(NodeId::at).collect(),
             notices: VecDeque::new(),
             published: Vec::new(),
+            published_at: Vec::new(),
             heard: Vec::new(),
         }
     }
@@ -92,6 +95,9 @@ impl Servers {
     pub(super) fn publish(&mut self, is_at: impl Fn(NodeId) -> bool) -> u64 {
         let number = self.published.len() as u64;
         self.published.push(clock::wall());
+        let nodes = self.nodes.iter().map(|server| server.id);
+        self.published_at
+            .push(nodes.filter(|id| is_at(*id)).collect());
         for server in self.nodes.iter_mut().filter(|server| is_at(server.id)) {
             if server.is_subscribed {
                 server.send(Sent::Message(number));

@@ -2,51 +2,40 @@
 
 use std::sync::Arc;
 
-use shuttle::rand::{Rng as _, thread_rng};
 use shuttle::thread;
 
 use super::model_cluster::Cluster;
 use super::model_servers::{Heard, NODES};
+use crate::dispatch::Dispatcher;
 use crate::gap::GapCause;
 use crate::push::NodeId;
 use crate::subscription::Subscription;
-use crate::util::model::{block_on, check_some};
+use crate::util::model::check_few;
 
 const MESSAGES: u64 = 6;
 
-/// Publishes messages to both nodes, and ends a connection to each of them at some time.
+/// Publishes messages to both nodes, and ends connections to them at some time.
 fn disturb(cluster: &Arc<Cluster>) -> [thread::JoinHandle<()>; 2] {
-    let (publisher, breaker) = (Arc::clone(cluster), Arc::clone(cluster));
+    let publisher = Arc::clone(cluster);
     let publisher = thread::spawn(move || {
         for _ in 0..MESSAGES {
             publisher.update(|servers| servers.publish(|_| true));
             thread::yield_now();
         }
     });
-    let breaker = thread::spawn(move || {
-        for _ in 0..2 {
-            breaker.lose(thread_rng().gen_range(0..NODES.len()));
-            thread::yield_now();
-        }
-    });
-    [publisher, breaker]
+    [publisher, cluster.start_breaker()]
 }
 
-/// Waits until the name is confirmed on a node.
-fn wait_until_confirmed(cluster: &Cluster, node: NodeId) {
-    let mut changed = cluster.dispatcher.changed();
-    while cluster.dispatcher.agenda(node).handlers.confirmed == 0 {
-        block_on(changed.changed()).unwrap();
-    }
+/// Returns whether the name is confirmed on a node.
+fn is_confirmed(node: NodeId) -> impl Fn(&Dispatcher) -> bool {
+    move |dispatcher| dispatcher.agenda(node).handlers.confirmed > 0
 }
 
 /// Publishes a last message, and checks what the handler has received.
 fn check(cluster: &Cluster, place: NodeId, reader: thread::JoinHandle<()>) {
     assert_eq!(cluster.lock().subscribed(), [place], "it is there only");
     let last = cluster.update(|servers| servers.publish(|_| true));
-    cluster.settle();
-    let is_last = |heard: &Heard| matches!(heard, Heard::Message(number) if *number == last);
-    drop(cluster.wait(|servers| servers.heard.last().is_some_and(is_last)));
+    cluster.finish(last);
     cluster.dispatcher.close();
     reader.join().unwrap();
 
@@ -85,11 +74,10 @@ fn check(cluster: &Cluster, place: NodeId, reader: thread::JoinHandle<()>) {
 /// it from nodes that it does not trust, or that are lost.
 #[test]
 fn a_channel_that_moves_is_taken_from_one_node_at_a_time() {
-    check_some(|| {
+    check_few(|| {
         let (cluster, receiver) = Cluster::new(Subscription::channel("a"), &NODES);
         let threads = cluster.start();
-        let reading = Arc::clone(&cluster);
-        let reader = thread::spawn(move || reading.read(receiver));
+        let reader = cluster.start_reader(receiver);
         let moving = Arc::clone(&cluster);
         let coordinator = thread::spawn(move || {
             for turn in 0..3 {
@@ -103,7 +91,7 @@ fn a_channel_that_moves_is_taken_from_one_node_at_a_time() {
             thread.join().unwrap();
         }
         let place = NodeId::at(NODES[1]);
-        wait_until_confirmed(&cluster, place);
+        cluster.wait_until(is_confirmed(place));
         cluster.stop(threads);
         check(&cluster, place, reader);
     });
@@ -113,11 +101,10 @@ fn a_channel_that_moves_is_taken_from_one_node_at_a_time() {
 /// `MOVED` then, which the coordinator follows.
 #[test]
 fn a_sharded_channel_follows_its_slot_and_is_taken_from_one_node_at_a_time() {
-    check_some(|| {
+    check_few(|| {
         let (cluster, receiver) = Cluster::new(Subscription::shard("a"), &NODES[..1]);
         let threads = cluster.start();
-        let reading = Arc::clone(&cluster);
-        let reader = thread::spawn(move || reading.read(receiver));
+        let reader = cluster.start_reader(receiver);
         let following = Arc::clone(&cluster);
         let coordinator = thread::spawn(move || following.follow());
         let disturbing = disturb(&cluster);
@@ -130,7 +117,7 @@ fn a_sharded_channel_follows_its_slot_and_is_taken_from_one_node_at_a_time() {
             thread.join().unwrap();
         }
         let place = NodeId::at(NODES[1]);
-        wait_until_confirmed(&cluster, place);
+        cluster.wait_until(is_confirmed(place));
         cluster.stop(threads.into_iter().chain([coordinator]).collect());
         check(&cluster, place, reader);
     });
