@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use shuttle::rand::{Rng as _, thread_rng};
 use shuttle::thread;
 
 use super::model_cluster::Cluster;
@@ -84,6 +85,9 @@ fn a_channel_that_moves_is_taken_from_one_node_at_a_time() {
                 let [from, to] = [turn, turn + 1].map(|turn| NodeId::at(NODES[turn % 2]));
                 let moved = moving.dispatcher.move_names(from, |_, _| Some(to));
                 assert_eq!(moved, 1);
+                if thread_rng().gen_range(0..2) == 0 {
+                    moving.wait_until(is_confirmed(to));
+                }
                 thread::yield_now();
             }
         });

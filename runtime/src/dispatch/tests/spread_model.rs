@@ -17,7 +17,7 @@ use crate::util::model::check_few;
 const MESSAGES: usize = 6;
 const NAME: &str = "__keyspace@0__:*";
 
-/// Gives slots to other nodes, each time that the coordinator has looked. The first ones are those at the
+/// Gives slots to other nodes, each time that the coordinator has looked a few times. The first ones are those at the
 /// beginning.
 fn run(turns: &'static [&'static [usize]]) {
     let (cluster, receiver) = Cluster::new(Subscription::pattern(NAME), &NODES);
@@ -42,11 +42,12 @@ fn run(turns: &'static [&'static [usize]]) {
         let mut looks = [clock::wall(); 2];
         for owners in turns {
             *slots.lock().unwrap() = owners;
-            thread::yield_now();
-            let now = clock::wall();
-            looking.dispatcher.spread(&nodes(owners), looks[0]);
-            looks = [looks[1], now];
-            thread::yield_now();
+            for _ in 0..3 {
+                thread::yield_now();
+                let now = clock::wall();
+                looking.dispatcher.spread(&nodes(owners), looks[0]);
+                looks = [looks[1], now];
+            }
         }
     });
     for thread in [publisher, breaker, coordinator] {
@@ -113,6 +114,11 @@ fn the_messages_of_each_node_come_once_and_its_losses_are_told() {
 #[test]
 fn a_node_that_begins_or_ceases_to_own_slots_is_asked_or_left() {
     check_few(|| run(&[&NODES, &[NODES[0]], &NODES]));
+}
+
+#[test]
+fn what_is_lost_at_a_node_that_ceases_to_own_slots_is_told() {
+    check_few(|| run(&[&NODES, &[NODES[0]]]));
 }
 
 #[test]
