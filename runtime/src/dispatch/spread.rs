@@ -13,7 +13,7 @@
 //! | event | what happens |
 //! | --- | --- |
 //! | a node owns slots that has owned none | each name has a copy there, whose confirmation begins a segment: the time since the node was known not to own slots is a gap |
-//! | a node owns slots no more, and is connected | its copies stay until those on all owners are confirmed: it may still pass on what other nodes tell it |
+//! | a node owns slots no more, and is connected | its copies stay until those on all owners are confirmed: it may still pass on what other nodes tell it. What it has sent and was not received by then is part of a gap |
 //! | a node owns slots no more, and is lost | its copies go at once. What was lost there is part of the gap of the nodes that have come, or a gap of its own |
 
 use std::collections::BTreeSet;
@@ -22,6 +22,7 @@ use std::time::SystemTime;
 use rustc_hash::FxHashMap;
 
 use super::name::Listener;
+use super::placement::SubscriptionState;
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::GapStart;
 use crate::gap::{GapCause, Missed};
@@ -135,6 +136,9 @@ impl DispatchState {
     }
 
     /// Removes the copies on nodes that do not own slots any more, once all others are confirmed.
+    ///
+    /// What such a node has sent as an owner may not have arrived yet, and its connection may be lost without
+    /// anybody having noticed. So the time since its fence is a gap.
     pub(super) fn drop_surplus(&mut self, anchor: Key) {
         let routes = &self.routes;
         let is_owner = |key: &Key| {
@@ -144,10 +148,34 @@ impl DispatchState {
         let (here, surplus): (Vec<_>, Vec<_>) = routes.copies_of(anchor).partition(is_owner);
         if here.iter().all(|key| routes.state(*key).is_confirmed()) {
             for key in surplus {
+                self.doubt_copy(key);
                 self.drop_copy(key);
             }
         } else {
             self.routes.spread.has_surplus |= !surplus.is_empty();
+        }
+    }
+
+    /// Reports a gap to the readers of a copy of which nothing more is taken, if it is confirmed, or was when the
+    /// connection was lost. Otherwise what is missing from it is a gap when it is removed.
+    fn doubt_copy(&mut self, key: Key) {
+        let node = self.routes.node_of(key);
+        let state = self.routes.state(key);
+        for Listener { shared, .. } in &*self.routes.routes[key].listeners {
+            let is_of_before = !node.open || shared.entered(node.generation) != node.generation;
+            let (cause, since) = match state {
+                SubscriptionState::Confirmed => (GapCause::Moved, node.fence),
+                SubscriptionState::Pending if is_of_before => {
+                    (GapCause::ConnectionLost, node.before(shared).since)
+                }
+                _ => continue,
+            };
+            let before = GapStart {
+                cause,
+                missed: Missed::Unknown,
+                since,
+            };
+            shared.interrupt(before, &mut self.wakeups.wakers);
         }
     }
 
