@@ -161,7 +161,7 @@ impl DispatchState {
     fn doubt_copy(&mut self, key: Key) {
         let node = self.routes.node_of(key);
         let state = self.routes.state(key);
-        for Listener { shared, .. } in &*self.routes.routes[key].listeners {
+        for Listener { shared, index, .. } in &*self.routes.routes[key].listeners {
             let is_of_before = !node.open || shared.entered(node.generation) != node.generation;
             let (cause, since) = match state {
                 SubscriptionState::Confirmed => (GapCause::Moved, node.fence),
@@ -175,7 +175,7 @@ impl DispatchState {
                 missed: Missed::Unknown,
                 since,
             };
-            shared.interrupt(before, &mut self.wakeups.wakers);
+            shared.interrupt_one(*index, before, &mut self.wakeups.wakers);
         }
     }
 

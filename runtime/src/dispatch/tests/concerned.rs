@@ -76,7 +76,7 @@ impl Handler {
     fn move_name(&self, name: &'static str, from: usize, to: usize) {
         let (from, to) = (NodeId::at(from), NodeId::at(to));
         self.dispatcher
-            .move_name(from, &Subscription::shard(name), to);
+            .move_doubted(from, None, |_, one| (one == name.as_bytes()).then_some(to));
     }
 
     fn publish(&self, node: usize, name: &str, payload: &[u8]) {
