@@ -64,7 +64,8 @@ impl Subscriber {
     /// ```
     ///
     /// There is one connection to each node, over the [wire link](Self::wire), with the TLS options and
-    /// the credentials of this subscriber, or with the user and password of the first URL.
+    /// the credentials of this subscriber, or with the user and password of the first URL. It is made to the
+    /// address that the nodes tell; [`address_map`](Self::address_map) is for those that cannot be reached there.
     ///
     /// - A sharded channel is heard from the owner of its slot. When the slot moves or another node takes
     ///   over, the name follows, and its handlers and streams receive a gap
