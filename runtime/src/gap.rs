@@ -58,13 +58,14 @@ impl Gap {
     /// handler was slow or had to be restarted, and in gaps that are merged with such a gap.
     ///
     /// ```
-    /// use redis_push::{Gap, push_handler};
+    /// use redis_push::{Gap, gap_handler, push_handler};
     /// # async fn load(symbols: &[&str]) {}
     /// # const SYMBOLS: [&str; 2] = ["EURUSD", "GBPUSD"];
     ///
     /// #[push_handler(on_gap = reload, shard = ["EURUSD", "GBPUSD"])]
     /// async fn on_quote(quote: &str) {}
     ///
+    /// #[gap_handler]
     /// async fn reload(gap: Gap) {
     ///     match gap.names() {
     ///         Some(names) => load(&names.iter().map(|name| name.name()).collect::<Vec<_>>()).await,

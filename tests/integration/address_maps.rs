@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use redis_push::{Endpoint, Publisher, PushMessage, Subscriber, Subscription};
-use tests::{First, RealCluster, RealSentinels, within};
+use tests::{First, Proxy, RealCluster, RealSentinels, within};
 
 use crate::support::*;
 
@@ -81,17 +80,18 @@ pub(crate) async fn nodes_are_reached_where_the_map_of_addresses_says(cluster: R
 
 pub(crate) async fn a_primary_is_reached_where_the_map_of_addresses_says(sentinels: RealSentinels) {
     let primary = sentinels.primary().await.addr();
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&calls);
+    let proxy = Proxy::start(primary, 0).await;
+    let reached = proxy.addr();
     let (mount, mut journal) = recorder("news", Subscription::channel("news"));
     let subscriber = Subscriber::sentinel(RealSentinels::NAME, sentinels.urls())
         .address_map(move |host, port| {
             assert_eq!((host, port), (&*primary.ip().to_string(), primary.port()));
-            counted.fetch_add(1, SeqCst);
-            Some(("localhost".into(), port))
+            Some((reached.ip().to_string(), reached.port()))
         })
+        .reconnect_delay(Duration::from_millis(10), Duration::from_millis(100))
         .handlers([mount]);
     let _handle = within("the start", subscriber.start()).await.unwrap();
     journal.begins().await;
-    assert!(calls.load(SeqCst) > 0);
+    proxy.reset();
+    journal.lost_connection().await;
 }

@@ -315,7 +315,7 @@ pub(crate) async fn the_error_of_a_start_says_where_each_name_is() {
     let bill = cluster.slot_of("bills");
     for part in [
         format!("no server answers at {address}"),
-        format!("sharded channel `orders` (slot {slot}, which no node serves), for `orders`"),
+        format!("sharded channel `orders` (slot {slot}, at no node that is known), for `orders`"),
         format!("sharded channel `bills` (slot {bill}, at {address}), for `bills`"),
         format!("__:user:{{id}}` (at {address}), for `events`"),
         "3 of 5 subscriptions not confirmed".into(),

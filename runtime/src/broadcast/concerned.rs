@@ -11,8 +11,8 @@ use crate::subscription::Subscription;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Concerned {
     All,
-    /// The indices in the channel's list of subscriptions.
-    Some(BTreeSet<u32>),
+    /// The indices in the channel's list of subscriptions. Boxed, because it is rare.
+    Some(Box<BTreeSet<u32>>),
 }
 
 impl Concerned {
@@ -26,7 +26,7 @@ impl Concerned {
         if here.len() < more.len() {
             std::mem::swap(here, &mut more);
         }
-        here.extend(more);
+        here.append(&mut more);
     }
 
     /// Returns about how much memory the indices hold.

@@ -304,18 +304,29 @@ impl Confirmations {
         self.of_list(std::iter::once(self.names[index].index))
     }
 
+    /// Returns the names that are pending.
+    pub(super) fn pending(&self) -> Concerned {
+        let names = self.names.iter();
+        let pending = names.filter(|name| name.state == NameState::Pending);
+        self.of_list(pending.map(|name| name.index))
+    }
+
     /// Returns these subscriptions of the channel's list.
     pub(super) fn of_list(&self, indices: impl Iterator<Item = u32>) -> Concerned {
         match self.listed {
             // Most handlers have one, and then there is nothing to store.
             0 | 1 => Concerned::All,
-            _ => Concerned::Some(indices.collect()),
+            _ => Concerned::Some(Box::new(indices.collect())),
         }
     }
 
     /// Returns the names that the loss of a group concerns: all that are in it, and the one at `index`, which
     /// has left it. Those that have left it while they were off are told when they are confirmed.
     fn concerned_by(&self, index: usize, group: usize) -> Concerned {
+        if self.groups.len() == 1 {
+            // On one server, that is all there is.
+            return Concerned::All;
+        }
         let others = self.names_of(group).map(|name| name.index);
         self.of_list(others.chain([self.names[index].index]))
     }

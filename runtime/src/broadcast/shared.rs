@@ -188,7 +188,6 @@ impl Shared {
         let mut state = self.lock();
         let names = &mut state.confirmations;
         let confirmed = names.confirm(index, generation, before.since, left);
-        let name = names.concerned(index);
         // What was lost with the connection to another node was lost there.
         let before = left.map_or(before, |left| left.before);
         match confirmed {
@@ -218,6 +217,7 @@ impl Shared {
                     missed: Missed::Unknown,
                     since,
                 };
+                let name = state.confirmations.concerned(index);
                 state.begin_segment(before, name);
             }
             Confirmed::Joined(since) => {
@@ -226,6 +226,7 @@ impl Shared {
                     missed: Missed::Unknown,
                     since,
                 };
+                let name = state.confirmations.concerned(index);
                 state.begin_segment(before, name);
             }
             Confirmed::More => {}

@@ -150,10 +150,14 @@ impl ChannelState {
     }
 
     /// Begins a segment after the gap `before`, which concerns these names.
-    pub(super) fn begin_segment(&mut self, before: GapStart, concerned: Concerned) {
+    pub(super) fn begin_segment(&mut self, before: GapStart, mut concerned: Concerned) {
         let current = self.segments.current();
         let is_unread = self.queue.ends_before(current) && !self.segments.is_current_known();
         let are_settled = self.confirmations.are_settled();
+        if !are_settled {
+            // The readers may have received the gap that they were to be told in.
+            concerned.merge(self.confirmations.pending());
+        }
         let segment = self
             .segments
             .begin(before, concerned, is_unread, are_settled);

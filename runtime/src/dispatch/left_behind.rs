@@ -6,7 +6,8 @@
 //!
 //! The name may come back before the node has ended it. What the node still sends then may have been taken from
 //! another node, so the name is [`Leaving`](SubscriptionState::Leaving) there until the end has arrived, and is
-//! asked for after that. A confirmation of an earlier command is not taken for that of the later one either.
+//! asked for after that. If the node refuses to end the subscription, as it does to a user without the right, what
+//! it still sends is discarded while the name is elsewhere, and taken when it comes back. A confirmation of an earlier command is not taken for that of the later one either.
 
 use std::collections::VecDeque;
 

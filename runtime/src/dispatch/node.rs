@@ -134,6 +134,8 @@ impl Nodes {
         node.closed = false;
         node.live = false;
         node.fence = clock::wall();
+        // Names that have left the other node find its losses in `ends`.
+        node.before.since = node.fence;
         node.pings = VecDeque::new();
         self.begin_term(before.node());
         Some(before)

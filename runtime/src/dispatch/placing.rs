@@ -193,12 +193,13 @@ impl Dispatcher {
 }
 
 impl DispatchState {
-    /// Records that the readers of a name that is about to move may have missed something since a time.
+    /// Records that the readers of a name that is about to move may have missed something since a time, or since
+    /// the fence of its node: what the node has sent since then may not have arrived.
     fn doubt(&mut self, key: Key, since: SystemTime) {
         let before = GapStart {
             cause: GapCause::Bus,
             missed: Missed::Unknown,
-            since,
+            since: since.min(self.routes.node_of(key).fence),
         };
         let wakers = &mut self.wakeups.wakers;
         for listener in &*self.routes.routes[key].listeners {

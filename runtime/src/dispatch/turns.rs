@@ -294,9 +294,11 @@ impl Dispatcher {
             // A denied name that is sent already gets its answer.
             let route = routes.routes.get(key).filter(|route| route.is_at(node));
             let turn = route.map(|route| routes.turn_of(route));
-            if matches!(turn, Some(Turn::None | Turn::Postponed))
-                && !routes.state(key).is_confirmed()
-            {
+            // One that is leaving is asked for when it has left.
+            let may_ask = |state: &SubscriptionState| {
+                state.needs_subscribing() || matches!(state, SubscriptionState::Denied(_))
+            };
+            if matches!(turn, Some(Turn::None | Turn::Postponed)) && may_ask(routes.state(key)) {
                 routes.queue(key);
             }
         }

@@ -151,7 +151,7 @@ pub struct NotConfirmed {
     /// The subscription, as it is printed in logs.
     pub subscription: String,
     /// In a cluster, where the subscription is, as it is printed: `slot 12182, at 10.0.0.3:6379`. Only sharded
-    /// channels have a slot.
+    /// channels have a slot. `None` for names that only streams want.
     #[serde(default)]
     pub place: Option<String>,
     /// The server's reason, if it has denied the subscription.

@@ -87,7 +87,7 @@ impl Board {
         let slot = Slot::of(subscription.name().as_bytes());
         Some(match address {
             Some(address) => format!("slot {slot}, at {address}"),
-            None => format!("slot {slot}, which no node serves"),
+            None => format!("slot {slot}, at no node that is known"),
         })
     }
 
@@ -226,23 +226,24 @@ impl Board {
 /// Returns one error with the texts of all, of the kind of one that does not pass by itself, if there is one.
 fn sum<'e>(errors: impl Iterator<Item = &'e Arc<Error>>) -> Option<Arc<Error>> {
     const MOST: usize = 3;
-    let mut different: Vec<&Arc<Error>> = Vec::new();
-    for error in errors {
+    let errors: Vec<&Arc<Error>> = errors.collect();
+    let (first, others) = errors.split_first()?;
+    let is_lasting = |error: &&&Arc<Error>| error.is_auth() || error.is_config() || error.is_tls();
+    let chosen = errors.iter().find(is_lasting).unwrap_or(first);
+    let mut texts = vec![chosen.to_string()];
+    let mut rest = [first].into_iter().chain(others);
+    while texts.len() < MOST
+        && let Some(error) = rest.next()
+    {
         let text = error.to_string();
-        if different.iter().all(|other| other.to_string() != text) {
-            different.push(error);
+        if !texts.contains(&text) {
+            texts.push(text);
         }
     }
-    let (first, others) = different.split_first()?;
-    if others.is_empty() {
-        return Some(Arc::clone(first));
-    }
-    let is_lasting = |error: &&&Arc<Error>| error.is_auth() || error.is_config() || error.is_tls();
-    let chosen = different.iter().find(is_lasting).unwrap_or(first);
-    let texts = different.iter().take(MOST).map(ToString::to_string);
-    let mut texts: Vec<_> = texts.collect();
-    if let Some(more @ 1..) = different.len().checked_sub(MOST) {
-        texts.push(format!("and {more} more"));
+    match rest.count() {
+        0 if texts.len() == 1 => return Some(Arc::clone(chosen)),
+        0 => {}
+        more => texts.push(format!("and those of up to {more} other nodes")),
     }
     Some(Arc::new(chosen.again().in_words(|_| texts.join("; "))))
 }

@@ -86,8 +86,12 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// It is for servers that are reached through address translation, such as the nodes of a cluster in
     /// containers, or over an SSH tunnel. The function gets the host and the port that a server tells, and
     /// returns where that is from here, or `None` if the address is right. URLs are connected to as they are
-    /// written. TLS checks the host that is returned, and [`topology`](crate::Handle::topology) shows the one
-    /// that was told. A panic of the function is an error of that connection.
+    /// written. TLS checks the host that is returned. For the nodes of a cluster,
+    /// [`topology`](crate::Handle::topology) shows the address that was told.
+    ///
+    /// The function is called when an address is told for the first time, and what it returns is kept. It
+    /// must not block: nothing is published meanwhile. After a panic the server is not connected to, which is
+    /// logged, and it is called again when the address is told again.
     ///
     /// ```
     /// use std::collections::HashMap;

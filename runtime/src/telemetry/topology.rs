@@ -24,7 +24,7 @@ pub struct Topology {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NodeTopology {
-    /// The address that is connected to: `host:port`, or the path of a unix socket. Before sentinels have
+    /// The address that is connected to, or, with [`Subscriber::address_map`](crate::Subscriber::address_map) in a cluster, the one that the other nodes tell: `host:port`, or the path of a unix socket. Before sentinels have
     /// named a primary, it is the name of that.
     pub address: String,
     /// What it is to other servers.

@@ -124,9 +124,9 @@ async fn whole(handle: &Handle, names: u64, begun: Instant) -> Duration {
     begun.elapsed()
 }
 
-/// Waits until not all names are confirmed.
-async fn broken(handle: &Handle, names: u64) {
-    loop {
+/// Waits until not all names are confirmed, or were not.
+async fn broken(handle: &Handle, names: u64, gaps: &Gaps) {
+    while gaps.gaps.load(SeqCst) == 0 {
         let topology = handle.topology();
         let confirmed: u64 = topology.nodes.iter().map(|node| node.confirmed).sum();
         if confirmed != names {
@@ -182,7 +182,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     ] {
         let begun = Instant::now();
         servers.ask(line)?;
-        broken(&handle, wanted).await;
+        broken(&handle, wanted, &gaps).await;
         if line == "kill" {
             servers.ask("start")?;
         }

@@ -136,6 +136,8 @@ impl<'c> Call<'c> {
                 Some(address) => self.topology.node(&address),
                 None => self.topology.node_of(self.queues[queue].place),
             };
+            // After `node_of`, which may take to another node.
+            let pause = pause.max(self.topology.rest_of(self.queues[queue].place));
             match node {
                 Err(error) => {
                     let error = CommandError::NotSent(error);

@@ -24,6 +24,12 @@ const REST: Duration = Duration::from_secs(1);
 /// that has lost a slot otherwise answers `MOVED`, which counts at once.
 const KEPT: Duration = Duration::from_secs(3);
 
+/// How long a publisher pauses before it uses the successor of a node.
+///
+/// What the node has taken before it was replaced goes to the subscribers of its successor over a link between
+/// the two. What is published at the successor meanwhile would overtake it.
+const SETTLES: Duration = Duration::from_millis(100);
+
 /// The nodes of a cluster, and which of them has which slots.
 pub(super) struct Topology {
     pub(super) seeds: Seeds,
@@ -49,6 +55,8 @@ pub(super) struct Known {
     homes: SlotMap,
     /// When slots have last moved, as a `MOVED` said.
     moved: HashMap<Slot, Instant>,
+    /// When a replica has last taken over from its primary, as far as it is used here.
+    succeeded: HashMap<NodeAddress, Instant>,
     pub(super) look: Look,
 }
 
@@ -99,6 +107,7 @@ impl Topology {
             nodes: BTreeMap::new(),
             homes: SlotMap::new(),
             moved: HashMap::new(),
+            succeeded: HashMap::new(),
             look: Look::default(),
         });
         let stop = CancellationToken::new();
@@ -201,9 +210,25 @@ impl Topology {
         moved.is_some_and(|moved| clock::now() - moved < REST)
     }
 
+    /// Returns how long to wait before a command is sent, because a failover was followed just now.
+    pub(super) fn rest_of(&self, place: Place) -> Duration {
+        let known = self.known.lock();
+        if known.succeeded.is_empty() {
+            return Duration::ZERO;
+        }
+        let node = known.node_of(place);
+        let since = node.and_then(|node| known.succeeded.get(node));
+        since.map_or(Duration::ZERO, |since| {
+            SETTLES.saturating_sub(clock::now().saturating_duration_since(*since))
+        })
+    }
+
     /// Takes over what a `MOVED` says, and has the map looked at soon: other slots may have moved too.
     pub(super) fn moved(self: &Arc<Self>, slot: Slot, to: &NodeAddress) {
         let known = &mut *self.known.lock();
+        if let Some(owner) = known.map.owner(slot).cloned() {
+            known.note_successor(&owner, to);
+        }
         known.map.set_owner(slot, to);
         known.latest.set_owner(slot, to);
         let now = clock::now();
@@ -241,6 +266,16 @@ impl Known {
             .retain(|node, _| latest.knows(node) || map.knows(node) || homes.knows(node));
     }
 
+    /// Notes that a node is used now in place of another one, if it was a replica of that.
+    fn note_successor(&mut self, of: &NodeAddress, successor: &NodeAddress) {
+        let now = clock::now();
+        if self.map.replicas_of(of).contains(successor) {
+            // All of its slots have come at once, however late each of them is used.
+            self.succeeded.retain(|_, since| now - *since < KEPT);
+            self.succeeded.entry(successor.clone()).or_insert(now);
+        }
+    }
+
     /// Takes the slots of nodes that were kept for long enough.
     fn give_up_late(&mut self) {
         if self.losing.is_empty() {
@@ -258,6 +293,10 @@ impl Known {
     /// Takes from a node the slots that another one has by what was said last.
     fn give_up(&mut self, node: &NodeAddress) {
         self.losing.remove(node);
+        let successors: Vec<_> = self.latest.primaries().cloned().collect();
+        for successor in successors {
+            self.note_successor(node, &successor);
+        }
         for slot in (0..Slot::COUNT).filter_map(Slot::new) {
             if self.map.owner(slot) == Some(node)
                 && let Some(latest) = self.latest.owner(slot)
@@ -333,6 +372,34 @@ mod tests {
         learn([1, 2]);
         known.leave(&node(2));
         assert_eq!(places(), (Some(1), Some(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replica_that_takes_over_is_used_after_a_pause() {
+        let known = Topology::new(Seeds::none(), REST).0;
+        let at = |port| {
+            let host = redis::Value::BulkString(b"a".to_vec());
+            let id = redis::Value::BulkString(vec![b'0'; 40]);
+            redis::Value::Array(vec![host, redis::Value::Int(port), id])
+        };
+        let range = [redis::Value::Int(0), redis::Value::Int(1)];
+        let nodes = [at(1), at(2)];
+        let shard = redis::Value::Array(range.into_iter().chain(nodes).collect());
+        let map = SlotMap::parse(&redis::Value::Array(vec![shard]), "a").unwrap();
+        known.known.lock().learn(map, 1);
+        let places = [0, 1].map(|slot| Place::Owner(Slot::new(slot).unwrap()));
+        let rest = |at: usize| known.rest_of(places[at]);
+        assert_eq!(rest(0), Duration::ZERO);
+        // A slot that moves to another shard has no such way.
+        known.moved(places[1].slot(), &node(3));
+        assert_eq!(rest(1), Duration::ZERO);
+        known.moved(places[0].slot(), &node(2));
+        assert_eq!(rest(0), SETTLES);
+        tokio::time::advance(SETTLES / 2).await;
+        known.moved(places[1].slot(), &node(2));
+        assert_eq!(rest(0), SETTLES / 2);
+        tokio::time::advance(SETTLES / 2).await;
+        assert_eq!(rest(0), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

@@ -115,6 +115,8 @@ pub(crate) struct Coordinator {
     /// How many subscriptions the nodes had ended by themselves.
     ended: u64,
     nodes: Vec<ClusterNode>,
+    /// Nodes that are let go of, whose sessions have not ended yet.
+    gone: Vec<ClusterNode>,
     /// When the last two maps were asked for whose owners were all connected.
     right: [SystemTime; 2],
     next_look: Instant,
@@ -179,6 +181,7 @@ impl Coordinator {
             are_followed: false,
             ended: 0,
             nodes: Vec::new(),
+            gone: Vec::new(),
             right: [clock::wall(); 2],
             next_look: clock::now(),
             turn: 0,
@@ -232,7 +235,7 @@ impl Coordinator {
             }
             self.publish();
         }
-        for node in &self.nodes {
+        for node in self.nodes.iter().chain(&self.gone) {
             node.ended().await;
         }
         self.dispatcher.close_node(NOWHERE);

@@ -164,7 +164,8 @@ impl Coordinator {
             self.board.remove(node.id);
             node.stop.cancel();
             // It closes the node.
-            tokio::spawn(async move { node.ended().await });
+            self.gone.push(node);
         }
+        self.gone.retain(|node| !node.session.is_finished());
     }
 }
