@@ -121,6 +121,10 @@ impl LoopState {
     /// Removes the oldest gap, after it was reported.
     pub(crate) fn pop_gap(&mut self) {
         self.gaps.pop_front();
+        if self.gaps.is_empty() {
+            // An idle handler has no room for them.
+            self.gaps = VecDeque::new();
+        }
         self.has_begun = true;
     }
 }
