@@ -11,8 +11,8 @@ use crate::subscription::Subscription;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Concerned {
     All,
-    /// The indices in the channel's list of subscriptions. Boxed, because it is rare.
-    Some(Box<BTreeSet<u32>>),
+    /// The indices in the channel's list of subscriptions.
+    Some(BTreeSet<u32>),
 }
 
 impl Concerned {

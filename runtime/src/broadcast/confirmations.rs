@@ -316,7 +316,7 @@ impl Confirmations {
         match self.listed {
             // Most handlers have one, and then there is nothing to store.
             0 | 1 => Concerned::All,
-            _ => Concerned::Some(Box::new(indices.collect())),
+            _ => Concerned::Some(indices.collect()),
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) struct Call<'c> {
 
 pub(super) enum Commands<'c> {
     /// Each by itself.
-    Each(&'c Pipeline, Vec<&'c Cmd>),
+    Each(&'c Pipeline),
     /// All in one write to one node. It counts as one command.
     Together(&'c Pipeline, (usize, usize)),
 }
@@ -57,9 +57,11 @@ impl<'c> Call<'c> {
         commands: &'c Pipeline,
         within: Duration,
     ) -> Self {
-        let each: Vec<_> = commands.cmd_iter().collect();
-        let places: Vec<_> = each.iter().map(|command| place_of(command)).collect();
-        Self::new(topology, Commands::Each(commands, each), &places, within)
+        let places = commands.cmd_iter();
+        let places: Vec<_> = places
+            .map(|command| place_of(command.args_iter()))
+            .collect();
+        Self::new(topology, Commands::Each(commands), &places, within)
     }
 
     pub(super) fn of_all(
@@ -68,7 +70,8 @@ impl<'c> Call<'c> {
         replies: (usize, usize),
         within: Duration,
     ) -> Self {
-        let places: Vec<_> = commands.cmd_iter().take(1).map(place_of).collect();
+        let first = commands.cmd_iter().take(1);
+        let places: Vec<_> = first.map(|command| place_of(command.args_iter())).collect();
         let commands = Commands::Together(commands, replies);
         Self::new(topology, commands, &places, within)
     }
@@ -175,16 +178,27 @@ impl<'c> Call<'c> {
         order.sort_unstable();
         let (commands, replies) = match &self.commands {
             Commands::Together(commands, replies) => (Cow::Borrowed(*commands), *replies),
-            Commands::Each(all, _) if order.len() == all.len() && !is_asking => {
+            Commands::Each(all) if order.len() == all.len() && !is_asking => {
                 (Cow::Borrowed(*all), (0, all.len()))
             }
-            Commands::Each(_, each) => {
+            Commands::Each(all) => {
                 let mut commands = Pipeline::new();
-                for command in &order {
+                let mut wanted = order.iter().copied().peekable();
+                for (at, command) in all.cmd_iter().enumerate() {
+                    if wanted.next_if_eq(&at).is_none() {
+                        continue;
+                    }
                     if is_asking {
                         commands.cmd("ASKING");
                     }
-                    commands.add_command(each[*command].clone());
+                    // Copied by its words, as redis-rs 2.0 does not lend commands.
+                    let mut copy = Cmd::new();
+                    for word in command.args_iter() {
+                        if let Arg::Simple(word) = word {
+                            copy.arg(word);
+                        }
+                    }
+                    commands.add_command(copy);
                 }
                 let count = commands.len();
                 (Cow::Owned(commands), (0, count))
@@ -215,9 +229,8 @@ impl<'c> Call<'c> {
     }
 }
 
-/// Returns where a command goes, by its name and its first argument.
-fn place_of(command: &Cmd) -> Place {
-    let mut words = command.args_iter();
+/// Returns where a command goes, by its words: its name and its first argument.
+fn place_of<'w>(mut words: impl Iterator<Item = Arg<&'w [u8]>>) -> Place {
     let mut word = || match words.next() {
         Some(Arg::Simple(word)) => word,
         _ => &b""[..],
@@ -236,10 +249,13 @@ mod tests {
     #[test]
     fn the_name_is_the_first_argument() {
         let command = redis::cmd("PUBLISH").arg("foo").arg("payload").to_owned();
-        assert_eq!(place_of(&command), Place::Home(Slot::of(b"foo")));
+        assert_eq!(place_of(command.args_iter()), Place::Home(Slot::of(b"foo")));
         let sharded = redis::cmd("SPUBLISH").arg("{foo}.bar").arg("").to_owned();
-        assert_eq!(place_of(&sharded), Place::Owner(Slot::of(b"foo")));
+        assert_eq!(
+            place_of(sharded.args_iter()),
+            Place::Owner(Slot::of(b"foo"))
+        );
         let ping = redis::cmd("PING");
-        assert_eq!(place_of(&ping), Place::Owner(Slot::of(b"")));
+        assert_eq!(place_of(ping.args_iter()), Place::Owner(Slot::of(b"")));
     }
 }

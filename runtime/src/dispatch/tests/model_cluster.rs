@@ -298,7 +298,7 @@ impl Cluster {
 
     fn read(&self, mut receiver: Receiver) {
         while let Some(received) = block_on(receiver.recv()) {
-            let gap = received.gap.map(|gap| Heard::Gap(*gap));
+            let gap = received.gap.map(|loss| Heard::Gap(loss.gap));
             let mut heard: Vec<_> = gap.into_iter().collect();
             if let Some(skip) = received.batch {
                 let batch = receiver.batch().expect("just received");
