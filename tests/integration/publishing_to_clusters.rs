@@ -140,7 +140,9 @@ pub(crate) async fn publishes_follow_a_slot_that_has_moved(cluster: Cluster) {
         // The subscriber has followed by itself.
         journal.gap().await;
         assert_eq!(publish(number).await.unwrap(), 1);
-        journal.message("steps", &number.to_string()).await;
+        journal
+            .message_after_gaps("steps", &number.to_string())
+            .await;
     }
     let many: Vec<_> = (5..105).map(|number| Step { number }).collect();
     cluster.move_slot_of("steps", (owner + 1) % 3).await;
@@ -148,7 +150,9 @@ pub(crate) async fn publishes_follow_a_slot_that_has_moved(cluster: Cluster) {
     let published = within("the publishes", publisher.publish_all(&many)).await;
     assert_eq!(published.unwrap(), [1; 100]);
     for number in 5..105 {
-        journal.message("steps", &number.to_string()).await;
+        journal
+            .message_after_gaps("steps", &number.to_string())
+            .await;
     }
 }
 

@@ -259,20 +259,17 @@ impl Confirmations {
         }
     }
 
-    /// Records that the name at `index` may have been off since then, which its next confirmation tells. Returns
-    /// `false` if that does not: its channel waits for it, and has begun a segment without it.
+    /// Records that the name at `index`, which is off, may have been so since then. Its next confirmation tells
+    /// that. Returns `false` if that does not: messages have come through it until now, or its channel waits
+    /// for it, and has begun a segment without it.
     pub(super) fn doubt_one(&mut self, index: usize, since: SystemTime) -> bool {
-        let doubted = match self.names[index].state {
-            NameState::Confirmed => since,
-            NameState::Off(before) | NameState::Joined(before) => since.min(before.into()),
-            NameState::Pending | NameState::Gone => return false,
-        };
-        let is_joined = matches!(self.names[index].state, NameState::Joined(_));
-        self.names[index].state = match is_joined {
-            true => NameState::Joined(doubted.into()),
-            false => NameState::Off(doubted.into()),
-        };
-        true
+        match &mut self.names[index].state {
+            NameState::Off(before) | NameState::Joined(before) => {
+                *before = since.min((*before).into()).into();
+                true
+            }
+            NameState::Confirmed | NameState::Pending | NameState::Gone => false,
+        }
     }
 
     /// Records that any name may have been off since then.

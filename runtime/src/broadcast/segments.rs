@@ -248,6 +248,8 @@ fn merge(first: &GapStart, second: &GapStart) -> GapStart {
         // Readers do not know the beginning of the stream yet, so they have lost nothing.
         (GapCause::Initial, _) => return *first,
         (GapCause::ConnectionLost, _) => GapCause::ConnectionLost,
+        // It may be about messages that came before ones that were received.
+        (GapCause::Bus, GapCause::Moved) => GapCause::Bus,
         // The names are confirmed again because of the lag.
         (GapCause::Lagged, GapCause::Resubscribed) => GapCause::Lagged,
         (_, cause) => cause,

@@ -209,8 +209,8 @@ fn a_handler_with_one_name_has_gaps_of_all_its_names() {
 }
 
 #[test]
-fn a_name_that_leaves_a_node_that_did_not_own_it_has_one_gap() {
-    for (has_ended, is_late) in [(false, false), (true, false), (false, true)] {
+fn a_name_that_has_ended_on_a_node_that_did_not_own_it_has_one_gap() {
+    for (has_ended, is_late) in [(false, false), (true, false), (false, true), (true, true)] {
         let mut handler = Handler::of(&["0a", "1a", "0b"], Budget::default());
         if has_ended {
             let (kind, name, left) = (KIND, b"1a".as_slice(), None);
@@ -228,10 +228,17 @@ fn a_name_that_leaves_a_node_that_did_not_own_it_has_one_gap() {
             .dispatcher
             .move_doubted(NodeId::at(1), Some(agreed), to);
         assert_eq!(moved, 1);
+        if !has_ended {
+            // What was lost until now is a loss before messages that have come.
+            let gap = handler.gap();
+            assert_eq!(gap.cause, GapCause::Bus);
+            assert!(gap.since <= agreed.min(fence), "{gap}");
+        }
         handler.confirm(0, "1a");
         let gap = handler.gap();
         assert_eq!(gap.cause, GapCause::Moved);
-        assert!(gap.since <= agreed.min(fence), "{gap}");
+        assert!(gap.since <= fence, "{gap}");
+        assert!(!has_ended || gap.since <= agreed.min(fence), "{gap}");
         let receiving = pin!(handler.receiver.recv());
         let next = receiving.poll(&mut Context::from_waker(Waker::noop()));
         assert!(next.is_pending());
