@@ -126,39 +126,38 @@ impl Confirmations {
 
     /// Enters a generation. The last push before it arrived at `since`. Returns the index of its group.
     pub(super) fn enter(&mut self, generation: Generation, since: SystemTime) -> usize {
-        let Some(at) = self.group_of(generation.node()) else {
-            let group = Group {
-                // Its names come from other groups, of which the segments have begun.
-                live: true,
-                ..Group::new(generation, since)
-            };
-            let unused = (0..self.groups.len()).find(|at| self.names_of(*at).next().is_none());
-            let at = unused.unwrap_or(self.groups.len());
-            match unused {
-                Some(unused) => self.groups[unused] = group,
-                None => self.groups.push(group),
+        let found = self.group_of(generation.node());
+        match found {
+            Some(at) if self.groups[at].generation == generation => at,
+            Some(at) if !self.is_empty(at) => {
+                let group = &mut self.groups[at];
+                if group.has_ended {
+                    // Its names are pending already, and the segment has begun that holds for them.
+                    (group.generation, group.has_ended) = (generation, false);
+                } else {
+                    self.begin_again(at, Group::new(generation, since));
+                }
+                at
             }
-            return at;
-        };
-        if self.groups[at].generation == generation {
-            return at;
+            _ => {
+                let group = Group {
+                    // Its names come from other groups, of which the segments have begun.
+                    live: true,
+                    ..Group::new(generation, since)
+                };
+                let empty = || (0..self.groups.len()).find(|at| self.is_empty(*at));
+                match found.or_else(empty) {
+                    Some(at) => {
+                        self.groups[at] = group;
+                        at
+                    }
+                    None => {
+                        self.groups.push(group);
+                        self.groups.len() - 1
+                    }
+                }
+            }
         }
-        if self.names_of(at).next().is_none() {
-            // All have left it, and those that come have missed nothing here.
-            self.groups[at] = Group {
-                live: true,
-                ..Group::new(generation, since)
-            };
-            return at;
-        }
-        if self.groups[at].has_ended {
-            // Its names are pending already, and the segment has begun that holds for them.
-            let group = &mut self.groups[at];
-            (group.generation, group.has_ended) = (generation, false);
-            return at;
-        }
-        self.begin_again(at, Group::new(generation, since));
-        at
     }
 
     /// Makes every name of a group pending.
@@ -292,8 +291,7 @@ impl Confirmations {
         let mut names = self.names.iter();
         let mut groups = self.groups.iter().enumerate();
         names.all(|name| matches!(name.state, NameState::Confirmed | NameState::Gone))
-            && groups
-                .all(|(at, group)| is_open(group.generation) || self.names_of(at).next().is_none())
+            && groups.all(|(at, group)| is_open(group.generation) || self.is_empty(at))
     }
 
     /// Returns the name at `index` alone.
@@ -341,6 +339,11 @@ impl Confirmations {
             };
             self.begin_again(at, ended);
         }
+    }
+
+    /// Returns whether no name is in a group.
+    fn is_empty(&self, group: usize) -> bool {
+        self.names_of(group).next().is_none()
     }
 
     fn names_of(&self, group: usize) -> impl Iterator<Item = &Name> {

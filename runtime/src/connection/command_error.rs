@@ -7,7 +7,7 @@ use crate::error::Error;
 
 /// Why commands were not executed, as far as that is known.
 pub(crate) enum CommandError {
-    /// There is no connection: nothing was sent.
+    /// The command was not sent, because no connection could be made.
     NotSent(Error),
     /// The server has refused a command.
     Refused(ServerError),

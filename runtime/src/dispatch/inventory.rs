@@ -124,7 +124,7 @@ impl RoutingTable {
         tracked.map(|route| route.subscription().clone()).collect()
     }
 
-    /// Returns whether there is no subscription on the server. Connection handlers do not have one.
+    /// Returns whether the server has to be asked for no name. Handlers of connection events do not need it.
     pub(crate) fn is_empty(&self) -> bool {
         self.routes.is_empty()
     }

@@ -90,7 +90,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// [`topology`](crate::Handle::topology) shows the address that was told.
     ///
     /// The function is called when an address is told for the first time, and what it returns is kept. It
-    /// must not block: nothing is published meanwhile. After a panic the server is not connected to, which is
+    /// must not block, as it runs on a task of the subscriber. After a panic the server is not connected to, which is
     /// logged, and it is called again when the address is told again.
     ///
     /// ```

@@ -136,17 +136,18 @@ impl<'c> Call<'c> {
             let (commands, once) = self.queues[queue].take();
             let is_asking = once.is_some();
             let node = match once {
-                Some(address) => self.topology.node(&address),
-                None => self.topology.node_of(self.queues[queue].place),
+                Some(address) => self.topology.node(&address).map(|node| (node, pause)),
+                None => {
+                    let node = self.topology.node_of(self.queues[queue].place);
+                    node.map(|(node, rest)| (node, pause.max(rest)))
+                }
             };
-            // After `node_of`, which may take to another node.
-            let pause = pause.max(self.topology.rest_of(self.queues[queue].place));
             match node {
                 Err(error) => {
                     let error = CommandError::NotSent(error);
                     self.end(queue, &commands, &error);
                 }
-                Ok(node) => {
+                Ok((node, pause)) => {
                     let key = (node.address.clone(), is_asking);
                     let next = groups.entry(key).or_insert_with(|| Next {
                         node,

@@ -139,27 +139,34 @@ impl Topology {
         ))
     }
 
-    /// Returns the node that a command goes to. If nobody has the slot, any node, which says so in its own words.
+    /// Returns the node that a command goes to, and how long to wait before it is sent. If nobody has the slot,
+    /// any node, which says so in its own words.
     ///
     /// # Errors
     ///
     /// Returns an error if the node cannot be connected to from here.
-    pub(super) fn node_of(self: &Arc<Self>, place: Place) -> Result<Arc<Node>, Error> {
-        let known = &mut *self.known.lock();
-        if known.look.is_older_than(self.interval) {
-            self.look_soon_with(known);
-        }
-        known.give_up_late();
-        let slot = place.slot();
-        let node = known.node_of(place).or_else(|| {
-            let count = known.map.primaries().count().max(1);
-            known.map.primaries().nth(slot.index() % count)
-        });
-        let node = node.cloned();
-        let node = node.ok_or_else(|| {
-            Error::connection(format!("no node of the cluster serves slot {slot}"))
-        })?;
-        self.node_with(known, &node)
+    pub(super) fn node_of(self: &Arc<Self>, place: Place) -> Result<(Arc<Node>, Duration), Error> {
+        let (address, rest) = {
+            let known = &mut *self.known.lock();
+            if known.look.is_older_than(self.interval) {
+                self.look_soon_with(known);
+            }
+            known.give_up_late();
+            let slot = place.slot();
+            let address = known.node_of(place).or_else(|| {
+                let count = known.map.primaries().count().max(1);
+                known.map.primaries().nth(slot.index() % count)
+            });
+            let address = address.ok_or_else(|| {
+                Error::connection(format!("no node of the cluster serves slot {slot}"))
+            })?;
+            let rest = known.rest_of(address);
+            if let Some(node) = known.nodes.get(address) {
+                return Ok((Arc::clone(node), rest));
+            }
+            (address.clone(), rest)
+        };
+        Ok((self.node(&address)?, rest))
     }
 
     /// Returns the node at an address.
@@ -168,21 +175,20 @@ impl Topology {
     ///
     /// Returns an error if it cannot be connected to from here.
     pub(super) fn node(&self, address: &NodeAddress) -> Result<Arc<Node>, Error> {
-        self.node_with(&mut self.known.lock(), address)
-    }
-
-    fn node_with(&self, known: &mut Known, address: &NodeAddress) -> Result<Arc<Node>, Error> {
-        if let Some(node) = known.nodes.get(address) {
+        if let Some(node) = self.known.lock().nodes.get(address) {
             return Ok(Arc::clone(node));
         }
+        // Without the lock, because this asks the user's map of addresses.
         let server = self.seeds.node(address)?;
-        let node = Arc::new(Node {
-            address: address.clone(),
-            connection: LazyConnection::new(Destination::Server(server)),
-            is_suspect: AtomicBool::new(false),
+        let mut known = self.known.lock();
+        let node = known.nodes.entry(address.clone()).or_insert_with(|| {
+            Arc::new(Node {
+                address: address.clone(),
+                connection: LazyConnection::new(Destination::Server(server)),
+                is_suspect: AtomicBool::new(false),
+            })
         });
-        known.nodes.insert(address.clone(), Arc::clone(&node));
-        Ok(node)
+        Ok(Arc::clone(node))
     }
 
     /// Whether a node has a slot, by what was said last.
@@ -208,19 +214,6 @@ impl Topology {
     pub(super) fn has_just_moved(&self, slot: Slot) -> bool {
         let moved = self.known.lock().moved.get(&slot).copied();
         moved.is_some_and(|moved| clock::now() - moved < REST)
-    }
-
-    /// Returns how long to wait before a command is sent, because a failover was followed just now.
-    pub(super) fn rest_of(&self, place: Place) -> Duration {
-        let known = self.known.lock();
-        if known.succeeded.is_empty() {
-            return Duration::ZERO;
-        }
-        let node = known.node_of(place);
-        let since = node.and_then(|node| known.succeeded.get(node));
-        since.map_or(Duration::ZERO, |since| {
-            SETTLES.saturating_sub(clock::now().saturating_duration_since(*since))
-        })
     }
 
     /// Takes over what a `MOVED` says, and has the map looked at soon: other slots may have moved too.
@@ -324,6 +317,14 @@ impl Known {
         }
     }
 
+    /// Returns how long to wait before a command is sent to a node, because it has taken over just now.
+    fn rest_of(&self, node: &NodeAddress) -> Duration {
+        let since = self.succeeded.get(node);
+        since.map_or(Duration::ZERO, |since| {
+            SETTLES.saturating_sub(clock::now().saturating_duration_since(*since))
+        })
+    }
+
     fn node_of(&self, place: Place) -> Option<&NodeAddress> {
         match place {
             Place::Owner(slot) => self.map.owner(slot),
@@ -388,7 +389,10 @@ mod tests {
         let map = SlotMap::parse(&redis::Value::Array(vec![shard]), "a").unwrap();
         known.known.lock().learn(map, 1);
         let places = [0, 1].map(|slot| Place::Owner(Slot::new(slot).unwrap()));
-        let rest = |at: usize| known.rest_of(places[at]);
+        let rest = |at: usize| {
+            let known = known.known.lock();
+            known.rest_of(known.node_of(places[at]).unwrap())
+        };
         assert_eq!(rest(0), Duration::ZERO);
         // A slot that moves to another shard has no such way.
         known.moved(places[1].slot(), &node(3));

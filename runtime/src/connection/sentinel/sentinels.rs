@@ -112,12 +112,20 @@ impl Sentinels {
 
     /// Returns how to connect to a server that the sentinels have named.
     pub(super) fn server(&self, address: &NodeAddress) -> Result<Arc<Server>, Error> {
-        let mut shared = self.shared.lock();
-        let known = shared.servers.iter().find(|(known, _)| known == address);
-        if let Some((_, server)) = known {
-            return Ok(Arc::clone(server));
+        let known = |shared: &Shared| {
+            let mut servers = shared.servers.iter();
+            let server = servers.find(|(known, _)| known == address);
+            server.map(|(_, server)| Arc::clone(server))
+        };
+        if let Some(server) = known(&self.shared.lock()) {
+            return Ok(server);
         }
+        // Without the lock, because this asks the user's map of addresses.
         let server = Arc::new(named_server(address, &self.options, self.is_tls)?);
+        let mut shared = self.shared.lock();
+        if let Some(server) = known(&shared) {
+            return Ok(server);
+        }
         if shared.servers.len() == MOST_SERVERS {
             shared.servers.remove(0);
         }
