@@ -7,6 +7,7 @@ use super::address_map::AddressMap;
 use super::cluster::ClusterConnection;
 use super::command_connection::CommandConnection;
 use super::credentials::{Credentials, Provider};
+#[cfg(any(test, feature = "testing"))]
 use super::destination::Destination;
 use super::lazy::LazyConnection;
 use super::options::{Options, Servers, Target};
@@ -191,6 +192,7 @@ impl Endpoint {
     }
 
     /// Returns the one server, for a link. With `reads_socket`, this crate must do the TLS.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn into_destination(self, reads_socket: bool) -> Result<Destination> {
         self.target.into_destination(self.options, reads_socket)
     }
