@@ -1,7 +1,7 @@
 //! Times the steps on the way of a push.
 //!
 //! ```sh
-//! cargo bench -p compare --bench pieces
+//! cargo bench -p compare --features bench --bench pieces
 //! ```
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
