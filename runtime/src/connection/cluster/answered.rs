@@ -8,7 +8,8 @@ use redis::Value;
 
 use super::Outcome;
 use super::call::{Call, Commands};
-use super::topology::{Node, Place};
+use super::known::Place;
+use super::topology::Node;
 use crate::connection::moved::Moved;
 use crate::connection::node_address::NodeAddress;
 use crate::connection::slots::Slot;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::topology::{Known, Node, Topology};
+use super::known::Known;
+use super::topology::{Node, Topology};
 use super::view::View;
 use crate::connection::{CommandError, NodeAddress};
 use crate::error::Error;

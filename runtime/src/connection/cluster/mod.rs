@@ -2,7 +2,8 @@
 //!
 //! | file | contents |
 //! | --- | --- |
-//! | `topology` | [`Topology`]: the nodes, and which of them has which slots |
+//! | `topology` | [`Topology`]: the nodes, and where a command goes |
+//! | `known` | [`Known`](known::Known): which node has which slots, and when a slot changes its node |
 //! | `look` | how that is learned: `CLUSTER SLOTS`, asked by one task at a time for all callers |
 //! | `view` | what one node says |
 //! | `seeds` | the nodes that the user has named |
@@ -26,6 +27,7 @@ mod answered;
 mod call;
 mod group;
 mod in_flight;
+mod known;
 mod look;
 mod queue;
 mod seeds;

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::topology::Place;
+use super::known::Place;
 use crate::connection::node_address::NodeAddress;
 
 /// How often the commands of a slot may be sent to yet another node.

@@ -36,12 +36,6 @@ impl Seeds {
         Ok(Self([first].into_iter().chain(others).collect()))
     }
 
-    /// Of a topology that connects to nobody.
-    #[cfg(test)]
-    pub(super) fn none() -> Self {
-        Self(Vec::new())
-    }
-
     pub(crate) fn first(&self) -> &Arc<Server> {
         &self.0[0]
     }
