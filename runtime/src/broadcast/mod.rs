@@ -121,6 +121,7 @@ mod concerned;
 mod confirmations;
 mod fence;
 mod latest;
+mod open;
 mod queue;
 mod readers;
 mod receiver;
@@ -132,11 +133,12 @@ pub use budget::Overflow;
 pub(crate) use budget::{Budget, Held};
 pub(crate) use confirmations::Left;
 pub(crate) use fence::Fence;
+pub(crate) use open::OpenBatch;
 pub(crate) use readers::Pace;
 pub(crate) use receiver::{BacklogMeter, Receiver};
 pub(crate) use segments::GapStart;
 pub(crate) use shared::Shared;
-pub(crate) use state::{Appended, Known, Received, Rest};
+pub(crate) use state::{Known, Received, Rest};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -24,7 +24,7 @@ use crate::util::shrink;
 use readers::Lent;
 
 /// A batch is sealed when it holds this many bytes. Only its last push may exceed the limit.
-const MAX_BATCH_BYTES: usize = 32 * 1024;
+pub(super) const MAX_BATCH_BYTES: usize = 32 * 1024;
 
 /// How much memory a batch takes besides its page, with its place in the list.
 const BATCH_BYTES: usize = Batch::SHELL_BYTES + 2 * size_of::<Sealed>();

@@ -57,11 +57,12 @@ impl Receiver {
         }
         let received = state.next(self.reader, &mut self.in_hand);
         _discarded = state.queue.discarded();
-        if let Some(received) = received {
+        if let Some(mut received) = received {
             let link = state.note_progress();
             drop(state);
             if let Some(link) = link {
                 link.wake();
+                received.woke_link = true;
             }
             return Poll::Ready(Some(received));
         }

@@ -8,12 +8,13 @@ use super::budget::{Budget, Held};
 use super::concerned::Concerned;
 use super::confirmations::{Confirmations, Confirmed, Left};
 use super::fence::Fence;
+use super::open::{OpenBatch, Outlook};
 use super::queue::Queue;
 use super::readers::Readers;
 use super::segments::{GapStart, Segments};
 use super::state::{Appended, ChannelState};
 use crate::gap::{GapCause, Missed};
-use crate::push::Generation;
+use crate::push::{Generation, Page};
 use crate::util::{Mutex, MutexGuard, clock};
 
 /// The state that the dispatcher and all receivers of a broadcast channel share.
@@ -23,6 +24,7 @@ use crate::util::{Mutex, MutexGuard, clock};
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<ChannelState>,
+    outlook: Outlook,
 }
 
 impl Shared {
@@ -37,6 +39,7 @@ impl Shared {
                 wait: Some(Box::default()),
                 closed: false,
             }),
+            outlook: Outlook::default(),
         }
     }
 
@@ -71,7 +74,10 @@ impl Shared {
         payload: &[u8],
         wakers: &mut Vec<Waker>,
     ) -> Appended {
-        self.lock().append(index, channel, payload, wakers)
+        let mut state = self.lock();
+        let appended = state.append(index, channel, payload, wakers);
+        self.outlook.set_room(state.room());
+        appended
     }
 
     /// Like [`append`](Self::append), but returns `None` and appends nothing if the link
@@ -84,8 +90,55 @@ impl Shared {
         wakers: &mut Vec<Waker>,
     ) -> Option<Appended> {
         let mut state = self.lock();
-        let waits = state.should_wait_for(channel.len() + payload.len());
-        (!waits).then(|| state.append(index, channel, payload, wakers))
+        if state.should_wait_for(channel.len() + payload.len()) {
+            return None;
+        }
+        let appended = state.append(index, channel, payload, wakers);
+        self.outlook.set_room(state.room());
+        Some(appended)
+    }
+
+    /// Opens a batch that the dispatcher fills without the lock, for a first push of `bytes`, and then
+    /// [hands over](Self::hand_over). Nothing else may be appended meanwhile. Takes the memory of a `spare` page.
+    /// Returns `None` if there may be no room, or the push has to be appended alone for another reason.
+    pub(crate) fn open(
+        &self,
+        bytes: usize,
+        now: SystemTime,
+        fence: &Fence,
+        spare: impl FnOnce() -> Option<Page>,
+    ) -> Option<OpenBatch> {
+        self.outlook.open(bytes, now, fence, spare)
+    }
+
+    /// Appends the pushes of an open batch. The wakers of waiting readers are moved to `wakers`. Returns by how
+    /// many bytes the memory has grown, and a page that is not needed here.
+    pub(crate) fn hand_over(&self, open: OpenBatch, wakers: &mut Vec<Waker>) -> (usize, Page) {
+        let mut state = self.lock();
+        let handed_over = state.hand_over(open, wakers);
+        self.outlook.set_room(state.room());
+        handed_over
+    }
+
+    /// Returns the place of the channel in the dispatcher's list of those that have received something.
+    #[inline]
+    pub(crate) fn touched_at(&self) -> Option<usize> {
+        self.outlook.touched_at()
+    }
+
+    /// Sets that place.
+    pub(crate) fn touch(&self, place: usize) {
+        self.outlook.touch(place);
+    }
+
+    /// Removes the channel from that list, with how many pushes it has received.
+    pub(crate) fn untouch(&self, received: u32) {
+        self.outlook.untouch(received);
+    }
+
+    /// Returns that number of the last intake.
+    pub(crate) fn last_received(&self) -> u32 {
+        self.outlook.last()
     }
 
     /// Returns whether the link should wait before it appends a push of `bytes`: otherwise a push

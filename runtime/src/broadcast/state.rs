@@ -15,9 +15,11 @@ use std::time::SystemTime;
 use super::budget::Held;
 use super::concerned::Concerned;
 use super::confirmations::Confirmations;
+use super::open::{OpenBatch, Room};
 use super::queue::Queue;
 use super::readers::{Beginning, Pace, Reader, Readers};
 use super::segments::{GapStart, Segments};
+use crate::push::Page;
 use crate::util::{Key, clock};
 
 /// The result of an append.
@@ -75,6 +77,27 @@ impl ChannelState {
             grown,
             is_filling: !self.queue.is_within(2),
         }
+    }
+
+    /// Returns what a batch that is filled beside the channel has room for. Pushes that would be discarded are not
+    /// gathered.
+    #[inline]
+    pub(super) fn room(&self) -> Room {
+        if self.closed || self.segments.current() == 0 || self.readers.is_empty() {
+            return Room::default();
+        }
+        self.queue.room()
+    }
+
+    /// Appends the pushes of an open batch, as [`append`](Self::append) does. Returns by how many bytes the memory
+    /// has grown, and a page that is not needed here.
+    pub(super) fn hand_over(&mut self, open: OpenBatch, wakers: &mut Vec<Waker>) -> (usize, Page) {
+        if self.closed || self.readers.is_empty() || open.page.is_empty() {
+            return (0, open.page);
+        }
+        let handed_over = self.queue.hand_over(open);
+        self.readers.collect_wakers(wakers);
+        handed_over
     }
 
     /// Returns whether the link should wait before it appends a push of `bytes`.

@@ -162,7 +162,7 @@ mod tests {
     /// A delivery begins when the one before it has ended, unless the loop waits or yields between them.
     #[tokio::test(start_paused = true)]
     async fn no_delivery_takes_the_time_that_the_loop_waits() {
-        const MESSAGES: u64 = 1_000;
+        const MESSAGES: u64 = 20_000;
         let handler = Arc::new(Pauses::default());
         let mut broadcasts = Broadcasts::default();
         let shared = broadcasts.for_spec(&handler.spec()).unwrap();

@@ -7,6 +7,7 @@ use std::task::Poll;
 
 use super::context::HandlerContext;
 use super::counters::add;
+use super::courtesy::Courtesy;
 use super::executor::Executor;
 use super::instruments::Surroundings;
 use super::pause::Turn;
@@ -41,12 +42,17 @@ pub(crate) async fn run<A, S, H>(
 }
 
 async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
+    let mut courtesy = Courtesy::default();
     report_gaps(loop_state, &mut executor).await;
     'deliveries: while may_continue(loop_state, &mut executor).await {
         let mut is_for_resync = false;
         let received = receive(loop_state, executor.context(), &mut is_for_resync).await;
         let Some(Received {
-            gap, batch, known, ..
+            gap,
+            batch,
+            known,
+            woke_link,
+            ..
         }) = received
         else {
             if is_for_resync {
@@ -64,6 +70,11 @@ async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
             && let Some(batch) = loop_state.receiver.batch()
         {
             add(&executor.context().counters.batches, 1);
+            if woke_link {
+                // The link has room again. If it had to wait behind this task, this handler would find its
+                // channel empty afterwards, and other buffers would overflow.
+                tokio::task::yield_now().await;
+            }
             for index in skip..batch.len() {
                 // The gate is closed for a pause, for a resync or at the end.
                 while !executor.context().gate.is_open() || !executor.deliver(batch, index).await {
@@ -71,7 +82,9 @@ async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
                         break 'deliveries;
                     }
                 }
-                tokio::task::consume_budget().await;
+                if courtesy.delivered() {
+                    courtesy.pay().await;
+                }
             }
             if !executor.context().workers.is_empty() {
                 loop_state.receiver.keep_in_use();

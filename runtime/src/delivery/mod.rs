@@ -101,6 +101,7 @@ mod attended;
 mod barrier;
 mod context;
 mod counters;
+mod courtesy;
 mod executor;
 mod handler_loop;
 mod handlers;

@@ -59,7 +59,7 @@ impl DispatchState {
                     channel: key,
                     payload: &[],
                 };
-                let appended = self.deliver(from, message, false);
+                let appended = self.deliver(from, message, false, false);
                 debug_assert!(appended.is_ok(), "only `may_wait` keeps a push back");
                 true
             }

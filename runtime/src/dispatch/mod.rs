@@ -14,9 +14,12 @@
 //!   │  no route ──────────▶ counted and discarded
 //!   │  oversized payload ─▶ counted and discarded; a gap in each broadcast channel of the route
 //!   ▼
-//! append to each broadcast channel of the route
+//! append to each broadcast channel of the route: with `dispatch`, to its open batch (`intake`)
 //!   │  too much waits ────▶ the fullest buffers lose their oldest messages (`memory_limit`)
 //!   │  one is full ───────▶ for a link that waits: appended to none, the full one is returned
+//!   ▼
+//! hand the open batches over to their channels
+//!   │
 //!   ▼
 //! Wakeups: the wakers of waiting readers, gathered under the lock
 //!   │
@@ -52,6 +55,7 @@
 //! | `mod` | [`Dispatcher`]: its state, and what others ask it |
 //! | `route` | the path of a push: `accept`, `dispatch` and the `DispatchGuard` |
 //! | `table` | [`RoutingTable`]: from a name to its route |
+//! | `intake` | the open batches, in which messages are gathered for a channel |
 //! | `invalidations` | the path of an invalidation |
 //! | `inventory` | which names and broadcast channels there are |
 //! | `name` | the route of one name: who wants it, and its broadcast channels |
@@ -110,6 +114,7 @@
 //! - The dispatcher never waits for a reader and runs no user code.
 //! - A push costs one look-up, whatever the number of names; an invalidation one for each length of
 //!   a subscribed prefix.
+//! - While the dispatcher is unlocked, no batch is open, and every accepted message is in its channel.
 //! - The dispatcher's lock is taken before that of a broadcast channel, never after it. No waker is
 //!   woken while either lock is held.
 //! - A route exists as long as somebody wants the name, or the server may still have the subscription.
@@ -123,6 +128,7 @@ mod copies;
 mod counts;
 mod generation;
 mod holders;
+mod intake;
 mod invalidations;
 mod inventory;
 mod left_behind;
@@ -148,6 +154,7 @@ pub(crate) use mounts::MountedAt;
 pub(crate) use placement::SubscriptionState;
 pub(crate) use placing::Placing;
 pub use pushes::{Pushes, PushesError};
+pub(crate) use route::DispatchGuard;
 pub(crate) use stream_reader::StreamReader;
 pub(crate) use streams::{Confirmed, NoStream};
 pub(crate) use table::RoutingTable;
@@ -165,6 +172,7 @@ use crate::telemetry::FeedStats;
 use crate::util::{Mutex, MutexGuard, clock};
 
 use answers::Answers;
+use intake::Intake;
 use memory_limit::MemoryLimit;
 use node::Open;
 use pushes::RawPushes;
@@ -205,6 +213,7 @@ struct DispatchState {
     /// How long a name stays subscribed after its last reader has left.
     linger: Duration,
     wakeups: Wakeups,
+    intake: Intake,
     answers: Answers,
     /// How many subscriptions the server has ended by itself.
     ended: u64,
@@ -233,6 +242,7 @@ impl Dispatcher {
                 has_ended_streams: false,
                 linger: settings.linger,
                 wakeups: Wakeups::new(now),
+                intake: Intake::default(),
                 answers: Answers::default(),
                 ended: 0,
             }),

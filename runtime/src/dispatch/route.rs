@@ -6,19 +6,19 @@ use super::memory_limit::Holder;
 use super::name::Listener;
 use super::placement::SubscriptionState;
 use super::{DispatchState, Dispatcher};
-use crate::broadcast::{Appended, GapStart, Shared};
+use crate::broadcast::{GapStart, Shared};
 use crate::gap::{GapCause, Missed};
 use crate::push::{Generation, Incoming, NodeId};
 #[cfg(feature = "testing")]
 use crate::subscription::KitFence;
 use crate::subscription::{Kind, PingFence};
-use crate::util::MutexGuard;
+use crate::util::{Key, MutexGuard};
 
 impl Dispatcher {
     /// Accepts one push of a generation. Waiting readers are woken soon, together with those of the
     /// pushes right after it.
     pub(crate) fn accept(&self, generation: Generation, push: &Incoming<'_>) {
-        let (state, has_changed) = self.with_guard(generation, |guard| guard.push(push));
+        let (state, has_changed) = self.with_guard(generation, false, |guard| guard.push(push));
         self.wake_soon(state);
         if has_changed {
             self.notify_changed();
@@ -32,18 +32,19 @@ impl Dispatcher {
         generation: Generation,
         run: impl FnOnce(&mut DispatchGuard<'_>),
     ) {
-        let (state, has_changed) = self.with_guard(generation, run);
+        let (state, has_changed) = self.with_guard(generation, true, run);
         self.wake(state);
         if has_changed {
             self.notify_changed();
         }
     }
 
-    /// Runs a closure on the locked dispatcher. Returns the lock, and whether the session should be
-    /// notified.
+    /// Runs a closure on the locked dispatcher. With `is_gathering`, messages are gathered in open batches.
+    /// Returns the lock, and whether the session should be notified.
     fn with_guard(
         &self,
         generation: Generation,
+        is_gathering: bool,
         run: impl FnOnce(&mut DispatchGuard<'_>),
     ) -> (MutexGuard<'_, DispatchState>, bool) {
         let mut state = self.lock();
@@ -56,10 +57,12 @@ impl Dispatcher {
                 term: node.term,
             },
             accepted: 0,
+            is_gathering,
             state: &mut state,
             has_changed: false,
         };
         run(&mut guard);
+        guard.state.end_intake();
         let (has_changed, accepted) = (guard.has_changed, guard.accepted);
         state.routes.nodes[id].pushes += accepted;
         if has_changed {
@@ -69,17 +72,26 @@ impl Dispatcher {
     }
 }
 
+/// With this many messages for each channel in an intake, what an intake costs does not count much any more.
+const MESSAGES_OF_A_CHANNEL: u64 = 4;
+
 /// The dispatcher, locked to accept pushes.
 pub(crate) struct DispatchGuard<'d> {
     state: &'d mut DispatchState,
     from: Origin,
     /// How many pushes it has accepted.
     accepted: u64,
+    is_gathering: bool,
     is_current: bool,
     has_changed: bool,
 }
 
 impl DispatchGuard<'_> {
+    /// Returns whether more messages would make those that are gathered cost less.
+    pub(crate) fn is_worth_more(&self) -> bool {
+        self.accepted < MESSAGES_OF_A_CHANNEL * self.state.intake.channels() as u64
+    }
+
     /// Accepts one push, unless it is a message for which a buffer would have to drop another
     /// although its readers make progress. Then it returns that buffer instead.
     pub(crate) fn push_or_wait(&mut self, push: &Incoming<'_>) -> Result<(), Arc<Shared>> {
@@ -96,7 +108,8 @@ impl DispatchGuard<'_> {
                     channel,
                     payload,
                 };
-                self.state.deliver(self.from, message, true)?;
+                self.state
+                    .deliver(self.from, message, self.is_gathering, true)?;
                 self.accepted += 1;
                 self.state.copy_to_raw(push);
             }
@@ -107,12 +120,15 @@ impl DispatchGuard<'_> {
 
     /// Accepts one push.
     pub(crate) fn push(&mut self, push: &Incoming<'_>) {
-        let from = self.from;
+        let (from, is_gathering) = (self.from, self.is_gathering);
         let node = from.node;
         let state = &mut *self.state;
         if !self.is_current {
             state.counts.stale += 1;
             return;
+        }
+        if !matches!(push, Incoming::Message { .. }) {
+            state.hand_over();
         }
         if let Incoming::Unsubscribed { kind, name, left } = *push
             && let Some(fence) = PingFence::of(name)
@@ -148,7 +164,7 @@ impl DispatchGuard<'_> {
                     channel,
                     payload,
                 };
-                let appended = state.deliver(from, message, false);
+                let appended = state.deliver(from, message, is_gathering, false);
                 debug_assert!(appended.is_ok(), "only `may_wait` keeps a push back");
             }
             Incoming::Subscribed { kind, name } => {
@@ -195,7 +211,8 @@ pub(super) struct Message<'m> {
 }
 
 impl DispatchState {
-    /// Appends a message from a node to the broadcast channels of its route.
+    /// Appends a message from a node to the broadcast channels of its route. With `is_gathering`, to their open
+    /// batches, which are to be [handed over](Self::hand_over).
     ///
     /// With `may_wait`, if one of them [should be waited for](Shared::should_wait_for), the message
     /// is appended to none of them and that one is returned.
@@ -203,6 +220,7 @@ impl DispatchState {
         &mut self,
         from: Origin,
         message: Message<'_>,
+        is_gathering: bool,
         may_wait: bool,
     ) -> Result<(), Arc<Shared>> {
         let Message {
@@ -242,49 +260,69 @@ impl DispatchState {
             Kind::Pattern | Kind::Invalidation => channel,
             Kind::Channel | Kind::Shard | Kind::Connection => &[],
         };
+        if let [Listener { shared, index, .. }] = &*route.listeners
+            && self.intake.append(shared, *index, channel, payload)
+        {
+            return Ok(());
+        }
+        let push = (channel, payload);
+        self.append_to_all(key, push, is_gathering, may_wait)?;
+        if self.memory.is_due(self.intake.take_grown()) {
+            self.hand_over();
+            if let Some(newest) = self.routes.routes[key].listeners.last() {
+                let newest = Arc::clone(&newest.shared);
+                self.keep_within_memory(Some(&newest));
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends a message to each broadcast channel of a route: to its open batch, or alone.
+    fn append_to_all(
+        &mut self,
+        key: Key,
+        (channel, payload): (&[u8], &[u8]),
+        is_gathering: bool,
+        may_wait: bool,
+    ) -> Result<(), Arc<Shared>> {
+        let bytes = channel.len() + payload.len();
+        let count = self.routes.routes[key].listeners.len();
+        for at in 0..count {
+            let is_open = is_gathering && self.open_for(key, at, bytes);
+            let shared = &self.routes.routes[key].listeners[at].shared;
+            // With one listener, the channel is asked when it appends.
+            if may_wait && count > 1 && !is_open && shared.should_wait_for(bytes) {
+                return Err(Arc::clone(shared));
+            }
+        }
         let wakers = &mut self.wakeups.wakers;
-        let mut grown = 0;
         let mut has_opened = false;
-        let mut note = |appended: Appended| {
-            grown += appended.grown;
+        for Listener { shared, index, .. } in &*self.routes.routes[key].listeners {
+            if self.intake.append(shared, *index, channel, payload) {
+                continue;
+            }
+            let appended = if may_wait && count == 1 {
+                let appended = shared.append_or_wait(*index, channel, payload, wakers);
+                appended.ok_or_else(|| Arc::clone(shared))?
+            } else {
+                shared.append(*index, channel, payload, wakers)
+            };
+            self.intake.add_grown(appended.grown);
             if let Some(now) = appended.opened {
                 self.last_heard = now;
                 has_opened = true;
             }
             self.wakeups.is_urgent |= appended.is_filling;
-        };
-        match &*route.listeners {
-            [Listener { shared, index, .. }] if may_wait => {
-                match shared.append_or_wait(*index, channel, payload, wakers) {
-                    Some(appended) => note(appended),
-                    None => return Err(Arc::clone(shared)),
-                }
-            }
-            listeners => {
-                let bytes = channel.len() + payload.len();
-                let is_full = |listener: &&Listener| listener.shared.should_wait_for(bytes);
-                if may_wait && let Some(full) = listeners.iter().find(is_full) {
-                    return Err(Arc::clone(&full.shared));
-                }
-                for Listener { shared, index, .. } in listeners {
-                    note(shared.append(*index, channel, payload, wakers));
-                }
-            }
         }
         if has_opened {
             self.routes.add_holder(key);
-        }
-        if self.memory.is_due(grown)
-            && let Some(newest) = self.routes.routes[key].listeners.last()
-        {
-            let newest = Arc::clone(&newest.shared);
-            self.keep_within_memory(Some(&newest));
         }
         Ok(())
     }
 
     /// Reports a gap to the handlers of a route because the payload of one message is too large.
     fn drop_oversized(&mut self, node: NodeId, kind: Kind, name: &[u8]) {
+        self.hand_over();
         self.counts.oversized += 1;
         let Some(route) = self.routes.get(kind, name) else {
             return;
@@ -306,6 +344,7 @@ impl DispatchState {
         if let Some(pushes) = &self.pushes {
             let grown = pushes.send(push.to_raw(), &mut self.wakeups.wakers);
             if self.memory.is_due(grown) {
+                self.hand_over();
                 self.keep_within_memory(None);
             }
         }
@@ -318,9 +357,10 @@ impl DispatchState {
         let pushes = self.pushes.as_ref();
         let of_pushes = pushes.map_or(0, |pushes| pushes.held().memory());
         let held = self.routes.held_at_most() + of_pushes;
-        if !self.memory.is_exceeded_by(held) {
+        if !self.memory.is_exceeded_by(held + self.intake.spare_bytes()) {
             return;
         }
+        self.intake.trim();
         let channels = self.routes.holders();
         let channels = channels.iter().map(|shared| &**shared as &dyn Holder);
         let pushes = pushes.map(|pushes| pushes as &dyn Holder);

@@ -42,7 +42,7 @@ pub(crate) struct RoutingTable {
     pub(super) connection_streams: Slots<Arc<Shared>>,
     pub(super) holders: Holders,
     /// What all broadcast channels follow.
-    fence: Arc<Fence>,
+    pub(super) fence: Arc<Fence>,
 }
 
 /// How many kinds of subscriptions there are.

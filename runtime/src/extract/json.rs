@@ -14,7 +14,8 @@ use crate::util::short_name;
 /// The type may borrow from the payload: `Json<Alert<'_>>`. Borrowed text should be a
 /// `Cow<'_, str>` with `#[serde(borrow)]`: a `&str` rejects every JSON string with an escape.
 ///
-/// Rejects a payload that is not the JSON of a `T`, and one with trailing bytes.
+/// Rejects a payload that is not the JSON of a `T`, one with trailing bytes, and one that is not UTF-8, as all
+/// JSON is ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259#section-8.1)): also where `T` would skip it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Json<T>(pub T);
 
@@ -34,7 +35,7 @@ pub(crate) fn decode<'p, T: Deserialize<'p>>(push: Push<'p>) -> Result<T, Reject
     )
 }
 
-pub(crate) type Reader<'p> = serde_json::Deserializer<serde_json::de::SliceRead<'p>>;
+pub(crate) type Reader<'p> = serde_json::Deserializer<serde_json::de::StrRead<'p>>;
 
 impl<T: Serialize> ToPayload for Json<T> {
     fn to_payload(&self) -> Written<Cow<'_, [u8]>> {
@@ -46,13 +47,21 @@ impl<T: Serialize> ToPayload for Json<T> {
     }
 }
 
-/// Reads the whole payload as the JSON of a type. `name` is only called for the error.
+/// Reads the whole payload as the JSON of a type. `name` is only called for an error.
 pub(crate) fn read<'p, T>(
     push: Push<'p>,
-    name: impl FnOnce() -> &'static str,
+    name: impl Fn() -> &'static str,
     read: impl FnOnce(&mut Reader<'p>) -> serde_json::Result<T>,
 ) -> Result<T, Rejection> {
-    let mut json = Reader::from_slice(push.payload());
+    // Checked as a whole: to check each string alone takes several times as long.
+    let text = str::from_utf8(push.payload()).map_err(|error| {
+        let reason = format!(
+            "the payload is not the JSON of `{}`: it is not UTF-8",
+            name()
+        );
+        Rejection::caused_by(reason, error)
+    })?;
+    let mut json = Reader::from_str(text);
     let value = read(&mut json).and_then(|value| json.end().map(|()| value));
     value.map_err(|error| {
         let reason = format!(

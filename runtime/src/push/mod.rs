@@ -3,7 +3,8 @@
 //! | type | form |
 //! | --- | --- |
 //! | [`Incoming`] | borrowed from the read buffer: what the link passes to `dispatch` |
-//! | [`Batch`] | many, copied into a shared buffer: what `broadcast` stores and `delivery` reads |
+//! | [`Page`] | many, copied into one buffer |
+//! | [`Batch`] | a page that does not change any more: what `broadcast` stores and `delivery` reads |
 //! | [`Decoded`] | values of the pushes in a batch, which its readers share |
 //! | [`Push`] | a view of one push in a batch: what extractors and handlers see |
 //! | [`OwnedPush`] | a push with a batch of its own: for tests, failures and keeping |
@@ -30,6 +31,7 @@ mod connection_event;
 mod decoded;
 mod extensions;
 mod generation;
+mod page;
 mod raw;
 
 pub(crate) use batch::Batch;
@@ -37,6 +39,7 @@ pub use connection_event::ConnectionEvent;
 pub(crate) use decoded::Decoded;
 pub(crate) use extensions::Extensions;
 pub(crate) use generation::{Generation, NodeId};
+pub(crate) use page::Page;
 pub(crate) use raw::Incoming;
 pub use raw::RawPush;
 

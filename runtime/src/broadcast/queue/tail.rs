@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{MAX_BATCH_BYTES, Queue, Sealed};
-use crate::push::Batch;
+use super::{BATCH_BYTES, MAX_BATCH_BYTES, Queue, Sealed};
+use crate::broadcast::open::{OpenBatch, Room};
+use crate::push::{Batch, Page};
+
+/// Pushes of so many bytes are copied to the tail, where they need no page of their own.
+const SMALL: usize = MAX_BATCH_BYTES / 4;
 
 impl Queue {
     /// Seals everything that is here. The next push opens a batch.
@@ -61,6 +65,60 @@ impl Queue {
             tail.fence = self.fence.timestamp();
         }
         tail
+    }
+
+    /// Returns what a batch that is filled beside the queue has room for: nothing if pushes have to come one by
+    /// one.
+    #[inline]
+    pub(in crate::broadcast) fn room(&self) -> Room {
+        if self.keeps_latest() {
+            return Room::default();
+        }
+        let pushes = self.budget.messages.saturating_sub(self.held);
+        Room {
+            pushes: pushes.min(self.max_batch_len()),
+            bytes: self.budget.bytes.saturating_sub(self.held_bytes),
+        }
+    }
+
+    /// Appends the pushes of a batch that was filled beside the queue. Returns by how many bytes the memory has
+    /// grown, and a page that is not needed here.
+    ///
+    /// A few pushes are copied. The page of many takes the place of a tail.
+    pub(in crate::broadcast) fn hand_over(&mut self, open: OpenBatch) -> (usize, Page) {
+        let OpenBatch {
+            page,
+            opened,
+            fence,
+            ..
+        } = open;
+        let (len, weight) = (page.len(), page.used());
+        let is_small = weight <= SMALL;
+        if let Some(tail) = &self.tail
+            && (!is_small
+                || tail.len() + len > self.max_batch_len()
+                || tail.bytes().len() >= MAX_BATCH_BYTES)
+        {
+            self.seal_tail();
+        }
+        let is_new = self.tail.is_none();
+        let tail = self.open_tail();
+        let before = tail.capacity();
+        if is_new {
+            tail.fence = fence;
+        }
+        let spare = if is_small {
+            tail.extend_from(&page, opened);
+            page
+        } else {
+            tail.exchange(page, opened)
+        };
+        let grown = tail.capacity().saturating_sub(before) + usize::from(is_new) * BATCH_BYTES;
+        self.held_bytes += weight;
+        self.held += len;
+        self.numbered += len as u64;
+        self.keep_within_budget();
+        (grown, spare)
     }
 
     /// Returns whether a push is here that is not in a sealed batch.

@@ -33,6 +33,8 @@ pub(crate) struct Received {
     pub(crate) missed: u64,
     /// How many pushes were skipped for newer ones before the batch.
     pub(crate) skipped: u64,
+    /// Whether a link that has waited for the channel was woken.
+    pub(crate) woke_link: bool,
     /// If there is a batch, how many pushes at its front were dropped. The batch is in the hand of the
     /// [`Receiver`](super::Receiver).
     pub(crate) batch: Option<usize>,
@@ -113,6 +115,7 @@ impl ChannelState {
             known,
             missed,
             skipped,
+            woke_link: false,
             batch,
         })
     }
@@ -130,6 +133,7 @@ impl ChannelState {
             known: Known { segment, missed },
             missed: 0,
             skipped: 0,
+            woke_link: false,
             batch: None,
         }
     }

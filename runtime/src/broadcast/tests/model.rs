@@ -2,13 +2,14 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::task::{Poll, Waker};
+use std::time::SystemTime;
 
 use shuttle::thread::{self, JoinHandle};
 
 use super::model_reader::{Reader, holds, payload, since};
 use crate::broadcast::budget::Budget;
 use crate::broadcast::receiver::Receiver;
-use crate::broadcast::{Pace, Shared};
+use crate::broadcast::{Fence, OpenBatch, Pace, Shared};
 use crate::gap::GapCause;
 use crate::push::Batch;
 use crate::util::model::{block_on, check};
@@ -42,8 +43,7 @@ fn append(shared: &Shared, numbers: std::ops::Range<u64>) {
 /// Appends, and waits while the channel is full, as the wire link does.
 fn append_all(shared: &Shared, numbers: std::ops::Range<u64>) {
     for number in numbers {
-        while then_wake(|wakers| shared.append_or_wait(0, b"", &payload(number), wakers)).is_none()
-        {
+        while shared.should_wait_for(payload(number).len()) {
             block_on(poll_fn(|cx| {
                 if shared.poll_room(cx.waker()) {
                     Poll::Ready(())
@@ -52,7 +52,37 @@ fn append_all(shared: &Shared, numbers: std::ops::Range<u64>) {
                 }
             }));
         }
+        append(shared, number..number + 1);
     }
+}
+
+/// Appends as the dispatcher does for many messages: to open batches that are handed over when they are full, and
+/// at the end. Waits while the channel is full.
+fn append_gathered(shared: &Shared, numbers: std::ops::Range<u64>) {
+    let hand_over = |open: Option<OpenBatch>| {
+        if let Some(open) = open {
+            then_wake(|wakers| shared.hand_over(open, wakers));
+        }
+    };
+    let mut open: Option<OpenBatch> = None;
+    for number in numbers {
+        let payload = payload(number);
+        let has_room = |open: &mut OpenBatch| open.make_room(payload.len()).is_some();
+        if !open.as_mut().is_some_and(has_room) {
+            hand_over(open.take());
+            open = shared.open(
+                payload.len(),
+                SystemTime::UNIX_EPOCH,
+                &Fence::default(),
+                || None,
+            );
+        }
+        match &mut open {
+            Some(open) => assert!(has_room(open) && open.append(0, b"", &payload)),
+            None => append_all(shared, number..number + 1),
+        }
+    }
+    hand_over(open);
 }
 
 fn close(shared: &Shared) {
@@ -182,6 +212,48 @@ fn a_link_that_waits_for_room_is_woken() {
         let reader = reads(&shared, 2);
         append_all(&shared, 0..2);
         assert_eq!(reader.join().unwrap().missed, 0);
+    });
+}
+
+#[test]
+fn readers_wake_for_pushes_that_are_handed_over_together() {
+    check(2, || {
+        let shared = live(holds(64));
+        let readers = [reads(&shared, 4), reads(&shared, 4)];
+        append_gathered(&shared, 0..2);
+        append_gathered(&shared, 2..4);
+        for reader in readers {
+            assert_eq!(reader.join().unwrap().missed, 0);
+        }
+    });
+}
+
+#[test]
+fn pushes_that_are_handed_over_together_never_exceed_the_room_that_there_was() {
+    check(2, || {
+        let shared = live(holds(2));
+        let stays = reads(&shared, 6);
+        let goes = Reader::new(join(&shared));
+        let goes = thread::spawn(move || drop(goes.read_to(1)));
+        append_gathered(&shared, 0..6);
+        assert_eq!(stays.join().unwrap().missed, 0);
+        goes.join().unwrap();
+    });
+}
+
+#[test]
+fn a_close_while_a_batch_is_open_ends_every_reader() {
+    check(2, || {
+        let shared = live(holds(4));
+        let reader = Reader::new(join(&shared));
+        let reader = thread::spawn(|| reader.read_to_the_end());
+        let closing = Arc::clone(&shared);
+        let closing = thread::spawn(move || close(&closing));
+        append_gathered(&shared, 0..3);
+        closing.join().unwrap();
+        let reader = reader.join().unwrap();
+        assert!(reader.position <= 3);
+        assert_eq!(reader.missed, 0);
     });
 }
 

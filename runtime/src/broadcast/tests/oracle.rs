@@ -4,12 +4,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::SystemTime;
 
 use super::since;
-use crate::broadcast::Shared;
 use crate::broadcast::budget::{Budget, Overflow};
 use crate::broadcast::receiver::Receiver;
 use crate::broadcast::state::Received;
+use crate::broadcast::{Fence, OpenBatch, Shared};
 use crate::gap::{GapCause, Missed};
 use crate::push::Batch;
 
@@ -252,7 +253,7 @@ fn run(seed: u64) {
     let mut generation = 0;
     let mut wakers = Vec::new();
     for step in 0..random.usize(1..40) {
-        match random.u32(0..12) {
+        match random.u32(0..15) {
             _ if step == 0 => generation += 1,
             0 => generation += 1,
             10 => {
@@ -260,11 +261,20 @@ fn run(seed: u64) {
                 model.shed(&shared, bytes);
             }
             11 => model.empty(&shared),
+            12..=14 => {
+                let mut intake = Intake::default();
+                for _ in 0..random.usize(1..60) {
+                    let payload = payload(model.messages.len() + intake.weights.len(), &mut random);
+                    intake.append(&payload, &shared, &mut model);
+                    if random.u8(0..8) == 0 {
+                        read_one(&mut model, &shared, &mut random);
+                    }
+                }
+                intake.hand_over(&shared, &mut model);
+            }
             1..=4 => {
                 for _ in 0..random.usize(1..60) {
-                    let number = u32::try_from(model.messages.len()).unwrap();
-                    let mut payload = number.to_be_bytes().to_vec();
-                    payload.resize(random.usize(4..100), 0);
+                    let payload = payload(model.messages.len(), &mut random);
                     shared.append(0, b"", &payload, &mut wakers);
                     wakers.drain(..).for_each(Waker::wake);
                     let weight = payload.len() + Batch::ENTRY_BYTES;
@@ -273,13 +283,7 @@ fn run(seed: u64) {
                     assert!(model.nobody_sleeps(), "no lost wake-up");
                 }
             }
-            _ => {
-                let reader = random.usize(0..model.readers.len());
-                let segment = shared.lock().segments.current();
-                model.readers[reader].woken.0.store(false, SeqCst);
-                let waits = model.read(reader, segment).is_none();
-                model.readers[reader].waits = waits;
-            }
+            _ => read_one(&mut model, &shared, &mut random),
         }
         model.agrees(&shared);
         for reader in &model.readers {
@@ -310,6 +314,65 @@ fn run(seed: u64) {
     }
     let state = shared.lock();
     assert!(state.queue.end() == model.messages.len() as u64);
+}
+
+fn payload(number: usize, random: &mut fastrand::Rng) -> Vec<u8> {
+    let number = u32::try_from(number).unwrap();
+    let mut payload = number.to_be_bytes().to_vec();
+    payload.resize(random.usize(4..100), 0);
+    payload
+}
+
+fn read_one(model: &mut Model, shared: &Arc<Shared>, random: &mut fastrand::Rng) {
+    let reader = random.usize(0..model.readers.len());
+    let segment = shared.lock().segments.current();
+    model.readers[reader].woken.0.store(false, SeqCst);
+    let waits = model.read(reader, segment).is_none();
+    model.readers[reader].waits = waits;
+}
+
+/// Appends as the dispatcher does for many messages: to an open batch.
+#[derive(Default)]
+struct Intake {
+    open: Option<OpenBatch>,
+    /// Those of the messages in it.
+    weights: Vec<usize>,
+}
+
+impl Intake {
+    fn append(&mut self, payload: &[u8], shared: &Shared, model: &mut Model) {
+        let weight = payload.len() + Batch::ENTRY_BYTES;
+        let has_room = |open: &mut OpenBatch| {
+            open.append(0, b"", payload)
+                || open.make_room(payload.len()).is_some() && open.append(0, b"", payload)
+        };
+        if self.open.as_mut().is_some_and(has_room) {
+            return self.weights.push(weight);
+        }
+        self.hand_over(shared, model);
+        self.open = shared.open(payload.len(), SystemTime::now(), &Fence::default(), || None);
+        if let Some(open) = &mut self.open {
+            assert!(has_room(open), "there is room for the first");
+            return self.weights.push(weight);
+        }
+        let mut wakers = Vec::new();
+        shared.append(0, b"", payload, &mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
+        model.append(weight, shared.lock().segments.current());
+    }
+
+    fn hand_over(&mut self, shared: &Shared, model: &mut Model) {
+        let mut wakers = Vec::new();
+        if let Some(open) = self.open.take() {
+            shared.hand_over(open, &mut wakers);
+        }
+        wakers.into_iter().for_each(Waker::wake);
+        let segment = shared.lock().segments.current();
+        for weight in self.weights.drain(..) {
+            model.append(weight, segment);
+        }
+        assert!(model.nobody_sleeps(), "no lost wake-up");
+    }
 }
 
 #[test]

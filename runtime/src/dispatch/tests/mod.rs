@@ -5,6 +5,8 @@ mod concerned;
 #[cfg(not(shuttle))]
 mod connection;
 #[cfg(not(shuttle))]
+mod gathering;
+#[cfg(not(shuttle))]
 mod leaving;
 #[cfg(not(shuttle))]
 mod losses;

@@ -25,13 +25,14 @@
 //!   RESP3, the rest of the buffer goes to redis-rs, and the stream ends.
 //!
 //! The tap reads as much as the buffer has room for, 64 KiB if no frame is larger, and locks the
-//! dispatcher once for each read. If the next message belongs to a full broadcast channel whose readers
+//! dispatcher once for each read, or once for several if they bring few messages for each broadcast channel. If the next message belongs to a full broadcast channel whose readers
 //! are working, the tap stops reading for a limited time ([`Backpressure`]): the messages then wait in
 //! the socket and in the server.
 //!
 //! | file | contents |
 //! | --- | --- |
 //! | `tap` | [`Tap`]: the stream |
+//! | `unread` | the buffer |
 //! | `scan` | what is at the front of the buffer: a push, another frame, or a part of one |
 //! | `resp` | where RESP3 frames end |
 //! | `backpressure` | [`Backpressure`]: when to stop reading, and for how long |
@@ -51,6 +52,7 @@ mod differential;
 mod resp;
 mod scan;
 mod tap;
+mod unread;
 
 #[cfg(all(redis_push_internals, feature = "testing"))]
 pub(crate) use differential::compare;

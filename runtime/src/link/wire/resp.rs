@@ -53,6 +53,35 @@ pub(super) fn bulk(bytes: &[u8], at: usize) -> Step<Option<(&[u8], usize)>> {
     Ok(Some((&bytes[start..next - 2], next)))
 }
 
+/// Returns the bulk string at `at` and the start of the next element, if all of it is there and its length has
+/// at most three digits. Most have. If this returns `None`, [`bulk`] finds out why.
+#[inline]
+pub(super) fn short_bulk(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
+    let digit = |byte: u8| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then_some(usize::from(digit))
+    };
+    let [b'$', first, head @ ..] = bytes.get(at..at + 6)? else {
+        return None;
+    };
+    let mut length = digit(*first)?;
+    let start = match *head {
+        [b'\r', b'\n', ..] => at + 4,
+        [second, b'\r', b'\n', _] => {
+            length = 10 * length + digit(second)?;
+            at + 5
+        }
+        [second, third, b'\r', b'\n'] => {
+            length = 100 * length + 10 * digit(second)? + digit(third)?;
+            at + 6
+        }
+        _ => return None,
+    };
+    let (text, rest) = bytes.get(start..)?.split_at_checked(length)?;
+    rest.starts_with(b"\r\n")
+        .then_some((text, start + length + 2))
+}
+
 /// Returns the element at `at`, and the start of the next one.
 pub(super) fn element(bytes: &[u8], at: usize) -> Step<(Element<'_>, usize)> {
     match bytes.get(at).ok_or(Stop::Incomplete(1))? {

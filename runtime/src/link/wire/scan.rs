@@ -1,6 +1,6 @@
 //! Finds the pushes among the frames of a stream.
 
-use super::resp::{Element, Step, Stop, bulk, element, header, skip, skip_attribute};
+use super::resp::{Element, Step, Stop, bulk, element, header, short_bulk, skip, skip_attribute};
 use crate::push::Incoming;
 use crate::subscription::Kind;
 
@@ -41,10 +41,10 @@ fn plain_message(bytes: &[u8]) -> Step<Option<Scanned<'_>>> {
     if !bytes.starts_with(HEAD) {
         return Ok(None);
     }
-    let Some((channel, next)) = bulk(bytes, HEAD.len())? else {
+    let Some((channel, next)) = short_or_long(bytes, HEAD.len())? else {
         return Ok(None);
     };
-    let Some((payload, next)) = bulk(bytes, next)? else {
+    let Some((payload, next)) = short_or_long(bytes, next)? else {
         return Ok(None);
     };
     let message = Incoming::Message {
@@ -54,6 +54,14 @@ fn plain_message(bytes: &[u8]) -> Step<Option<Scanned<'_>>> {
         payload,
     };
     Ok(Some(Scanned::Lifted(message, next)))
+}
+
+#[inline]
+fn short_or_long(bytes: &[u8], at: usize) -> Step<Option<(&[u8], usize)>> {
+    match short_bulk(bytes, at) {
+        Some(text) => Ok(Some(text)),
+        None => bulk(bytes, at),
+    }
 }
 
 /// The largest number of elements of a known push.

@@ -7,8 +7,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::backpressure::Backpressure;
 use super::scan::{Scanned, scan};
+use super::unread::Unread;
+use crate::broadcast::Shared;
 use crate::connection::Awaited;
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{DispatchGuard, Dispatcher};
 use crate::push::{Generation, Incoming};
 use crate::util::clock;
 
@@ -21,12 +23,9 @@ pub(super) struct Tap<S> {
     stream: S,
     dispatcher: Arc<Dispatcher>,
     generation: Generation,
-    /// `buffer[start..end]` was read and is not scanned yet.
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// The minimum length of the frame at the front of the buffer. The buffer is not scanned before
-    /// that many bytes are there.
+    unread: Unread,
+    /// The minimum length of the frame at the front of what is unread, which is not scanned before that many
+    /// bytes are there.
     min_frame: usize,
     /// `passed[passed_from..]` waits to be read by redis-rs.
     passed: Vec<u8>,
@@ -34,7 +33,7 @@ pub(super) struct Tap<S> {
     backpressure: Backpressure,
     /// The confirmations that redis-rs waits for. If `None`, it gets all.
     awaited: Option<Awaited>,
-    /// Whether the buffer holds complete frames that wait for room in a broadcast channel.
+    /// Whether complete frames are unread that wait for room in a broadcast channel.
     holds_frames: bool,
     has_ended: bool,
     /// Whether invalid RESP3 was received. redis-rs still reads it, and may report what is wrong; then
@@ -42,11 +41,12 @@ pub(super) struct Tap<S> {
     is_unreadable: bool,
 }
 
-/// The size of the buffer, unless a frame is larger.
-const READ: usize = 64 * 1024;
-
-/// How often the socket is read before other tasks get a turn.
+/// After this many reads, other tasks get a turn.
 const READS_AT_ONCE: usize = 4;
+
+/// How often the socket is read in one intake of the dispatcher, as long as there are few messages for each
+/// broadcast channel. More messages cost less each, and fewer leave more for readers on other threads to do.
+const READS_OF_AN_INTAKE: usize = 8;
 
 impl<S: AsyncRead + Unpin> Tap<S> {
     pub(super) fn new(
@@ -59,9 +59,7 @@ impl<S: AsyncRead + Unpin> Tap<S> {
             stream,
             dispatcher,
             generation,
-            buffer: vec![0; READ],
-            start: 0,
-            end: 0,
+            unread: Unread::new(),
             min_frame: 0,
             passed: Vec::new(),
             passed_from: 0,
@@ -79,71 +77,93 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         self
     }
 
-    /// Scans the complete frames in the buffer under one lock of the dispatcher, and stops at a message
-    /// for a broadcast channel that the link should wait for.
-    fn scan_buffer(&mut self) {
-        if self.end - self.start < self.min_frame {
-            return;
+    /// Passes what is unread on, under one lock of the dispatcher, and stops at a message for a broadcast channel
+    /// that the link should wait for. Reads more if that is worth while. Returns how often it has read.
+    fn take_in(&mut self, cx: &mut Context<'_>) -> io::Result<usize> {
+        if self.unread.bytes().len() < self.min_frame {
+            return Ok(0);
         }
-        let Self {
-            dispatcher,
-            buffer,
-            start,
-            end,
-            min_frame,
-            passed,
-            is_unreadable,
-            backpressure,
-            awaited,
-            ..
-        } = self;
+        let dispatcher = Arc::clone(&self.dispatcher);
         let now = clock::now();
-        let may_wait = backpressure.may_wait(now);
+        let may_wait = self.backpressure.may_wait(now);
         let mut full = None;
-        *min_frame = 0;
+        let mut reads = 0;
+        let mut read = Ok(());
         dispatcher.dispatch(self.generation, |guard| {
-            while start < end {
-                let bytes = &buffer[*start..*end];
-                let length = match scan(bytes) {
-                    Scanned::Incomplete(missing) => {
-                        *min_frame = bytes.len().saturating_add(missing);
-                        break;
+            loop {
+                full = self.scan_unread(guard, may_wait);
+                let is_done = full.is_some() || self.is_unreadable || !self.passed.is_empty();
+                if is_done || reads + 1 == READS_OF_AN_INTAKE || !guard.is_worth_more() {
+                    return;
+                }
+                match self.unread.poll_fill(&mut self.stream, cx) {
+                    Poll::Ready(Ok(count)) if count > 0 => reads += 1,
+                    Poll::Ready(end) => {
+                        self.has_ended = true;
+                        read = end.map(drop);
+                        return;
                     }
-                    Scanned::Lifted(push, length) => {
-                        if !may_wait {
-                            guard.push(&push);
-                        } else if let Err(shared) = guard.push_or_wait(&push) {
-                            full = Some(shared);
-                            break;
-                        }
-                        length
-                    }
-                    Scanned::Shared(push, length) => {
-                        guard.push(&push);
-                        if awaited.as_ref().is_none_or(|awaited| awaited.passes(&push)) {
-                            passed.extend_from_slice(&bytes[..length]);
-                        }
-                        length
-                    }
-                    Scanned::Other(length) => {
-                        passed.extend_from_slice(&bytes[..length]);
-                        length
-                    }
-                    Scanned::Unknown => {
-                        *is_unreadable = true;
-                        break;
-                    }
-                };
-                *start += length;
+                    Poll::Pending => return,
+                }
             }
         });
         self.holds_frames = full.is_some();
         if let Some(shared) = full {
-            backpressure.begin(shared, dispatcher, now);
+            self.backpressure.begin(shared, &dispatcher, now);
         }
         if self.is_unreadable {
             self.pass_rest();
+        }
+        if self.is_unreadable || self.has_ended {
             self.end_stream();
+        }
+        read.map(|()| reads)
+    }
+
+    /// Passes the complete frames on that are unread. Returns the broadcast channel that the link should wait for,
+    /// if the next message is for such a one.
+    fn scan_unread(
+        &mut self,
+        guard: &mut DispatchGuard<'_>,
+        may_wait: bool,
+    ) -> Option<Arc<Shared>> {
+        self.min_frame = 0;
+        loop {
+            let bytes = self.unread.bytes();
+            if bytes.is_empty() {
+                return None;
+            }
+            let length = match scan(bytes) {
+                Scanned::Incomplete(missing) => {
+                    self.min_frame = bytes.len().saturating_add(missing);
+                    return None;
+                }
+                Scanned::Lifted(push, length) => {
+                    if !may_wait {
+                        guard.push(&push);
+                    } else if let Err(shared) = guard.push_or_wait(&push) {
+                        return Some(shared);
+                    }
+                    length
+                }
+                Scanned::Shared(push, length) => {
+                    guard.push(&push);
+                    let awaited = self.awaited.as_ref();
+                    if awaited.is_none_or(|awaited| awaited.passes(&push)) {
+                        self.passed.extend_from_slice(&bytes[..length]);
+                    }
+                    length
+                }
+                Scanned::Other(length) => {
+                    self.passed.extend_from_slice(&bytes[..length]);
+                    length
+                }
+                Scanned::Unknown => {
+                    self.is_unreadable = true;
+                    return None;
+                }
+            };
+            self.unread.consume(length);
         }
     }
 
@@ -153,24 +173,20 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         self.is_unreadable
     }
 
-    /// Passes the rest of the buffer to redis-rs, without a scan.
+    /// Passes the rest of what is unread to redis-rs, without a scan.
     fn pass_rest(&mut self) {
-        self.passed
-            .extend_from_slice(&self.buffer[self.start..self.end]);
-        self.start = self.end;
+        let rest = self.unread.bytes();
+        self.passed.extend_from_slice(rest);
+        self.unread.consume(rest.len());
     }
 
-    /// Reads from the socket into the buffer, after the bytes that are there.
+    /// Reads from the socket.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.make_room();
-        let mut room = ReadBuf::new(&mut self.buffer[self.end..]);
-        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room));
-        let count = room.filled().len();
-        self.end += count;
-        if read.is_err() || count == 0 {
+        let read = ready!(self.unread.poll_fill(&mut self.stream, cx));
+        if !matches!(read, Ok(count) if count > 0) {
             self.end_stream();
         }
-        Poll::Ready(read)
+        Poll::Ready(read.map(drop))
     }
 
     /// Ends the stream, and notifies the dispatcher.
@@ -178,24 +194,6 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         self.has_ended = true;
         self.dispatcher
             .accept(self.generation, &Incoming::Disconnected);
-    }
-
-    /// Makes room in the buffer for a read. The buffer grows if one frame fills it, and shrinks again
-    /// when it is empty.
-    fn make_room(&mut self) {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-            if self.buffer.len() > 4 * READ {
-                self.buffer = vec![0; READ];
-            }
-        } else if self.start > 0 {
-            // A part of one frame is left.
-            self.buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-        }
-        if self.end == self.buffer.len() {
-            self.buffer.resize(2 * self.end, 0);
-        }
     }
 
     /// Copies the passed bytes to redis-rs, as far as it has room.
@@ -229,7 +227,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let tap = self.get_mut();
-        for _ in 0..READS_AT_ONCE {
+        let mut reads = 0;
+        while reads < READS_AT_ONCE {
             if !tap.passed.is_empty() {
                 tap.copy_passed(out);
                 return Poll::Ready(Ok(()));
@@ -242,7 +241,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
             if !tap.holds_frames {
                 ready!(tap.poll_fill(cx))?;
             }
-            tap.scan_buffer();
+            reads += 1 + tap.take_in(cx)?;
             if tap.has_ended {
                 tap.pass_rest();
             }
