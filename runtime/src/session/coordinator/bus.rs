@@ -4,6 +4,8 @@
 //! is lost, and nothing says so to a subscriber, whose own connection stays up. But each node tells when its
 //! links were made.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use redis::{Pipeline, Value};
@@ -40,7 +42,7 @@ impl Coordinator {
             let links = match links(&node.commands).await {
                 Ok(links) => links,
                 Err(Refused(reason)) => {
-                    if let Some(reason) = reason.filter(|_| !self.has_warned_of_bus) {
+                    if let Some(reason) = reason.as_ref().filter(|_| !self.has_warned_of_bus) {
                         self.has_warned_of_bus = true;
                         tracing::warn!(
                             target: "redis_push",
@@ -50,9 +52,11 @@ impl Coordinator {
                              not reported"
                         );
                     }
+                    let is_refused = reason.is_some();
                     let is_down = is_down(&node.commands).await;
                     let node = &mut self.nodes[at];
                     (node.is_down, node.hears_any) = (is_down, true);
+                    node.is_watched |= is_refused;
                     if !is_down {
                         node.well = looked;
                     }
@@ -66,6 +70,7 @@ impl Coordinator {
             if !is_down && node.hears_any {
                 node.well = looked;
             }
+            node.is_watched = true;
             let before = node.links.replace((looked, links));
             let (Some((since, before)), Some((_, links))) = (before, &node.links) else {
                 continue;
@@ -90,6 +95,32 @@ impl Coordinator {
         }
         losses.extend(self.find_cut_off());
         losses
+    }
+
+    /// Asks the nodes that are new for their links, before any name is subscribed to there. What the links lose
+    /// from then on is a change.
+    pub(super) async fn begin_watch(&mut self) {
+        let new = self.nodes.iter_mut().filter(|node| !node.is_met);
+        let mut asked: Vec<_> = new
+            .map(|node| {
+                node.is_met = true;
+                Box::pin(async {
+                    let looked = clock::wall();
+                    if let Ok(links) = links(&node.commands).await {
+                        node.links = Some((looked, links));
+                        node.is_watched = true;
+                    }
+                })
+            })
+            .collect();
+        poll_fn(|cx| {
+            asked.retain_mut(|asking| asking.as_mut().poll(cx).is_pending());
+            match asked.is_empty() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
     }
 
     /// Finds out which nodes are cut off: those that hear no other one at two looks, or that take the cluster to

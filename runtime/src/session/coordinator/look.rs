@@ -29,6 +29,10 @@ impl Coordinator {
             Ok((of, map)) => {
                 teller = Some(of);
                 self.published.heartbeat.answered(clock::now() - begun);
+                for owner in map.primaries() {
+                    self.node_at(owner, NOWHERE);
+                }
+                self.begin_watch().await;
                 self.apply(map, looked);
             }
             Err(error) => {
@@ -47,6 +51,12 @@ impl Coordinator {
         };
         let mut alone = self.nodes.iter().filter(|node| node.alone_since.is_some());
         let is_whole = is_whole && !alone.any(|node| self.dispatcher.agenda(node.id).has_names());
+        // As long as it is not known how the links of a node are, what they lose is not known either.
+        let is_whole = is_whole
+            && self
+                .nodes
+                .iter()
+                .all(|node| node.is_watched || !self.is_up(node.id));
         let pause = match is_whole {
             true => self.settings.topology_interval,
             false => SOON.min(self.settings.topology_interval),

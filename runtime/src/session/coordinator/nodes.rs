@@ -30,6 +30,10 @@ pub(super) struct ClusterNode {
     pub(super) commands: LazyConnection,
     /// When its links with other nodes were last looked at, and how they were.
     pub(super) links: Option<(SystemTime, BusLinks)>,
+    /// Whether it was asked for them when it was new.
+    pub(super) is_met: bool,
+    /// Whether it has told them, or refuses to.
+    pub(super) is_watched: bool,
     /// The ids of nodes that it once had links with, and has not at present.
     pub(super) gone: BTreeSet<Box<str>>,
     /// Whether it had a link from another node at the last look.
@@ -126,6 +130,8 @@ impl Coordinator {
             address,
             commands: LazyConnection::new(to),
             links: None,
+            is_met: false,
+            is_watched: false,
             hears_any: true,
             well: clock::wall(),
             is_down: false,
