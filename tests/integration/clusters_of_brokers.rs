@@ -1,6 +1,7 @@
 //! A subscriber of a cluster of embedded brokers: what `clustered` tests on servers, one event after another,
 //! where nothing is installed.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use redis_push::testing::{Broker, BrokerCluster};
@@ -9,6 +10,7 @@ use redis_push::{
 };
 use tests::{eventually, within};
 
+use crate::logs::listen;
 use crate::support::*;
 
 async fn started(mounts: Vec<Mount<()>>) -> (BrokerCluster, Handle) {
@@ -283,6 +285,61 @@ pub(crate) async fn a_gap_names_what_was_on_the_broker_that_is_lost() {
     cluster.move_slot(slot, (lost + 1) % 3);
     let moved = [Subscription::shard("orders.0")];
     assert_eq!(journal.gap().await.names(), Some(&moved[..]));
+}
+
+pub(crate) async fn a_cluster_that_nobody_tells_of_is_logged() {
+    listen();
+    let broker = Broker::start().await.unwrap();
+    let (mount, _) = recorder("news", Subscription::channel("news"));
+    let subscriber = Subscriber::cluster([broker.url()]).handlers([mount]);
+    let _handle = within("a handle", async { subscriber.spawn() })
+        .await
+        .unwrap();
+    let address = broker.addr().to_string();
+    let is_about = |fields: &HashMap<&'static str, String>| {
+        let error = fields.get("error");
+        error.is_some_and(|error| error.contains(&address) && error.contains("cluster"))
+    };
+    eventually("a line about it", async || {
+        tests::overheard::events("redis_push").iter().any(is_about)
+    })
+    .await;
+}
+
+pub(crate) async fn a_handler_begins_without_the_names_that_no_broker_serves() {
+    let names: Vec<_> = (0..9).map(|number| format!("orders.{number}")).collect();
+    let cluster = Broker::cluster(3).start().await.unwrap();
+    let lost = cluster.node_of("orders.0");
+    let slot = cluster.slot_of("orders.0");
+    let here = names.iter().find(|name| cluster.node_of(name) != lost);
+    let here = here.unwrap();
+    let unserved = names.iter().rfind(|name| cluster.node_of(name) != lost);
+    cluster.drop_slot(cluster.slot_of(unserved.unwrap()));
+    cluster.kill(lost).await;
+    let (mount, mut journal) = recorder("orders", Subscription::shard("orders.0"));
+    let mount = names.iter().fold(mount, |mount, name| {
+        mount.on(Subscription::shard(name.clone()))
+    });
+    let subscriber = Subscriber::cluster(cluster.urls())
+        .topology_interval(Duration::from_millis(100))
+        .reconnect_delay(Duration::from_millis(5), Duration::from_millis(50))
+        .handlers([mount]);
+    let handle = within("a handle", async { subscriber.spawn() })
+        .await
+        .unwrap();
+    journal.begins().await;
+    eventually("a subscriber", async || {
+        cluster.publish_shard(here, "heard") == 1
+    })
+    .await;
+    journal.message(here, "heard").await;
+    assert!(!handle.is_ready());
+    // Another node takes over what the lost one had.
+    cluster.move_slot(slot, (lost + 1) % 3);
+    let gap = journal.gap().await;
+    assert_eq!(gap.names(), Some(&[Subscription::shard("orders.0")][..]));
+    assert_eq!(cluster.publish_shard("orders.0", "back"), 1);
+    journal.message("orders.0", "back").await;
 }
 
 pub(crate) async fn the_error_of_a_start_says_where_each_name_is() {

@@ -204,6 +204,8 @@ fn on_clusters(suite: Suite) -> Suite {
         handlers_of_key_events_are_mounted_on_every_broker,
         a_broker_that_is_gone_is_let_go_of_and_may_come_back,
         a_gap_names_what_was_on_the_broker_that_is_lost,
+        a_handler_begins_without_the_names_that_no_broker_serves,
+        a_cluster_that_nobody_tells_of_is_logged,
         the_error_of_a_start_says_where_each_name_is,
     ]);
     suite.on_real_clusters(tests![

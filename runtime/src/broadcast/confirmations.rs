@@ -332,7 +332,10 @@ impl Confirmations {
         let group = &self.groups[at];
         let is_there = group.generation.node() == left.generation.node();
         let is_up = left.is_open && group.generation == left.generation;
-        if is_there && !is_up && !group.has_ended {
+        // If none was, each of its names is off or pending since a time of its own.
+        let is_live = |name: &Name| name.state == NameState::Confirmed;
+        let was_any_live = self.names_of(at).any(is_live);
+        if is_there && !is_up && !group.has_ended && was_any_live {
             let ended = Group {
                 has_ended: true,
                 ..Group::new(group.generation, left.before.since)

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::BuildHasher as _;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -9,6 +10,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::name::Listener;
 use super::placement::{Placement, SubscriptionState, Turn};
+use super::spread::Part;
 use super::table::RoutingTable;
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::GapStart;
@@ -105,6 +107,41 @@ impl Dispatcher {
         self.move_doubted(from, None, to)
     }
 
+    /// Lets readers begin without the names that are pending on a node, because nobody can say when the server will
+    /// answer. What they miss through those is a gap when the names are confirmed.
+    pub(crate) fn begin_without(&self, node: NodeId) {
+        self.for_each_part(|state, keys| {
+            for key in keys {
+                let Some(route) = state.routes.routes.get(key) else {
+                    continue;
+                };
+                if route.is_at(node)
+                    && route.part != Part::Anchor
+                    && state.routes.state_of(route).needs_subscribing()
+                {
+                    state.turn_off_channels(key);
+                }
+            }
+        });
+    }
+
+    /// Runs something for the keys of all routes, a part at a time, and wakes readers after each.
+    fn for_each_part(&self, mut run: impl FnMut(&mut DispatchState, Range<Key>)) {
+        const PART: Key = 1_000;
+        let mut first = 0;
+        loop {
+            let mut state = self.lock();
+            let end = state.routes.routes.end();
+            let until = end.min(first + PART);
+            run(&mut state, first..until);
+            self.wake(state);
+            if until == end {
+                return;
+            }
+            first = until;
+        }
+    }
+
     /// Moves names from a node that may have received nothing through them since a time.
     pub(crate) fn move_doubted(
         &self,
@@ -112,13 +149,9 @@ impl Dispatcher {
         since: Option<SystemTime>,
         to: impl Fn(Kind, &[u8]) -> Option<NodeId>,
     ) -> usize {
-        const PART: Key = 1_000;
-        let (mut first, mut moved) = (0, 0);
-        loop {
-            let mut state = self.lock();
-            let end = state.routes.routes.end();
-            let until = end.min(first + PART);
-            for key in first..until {
+        let mut moved = 0;
+        self.for_each_part(|state, keys| {
+            for key in keys {
                 let Some(route) = state.routes.routes.get(key) else {
                     continue;
                 };
@@ -134,12 +167,7 @@ impl Dispatcher {
                     moved += 1;
                 }
             }
-            self.wake(state);
-            if until == end {
-                break;
-            }
-            first = until;
-        }
+        });
         if moved > 0 {
             self.notify_changed();
         }

@@ -16,6 +16,8 @@ use crate::util::{Mutex, clock};
 pub(crate) struct Outage {
     /// Which of several links it is about.
     link: Option<u64>,
+    /// The address of the node that it is about, in a cluster.
+    node: Option<String>,
     ongoing: Mutex<Option<Ongoing>>,
 }
 
@@ -38,8 +40,18 @@ const MOST_REASONS: usize = 8;
 impl Outage {
     /// Creates the state of one of several links, or of the only one.
     pub(crate) fn new(link: Option<u64>) -> Self {
-        let ongoing = Mutex::default();
-        Self { link, ongoing }
+        Self {
+            link,
+            ..Self::default()
+        }
+    }
+
+    /// Creates the state of a node of a cluster.
+    pub(super) fn of_node(address: String) -> Self {
+        Self {
+            node: Some(address),
+            ..Self::default()
+        }
     }
 
     /// Records a failure, and logs it if it is due.
@@ -49,6 +61,7 @@ impl Outage {
                 target: "redis_push",
                 %error,
                 link = self.link,
+                node = self.node,
                 failures,
                 outage = ?length,
                 "not all subscriptions are confirmed; retrying"
@@ -58,7 +71,9 @@ impl Outage {
 
     /// Records and logs that every name of the handlers is confirmed, or denied.
     pub(super) fn ended(&self, handlers: NameCounts, streams: NameCounts) {
-        let what = if handlers.denied > 0 {
+        let what = if handlers.all + streams.all == 0 && self.node.is_some() {
+            "connected; no subscription is on this node"
+        } else if handlers.denied > 0 {
             "connected; some subscriptions are denied"
         } else if streams.denied + streams.pending() > 0 {
             "connected; all subscriptions of handlers are confirmed, some of streams are not"
@@ -70,12 +85,29 @@ impl Outage {
                 tracing::info!(
                     target: "redis_push",
                     link = self.link,
+                    node = self.node,
                     failures,
                     outage = ?length,
                     "{what}"
                 );
             }
-            None => tracing::info!(target: "redis_push", link = self.link, "{what}"),
+            // A node of a cluster is connected to before it has a name, and after its last one has moved.
+            None if handlers.all + streams.all == 0 && self.node.is_some() => {}
+            None => {
+                tracing::info!(target: "redis_push", link = self.link, node = self.node, "{what}");
+            }
+        }
+    }
+
+    /// Records that a node of a cluster has said which node has which slots, and logs it after a failure.
+    pub(super) fn has_map(&self) {
+        if let Some(Report { length, failures }) = self.end(clock::now()) {
+            tracing::info!(
+                target: "redis_push",
+                failures,
+                outage = ?length,
+                "a node of the cluster says again which node has which slots"
+            );
         }
     }
 

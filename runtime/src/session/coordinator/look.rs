@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
 use redis::Pipeline;
+use tokio::time::Instant;
 
 use super::nodes::ClusterNode;
 use super::{Coordinator, NOWHERE, PATIENCE, SOON, is_heard_everywhere, slot_of};
@@ -18,6 +19,10 @@ use crate::util::clock;
 /// How long a node may take to answer.
 pub(super) const WITHIN: Duration = Duration::from_secs(1);
 
+/// How long readers wait for the names of a node that is lost, or of slots that no node serves, before they begin
+/// without them.
+const GIVE_UP: Duration = Duration::from_secs(2);
+
 impl Coordinator {
     /// Asks nodes for the map of slots until one answers, and moves names accordingly.
     pub(super) async fn look(&mut self) {
@@ -28,6 +33,7 @@ impl Coordinator {
         match self.ask().await {
             Ok((of, map)) => {
                 teller = Some(of);
+                self.outage.has_map();
                 self.published.heartbeat.answered(clock::now() - begun);
                 for owner in map.primaries() {
                     self.node_at(owner, NOWHERE);
@@ -36,6 +42,7 @@ impl Coordinator {
                 self.apply(map, looked);
             }
             Err(error) => {
+                self.outage.failed(&error);
                 self.board.update(NOWHERE, |status| {
                     status.error = Some(error.into());
                 });
@@ -160,7 +167,7 @@ impl Coordinator {
         let up: Vec<_> = self.nodes.iter().map(|node| self.is_up(node.id)).collect();
         for (node, is_up) in self.nodes.iter_mut().zip(&up) {
             match is_up {
-                true => node.lost = None,
+                true => (node.lost, node.is_given_up) = (None, false),
                 false => _ = node.lost.get_or_insert(now),
             }
         }
@@ -201,7 +208,29 @@ impl Coordinator {
                 other.filter(|_| is_gone && is_heard_everywhere(kind))
             });
         }
+        self.give_up_lost(now);
         is_whole
+    }
+
+    /// Lets readers begin without the names of nodes that are lost for some time, and without those whose slots no
+    /// node serves.
+    fn give_up_lost(&mut self, now: Instant) {
+        let is_late = |since: &Instant| now - *since >= GIVE_UP;
+        for node in &mut self.nodes {
+            if node.lost.as_ref().is_some_and(is_late) && !node.is_given_up {
+                node.is_given_up = true;
+                self.dispatcher.begin_without(node.id);
+            }
+        }
+        let are_unserved = self.map.covered() > 0 && self.dispatcher.agenda(NOWHERE).has_names();
+        match &mut self.unserved {
+            Some((since, is_given_up)) if are_unserved => {
+                if is_late(since) && !std::mem::replace(is_given_up, true) {
+                    self.dispatcher.begin_without(NOWHERE);
+                }
+            }
+            unserved => *unserved = are_unserved.then_some((now, false)),
+        }
     }
 
     /// Moves sharded channels to the owners of their slots, from nodes that are not, by the map that a node has

@@ -45,7 +45,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Published};
 use super::heartbeat::Connected;
-use super::{Phase, Session};
+use super::{Outage, Phase, Session};
 use crate::config::Settings;
 use crate::connection::slots::{Slot, SlotMap};
 use crate::connection::{Destination, LazyConnection, Moved, NodeAddress, Seeds};
@@ -117,9 +117,13 @@ pub(crate) struct Coordinator {
     nodes: Vec<ClusterNode>,
     /// Nodes that are let go of, whose sessions have not ended yet.
     gone: Vec<ClusterNode>,
+    /// Since when there are names whose slots no node serves, and whether readers do not wait any more for them.
+    unserved: Option<(Instant, bool)>,
     /// When the last two maps were asked for whose owners were all connected.
     right: [SystemTime; 2],
     next_look: Instant,
+    /// What is logged while no node says which node has which slots.
+    outage: Outage,
     /// Which node is asked next.
     turn: usize,
 }
@@ -182,8 +186,10 @@ impl Coordinator {
             ended: 0,
             nodes: Vec::new(),
             gone: Vec::new(),
+            unserved: None,
             right: [clock::wall(); 2],
             next_look: clock::now(),
+            outage: Outage::default(),
             turn: 0,
         }
     }

@@ -51,6 +51,8 @@ pub(super) struct ClusterNode {
     pub(super) agreed: SystemTime,
     /// Since when it is known to be lost.
     pub(super) lost: Option<Instant>,
+    /// Whether readers do not wait any more for names on it.
+    pub(super) is_given_up: bool,
     session: Task,
     /// Ends the session.
     stop: CancellationToken,
@@ -116,7 +118,7 @@ impl Coordinator {
             is_connected: false,
             has_warned: Arc::clone(&self.has_warned),
             denied_streams: RateLimit::new("streams", "subscription denied"),
-            outage: Outage::new(Some(id.index() as u64)),
+            outage: Outage::of_node(address.to_string()),
             notices: Some(self.sender.clone()),
             #[cfg(feature = "testing")]
             fences: crate::session::Fences::default(),
@@ -140,6 +142,7 @@ impl Coordinator {
             gone: BTreeSet::new(),
             agreed: clock::wall(),
             lost: None,
+            is_given_up: false,
             session,
             stop,
         });
