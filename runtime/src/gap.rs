@@ -90,7 +90,8 @@ impl Gap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GapCause {
-    /// Nothing has been missed yet: the subscription is live for the first time. Data that a
+    /// Nothing has been missed yet: the subscriptions of the handler are live for the first time, all but those
+    /// that are denied. Data that a
     /// handler loads now is not made stale by a message that it will not receive. Messages that the
     /// buffer has dropped by then are reported as a [lag](Self::Lagged) after it.
     Initial,

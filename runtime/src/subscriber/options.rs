@@ -51,7 +51,7 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// - A handler or a stream of [connection events](crate::ConnectionEvent) receives those of each link.
     ///
     /// At most 1,024. Zero is an error of `start`, and so is more than one with
-    /// [`attach`](Subscriber::attach).
+    /// [`attach`](Subscriber::attach) or [`cluster`](Subscriber::cluster).
     pub fn links(mut self, links: usize) -> Self {
         const MOST: usize = 1_024;
 

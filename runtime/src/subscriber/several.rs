@@ -63,7 +63,7 @@ impl Subscriber {
     /// let subscriber = Subscriber::cluster(["redis://10.0.0.1/", "redis://10.0.0.2/"]);
     /// ```
     ///
-    /// There is one connection to each node, over the [wire link](Self::wire), with the TLS options and
+    /// There is one connection to each node for its names, and one for questions about the cluster, over the [wire link](Self::wire), with the TLS options and
     /// the credentials of this subscriber, or with the user and password of the first URL. It is made to the
     /// address that the nodes tell; [`address_map`](Self::address_map) is for those that cannot be reached there.
     ///
@@ -81,7 +81,7 @@ impl Subscriber {
     ///   move between nodes, the nodes have events for that too, such as `restore` and `del`.
     /// - A node that is lost is a gap of the names on it, and of no others.
     ///
-    /// It is ready when the owners of all slots that its names are in are connected.
+    /// It is ready when the owners of all slots that its names are in are connected, and every name confirmed.
     ///
     /// The [`Publisher`](crate::Publisher) of its handlers publishes at the node that has the slot of the
     /// channel, as [`Publisher::cluster`](crate::Publisher::cluster) does.
