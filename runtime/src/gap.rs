@@ -91,7 +91,7 @@ impl Gap {
 #[non_exhaustive]
 pub enum GapCause {
     /// Nothing has been missed yet: the subscriptions of the handler are live for the first time, all but those
-    /// that are denied. Data that a
+    /// that are denied, and those on nodes of a cluster that cannot be reached. Data that a
     /// handler loads now is not made stale by a message that it will not receive. Messages that the
     /// buffer has dropped by then are reported as a [lag](Self::Lagged) after it.
     Initial,

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::support::{is_wire, plain, recorder, recorder_of, start};
+use crate::support::{plain, recorder, recorder_of, start};
 
 pub(crate) async fn a_message_reaches_every_handler_of_its_channel(server: Server) {
     let (first, mut first_journal) = recorder("first", Subscription::channel("news"));
@@ -344,49 +344,6 @@ pub(crate) async fn a_hundred_handlers_at_line_rate_lose_nothing_and_wake_only_f
             assert_eq!((counts.received, counts.handled), (every, every));
             assert!(counts.batches <= every);
         }
-    }
-}
-
-/// A link that waits for room is woken when the handler has taken a batch. If it had its turn only after the
-/// handler has found its buffer empty, the handler would count as idle, and the link would cease to wait.
-pub(crate) async fn a_small_buffer_at_line_rate_is_waited_for(server: RealServer) {
-    const MESSAGES: usize = 100_000;
-    server
-        .command(&[
-            "CONFIG",
-            "SET",
-            "client-output-buffer-limit",
-            "pubsub 0 0 0",
-        ])
-        .await;
-    let spec = Spec::new("counts").on(Subscription::channel("numbers"));
-    let counts = Mount::new(Counts(spec.buffer(2_048)));
-    let handle = start(server.url(), [counts]).await;
-    publish_at_line_rate(&server, &["numbers".to_owned()], MESSAGES).await;
-    eventually_in(
-        Duration::from_secs(45),
-        "every message to be accounted for",
-        async || {
-            let counts = &handle.stats().handlers[0];
-            counts.handled + counts.dropped == MESSAGES as u64
-        },
-    )
-    .await;
-    let dropped = handle.stats().dropped();
-    // While a loaded machine runs something else for 50 ms, the handler looks stuck.
-    assert!(!is_wire() || dropped < 10_000, "{dropped} dropped");
-}
-
-/// A handler that awaits nothing.
-struct Counts(Spec);
-
-impl Handler<()> for Counts {
-    fn spec(&self) -> Spec {
-        self.0.clone()
-    }
-
-    async fn handle(&self, _push: Push<'_>, _state: &()) -> Result<(), Fault> {
-        Ok(())
     }
 }
 

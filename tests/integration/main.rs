@@ -579,7 +579,6 @@ fn on_each_link(suite: Suite) -> Suite {
             a_cache_needs_only_the_rights_in_the_docs,
             a_cache_whose_invalidations_are_denied_says_so_or_is_bypassed,
             a_hundred_handlers_at_line_rate_lose_nothing_and_wake_only_for_their_own_messages,
-            a_small_buffer_at_line_rate_is_waited_for,
             a_missing_database_is_reported_at_once,
             a_busy_server_is_waited_for,
             a_connection_with_tracking_only_outlives_the_servers_timeout,

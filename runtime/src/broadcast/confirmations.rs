@@ -66,6 +66,8 @@ struct Name {
 enum NameState {
     /// Neither confirmed nor denied on this connection.
     Pending,
+    /// The same, and nobody waits for it: see [`Confirmations::waive`].
+    Waived,
     Confirmed,
     /// Denied or ended by the server. No push has arrived through it since then.
     Off(Timestamp),
@@ -165,7 +167,7 @@ impl Confirmations {
         let group = &self.groups[at];
         // A name that was never live in the generation that ended was off even before it.
         let off = self.names_of(at).filter_map(|name| match name.state {
-            NameState::Pending => Some(group.since),
+            NameState::Pending | NameState::Waived => Some(group.since),
             NameState::Off(since) => Some(since),
             NameState::Confirmed | NameState::Joined(_) | NameState::Gone => None,
         });
@@ -208,6 +210,7 @@ impl Confirmations {
         }
         match before {
             NameState::Off(since) => Confirmed::Again(since.into()),
+            NameState::Waived => Confirmed::Again(group.since.into()),
             _ => Confirmed::More,
         }
     }
@@ -237,7 +240,7 @@ impl Confirmations {
         let group = &self.groups[usize::from(self.names[index].group)];
         let since = group.since;
         match self.set(index, NameState::Gone) {
-            NameState::Pending => Some(since.into()),
+            NameState::Pending | NameState::Waived => Some(since.into()),
             NameState::Off(since) | NameState::Joined(since) => Some(since.into()),
             NameState::Confirmed | NameState::Gone => None,
         }
@@ -252,9 +255,24 @@ impl Confirmations {
         since: SystemTime,
         off: SystemTime,
     ) {
-        self.move_to(index, generation, since);
-        if let NameState::Pending | NameState::Confirmed = self.names[index].state {
-            self.set(index, NameState::Off(off.into()));
+        let from = self.move_to(index, generation, since);
+        match self.names[index].state {
+            NameState::Pending | NameState::Confirmed => {
+                self.set(index, NameState::Off(off.into()));
+            }
+            NameState::Waived => {
+                let off = self.groups[from].since.min(off.into());
+                self.set(index, NameState::Off(off));
+            }
+            NameState::Off(_) | NameState::Joined(_) | NameState::Gone => {}
+        }
+    }
+
+    /// Lets the channel begin without a name that is pending, because nobody can say when it is confirmed. What has
+    /// been missed through it is told then.
+    pub(super) fn waive(&mut self, index: usize) {
+        if self.names[index].state == NameState::Pending {
+            self.set(index, NameState::Waived);
         }
     }
 
@@ -262,12 +280,18 @@ impl Confirmations {
     /// that. Returns `false` if that does not: messages have come through it until now, or its channel waits
     /// for it, and has begun a segment without it.
     pub(super) fn doubt_one(&mut self, index: usize, since: SystemTime) -> bool {
+        if self.names[index].state == NameState::Waived {
+            let off = self.groups[usize::from(self.names[index].group)].since;
+            self.set(index, NameState::Off(off));
+        }
         match &mut self.names[index].state {
             NameState::Off(before) | NameState::Joined(before) => {
                 *before = since.min((*before).into()).into();
                 true
             }
-            NameState::Confirmed | NameState::Pending | NameState::Gone => false,
+            NameState::Confirmed | NameState::Pending | NameState::Waived | NameState::Gone => {
+                false
+            }
         }
     }
 
@@ -332,10 +356,7 @@ impl Confirmations {
         let group = &self.groups[at];
         let is_there = group.generation.node() == left.generation.node();
         let is_up = left.is_open && group.generation == left.generation;
-        // If none was, each of its names is off or pending since a time of its own.
-        let is_live = |name: &Name| name.state == NameState::Confirmed;
-        let was_any_live = self.names_of(at).any(is_live);
-        if is_there && !is_up && !group.has_ended && was_any_live {
+        if is_there && !is_up && !group.has_ended {
             let ended = Group {
                 has_ended: true,
                 ..Group::new(group.generation, left.before.since)

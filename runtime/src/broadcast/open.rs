@@ -1,6 +1,6 @@
 //! Batches that the dispatcher fills without the lock of their channel.
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering::Relaxed};
 use std::time::SystemTime;
 
 use super::fence::Fence;
@@ -11,19 +11,22 @@ use crate::util::Timestamp;
 /// What the dispatcher knows of a channel without its lock.
 ///
 /// It changes under the dispatcher's lock only, each time that pushes are appended. The room stays: nobody
-/// else appends, and readers only make more room.
+/// else appends, and readers only make more room. There may be many channels, so it is small.
 #[derive(Debug, Default)]
 pub(super) struct Outlook {
     /// How many pushes the next batch may have.
-    pushes: AtomicU32,
-    /// How many bytes the channel has room for.
-    bytes: AtomicUsize,
+    pushes: AtomicU16,
+    /// How many times [`UNIT`] bytes the channel has room for.
+    units: AtomicU16,
     /// The place in the dispatcher's list of channels that have received something, plus one. Zero stands for
     /// none.
-    touched_at: AtomicU32,
+    touched_at: AtomicU16,
     /// How many pushes the last intake had for the channel.
-    last: AtomicU32,
+    last: AtomicU8,
 }
+
+/// Room is known in units of so many bytes.
+const UNIT: usize = 128;
 
 /// For how many pushes and bytes there is room.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,35 +50,39 @@ pub(crate) struct OpenBatch {
 
 impl Outlook {
     pub(super) fn set_room(&self, room: Room) {
-        let pushes = u32::try_from(room.pushes).unwrap_or(u32::MAX);
-        self.pushes.store(pushes, Relaxed);
-        self.bytes.store(room.bytes, Relaxed);
+        self.pushes.store(at_most_u16(room.pushes), Relaxed);
+        self.units.store(at_most_u16(room.bytes / UNIT), Relaxed);
     }
 
     fn room(&self) -> Room {
         Room {
-            pushes: self.pushes.load(Relaxed) as usize,
-            bytes: self.bytes.load(Relaxed),
+            pushes: self.pushes.load(Relaxed).into(),
+            bytes: usize::from(self.units.load(Relaxed)) * UNIT,
         }
     }
 
     #[inline]
     pub(super) fn touched_at(&self) -> Option<usize> {
-        (self.touched_at.load(Relaxed) as usize).checked_sub(1)
+        usize::from(self.touched_at.load(Relaxed)).checked_sub(1)
     }
 
-    pub(super) fn touch(&self, place: usize) {
-        let place = u32::try_from(place + 1).expect("fewer than 2^32 channels are touched");
-        self.touched_at.store(place, Relaxed);
+    /// Sets the place, unless it is too far behind in the list. Returns whether it was set.
+    pub(super) fn touch(&self, place: usize) -> bool {
+        let place = u16::try_from(place + 1);
+        place.is_ok_and(|place| {
+            self.touched_at.store(place, Relaxed);
+            true
+        })
     }
 
     pub(super) fn untouch(&self, received: u32) {
         self.touched_at.store(0, Relaxed);
+        let received = u8::try_from(received).unwrap_or(u8::MAX);
         self.last.store(received, Relaxed);
     }
 
     pub(super) fn last(&self) -> u32 {
-        self.last.load(Relaxed)
+        self.last.load(Relaxed).into()
     }
 
     /// Opens a batch for a first push of `bytes`, if there is room for it. Takes the memory of a `spare` page.
@@ -136,4 +143,8 @@ impl OpenBatch {
         let fits = bytes + Page::ENTRY_BYTES <= self.bytes;
         fits && self.pushes > 0 && self.page.texts().len() < MAX_BATCH_BYTES
     }
+}
+
+fn at_most_u16(number: usize) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
 }

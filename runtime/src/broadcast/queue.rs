@@ -56,7 +56,7 @@ pub(super) struct Queue {
     /// The segment of the pushes that are appended next.
     segment: u64,
     /// How many bytes the next batch is expected to need.
-    expected: usize,
+    expected: u32,
     /// The batches that have left the queue while readers use them.
     lent: Option<Box<Lent>>,
     /// With [`Overflow::Latest`], the pushes that become the tail when a reader asks.

@@ -126,9 +126,9 @@ impl Shared {
         self.outlook.touched_at()
     }
 
-    /// Sets that place.
-    pub(crate) fn touch(&self, place: usize) {
-        self.outlook.touch(place);
+    /// Sets that place. Returns false if the list is too long for it.
+    pub(crate) fn touch(&self, place: usize) -> bool {
+        self.outlook.touch(place)
     }
 
     /// Removes the channel from that list, with how many pushes it has received.
@@ -326,6 +326,13 @@ impl Shared {
         let mut state = self.lock();
         let names = &mut state.confirmations;
         names.turn_off(index, generation, before.since, since);
+        state.wake_if_settled(wakers);
+    }
+
+    /// Lets readers begin without the name at `index`, unless it is confirmed.
+    pub(crate) fn waive(&self, index: usize, wakers: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        state.confirmations.waive(index);
         state.wake_if_settled(wakers);
     }
 

@@ -15,7 +15,7 @@ use crate::util::clock;
 pub(super) struct Courtesy {
     /// How many deliveries have taken no unit yet.
     unpaid: u8,
-    /// When the last one took some. Unknown after a pause.
+    /// When the last one took some.
     paid: Option<Instant>,
 }
 

@@ -163,3 +163,81 @@ async fn report_gaps(loop_state: &mut LoopState, executor: &mut impl Executor) {
     context.sync.handled(loop_state.known);
     context.notify_probe();
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+    use super::super::instruments::Bare;
+    use super::*;
+    use crate::config::Settings;
+    use crate::dispatch::Dispatcher;
+    use crate::error::Fault;
+    use crate::failure::Failures;
+    use crate::handler::Spec;
+    use crate::push::{Extensions, Incoming, Push};
+    use crate::subscriber::Broadcasts;
+    use crate::subscription::{Kind, Subscription};
+
+    #[derive(Default)]
+    struct Counts(AtomicU64);
+
+    impl Handler<()> for Counts {
+        fn spec(&self) -> Spec {
+            Spec::new("counts")
+                .on(Subscription::channel("numbers"))
+                .buffer(64)
+        }
+
+        async fn handle(&self, _push: Push<'_>, _state: &()) -> Result<(), Fault> {
+            self.0.fetch_add(1, SeqCst);
+            Ok(())
+        }
+    }
+
+    /// Otherwise it has its turn when the handler has found its buffer empty. Then the handler counts as idle, and
+    /// the link ceases to wait.
+    #[tokio::test]
+    async fn a_link_that_waits_for_room_has_its_turn_before_the_handler_has_handled_all() {
+        let handler = Arc::new(Counts::default());
+        let mut broadcasts = Broadcasts::default();
+        let shared = broadcasts.for_spec(&handler.spec()).unwrap();
+        let loop_state = LoopState::new(shared.subscribe());
+        let (failures, extensions) = (Failures::default(), Extensions::default());
+        let context = HandlerContext::new(handler.spec(), failures, extensions, Arc::default());
+        let dispatcher = Dispatcher::new(broadcasts.routes, &Settings::default());
+        dispatcher.open(1.into());
+        let (kind, name) = (Kind::Channel, &b"numbers"[..]);
+        dispatcher.accept(1.into(), &Incoming::Subscribed { kind, name });
+        for _ in 0..64 {
+            let message = Incoming::Message {
+                kind,
+                name,
+                channel: name,
+                payload: b"7",
+            };
+            dispatcher.accept(1.into(), &message);
+        }
+        let counted = Arc::clone(&handler);
+        let link = tokio::spawn(async move {
+            poll_fn(|cx| match shared.poll_room(cx.waker()) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            })
+            .await;
+            counted.0.load(SeqCst)
+        });
+        // It waits.
+        tokio::task::yield_now().await;
+        let looping = tokio::spawn(run::<Bare, _, _>(
+            handler,
+            loop_state,
+            Arc::new(()),
+            Arc::new(context),
+        ));
+        let handled = link.await.unwrap();
+        assert!(handled < 64, "{handled} of 64 messages were handled before");
+        looping.abort();
+    }
+}

@@ -65,6 +65,11 @@ impl Intake {
         self.touched.len()
     }
 
+    /// Batches that are opened from now on have messages that have just arrived.
+    pub(super) fn has_read_more(&mut self) {
+        self.begun = None;
+    }
+
     pub(super) fn add_grown(&mut self, bytes: usize) {
         self.grown += bytes;
     }
@@ -88,7 +93,7 @@ impl Intake {
     /// Keeps a page for the next batches, and counts by how much the memory of a channel has grown.
     fn keep(&mut self, (grown, mut page): (usize, Page)) {
         self.grown += grown;
-        if self.spare_bytes + page.capacity() <= MAX_SPARE_BYTES {
+        if page.capacity() > 0 && self.spare_bytes + page.capacity() <= MAX_SPARE_BYTES {
             page.clear();
             self.spare_bytes += page.capacity();
             self.spares.push(page);
@@ -113,16 +118,22 @@ impl DispatchState {
             ..
         } = self;
         let shared = &routes.routes[route].listeners[listener].shared;
-        let at = shared.touched_at().unwrap_or_else(|| {
-            shared.touch(intake.touched.len());
-            intake.touched.push(Touched {
-                batch: None,
-                received: 0,
-                route,
-                listener,
-            });
-            intake.touched.len() - 1
-        });
+        let at = match shared.touched_at() {
+            Some(at) => at,
+            None => {
+                let at = intake.touched.len();
+                if !shared.touch(at) {
+                    return false;
+                }
+                intake.touched.push(Touched {
+                    batch: None,
+                    received: 0,
+                    route,
+                    listener,
+                });
+                at
+            }
+        };
         let touched = &mut intake.touched[at];
         if let Some(batch) = &mut touched.batch
             && let Some(grown) = batch.make_room(bytes)

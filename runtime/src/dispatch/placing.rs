@@ -119,7 +119,9 @@ impl Dispatcher {
                     && route.part != Part::Anchor
                     && state.routes.state_of(route).needs_subscribing()
                 {
-                    state.turn_off_channels(key);
+                    for Listener { shared, name, .. } in &*route.listeners {
+                        shared.waive(*name as usize, &mut state.wakeups.wakers);
+                    }
                 }
             }
         });

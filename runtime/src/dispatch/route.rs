@@ -62,8 +62,8 @@ impl Dispatcher {
             has_changed: false,
         };
         run(&mut guard);
-        guard.state.end_intake();
         let (has_changed, accepted) = (guard.has_changed, guard.accepted);
+        drop(guard);
         state.routes.nodes[id].pushes += accepted;
         if has_changed {
             self.publish_open(&state, id);
@@ -86,7 +86,19 @@ pub(crate) struct DispatchGuard<'d> {
     has_changed: bool,
 }
 
+/// Ends the intake, also if something panics in it.
+impl Drop for DispatchGuard<'_> {
+    fn drop(&mut self) {
+        self.state.end_intake();
+    }
+}
+
 impl DispatchGuard<'_> {
+    /// Notes that more has arrived after the intake has begun.
+    pub(crate) fn has_read_more(&mut self) {
+        self.state.intake.has_read_more();
+    }
+
     /// Returns whether more messages would make those that are gathered cost less.
     pub(crate) fn is_worth_more(&self) -> bool {
         self.accepted < MESSAGES_OF_A_CHANNEL * self.state.intake.channels() as u64

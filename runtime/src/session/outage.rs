@@ -106,7 +106,7 @@ impl Outage {
                 target: "redis_push",
                 failures,
                 outage = ?length,
-                "a node of the cluster says again which node has which slots"
+                "a node of the cluster says which node has which slots"
             );
         }
     }

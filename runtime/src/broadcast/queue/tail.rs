@@ -39,7 +39,8 @@ impl Queue {
     pub(super) fn seal_tail(&mut self) {
         if let Some(batch) = self.tail.take() {
             // One large push does not mean that the next one is large too.
-            self.expected = batch.expects_next().min(2 * MAX_BATCH_BYTES);
+            let expected = batch.expects_next().min(2 * MAX_BATCH_BYTES);
+            self.expected = u32::try_from(expected).unwrap_or(u32::MAX);
             self.sealed_memory += batch.memory();
             let readers = std::mem::take(&mut self.tail_readers);
             self.sealed.push_back(Sealed { batch, readers });
@@ -61,7 +62,7 @@ impl Queue {
         });
         let tail = Arc::get_mut(tail).expect("open batch is not shared");
         if is_new {
-            tail.reopen(self.numbered, self.segment, self.expected);
+            tail.reopen(self.numbered, self.segment, self.expected as usize);
             tail.fence = self.fence.timestamp();
         }
         tail
@@ -93,7 +94,8 @@ impl Queue {
             ..
         } = open;
         let (len, weight) = (page.len(), page.used());
-        let is_small = weight <= SMALL;
+        // A page that is far larger than its pushes would hold more memory than they count for.
+        let is_small = weight <= SMALL || page.capacity() > 3 * weight;
         if let Some(tail) = &self.tail
             && (!is_small
                 || tail.len() + len > self.max_batch_len()

@@ -97,7 +97,10 @@ impl<S: AsyncRead + Unpin> Tap<S> {
                     return;
                 }
                 match self.unread.poll_fill(&mut self.stream, cx) {
-                    Poll::Ready(Ok(count)) if count > 0 => reads += 1,
+                    Poll::Ready(Ok(count)) if count > 0 => {
+                        reads += 1;
+                        guard.has_read_more();
+                    }
                     Poll::Ready(end) => {
                         self.has_ended = true;
                         read = end.map(drop);

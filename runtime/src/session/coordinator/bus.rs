@@ -100,7 +100,10 @@ impl Coordinator {
     /// Asks the nodes that are new for their links, before any name is subscribed to there. What the links lose
     /// from then on is a change.
     pub(super) async fn begin_watch(&mut self) {
-        let new = self.nodes.iter_mut().filter(|node| !node.is_met);
+        let new = self
+            .nodes
+            .iter_mut()
+            .filter(|node| !node.is_met && !node.is_watched);
         let mut asked: Vec<_> = new
             .map(|node| {
                 node.is_met = true;

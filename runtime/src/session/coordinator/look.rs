@@ -59,11 +59,11 @@ impl Coordinator {
         let mut alone = self.nodes.iter().filter(|node| node.alone_since.is_some());
         let is_whole = is_whole && !alone.any(|node| self.dispatcher.agenda(node.id).has_names());
         // As long as it is not known how the links of a node are, what they lose is not known either.
-        let is_whole = is_whole
-            && self
-                .nodes
-                .iter()
-                .all(|node| node.is_watched || !self.is_up(node.id));
+        let is_unwatched = |node: &ClusterNode| {
+            let has_names = || self.dispatcher.agenda(node.id).has_names();
+            !node.is_watched && self.is_up(node.id) && has_names()
+        };
+        let is_whole = is_whole && !self.nodes.iter().any(is_unwatched);
         let pause = match is_whole {
             true => self.settings.topology_interval,
             false => SOON.min(self.settings.topology_interval),
@@ -88,11 +88,13 @@ impl Coordinator {
         let seeds = self.asked.iter();
         let seeds = seeds.map(|seed| (NOWHERE, &seed.address, &seed.commands));
         let mut errors: Vec<String> = Vec::new();
+        let mut first = None;
         for (id, at, commands) in up.into_iter().chain(seeds) {
             match slots(commands, at).await {
                 Ok(map) => return Ok((id, map)),
+                // Others may answer. If none does, this is the reason that tells most.
                 Err(error) if error.is_config() || error.is_auth() || error.is_tls() => {
-                    return Err(error);
+                    first.get_or_insert(error);
                 }
                 Err(error) => {
                     let error = error.to_string();
@@ -101,6 +103,9 @@ impl Coordinator {
                     }
                 }
             }
+        }
+        if let Some(error) = first {
+            return Err(error);
         }
         let errors = errors.join("; ");
         Err(Error::connection(format!(
@@ -167,7 +172,7 @@ impl Coordinator {
         let up: Vec<_> = self.nodes.iter().map(|node| self.is_up(node.id)).collect();
         for (node, is_up) in self.nodes.iter_mut().zip(&up) {
             match is_up {
-                true => (node.lost, node.is_given_up) = (None, false),
+                true => (node.lost, node.given_up) = (None, None),
                 false => _ = node.lost.get_or_insert(now),
             }
         }
@@ -215,21 +220,24 @@ impl Coordinator {
     /// Lets readers begin without the names of nodes that are lost for some time, and without those whose slots no
     /// node serves.
     fn give_up_lost(&mut self, now: Instant) {
-        let is_late = |since: &Instant| now - *since >= GIVE_UP;
+        // Again and again, because names come.
+        let is_late = |since: Instant| now - since >= GIVE_UP;
         for node in &mut self.nodes {
-            if node.lost.as_ref().is_some_and(is_late) && !node.is_given_up {
-                node.is_given_up = true;
+            if let Some(since) = node.given_up.or(node.lost)
+                && is_late(since)
+            {
+                node.given_up = Some(now);
                 self.dispatcher.begin_without(node.id);
             }
         }
         let are_unserved = self.map.covered() > 0 && self.dispatcher.agenda(NOWHERE).has_names();
-        match &mut self.unserved {
-            Some((since, is_given_up)) if are_unserved => {
-                if is_late(since) && !std::mem::replace(is_given_up, true) {
-                    self.dispatcher.begin_without(NOWHERE);
-                }
+        match self.unserved {
+            Some(since) if are_unserved && is_late(since) => {
+                self.unserved = Some(now);
+                self.dispatcher.begin_without(NOWHERE);
             }
-            unserved => *unserved = are_unserved.then_some((now, false)),
+            Some(_) if are_unserved => {}
+            _ => self.unserved = are_unserved.then_some(now),
         }
     }
 

@@ -117,8 +117,8 @@ pub(crate) struct Coordinator {
     nodes: Vec<ClusterNode>,
     /// Nodes that are let go of, whose sessions have not ended yet.
     gone: Vec<ClusterNode>,
-    /// Since when there are names whose slots no node serves, and whether readers do not wait any more for them.
-    unserved: Option<(Instant, bool)>,
+    /// Since when there are names whose slots no node serves, or when readers were last told not to wait for them.
+    unserved: Option<Instant>,
     /// When the last two maps were asked for whose owners were all connected.
     right: [SystemTime; 2],
     next_look: Instant,

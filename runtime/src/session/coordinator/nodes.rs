@@ -51,8 +51,8 @@ pub(super) struct ClusterNode {
     pub(super) agreed: SystemTime,
     /// Since when it is known to be lost.
     pub(super) lost: Option<Instant>,
-    /// Whether readers do not wait any more for names on it.
-    pub(super) is_given_up: bool,
+    /// When readers were last told not to wait for names on it, since it is lost.
+    pub(super) given_up: Option<Instant>,
     session: Task,
     /// Ends the session.
     stop: CancellationToken,
@@ -142,7 +142,7 @@ impl Coordinator {
             gone: BTreeSet::new(),
             agreed: clock::wall(),
             lost: None,
-            is_given_up: false,
+            given_up: None,
             session,
             stop,
         });
