@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use redis_push::testing::Broker;
 use redis_push::{
-    ChannelName, Fault, GapCause, Handler, Json, KeyEvent, Kind, Missed, Mount, Param, Push,
-    RawPush, Spec, State, Subscription, handlers, push_handler,
+    ChannelName, GapCause, Json, KeyEvent, Kind, Missed, Mount, Param, RawPush, Spec, State,
+    Subscription, handlers, push_handler,
 };
 use tests::{RealServer, Server};
 use tests::{eventually, eventually_in, within};
