@@ -231,8 +231,9 @@ pub(crate) async fn handlers_of_key_events_are_mounted_on_every_broker() {
         for id in 0..10 {
             let key = format!("user:{round}{id}");
             set(&cluster, &key, "Ada").await;
+            // The end of the subscription before may come from one of the nodes after the begin, and is a gap then.
             journal
-                .message(&format!("__keyspace@0__:{key}"), "set")
+                .message_after_gaps(&format!("__keyspace@0__:{key}"), "set")
                 .await;
         }
         drop(guard);
