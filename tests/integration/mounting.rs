@@ -178,6 +178,12 @@ pub(crate) async fn dropping_the_guard_of_a_mount_ends_its_handlers_at_once(serv
     drop(guard);
     journal.ends().await;
     server.wait_for_subscribers_of("a", 0).await;
+    // The delivery that was under way is counted when its task has ended.
+    eventually("every message to be accounted for", async || {
+        let stats = handle.stats();
+        stats.unmounted.iter().any(|counts| counts.cancelled == 5)
+    })
+    .await;
     let stats = handle.stats();
     assert!(stats.handlers.is_empty());
     let [stuck] = &stats.unmounted[..] else {
