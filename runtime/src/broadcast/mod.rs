@@ -84,7 +84,9 @@
 //!
 //! | file | contents |
 //! | --- | --- |
-//! | `shared` | [`Shared`]: what the dispatcher does to a channel |
+//! | `shared` | [`Shared`]: what the dispatcher appends to a channel, and what it frees |
+//! | `names` | what the dispatcher reports of the names of a channel |
+//! | `open` | batches that the dispatcher fills without the lock of their channel ([`OpenBatch`]) |
 //! | `receiver` | [`Receiver`]: what a reader does; [`BacklogMeter`] |
 //! | `state` | the state under the lock |
 //! | `state/receive` | what a reader receives next, with its gap |
@@ -121,6 +123,7 @@ mod concerned;
 mod confirmations;
 mod fence;
 mod latest;
+mod names;
 mod open;
 mod queue;
 mod readers;

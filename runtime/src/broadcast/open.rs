@@ -13,7 +13,7 @@ use crate::util::Timestamp;
 /// It changes under the dispatcher's lock only, each time that pushes are appended. The room stays: nobody
 /// else appends, and readers only make more room. There may be many channels, so it is small.
 #[derive(Debug, Default)]
-pub(super) struct Outlook {
+pub(crate) struct Outlook {
     /// How many pushes the next batch may have.
     pushes: AtomicU16,
     /// How many times [`UNIT`] bytes the channel has room for.
@@ -61,13 +61,14 @@ impl Outlook {
         }
     }
 
+    /// Returns the place of the channel in the dispatcher's list of those that have received something.
     #[inline]
-    pub(super) fn touched_at(&self) -> Option<usize> {
+    pub(crate) fn touched_at(&self) -> Option<usize> {
         usize::from(self.touched_at.load(Relaxed)).checked_sub(1)
     }
 
-    /// Sets the place, unless it is too far behind in the list. Returns whether it was set.
-    pub(super) fn touch(&self, place: usize) -> bool {
+    /// Sets that place, unless it is too far behind in the list. Returns whether it was set.
+    pub(crate) fn touch(&self, place: usize) -> bool {
         let place = u16::try_from(place + 1);
         place.is_ok_and(|place| {
             self.touched_at.store(place, Relaxed);
@@ -75,18 +76,22 @@ impl Outlook {
         })
     }
 
-    pub(super) fn untouch(&self, received: u32) {
+    /// Removes the channel from that list, with how many pushes it has received.
+    pub(crate) fn untouch(&self, received: u32) {
         self.touched_at.store(0, Relaxed);
         let received = u8::try_from(received).unwrap_or(u8::MAX);
         self.last.store(received, Relaxed);
     }
 
-    pub(super) fn last(&self) -> u32 {
+    /// Returns how many pushes it had received when it was last removed from the list.
+    pub(crate) fn last_received(&self) -> u32 {
         self.last.load(Relaxed).into()
     }
 
-    /// Opens a batch for a first push of `bytes`, if there is room for it. Takes the memory of a `spare` page.
-    pub(super) fn open(
+    /// Opens a batch that the dispatcher fills without the lock of the channel, for a first push of `bytes`, and then
+    /// [hands over](super::Shared::hand_over). Nothing else may be appended meanwhile. Takes the memory of a `spare`
+    /// page. Returns `None` if there may be no room, or the push has to be appended alone for another reason.
+    pub(crate) fn open(
         &self,
         bytes: usize,
         now: SystemTime,
@@ -108,7 +113,7 @@ impl Outlook {
 }
 
 impl OpenBatch {
-    /// Appends a push. Returns false if there is no room for it.
+    /// Appends a push if there is room for it. Returns whether it was appended.
     #[inline]
     pub(crate) fn append(&mut self, subscription: u32, channel: &[u8], payload: &[u8]) -> bool {
         let has_room = self.has_room(channel.len() + payload.len());

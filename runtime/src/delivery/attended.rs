@@ -123,18 +123,14 @@ mod tests {
     use std::sync::{Arc, OnceLock};
     use std::task::Poll;
 
+    use super::super::filled::Filled;
     use super::super::handler_loop::run;
     use super::super::instruments::{Bare, Observation};
-    use super::super::resume::LoopState;
     use super::*;
-    use crate::config::Settings;
-    use crate::dispatch::Dispatcher;
     use crate::error::Fault;
-    use crate::failure::Failures;
     use crate::handler::{Handler, Spec};
-    use crate::push::{Extensions, Incoming, Push};
-    use crate::subscriber::Broadcasts;
-    use crate::subscription::{Kind, Subscription};
+    use crate::push::Push;
+    use crate::subscription::Subscription;
     use crate::telemetry::Timings;
 
     /// Pauses its loop in the hundredth delivery. The first delivery of a batch takes a second.
@@ -164,31 +160,20 @@ mod tests {
     async fn no_delivery_takes_the_time_that_the_loop_waits() {
         const MESSAGES: u64 = 20_000;
         let handler = Arc::new(Pauses::default());
-        let mut broadcasts = Broadcasts::default();
-        let shared = broadcasts.for_spec(&handler.spec()).unwrap();
-        let loop_state = LoopState::new(shared.subscribe());
-        let (failures, extensions) = (Failures::default(), Extensions::default());
-        let context = HandlerContext::new(handler.spec(), failures, extensions, Arc::default());
-        let context = Arc::new(context.observed(&Observation {
+        let observation = Observation {
             timings: Some(Timings::default()),
             spans: None,
-        }));
+        };
+        let filled = Filled::with(MESSAGES, handler.spec(), &observation);
+        let context = filled.context;
         assert!(handler.context.set(Arc::clone(&context)).is_ok());
-        let dispatcher = Dispatcher::new(broadcasts.routes, &Settings::default());
-        dispatcher.open(1.into());
-        let (kind, name) = (Kind::Channel, &b"numbers"[..]);
-        dispatcher.accept(1.into(), &Incoming::Subscribed { kind, name });
-        for _ in 0..MESSAGES {
-            let message = Incoming::Message {
-                kind,
-                name,
-                channel: name,
-                payload: b"7",
-            };
-            dispatcher.accept(1.into(), &message);
-        }
         let (state, shown) = (Arc::new(()), Arc::clone(&context));
-        let mut looping = pin!(run::<Bare, _, _>(handler, loop_state, state, context));
+        let mut looping = pin!(run::<Bare, _, _>(
+            handler,
+            filled.loop_state,
+            state,
+            context
+        ));
         let handled = || shown.counters.handled.load(SeqCst);
         let mut yields = 0;
         while handled() < MESSAGES {

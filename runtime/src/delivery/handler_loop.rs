@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::context::HandlerContext;
+use super::coop::CoopBudget;
 use super::counters::add;
-use super::courtesy::Courtesy;
 use super::executor::Executor;
 use super::instruments::Surroundings;
 use super::pause::Turn;
@@ -42,7 +42,7 @@ pub(crate) async fn run<A, S, H>(
 }
 
 async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
-    let mut courtesy = Courtesy::default();
+    let mut coop = CoopBudget::default();
     report_gaps(loop_state, &mut executor).await;
     'deliveries: while may_continue(loop_state, &mut executor).await {
         let mut is_for_resync = false;
@@ -82,8 +82,8 @@ async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
                         break 'deliveries;
                     }
                 }
-                if courtesy.delivered() {
-                    courtesy.pay().await;
+                if coop.delivered() {
+                    coop.spend().await;
                 }
             }
             if !executor.context().workers.is_empty() {
@@ -164,21 +164,18 @@ async fn report_gaps(loop_state: &mut LoopState, executor: &mut impl Executor) {
     context.notify_probe();
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
 mod tests {
     use std::future::poll_fn;
     use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-    use super::super::instruments::Bare;
+    use super::super::filled::Filled;
+    use super::super::instruments::{Bare, Observation};
     use super::*;
-    use crate::config::Settings;
-    use crate::dispatch::Dispatcher;
     use crate::error::Fault;
-    use crate::failure::Failures;
     use crate::handler::Spec;
-    use crate::push::{Extensions, Incoming, Push};
-    use crate::subscriber::Broadcasts;
-    use crate::subscription::{Kind, Subscription};
+    use crate::push::Push;
+    use crate::subscription::Subscription;
 
     #[derive(Default)]
     struct Counts(AtomicU64);
@@ -201,24 +198,8 @@ mod tests {
     #[tokio::test]
     async fn a_link_that_waits_for_room_has_its_turn_before_the_handler_has_handled_all() {
         let handler = Arc::new(Counts::default());
-        let mut broadcasts = Broadcasts::default();
-        let shared = broadcasts.for_spec(&handler.spec()).unwrap();
-        let loop_state = LoopState::new(shared.subscribe());
-        let (failures, extensions) = (Failures::default(), Extensions::default());
-        let context = HandlerContext::new(handler.spec(), failures, extensions, Arc::default());
-        let dispatcher = Dispatcher::new(broadcasts.routes, &Settings::default());
-        dispatcher.open(1.into());
-        let (kind, name) = (Kind::Channel, &b"numbers"[..]);
-        dispatcher.accept(1.into(), &Incoming::Subscribed { kind, name });
-        for _ in 0..64 {
-            let message = Incoming::Message {
-                kind,
-                name,
-                channel: name,
-                payload: b"7",
-            };
-            dispatcher.accept(1.into(), &message);
-        }
+        let filled = Filled::with(64, handler.spec(), &Observation::default());
+        let shared = filled.shared;
         let counted = Arc::clone(&handler);
         let link = tokio::spawn(async move {
             poll_fn(|cx| match shared.poll_room(cx.waker()) {
@@ -232,9 +213,9 @@ mod tests {
         tokio::task::yield_now().await;
         let looping = tokio::spawn(run::<Bare, _, _>(
             handler,
-            loop_state,
+            filled.loop_state,
             Arc::new(()),
-            Arc::new(context),
+            filled.context,
         ));
         let handled = link.await.unwrap();
         assert!(handled < 64, "{handled} of 64 messages were handled before");

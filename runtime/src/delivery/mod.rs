@@ -29,6 +29,7 @@
 //! | file | contents |
 //! | --- | --- |
 //! | `handler_loop` | [`run`]: the loop |
+//! | `coop` | when the loop lets other tasks run |
 //! | `worker` | one delivery, and the runs of the gap handler; panics are caught here |
 //! | `attended`, `timings` | the timeout of a delivery, and its time; most handlers have neither |
 //! | `instruments` | what may be observed of each delivery: its time and a span |
@@ -100,9 +101,11 @@
 mod attended;
 mod barrier;
 mod context;
+mod coop;
 mod counters;
-mod courtesy;
 mod executor;
+#[cfg(test)]
+mod filled;
 mod handler_loop;
 mod handlers;
 mod instruments;

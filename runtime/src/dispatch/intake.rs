@@ -26,6 +26,8 @@ pub(super) struct Intake {
     /// The channels that have received something in this intake. Kept from intake to intake, so that it costs no
     /// allocation.
     touched: Vec<Touched>,
+    /// Whether more than one push may come, so that it pays to open batches.
+    is_gathering: bool,
     /// When the intake has begun, once that was asked for.
     begun: Option<SystemTime>,
     /// By how many bytes the memory of the channels has grown, as far as that was not looked at yet.
@@ -55,9 +57,17 @@ impl Intake {
         channel: &[u8],
         payload: &[u8],
     ) -> bool {
-        let touched = shared.touched_at().and_then(|at| self.touched.get_mut(at));
+        let touched = shared
+            .outlook()
+            .touched_at()
+            .and_then(|at| self.touched.get_mut(at));
         let batch = touched.and_then(|touched| touched.batch.as_mut());
         batch.is_some_and(|batch| batch.append(index, channel, payload))
+    }
+
+    /// Opens batches from now on, until the intake ends.
+    pub(super) fn gather(&mut self) {
+        self.is_gathering = true;
     }
 
     /// Returns how many channels have received something.
@@ -117,12 +127,16 @@ impl DispatchState {
             wakeups,
             ..
         } = self;
+        if !intake.is_gathering {
+            return false;
+        }
         let shared = &routes.routes[route].listeners[listener].shared;
-        let at = match shared.touched_at() {
+        let outlook = shared.outlook();
+        let at = match outlook.touched_at() {
             Some(at) => at,
             None => {
                 let at = intake.touched.len();
-                if !shared.touch(at) {
+                if !outlook.touch(at) {
                     return false;
                 }
                 intake.touched.push(Touched {
@@ -144,12 +158,12 @@ impl DispatchState {
         if let Some(full) = touched.batch.take() {
             touched.received += count(&full);
             intake.keep(shared.hand_over(full, &mut wakeups.wakers));
-        } else if touched.received < ALONE && shared.last_received() <= ALONE {
+        } else if touched.received < ALONE && outlook.last_received() <= ALONE {
             touched.received += 1;
             return false;
         }
         let now = *intake.begun.get_or_insert_with(clock::wall);
-        let opened = shared.open(bytes, now, &routes.fence, || intake.spare());
+        let opened = outlook.open(bytes, now, &routes.fence, || intake.spare());
         let touched = &mut intake.touched[at];
         let Some(mut batch) = opened else {
             touched.received += 1;
@@ -167,7 +181,8 @@ impl DispatchState {
         let mut touched = std::mem::take(&mut self.intake.touched);
         for one in touched.drain(..) {
             let shared = &self.routes.routes[one.route].listeners[one.listener].shared;
-            shared.untouch(one.received + one.batch.as_ref().map_or(0, count));
+            let outlook = shared.outlook();
+            outlook.untouch(one.received + one.batch.as_ref().map_or(0, count));
             if let Some(batch) = one.batch {
                 let handed_over = shared.hand_over(batch, &mut self.wakeups.wakers);
                 self.intake.keep(handed_over);
@@ -180,6 +195,7 @@ impl DispatchState {
     pub(super) fn end_intake(&mut self) {
         self.hand_over();
         self.intake.begun = None;
+        self.intake.is_gathering = false;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::DispatchState;
 use super::placement::SubscriptionState;
-use super::route::{Message, Origin};
+use super::route::{IfFull, Message, Origin};
 use super::spread::Part;
 use crate::subscription::Kind;
 use crate::util::Key;
@@ -59,8 +59,8 @@ impl DispatchState {
                     channel: key,
                     payload: &[],
                 };
-                let appended = self.deliver(from, message, false, false);
-                debug_assert!(appended.is_ok(), "only `may_wait` keeps a push back");
+                let appended = self.deliver(from, message, IfFull::Drop);
+                debug_assert!(appended.is_ok(), "only `IfFull::Wait` keeps a push back");
                 true
             }
             Some(SubscriptionState::Denied(_) | SubscriptionState::Leaving) | None => false,

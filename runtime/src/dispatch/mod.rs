@@ -53,7 +53,8 @@
 //! | file | contents |
 //! | --- | --- |
 //! | `mod` | [`Dispatcher`]: its state, and what others ask it |
-//! | `route` | the path of a push: `accept`, `dispatch` and the `DispatchGuard` |
+//! | `guard` | where a push enters: `accept`, `dispatch` and the [`DispatchGuard`] |
+//! | `route` | the path of a message to the broadcast channels of its route |
 //! | `table` | [`RoutingTable`]: from a name to its route |
 //! | `intake` | the open batches, in which messages are gathered for a channel |
 //! | `invalidations` | the path of an invalidation |
@@ -127,6 +128,7 @@ mod answers;
 mod copies;
 mod counts;
 mod generation;
+mod guard;
 mod holders;
 mod intake;
 mod invalidations;
@@ -149,12 +151,12 @@ mod turns;
 mod wakeups;
 
 pub(crate) use counts::{NameCounts, WantedBy};
+pub(crate) use guard::DispatchGuard;
 pub(crate) use inventory::{Unconfirmed, UnconfirmedName};
 pub(crate) use mounts::MountedAt;
 pub(crate) use placement::SubscriptionState;
 pub(crate) use placing::Placing;
 pub use pushes::{Pushes, PushesError};
-pub(crate) use route::DispatchGuard;
 pub(crate) use stream_reader::StreamReader;
 pub(crate) use streams::{Confirmed, NoStream};
 pub(crate) use table::RoutingTable;

@@ -71,7 +71,7 @@ pub use handle::Handle;
 use hooks::Hooks;
 pub use mount::MountGuard;
 pub use report::ShutdownReport;
-#[cfg(any(test, redis_push_internals))]
+#[cfg(redis_push_internals)]
 pub(crate) use start::Broadcasts;
 pub use weak::WeakHandle;
 

@@ -70,7 +70,7 @@ fn append_gathered(shared: &Shared, numbers: std::ops::Range<u64>) {
         let has_room = |open: &mut OpenBatch| open.make_room(payload.len()).is_some();
         if !open.as_mut().is_some_and(has_room) {
             hand_over(open.take());
-            open = shared.open(
+            open = shared.outlook().open(
                 payload.len(),
                 SystemTime::UNIX_EPOCH,
                 &Fence::default(),

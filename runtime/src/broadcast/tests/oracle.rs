@@ -350,7 +350,10 @@ impl Intake {
             return self.weights.push(weight);
         }
         self.hand_over(shared, model);
-        self.open = shared.open(payload.len(), SystemTime::now(), &Fence::default(), || None);
+        self.open =
+            shared
+                .outlook()
+                .open(payload.len(), SystemTime::now(), &Fence::default(), || None);
         if let Some(open) = &mut self.open {
             assert!(has_room(open), "there is room for the first");
             return self.weights.push(weight);

@@ -24,10 +24,11 @@
 //! - An incomplete frame stays in the buffer until enough bytes have arrived. If the bytes are not
 //!   RESP3, the rest of the buffer goes to redis-rs, and the stream ends.
 //!
-//! The tap reads as much as the buffer has room for, 64 KiB if no frame is larger, and locks the
-//! dispatcher once for each read, or once for several if they bring few messages for each broadcast channel. If the next message belongs to a full broadcast channel whose readers
-//! are working, the tap stops reading for a limited time ([`Backpressure`]): the messages then wait in
-//! the socket and in the server.
+//! The tap reads as much as the buffer has room for, 64 KiB if no frame is larger, and locks the dispatcher
+//! once for each read, or once for several if they bring few messages for each broadcast channel. What is
+//! encrypted is read without the lock. If the next message belongs to a full broadcast channel whose readers are
+//! working, the tap stops reading for a limited time ([`Backpressure`]): the messages then wait in the socket and
+//! in the server.
 //!
 //! | file | contents |
 //! | --- | --- |
@@ -60,7 +61,7 @@ pub(crate) use differential::compare;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::AsyncConnectionConfig;
+use redis::{AsyncConnectionConfig, ConnectionAddr};
 
 use super::Attempt;
 use super::driver::greet;
@@ -76,8 +77,11 @@ pub(super) async fn connect(attempt: Attempt<'_>, wait: Duration) -> Result<Conn
     let dispatcher = Arc::clone(attempt.dispatcher);
     let backpressure = Backpressure::new(attempt.generation.node(), wait);
     let awaited = Awaited::default();
-    let tap = Tap::new(stream, dispatcher, attempt.generation, backpressure)
+    let mut tap = Tap::new(stream, dispatcher, attempt.generation, backpressure)
         .passing_only(awaited.clone());
+    if matches!(attempt.server.address(), ConnectionAddr::TcpTls { .. }) {
+        tap = tap.reading_unlocked();
+    }
     let connection = greet(attempt, tap, AsyncConnectionConfig::new()).await?;
     Ok(connection.awaiting(awaited))
 }

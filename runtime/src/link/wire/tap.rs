@@ -31,6 +31,8 @@ pub(super) struct Tap<S> {
     passed: Vec<u8>,
     passed_from: usize,
     backpressure: Backpressure,
+    /// How often the socket may be read in one intake.
+    reads_of_an_intake: usize,
     /// The confirmations that redis-rs waits for. If `None`, it gets all.
     awaited: Option<Awaited>,
     /// Whether complete frames are unread that wait for room in a broadcast channel.
@@ -64,6 +66,7 @@ impl<S: AsyncRead + Unpin> Tap<S> {
             passed: Vec::new(),
             passed_from: 0,
             backpressure,
+            reads_of_an_intake: READS_OF_AN_INTAKE,
             awaited: None,
             holds_frames: false,
             has_ended: false,
@@ -74,6 +77,12 @@ impl<S: AsyncRead + Unpin> Tap<S> {
     /// Passes a confirmation to redis-rs only if it is awaited.
     pub(super) fn passing_only(mut self, awaited: Awaited) -> Self {
         self.awaited = Some(awaited);
+        self
+    }
+
+    /// Reads the stream without the dispatcher's lock only. For one whose reads take long, because they decrypt.
+    pub(super) fn reading_unlocked(mut self) -> Self {
+        self.reads_of_an_intake = 1;
         self
     }
 
@@ -93,7 +102,7 @@ impl<S: AsyncRead + Unpin> Tap<S> {
             loop {
                 full = self.scan_unread(guard, may_wait);
                 let is_done = full.is_some() || self.is_unreadable || !self.passed.is_empty();
-                if is_done || reads + 1 == READS_OF_AN_INTAKE || !guard.is_worth_more() {
+                if is_done || reads + 1 == self.reads_of_an_intake || !guard.is_worth_more() {
                     return;
                 }
                 match self.unread.poll_fill(&mut self.stream, cx) {
@@ -130,6 +139,9 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         guard: &mut DispatchGuard<'_>,
         may_wait: bool,
     ) -> Option<Arc<Shared>> {
+        if self.unread.bytes().len() < self.min_frame {
+            return None;
+        }
         self.min_frame = 0;
         loop {
             let bytes = self.unread.bytes();

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use redis::{Pipeline, Value};
 
 use super::look::WITHIN;
-use super::nodes::ClusterNode;
+use super::nodes::{ClusterNode, Watch};
 use super::{Coordinator, is_heard_everywhere, slot_of};
 use crate::connection::bus::{BusLinks, LinkChange};
 use crate::connection::{CommandError, LazyConnection};
@@ -56,7 +56,9 @@ impl Coordinator {
                     let is_down = is_down(&node.commands).await;
                     let node = &mut self.nodes[at];
                     (node.is_down, node.hears_any) = (is_down, true);
-                    node.is_watched |= is_refused;
+                    if is_refused {
+                        node.watch = Watch::Answered;
+                    }
                     if !is_down {
                         node.well = looked;
                     }
@@ -70,7 +72,7 @@ impl Coordinator {
             if !is_down && node.hears_any {
                 node.well = looked;
             }
-            node.is_watched = true;
+            node.watch = Watch::Answered;
             let before = node.links.replace((looked, links));
             let (Some((since, before)), Some((_, links))) = (before, &node.links) else {
                 continue;
@@ -103,15 +105,15 @@ impl Coordinator {
         let new = self
             .nodes
             .iter_mut()
-            .filter(|node| !node.is_met && !node.is_watched);
+            .filter(|node| node.watch == Watch::New);
         let mut asked: Vec<_> = new
             .map(|node| {
-                node.is_met = true;
+                node.watch = Watch::Asked;
                 Box::pin(async {
                     let looked = clock::wall();
                     if let Ok(links) = links(&node.commands).await {
                         node.links = Some((looked, links));
-                        node.is_watched = true;
+                        node.watch = Watch::Answered;
                     }
                 })
             })

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use redis::Pipeline;
 use tokio::time::Instant;
 
-use super::nodes::ClusterNode;
+use super::nodes::{ClusterNode, Watch};
 use super::{Coordinator, NOWHERE, PATIENCE, SOON, is_heard_everywhere, slot_of};
 use crate::connection::slots::{Slot, SlotMap};
 use crate::connection::{CommandError, LazyConnection, LookError, NodeAddress};
@@ -61,7 +61,7 @@ impl Coordinator {
         // As long as it is not known how the links of a node are, what they lose is not known either.
         let is_unwatched = |node: &ClusterNode| {
             let has_names = || self.dispatcher.agenda(node.id).has_names();
-            !node.is_watched && self.is_up(node.id) && has_names()
+            node.watch != Watch::Answered && self.is_up(node.id) && has_names()
         };
         let is_whole = is_whole && !self.nodes.iter().any(is_unwatched);
         let pause = match is_whole {
@@ -227,7 +227,9 @@ impl Coordinator {
                 && is_late(since)
             {
                 node.given_up = Some(now);
-                self.dispatcher.begin_without(node.id);
+                if self.dispatcher.agenda(node.id).has_names() {
+                    self.dispatcher.begin_without(node.id);
+                }
             }
         }
         let are_unserved = self.map.covered() > 0 && self.dispatcher.agenda(NOWHERE).has_names();

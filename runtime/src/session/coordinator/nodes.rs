@@ -30,10 +30,8 @@ pub(super) struct ClusterNode {
     pub(super) commands: LazyConnection,
     /// When its links with other nodes were last looked at, and how they were.
     pub(super) links: Option<(SystemTime, BusLinks)>,
-    /// Whether it was asked for them when it was new.
-    pub(super) is_met: bool,
-    /// Whether it has told them, or refuses to.
-    pub(super) is_watched: bool,
+    /// Whether it was asked for them.
+    pub(super) watch: Watch,
     /// The ids of nodes that it once had links with, and has not at present.
     pub(super) gone: BTreeSet<Box<str>>,
     /// Whether it had a link from another node at the last look.
@@ -56,6 +54,17 @@ pub(super) struct ClusterNode {
     session: Task,
     /// Ends the session.
     stop: CancellationToken,
+}
+
+/// What is known of the links of a node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Watch {
+    /// It was not asked yet.
+    New,
+    /// It was asked when it was new, and has not answered.
+    Asked,
+    /// It has told them, or has refused to.
+    Answered,
 }
 
 impl ClusterNode {
@@ -132,8 +141,7 @@ impl Coordinator {
             address,
             commands: LazyConnection::new(to),
             links: None,
-            is_met: false,
-            is_watched: false,
+            watch: Watch::New,
             hears_any: true,
             well: clock::wall(),
             is_down: false,
