@@ -53,6 +53,10 @@
 //! A channel may have many thousands of readers. Receiving, joining and leaving take the same time
 //! whatever their number: each batch and each segment counts the readers that have yet to pass it.
 //!
+//! More than 64 are a [`Crowd`], which the dispatcher wakes a part at a time. Until all of them are awake, they
+//! receive what had arrived before, and full batches. What arrives meanwhile stays in the tail, so that it becomes
+//! one batch for all of them, and not one for each reader that happens to come first.
+//!
 //! There may be many thousands of channels too, most of them with one reader and nothing to read. So an
 //! idle channel has no batch, a list with one element is in place ([`Few`](crate::util::Few)), what is
 //! rare is boxed, and the channel of streams frees what it does not need when a reader waits.
@@ -92,6 +96,7 @@
 //! | `state/receive` | what a reader receives next, with its gap |
 //! | `state/backlog` | what a reader has not received |
 //! | `readers` | the readers, how far each may fall behind ([`Pace`]), and the wakers of those that wait |
+//! | `crowd` | what readers receive while many of them are woken ([`Crowd`]) |
 //! | `segments` | the gaps between segments; its `gap` merges them with a lag |
 //! | `confirmations` | whether a gap is held back |
 //! | `queue`, `queue/tail`, `queue/read` | the batches: appended, opened and sealed, received |
@@ -115,12 +120,15 @@
 //!   denied on the new connection, or the channel is closed.
 //! - The tail's `Arc` has one owner until the tail is sealed, because pushes are appended to it in
 //!   place. Readers receive clones of sealed batches only.
+//! - A reader that waits for the rest of a crowd is woken when all are awake, or when the task ends that wakes
+//!   them.
 //! - No waker is woken under the lock. The wakers of readers are moved to the dispatcher, which
 //!   wakes them after it has released its own lock too.
 
 mod budget;
 mod concerned;
 mod confirmations;
+mod crowd;
 mod fence;
 mod latest;
 mod names;
@@ -135,6 +143,7 @@ mod state;
 pub use budget::Overflow;
 pub(crate) use budget::{Budget, Held};
 pub(crate) use confirmations::Left;
+pub(crate) use crowd::Crowd;
 pub(crate) use fence::Fence;
 pub(crate) use open::OpenBatch;
 pub(crate) use readers::Pace;

@@ -3,6 +3,7 @@
 use std::task::Waker;
 use std::time::SystemTime;
 
+use super::crowd::Crowd;
 use super::queue::Position;
 use super::state::Backlog;
 use crate::util::{Few, Key, Slots, Timestamp};
@@ -190,6 +191,12 @@ impl Readers {
     #[inline]
     pub(super) fn are_several(&self) -> bool {
         self.here > 1
+    }
+
+    /// Returns whether they are so many that they are woken a part at a time.
+    #[inline]
+    pub(super) fn are_crowd(&self) -> bool {
+        self.here as usize > Crowd::MORE_THAN
     }
 
     /// Returns the readers that have not left.

@@ -55,6 +55,11 @@ impl Receiver {
         if let Some(in_use) = &mut self.in_use {
             in_use.give_back(&mut state, |batch| Arc::strong_count(batch) == 1);
         }
+        if state.must_wait_for_crowd(self.reader, &self.shared) {
+            _discarded = state.queue.discarded();
+            _replaced = state.readers.wait(self.reader, cx.waker());
+            return Poll::Pending;
+        }
         let received = state.next(self.reader, &mut self.in_hand);
         _discarded = state.queue.discarded();
         if let Some(mut received) = received {
@@ -143,6 +148,11 @@ impl Receiver {
     /// Returns what the reader has not received.
     pub(crate) fn rest(&self) -> Rest {
         self.shared.lock().rest(self.reader)
+    }
+
+    #[cfg(all(test, shuttle))]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Returns a view of the backlog that outlives the receiver.

@@ -5,12 +5,13 @@ use std::task::Waker;
 
 use super::budget::{Budget, Held};
 use super::confirmations::Confirmations;
+use super::crowd::Crowd;
 use super::fence::Fence;
 use super::open::{OpenBatch, Outlook};
 use super::queue::Queue;
 use super::readers::Readers;
 use super::segments::Segments;
-use super::state::{Appended, ChannelState};
+use super::state::{Appended, ChannelState, CrowdState};
 use crate::push::{Generation, Page};
 use crate::util::{Mutex, MutexGuard, clock};
 
@@ -35,6 +36,7 @@ impl Shared {
                 readers: Readers::default(),
                 wait: Some(Box::default()),
                 closed: false,
+                crowd: CrowdState::default(),
             }),
             outlook: Outlook::default(),
         }
@@ -56,9 +58,11 @@ impl Shared {
         self.lock().confirmations.entered(current)
     }
 
-    /// Makes batches carry the dispatcher's fence.
-    pub(crate) fn follow(&self, fence: &Arc<Fence>) {
-        self.lock().queue.follow(Arc::clone(fence));
+    /// Makes batches carry the dispatcher's fence, and readers respect its crowd.
+    pub(crate) fn follow(&self, fence: &Arc<Fence>, crowd: &Arc<Crowd>) {
+        let mut state = self.lock();
+        state.queue.follow(Arc::clone(fence));
+        state.crowd.follow(Arc::clone(crowd));
     }
 
     /// Appends a push that arrived through the subscription at `index` of the channel's list.

@@ -1,12 +1,14 @@
 //! The state under the lock of a broadcast channel.
 //!
 //! This file appends, and adds and removes readers. `receive` has what a reader receives next, `backlog`
-//! what it has not received.
+//! what it has not received, `crowded` what it has to wait for while many readers are woken.
 
 mod backlog;
+mod crowded;
 mod receive;
 
 pub(crate) use backlog::{Backlog, Rest};
+pub(super) use crowded::CrowdState;
 pub(crate) use receive::{Known, Received};
 
 use std::task::Waker;
@@ -43,6 +45,7 @@ pub(super) struct ChannelState {
     /// `None` if the link never waits for the channel.
     pub(super) wait: Option<Box<Wait>>,
     pub(super) closed: bool,
+    pub(super) crowd: CrowdState,
 }
 
 /// The state of a link that waits for room.
@@ -70,6 +73,7 @@ impl ChannelState {
         if self.closed || self.segments.current() == 0 || self.readers.is_empty() {
             return Appended::default();
         }
+        self.note_crowd();
         let (opened, grown) = self.queue.append(index, channel, payload);
         self.readers.collect_wakers(wakers);
         Appended {
@@ -95,6 +99,7 @@ impl ChannelState {
         if self.closed || self.readers.is_empty() || open.page.is_empty() {
             return (0, open.page);
         }
+        self.note_crowd();
         let handed_over = self.queue.hand_over(open);
         self.readers.collect_wakers(wakers);
         handed_over

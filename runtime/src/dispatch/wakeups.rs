@@ -6,6 +6,7 @@ use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
 use super::{DispatchState, Dispatcher};
+use crate::broadcast::Crowd;
 use crate::util::MutexGuard;
 
 /// The number of pushes after which gathered wake-ups are not delayed any longer.
@@ -28,8 +29,8 @@ const MAX_PAUSES: usize = 3;
 const MESSAGES_PER_WAKEUP: usize = 4;
 
 /// How many readers are woken in one go. More than that are a crowd: to wake all of it would hold up
-/// the link. Under the model checker, two are one.
-const MAX_AT_ONCE: usize = if cfg!(all(test, shuttle)) { 1 } else { 64 };
+/// the link.
+const MAX_AT_ONCE: usize = Crowd::MORE_THAN;
 
 /// The capacity of a list of wakers that is kept for the next ones.
 const MAX_KEPT: usize = 1024;
@@ -129,9 +130,9 @@ impl Dispatcher {
 
     /// Wakes the readers of a crowd, if there is one, and lets other tasks run in between.
     async fn wake_crowd(&self) {
-        if !self.lock().wakeups.begin_crowd() {
+        let Some(_underway) = Underway::begin(self) else {
             return;
-        }
+        };
         let mut part = Vec::with_capacity(MAX_AT_ONCE);
         while self.lock().wakeups.take_part(&mut part) {
             part.drain(..).for_each(Waker::wake);
@@ -202,6 +203,33 @@ impl Dispatcher {
         if wakeups.wakers.is_empty() && wakers.capacity() <= MAX_KEPT {
             // Reuse the memory.
             wakeups.wakers = wakers;
+        }
+    }
+}
+
+/// Records that a crowd is woken, until it is dropped. Then those are the next who have waited for that.
+struct Underway<'d>(&'d Dispatcher);
+
+impl<'d> Underway<'d> {
+    /// Returns `None` if there is no crowd to wake.
+    fn begin(dispatcher: &'d Dispatcher) -> Option<Self> {
+        let mut state = dispatcher.lock();
+        let is_crowd = state.wakeups.begin_crowd();
+        is_crowd.then(|| {
+            state.routes.crowd.begin();
+            Self(dispatcher)
+        })
+    }
+}
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        let DispatchState {
+            routes, wakeups, ..
+        } = &mut *state;
+        if routes.crowd.end(&mut wakeups.wakers) {
+            self.0.wake(state);
         }
     }
 }

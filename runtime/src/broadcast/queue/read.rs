@@ -77,6 +77,11 @@ impl Queue {
         Some((Arc::clone(batch), skip))
     }
 
+    /// Returns whether what comes next at a position is in the open tail.
+    pub(in crate::broadcast) fn is_at_tail(&self, position: Position) -> bool {
+        self.tail.is_some() && position.batch.max(self.base) == self.tail_number()
+    }
+
     /// Advances a position past the pushes that were dropped at the end.
     pub(in crate::broadcast) fn skip_to_end(&self, position: &mut Position) {
         position.push = position.push.max(self.end());

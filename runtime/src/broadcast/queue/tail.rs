@@ -124,7 +124,7 @@ impl Queue {
     }
 
     /// Returns whether a push is here that is not in a sealed batch.
-    pub(super) fn has_open(&self) -> bool {
+    pub(in crate::broadcast) fn has_open(&self) -> bool {
         self.tail.is_some()
             || self
                 .latest

@@ -182,7 +182,7 @@ fn a_lag_of_a_mailbox_ends_after_what_was_dropped_and_a_sealed_one_keeps_its_fir
     };
     let shared = Arc::new(Shared::new(1, budget));
     let fence = Arc::new(Fence::default());
-    shared.follow(&fence);
+    shared.follow(&fence, &Arc::default());
     let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
     shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);

@@ -187,7 +187,7 @@ impl Losing {
         };
         let shared = Arc::new(Shared::new(1, budget));
         let fence = Arc::new(Fence::default());
-        shared.follow(&fence);
+        shared.follow(&fence, &Arc::default());
         let mut receiver = shared.subscribe();
         let mut wakers = Vec::new();
         shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);

@@ -8,7 +8,7 @@ use std::task::Poll;
 use shuttle::thread;
 
 use crate::broadcast::tests::model_reader::{Reader, holds, payload};
-use crate::broadcast::{Budget, Shared};
+use crate::broadcast::{Budget, Pace, Shared};
 use crate::config::Settings;
 use crate::dispatch::Dispatcher;
 use crate::dispatch::table::RoutingTable;
@@ -36,6 +36,15 @@ fn live<const N: usize>(budgets: [Budget; N]) -> (Arc<Dispatcher>, [Reader; N]) 
         },
     );
     (dispatcher, readers)
+}
+
+/// Returns a dispatcher with one confirmed name, and readers of one broadcast channel: a crowd.
+fn crowded() -> (Arc<Dispatcher>, [Reader; 3]) {
+    let (dispatcher, [first]) = live([holds(64)]);
+    let shared = Arc::clone(first.receiver.shared());
+    let more = [(); 2].map(|()| Reader::new(shared.subscribe_at(Pace::Budget, true)));
+    let [second, third] = more;
+    (dispatcher, [first, second, third])
 }
 
 fn message(payload: &[u8]) -> Incoming<'_> {
@@ -115,6 +124,31 @@ fn no_reader_stays_asleep_when_the_waking_task_ends() {
         let waking = spawn_waking(&dispatcher);
         let ending = thread::spawn(move || waking.abort());
         accept(&dispatcher, 0..4);
+        none_missed(readers);
+        ending.join().unwrap();
+    });
+}
+
+#[test]
+fn every_reader_of_a_crowd_receives_what_arrives_while_it_is_woken() {
+    check_some(|| {
+        let (dispatcher, readers) = crowded();
+        let readers = reads(readers, 3);
+        let waking = spawn_waking(&dispatcher);
+        accept(&dispatcher, 0..3);
+        none_missed(readers);
+        waking.abort();
+    });
+}
+
+#[test]
+fn no_reader_of_a_crowd_stays_asleep_when_the_waking_task_ends() {
+    check_some(|| {
+        let (dispatcher, readers) = crowded();
+        let readers = reads(readers, 3);
+        let waking = spawn_waking(&dispatcher);
+        let ending = thread::spawn(move || waking.abort());
+        accept(&dispatcher, 0..3);
         none_missed(readers);
         ending.join().unwrap();
     });

@@ -1,5 +1,6 @@
 //! Many readers of one name, and who wakes them.
 
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -43,7 +44,7 @@ impl Crowd {
         dispatcher.open(1.into());
         let subscribe = |_| {
             let mut list: Arc<[_]> = [Subscription::channel(NAME)].into();
-            let reader = dispatcher.subscribe(&mut list, Pace::Within(16), READERS);
+            let reader = dispatcher.subscribe(&mut list, Pace::Within(256), READERS);
             (reader.expect("there is room"), Arc::default())
         };
         let readers = (0..READERS).map(subscribe).collect();
@@ -80,14 +81,26 @@ impl Crowd {
 
     /// Reads with every reader until it waits. Returns how many messages they have received.
     fn read(&mut self) -> usize {
+        self.read_with(0..READERS)
+    }
+
+    /// Reads with some readers until each waits.
+    fn read_with(&mut self, which: Range<usize>) -> usize {
         let mut messages = 0;
-        for (reader, counter) in &mut self.readers {
+        for (reader, counter) in &mut self.readers[which] {
             let waker = Waker::from(Arc::clone(counter));
             while let Poll::Ready(Some(_)) = reader.poll_recv(&mut Context::from_waker(&waker)) {
                 messages += reader.batch().map_or(0, |batch| batch.len());
             }
         }
         messages
+    }
+
+    /// The second half does not wait when the other message arrives.
+    fn read_half_before_and_half_after_another(&mut self) {
+        assert_eq!(self.read_with(0..READERS / 2), READERS / 2);
+        self.publish();
+        assert_eq!(self.read_with(READERS / 2..READERS), READERS / 2);
     }
 
     /// Polls the task once, as the scheduler does.
@@ -155,4 +168,82 @@ async fn nobody_of_a_crowd_sleeps_when_the_task_ends() {
     assert_eq!(crowd.read(), READERS);
     crowd.publish();
     assert_eq!(crowd.woken(), 2 * READERS);
+}
+
+/// Otherwise each message would be a batch of its own, and the readers that are woken last would receive one after
+/// the other.
+#[tokio::test]
+async fn what_arrives_while_a_crowd_is_woken_is_one_batch_for_the_next_crowd() {
+    let mut crowd = Crowd::new();
+    crowd.publish();
+    crowd.run_task();
+    assert!(crowd.woken() < READERS);
+    assert_eq!(crowd.read(), READERS);
+    crowd.publish();
+    assert_eq!(crowd.read_with(0..1), 0);
+    (0..2).for_each(|_| crowd.publish());
+    for _ in 0..2 * (READERS / BOUND + 2) {
+        crowd.run_task();
+    }
+    assert!(crowd.woken() >= 2 * READERS);
+    let batches = crowd.readers.iter_mut().map(|(reader, counter)| {
+        let waker = Waker::from(Arc::clone(counter));
+        let polled = reader.poll_recv(&mut Context::from_waker(&waker));
+        assert!(matches!(polled, Poll::Ready(Some(_))));
+        reader.batch().map_or(0, |batch| batch.len())
+    });
+    assert!(batches.into_iter().all(|messages| messages == 3));
+}
+
+#[tokio::test]
+async fn a_reader_that_has_waited_for_the_rest_of_a_crowd_is_woken_without_another_message() {
+    let mut crowd = Crowd::new();
+    crowd.publish();
+    crowd.run_task();
+    crowd.read_half_before_and_half_after_another();
+    for _ in 0..2 * (READERS / BOUND + 2) {
+        crowd.run_task();
+    }
+    assert_eq!(crowd.woken(), 2 * READERS);
+    assert_eq!(crowd.read(), READERS);
+}
+
+#[tokio::test]
+async fn nobody_who_waits_for_the_rest_of_a_crowd_sleeps_when_the_task_ends() {
+    let mut crowd = Crowd::new();
+    crowd.publish();
+    crowd.run_task();
+    crowd.read_half_before_and_half_after_another();
+    crowd.task = None;
+    assert_eq!(crowd.woken(), 2 * READERS);
+    assert_eq!(crowd.read(), READERS);
+}
+
+#[tokio::test]
+async fn the_few_readers_of_another_name_do_not_wait_for_a_crowd() {
+    let mut crowd = Crowd::new();
+    let mut list: Arc<[_]> = [Subscription::channel("few")].into();
+    let mut few = crowd
+        .dispatcher
+        .subscribe(&mut list, Pace::Within(16), READERS + 1)
+        .unwrap();
+    let (kind, name) = (Kind::Channel, &b"few"[..]);
+    crowd
+        .dispatcher
+        .accept(1.into(), &Incoming::Subscribed { kind, name });
+    crowd.publish();
+    crowd.run_task();
+    let message = Incoming::Message {
+        kind,
+        name,
+        channel: name,
+        payload: b"hello",
+    };
+    crowd.dispatcher.accept(1.into(), &message);
+    let mut messages = 0;
+    while let Poll::Ready(Some(_)) = few.poll_recv(&mut Context::from_waker(Waker::noop())) {
+        messages += few.batch().map_or(0, |batch| batch.len());
+    }
+    assert_eq!(messages, 1);
+    assert!(crowd.woken() < READERS);
 }
