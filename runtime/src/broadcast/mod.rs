@@ -103,7 +103,8 @@
 //! | `queue/readers` | which batches readers need, and the memory of those that they have received |
 //! | `queue/overflow`, `queue/shed` | what is dropped: for one channel's budget, and for all memory |
 //! | `latest` | the queue for [`Overflow::Latest`] |
-//! | `budget`, `fence` | [`Budget`], [`Overflow`] and [`Held`]; [`Fence`] |
+//! | `common` | [`Common`]: what all channels of a dispatcher share |
+//! | `budget`, `fence` | [`Budget`], [`Overflow`] and [`Held`]; [`Fence`](fence::Fence) |
 //!
 //! # In and out
 //!
@@ -126,6 +127,7 @@
 //!   wakes them after it has released its own lock too.
 
 mod budget;
+mod common;
 mod concerned;
 mod confirmations;
 mod crowd;
@@ -142,9 +144,9 @@ mod state;
 
 pub use budget::Overflow;
 pub(crate) use budget::{Budget, Held};
+pub(crate) use common::Common;
 pub(crate) use confirmations::Left;
 pub(crate) use crowd::Crowd;
-pub(crate) use fence::Fence;
 pub(crate) use open::OpenBatch;
 pub(crate) use readers::Pace;
 pub(crate) use receiver::{BacklogMeter, Receiver};

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::budget::{Budget, Held, Overflow};
-use super::fence::Fence;
+use super::common::Common;
+use super::crowd::Crowd;
 use super::latest::LatestQueue;
 use crate::push::{Batch, Decoded};
 use crate::util::shrink;
@@ -40,7 +41,7 @@ pub(super) struct Queue {
     budget: Budget,
     /// How many pushes the budget allows if no reader's pace allows fewer.
     most_messages: usize,
-    fence: Arc<Fence>,
+    common: Arc<Common>,
     sealed: VecDeque<Sealed>,
     /// How much memory the sealed batches hold.
     sealed_memory: usize,
@@ -86,7 +87,7 @@ impl Queue {
         Self {
             budget,
             most_messages: budget.messages,
-            fence: Arc::default(),
+            common: Arc::default(),
             sealed: VecDeque::new(),
             sealed_memory: 0,
             base: 0,
@@ -105,8 +106,13 @@ impl Queue {
         }
     }
 
-    pub(super) fn follow(&mut self, fence: Arc<Fence>) {
-        self.fence = fence;
+    pub(super) fn follow(&mut self, common: Arc<Common>) {
+        self.common = common;
+    }
+
+    #[inline]
+    pub(super) fn crowd(&self) -> &Crowd {
+        &self.common.crowd
     }
 
     /// Holds as many pushes as the slowest pace of a reader allows, which is `furthest`: never more
@@ -129,7 +135,7 @@ impl Queue {
     ) -> (Option<SystemTime>, usize) {
         if let Some(latest) = &mut self.latest {
             let before = latest.memory();
-            let (more, fewer) = latest.put(subscription, channel, payload, &self.fence);
+            let (more, fewer) = latest.put(subscription, channel, payload, &self.common.fence);
             self.held_bytes = self.held_bytes + more - fewer;
             self.held += usize::from(fewer == 0);
             let grown = latest.memory().saturating_sub(before);

@@ -181,6 +181,12 @@ impl Readers {
         self.limits.iter().map(|limit| limit.pushes).max()
     }
 
+    /// Returns how far behind the end every reader may be.
+    pub(super) fn nearest(&self) -> u64 {
+        let limits = self.limits.iter().map(|limit| limit.pushes);
+        limits.min().unwrap_or_default()
+    }
+
     /// Returns whether every reader has left.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
@@ -197,6 +203,12 @@ impl Readers {
     #[inline]
     pub(super) fn are_crowd(&self) -> bool {
         self.here as usize > Crowd::MORE_THAN
+    }
+
+    /// Returns whether so many of them wait.
+    #[inline]
+    pub(super) fn are_many_waiting(&self) -> bool {
+        self.waiting.len() > Crowd::MORE_THAN
     }
 
     /// Returns the readers that have not left.

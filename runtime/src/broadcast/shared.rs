@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::budget::{Budget, Held};
+use super::common::Common;
 use super::confirmations::Confirmations;
-use super::crowd::Crowd;
-use super::fence::Fence;
 use super::open::{OpenBatch, Outlook};
 use super::queue::Queue;
 use super::readers::Readers;
@@ -58,11 +57,9 @@ impl Shared {
         self.lock().confirmations.entered(current)
     }
 
-    /// Makes batches carry the dispatcher's fence, and readers respect its crowd.
-    pub(crate) fn follow(&self, fence: &Arc<Fence>, crowd: &Arc<Crowd>) {
-        let mut state = self.lock();
-        state.queue.follow(Arc::clone(fence));
-        state.crowd.follow(Arc::clone(crowd));
+    /// Makes batches carry the fence of a dispatcher, and readers respect its crowds.
+    pub(crate) fn follow(&self, common: &Arc<Common>) {
+        self.lock().queue.follow(Arc::clone(common));
     }
 
     /// Appends a push that arrived through the subscription at `index` of the channel's list.

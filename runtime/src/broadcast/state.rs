@@ -75,7 +75,7 @@ impl ChannelState {
         }
         self.note_crowd();
         let (opened, grown) = self.queue.append(index, channel, payload);
-        self.readers.collect_wakers(wakers);
+        self.collect_wakers_of_appended(wakers);
         Appended {
             opened,
             grown,
@@ -101,7 +101,7 @@ impl ChannelState {
         }
         self.note_crowd();
         let handed_over = self.queue.hand_over(open);
-        self.readers.collect_wakers(wakers);
+        self.collect_wakers_of_appended(wakers);
         handed_over
     }
 

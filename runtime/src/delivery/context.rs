@@ -6,16 +6,17 @@ use tokio::task::AbortHandle;
 
 use super::counters::{Counters, GapCounters};
 use super::instruments::{Instruments, Observation};
+use super::log_limits::{Limits, LogLimits};
 use super::pause::PauseGate;
 use super::sync_state::{SyncState, Unhandled};
 use crate::broadcast::Known;
 use crate::error::Fault;
-use crate::failure::{Failures, ReportLimits, UNMATCHED};
+use crate::failure::Failures;
 use crate::handler::{OnError, Spec};
 #[cfg(feature = "testing")]
 use crate::probe::SharedProbe;
 use crate::push::Extensions;
-use crate::util::{Mutex, RateLimit};
+use crate::util::Mutex;
 
 /// The parts of a mounted handler that its loop shares with the subscriber, the stats and the
 /// health.
@@ -36,12 +37,7 @@ pub(crate) struct HandlerContext {
     pub(crate) sync: SyncState,
     /// The queue for deliveries that failed.
     pub(crate) failures: Failures,
-    /// Limits the log lines about failed deliveries.
-    pub(crate) reports: ReportLimits,
-    /// Limits the log lines about gaps of a slow handler.
-    pub(crate) lags: RateLimit,
-    /// Limits the log lines about channels that no template matches.
-    pub(crate) unmatched: RateLimit,
+    pub(crate) log_limits: LogLimits,
     /// Values that accompany each push to the handler.
     pub(crate) extensions: Extensions,
     /// What is observed of each delivery.
@@ -64,9 +60,6 @@ impl HandlerContext {
             count => count,
         };
         let is_kept = spec.has_to_be_synced();
-        let reports = ReportLimits::new(&spec);
-        let unmatched = RateLimit::new(spec.name.clone(), UNMATCHED);
-        let lags = RateLimit::new(spec.name.clone(), "messages may be missing");
         Self {
             spec,
             counters: Counters::default(),
@@ -77,9 +70,7 @@ impl HandlerContext {
             gate: PauseGate::default(),
             sync: SyncState::new(is_kept.then_some(synced)),
             failures,
-            reports,
-            lags,
-            unmatched,
+            log_limits: LogLimits::default(),
             extensions,
             instruments: None,
             #[cfg(feature = "testing")]
@@ -138,11 +129,13 @@ impl HandlerContext {
         Unhandled { gap, lag }
     }
 
+    pub(super) fn log_limits(&self) -> &Limits {
+        self.log_limits.of(&self.spec)
+    }
+
     /// Logs how many lines were suppressed since the last ones.
     pub(crate) fn flush_log(&self) {
-        self.reports.flush();
-        self.lags.flush();
-        self.unmatched.flush();
+        self.log_limits.flush();
     }
 
     /// Returns the counters of the loop, then those of each worker.

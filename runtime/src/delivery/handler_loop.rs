@@ -16,83 +16,98 @@ use super::resume::{LoopState, SharedLoopState};
 use super::worker::Worker;
 use crate::broadcast::Received;
 use crate::handler::Handler;
+use crate::util::step_back;
 
 /// Delivers to one handler until its broadcast channel is closed and empty.
-pub(crate) async fn run<A, S, H>(
+///
+/// Not an `async fn`: its future would have room for each argument twice, and there is one for each handler.
+#[expect(clippy::manual_async_fn, reason = "the future is smaller")]
+pub(crate) fn run<A, S, H>(
     handler: Arc<H>,
     loop_state: SharedLoopState,
     state: Arc<S>,
     context: Arc<HandlerContext>,
-) where
+) -> impl Future<Output = ()> + Send
+where
     A: Surroundings,
     S: Send + Sync + 'static,
     H: Handler<S>,
 {
-    let mut loop_state = loop_state.lock().await;
-    loop_state.account_for_last_run(&context).await;
-    let worker = Worker::<_, _, A>::new(handler, state, context);
-    match worker.context.workers.len() {
-        0 => deliver_all(&mut loop_state, worker).await,
-        // Boxed, so that the future of a handler without workers has no room for it.
-        _ => {
-            let pool = PoolExecutor::new(worker, &mut loop_state.workers);
-            Box::pin(deliver_all(&mut loop_state, pool)).await;
+    async move {
+        let mut loop_state = loop_state.lock().await;
+        loop_state.account_for_last_run(&context).await;
+        let worker = Worker::<_, _, A>::new(handler, state, context);
+        match worker.context.workers.len() {
+            0 => deliver_all(&mut loop_state, worker).await,
+            // Boxed, so that the future of a handler without workers has no room for it.
+            _ => {
+                let pool = PoolExecutor::new(worker, &mut loop_state.workers);
+                Box::pin(deliver_all(&mut loop_state, pool)).await;
+            }
         }
     }
 }
 
-async fn deliver_all(loop_state: &mut LoopState, mut executor: impl Executor) {
-    let mut coop = CoopBudget::default();
-    report_gaps(loop_state, &mut executor).await;
-    'deliveries: while may_continue(loop_state, &mut executor).await {
-        let mut is_for_resync = false;
-        let received = receive(loop_state, executor.context(), &mut is_for_resync).await;
-        let Some(Received {
-            gap,
-            batch,
-            known,
-            woke_link,
-            ..
-        }) = received
-        else {
-            if is_for_resync {
-                continue;
+#[expect(clippy::manual_async_fn, reason = "see `run`")]
+fn deliver_all(
+    loop_state: &mut LoopState,
+    mut executor: impl Executor,
+) -> impl Future<Output = ()> + Send {
+    async move {
+        let mut coop = CoopBudget::default();
+        report_gaps(loop_state, &mut executor).await;
+        'deliveries: while may_continue(loop_state, &mut executor).await {
+            let mut is_for_resync = false;
+            // Not kept in a variable, for which the future would have room.
+            let Some(Received {
+                gap,
+                batch,
+                known,
+                woke_link,
+                ..
+            }) = receive(loop_state, executor.context(), &mut is_for_resync).await
+            else {
+                if is_for_resync {
+                    continue;
+                }
+                break;
+            };
+            if let Some(loss) = gap {
+                loop_state.known = known;
+                let gap = loss.named(&executor.context().spec.subscriptions);
+                loop_state.push_gap(gap, executor.context());
+                report_gaps(loop_state, &mut executor).await;
             }
-            break;
-        };
-        if let Some(loss) = gap {
-            loop_state.known = known;
-            let gap = loss.named(&executor.context().spec.subscriptions);
-            loop_state.push_gap(gap, executor.context());
-            report_gaps(loop_state, &mut executor).await;
-        }
-        if let Some(skip) = batch
-            && let Some(batch) = loop_state.receiver.batch()
-        {
-            add(&executor.context().counters.batches, 1);
-            if woke_link {
-                // The link has room again. If it had to wait behind this task, this handler would find its
-                // channel empty afterwards, and other buffers would overflow.
-                tokio::task::yield_now().await;
-            }
-            for index in skip..batch.len() {
-                // The gate is closed for a pause, for a resync or at the end.
-                while !executor.context().gate.is_open() || !executor.deliver(batch, index).await {
-                    if !Box::pin(opened(loop_state, &mut executor)).await {
-                        break 'deliveries;
+            if let Some(skip) = batch
+                && let Some(batch) = loop_state.receiver.batch()
+            {
+                add(&executor.context().counters.batches, 1);
+                if woke_link {
+                    // The link has room again. If it had to wait behind this task, this handler would find its
+                    // channel empty afterwards, and other buffers would overflow.
+                    step_back().await;
+                }
+                for index in skip..batch.len() {
+                    // The gate is closed for a pause, for a resync or at the end.
+                    while !executor.context().gate.is_open()
+                        || !executor.deliver(batch, index).await
+                    {
+                        if !Box::pin(opened(loop_state, &mut executor)).await {
+                            break 'deliveries;
+                        }
+                    }
+                    if coop.delivered() {
+                        coop.spend().await;
                     }
                 }
-                if coop.delivered() {
-                    coop.spend().await;
+                if !executor.context().workers.is_empty() {
+                    loop_state.receiver.keep_in_use();
                 }
             }
-            if !executor.context().workers.is_empty() {
-                loop_state.receiver.keep_in_use();
-            }
         }
+        // Also after a pause that a shutdown has ended: its deadline is for what is under way.
+        settle(loop_state, &mut executor).await;
     }
-    // Also after a pause that a shutdown has ended: its deadline is for what is under way.
-    settle(loop_state, &mut executor).await;
 }
 
 /// Waits for the next gap or batch. Returns `None` at the end, and when a resync is due: then it sets
@@ -168,6 +183,7 @@ async fn report_gaps(loop_state: &mut LoopState, executor: &mut impl Executor) {
 mod tests {
     use std::future::poll_fn;
     use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+    use std::time::Duration;
 
     use super::super::filled::Filled;
     use super::super::instruments::{Bare, Observation};
@@ -176,6 +192,7 @@ mod tests {
     use crate::handler::Spec;
     use crate::push::Push;
     use crate::subscription::Subscription;
+    use crate::util::clock;
 
     #[derive(Default)]
     struct Counts(AtomicU64);
@@ -219,6 +236,45 @@ mod tests {
         ));
         let handled = link.await.unwrap();
         assert!(handled < 64, "{handled} of 64 messages were handled before");
+        looping.abort();
+    }
+
+    /// tokio puts the woken link before all other tasks of the handler's thread.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_handler_goes_on_at_another_thread_while_the_link_that_it_has_woken_works() {
+        let handler = Arc::new(Counts::default());
+        let filled = Filled::with(64, handler.spec(), &Observation::default());
+        let shared = filled.shared;
+        let counted = Arc::clone(&handler);
+        let (waits, waiting) = tokio::sync::oneshot::channel();
+        let mut waits = Some(waits);
+        let link = tokio::spawn(async move {
+            poll_fn(|cx| {
+                let has_room = shared.poll_room(cx.waker());
+                waits.take().map(|waits| waits.send(()));
+                if has_room {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+            let begin = clock::monotonic();
+            while counted.0.load(SeqCst) < 64
+                && clock::monotonic() - begin < Duration::from_secs(10)
+            {
+                std::thread::yield_now();
+            }
+            counted.0.load(SeqCst)
+        });
+        waiting.await.unwrap();
+        let looping = tokio::spawn(run::<Bare, _, _>(
+            handler,
+            filled.loop_state,
+            Arc::new(()),
+            filled.context,
+        ));
+        assert_eq!(link.await.unwrap(), 64);
         looping.abort();
     }
 }

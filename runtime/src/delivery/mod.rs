@@ -41,6 +41,7 @@
 //! | `resume` | [`LoopState`]: what a restart continues from |
 //! | `handlers` | [`Handlers`]: those that are mounted at present, and the counts of those that were |
 //! | `context`, `counters`, `snapshot` | what the loop shares with others; the counts and their sum |
+//! | `log_limits` | the limits of the handler's log lines |
 //! | `sync_state` | which losses the gap handler has handled |
 //! | `probed` | what the test kit is told |
 //! | `pause` | [`PauseGate`]: pauses, requests for a resync, and the end |
@@ -111,6 +112,7 @@ mod handlers;
 mod instruments;
 mod key;
 mod layered;
+mod log_limits;
 mod partitioner;
 mod pause;
 mod pool;

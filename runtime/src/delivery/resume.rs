@@ -11,6 +11,7 @@ use super::context::HandlerContext;
 use super::counters::add;
 use crate::broadcast::{Known, Receiver};
 use crate::gap::{Gap, GapCause, Missed};
+use crate::subscription::Subscription;
 use crate::util::{clock, drop_caught, runs_without_panic};
 
 /// State that survives a restart of the handler loop: its read position in the broadcast channel,
@@ -87,13 +88,13 @@ impl LoopState {
             let handler = &*context.spec.name;
             let log = |suppressed| {
                 tracing::warn!(
-                    target: "redis_push", handler, %gap, suppressed,
+                    target: "redis_push", handler, %gap, names = gap.names().map(some_of), suppressed,
                     "messages may be missing"
                 );
             };
             match gap.cause {
                 // A handler that stays slow has one for each batch.
-                GapCause::Lagged => context.lags.report(log),
+                GapCause::Lagged => context.log_limits().lags.report(log),
                 // What collects the log is the user's code.
                 _ => _ = runs_without_panic(|| log(0)),
             }
@@ -127,4 +128,22 @@ impl LoopState {
         }
         self.has_begun = true;
     }
+}
+
+/// Returns the first of the names that a gap concerns, for the log.
+fn some_of(names: &[Subscription]) -> String {
+    const MOST: usize = 5;
+    const LONGEST: usize = 128;
+    let shown = names.iter().take(MOST).map(|name| {
+        let mut name = name.to_string();
+        if let Some((end, _)) = name.char_indices().nth(LONGEST) {
+            name.replace_range(end.., "…");
+        }
+        name
+    });
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if names.len() > MOST {
+        text += &format!(" and {} more", names.len() - MOST);
+    }
+    text
 }

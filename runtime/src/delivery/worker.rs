@@ -236,7 +236,9 @@ impl HandlerContext {
     #[cold]
     #[inline(never)]
     fn log_unmatched(&self, push: Push<'_>) {
-        self.unmatched
+        let limits = self.log_limits();
+        limits
+            .unmatched
             .report(|suppressed| log_unmatched(&self.spec, push, suppressed));
     }
 
@@ -252,7 +254,7 @@ impl HandlerContext {
         let spec = &self.spec;
         let report = Report::new(spec, push, outcome, fault.as_ref(), &panic);
         self.fail_span(outcome, &report);
-        self.reports.log(&report);
+        self.log_limits().reports.log(&report);
         // The fault is dropped if the queue is full.
         runs_without_panic(|| self.failures.report(spec, push, outcome, fault, panic));
     }

@@ -62,7 +62,7 @@ impl Dispatcher {
         }
     }
 
-    /// Moves the [`Fence`](crate::broadcast::Fence) to the time at which a command was sent to a node.
+    /// Moves the fence (`broadcast::fence`) to the time at which a command was sent to a node.
     /// Every push that the server sent before the command's reply has been accepted.
     pub(crate) fn set_fence(&self, node: NodeId, sent: SystemTime) {
         self.lock().routes.set_fence(node, sent);

@@ -70,7 +70,7 @@ impl Dispatcher {
 }
 
 /// With this many messages for each channel in an intake, what an intake costs does not count much any more.
-const MESSAGES_OF_A_CHANNEL: u64 = 4;
+const MESSAGES_OF_A_CHANNEL: u64 = 8;
 
 /// The dispatcher, locked to accept pushes.
 pub(crate) struct DispatchGuard<'d> {

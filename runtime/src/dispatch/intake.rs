@@ -163,7 +163,7 @@ impl DispatchState {
             return false;
         }
         let now = *intake.begun.get_or_insert_with(clock::wall);
-        let opened = outlook.open(bytes, now, &routes.fence, || intake.spare());
+        let opened = outlook.open(bytes, now, &routes.common.fence, || intake.spare());
         let touched = &mut intake.touched[at];
         let Some(mut batch) = opened else {
             touched.received += 1;

@@ -32,7 +32,7 @@ pub(super) struct Node {
     /// The gap between the last live generation and this one.
     pub(super) before: GapStart,
     pub(super) ends: GenerationEnds,
-    /// A time at which nothing was missing from this node: see [`Fence`](crate::broadcast::Fence).
+    /// A time at which nothing was missing from this node: see the fence (`broadcast::fence`).
     pub(super) fence: SystemTime,
     /// The times in the ping fences that the server has not confirmed.
     pub(super) pings: VecDeque<SystemTime>,

@@ -14,7 +14,7 @@ use super::placement::{SubscriptionState, Turn};
 use super::placing::Placing;
 use super::spread::{Part, Spread};
 use super::turns::Turns;
-use crate::broadcast::{Crowd, Fence, Shared};
+use crate::broadcast::{Common, Shared};
 use crate::push::NodeId;
 use crate::subscription::{Kind, Subscription};
 use crate::util::{Key, Slots, clock};
@@ -42,8 +42,7 @@ pub(crate) struct RoutingTable {
     pub(super) connection_streams: Slots<Arc<Shared>>,
     pub(super) holders: Holders,
     /// What all broadcast channels follow.
-    pub(super) fence: Arc<Fence>,
-    pub(super) crowd: Arc<Crowd>,
+    pub(super) common: Arc<Common>,
 }
 
 /// How many kinds of subscriptions there are.
@@ -75,15 +74,14 @@ impl RoutingTable {
             connection: Slots::default(),
             connection_streams: Slots::default(),
             holders: Holders::default(),
-            fence: Arc::default(),
-            crowd: Arc::default(),
+            common: Arc::default(),
         }
     }
 
     /// Adds a handler's broadcast channel of a list of subscriptions. One with a connection subscription
     /// has no others. Returns the key of the channel.
     pub(crate) fn add(&mut self, shared: &Arc<Shared>, subscriptions: &[Subscription]) -> Key {
-        shared.follow(&self.fence, &self.crowd);
+        shared.follow(&self.common);
         if is_of_connection(subscriptions) {
             return self.connection.insert(Arc::clone(shared));
         }
@@ -137,13 +135,13 @@ impl RoutingTable {
 
     /// Adds a channel of streams to a route, in whose list the name has this index.
     pub(super) fn listen(&mut self, key: Key, shared: &Arc<Shared>, index: usize) {
-        shared.follow(&self.fence, &self.crowd);
+        shared.follow(&self.common);
         self.listen_at(key, shared, index, true);
     }
 
     /// Adds the broadcast channel of a stream of connection events. Returns its key.
     pub(super) fn add_connection_channel(&mut self, shared: &Arc<Shared>) -> Key {
-        shared.follow(&self.fence, &self.crowd);
+        shared.follow(&self.common);
         self.connection_streams.insert(Arc::clone(shared))
     }
 
@@ -298,7 +296,7 @@ impl RoutingTable {
 
     /// Moves the fence of a node, and with it that of all broadcast channels.
     pub(super) fn set_fence(&mut self, node: NodeId, time: SystemTime) {
-        self.fence.set(self.nodes.set_fence(node, time));
+        self.common.fence.set(self.nodes.set_fence(node, time));
     }
 
     /// Records that the server is asked for a name.

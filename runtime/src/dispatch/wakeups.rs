@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{DispatchState, Dispatcher};
 use crate::broadcast::Crowd;
-use crate::util::MutexGuard;
+use crate::util::{MutexGuard, step_back};
 
 /// The number of pushes after which gathered wake-ups are not delayed any longer.
 const MAX_DELAYED: u32 = 16_384;
@@ -136,7 +136,8 @@ impl Dispatcher {
         let mut part = Vec::with_capacity(MAX_AT_ONCE);
         while self.lock().wakeups.take_part(&mut part) {
             part.drain(..).for_each(Waker::wake);
-            tokio::task::yield_now().await;
+            // Not behind what the woken readers do on this thread.
+            step_back().await;
         }
     }
 
@@ -216,7 +217,7 @@ impl<'d> Underway<'d> {
         let mut state = dispatcher.lock();
         let is_crowd = state.wakeups.begin_crowd();
         is_crowd.then(|| {
-            state.routes.crowd.begin();
+            state.routes.common.crowd.begin();
             Self(dispatcher)
         })
     }
@@ -228,7 +229,7 @@ impl Drop for Underway<'_> {
         let DispatchState {
             routes, wakeups, ..
         } = &mut *state;
-        if routes.crowd.end(&mut wakeups.wakers) {
+        if routes.common.crowd.end(&mut wakeups.wakers) {
             self.0.wake(state);
         }
     }

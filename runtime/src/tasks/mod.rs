@@ -176,47 +176,53 @@ impl Tasks {
 
 /// Runs a task, and restarts it after a panic. This is compiled once for each handler, so it is generic
 /// only over what it runs.
-async fn supervise<F: Future<Output = ()>>(
+///
+/// Not an `async fn`: its future would have room for each argument twice, and there is one for each handler.
+#[expect(clippy::manual_async_fn, reason = "the future is smaller")]
+fn supervise<F: Future<Output = ()>>(
     tasks: Arc<Tasks>,
     name: TaskName,
     mut run: impl FnMut() -> F,
-) {
-    let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
-    loop {
-        let started = clock::now();
-        if returns(&tasks, &name, &mut run).await {
-            return;
+) -> impl Future<Output = ()> {
+    async move {
+        let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
+        loop {
+            let started = clock::now();
+            if returns(&tasks, &name, &mut run).await {
+                return;
+            }
+            let is_steady = clock::now() - started >= STEADY;
+            if is_steady {
+                backoff.reset();
+            }
+            let down = tasks.report_down(&name);
+            if !is_steady {
+                // Boxed, so that the future of a task that never panics has no room for a timer.
+                Box::pin(tasks.pause(backoff.next())).await;
+            }
+            // What collects the log is the user's code, and this loop has nobody to restart it.
+            runs_without_panic(|| {
+                tracing::error!(
+                    target: "redis_push",
+                    task = %name,
+                    "task exited unexpectedly; restarting"
+                );
+            });
+            drop(down);
+            tasks.restarts.fetch_add(1, Relaxed);
         }
-        let is_steady = clock::now() - started >= STEADY;
-        if is_steady {
-            backoff.reset();
-        }
-        let down = tasks.report_down(&name);
-        if !is_steady {
-            // Boxed, so that the future of a task that never panics has no room for a timer.
-            Box::pin(tasks.pause(backoff.next())).await;
-        }
-        // What collects the log is the user's code, and this loop has nobody to restart it.
-        runs_without_panic(|| {
-            tracing::error!(
-                target: "redis_push",
-                task = %name,
-                "task exited unexpectedly; restarting"
-            );
-        });
-        drop(down);
-        tasks.restarts.fetch_add(1, Relaxed);
     }
 }
 
 /// Runs the task's future. Returns `true` if it returned, and `false` if it panicked.
 #[cfg(not(test))]
-async fn returns<F: Future<Output = ()>>(
+#[expect(clippy::manual_async_fn, reason = "see `supervise`")]
+fn returns<F: Future<Output = ()>>(
     _tasks: &Tasks,
     _name: &TaskName,
     run: impl FnOnce() -> F,
-) -> bool {
-    matches!(attempt(pin!(None), run).await, Ended::Returned(()))
+) -> impl Future<Output = bool> {
+    async move { matches!(attempt(pin!(None), run).await, Ended::Returned(())) }
 }
 
 /// Like the above, and panics whenever [a test requests it](Tasks::panic_in).

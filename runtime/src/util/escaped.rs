@@ -1,13 +1,25 @@
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A name from the network, made safe to print: escaped, and cut after 128 bytes.
 pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, true)
+    }
+}
+
+impl Escaped<'_> {
+    /// Writes the text. Quotes are escaped unless `keeps_quotes`.
+    fn write(&self, f: &mut fmt::Formatter<'_>, keeps_quotes: bool) -> fmt::Result {
         const MAX: usize = 128;
         let cut = &self.0[..self.0.len().min(MAX)];
-        write!(f, "{}", cut.escape_ascii())?;
+        for byte in cut {
+            match byte {
+                b'"' | b'\'' if keeps_quotes => f.write_char(char::from(*byte))?,
+                byte => write!(f, "{}", byte.escape_ascii())?,
+            }
+        }
         match self.0.len() - cut.len() {
             0 => Ok(()),
             more => write!(f, "… ({more} more bytes)"),
@@ -17,7 +29,9 @@ impl fmt::Display for Escaped<'_> {
 
 impl fmt::Debug for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{self}\"")
+        f.write_char('"')?;
+        self.write(f, false)?;
+        f.write_char('"')
     }
 }
 
@@ -36,6 +50,13 @@ impl fmt::Debug for TextOrBytes<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_in_quotes_keeps_those_that_it_has() {
+        let said = Escaped(b"the 'get' command \n");
+        assert_eq!(said.to_string(), "the 'get' command \\n");
+        assert_eq!(format!("{said:?}"), r#""the \'get\' command \n""#);
+    }
 
     #[test]
     fn a_key_is_shown_as_text_if_it_is_text() {

@@ -11,6 +11,7 @@
 //! | `shrink` | [`shrink`](shrink()): frees the memory of a queue that was long |
 //! | `short_name` | the name of a type without its path |
 //! | `slots` | [`Slots`]: values by small numbers |
+//! | `step_back` | [`step_back`](step_back()): lets other tasks run |
 //! | `sync` | [`Mutex`]: a lock without poisoning, and atomics, which a model checker can replace |
 //! | `timestamp` | [`Timestamp`]: a time of day in eight bytes |
 //! | `model` | runs a test under a model checker; only with `--cfg shuttle` |
@@ -37,6 +38,7 @@ mod rate_limit;
 mod short_name;
 mod shrink;
 mod slots;
+mod step_back;
 mod sync;
 mod timestamp;
 
@@ -51,5 +53,6 @@ pub(crate) use rate_limit::RateLimit;
 pub(crate) use short_name::short_name;
 pub(crate) use shrink::shrink;
 pub(crate) use slots::{Key, Slots};
+pub(crate) use step_back::step_back;
 pub(crate) use sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard};
 pub(crate) use timestamp::Timestamp;

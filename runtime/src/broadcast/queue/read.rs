@@ -82,6 +82,11 @@ impl Queue {
         self.tail.is_some() && position.batch.max(self.base) == self.tail_number()
     }
 
+    /// Returns how many pushes are in the open tail.
+    pub(in crate::broadcast) fn tail_len(&self) -> u64 {
+        self.tail.as_ref().map_or(0, |tail| tail.len() as u64)
+    }
+
     /// Advances a position past the pushes that were dropped at the end.
     pub(in crate::broadcast) fn skip_to_end(&self, position: &mut Position) {
         position.push = position.push.max(self.end());

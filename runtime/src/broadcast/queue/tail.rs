@@ -63,7 +63,7 @@ impl Queue {
         let tail = Arc::get_mut(tail).expect("open batch is not shared");
         if is_new {
             tail.reopen(self.numbered, self.segment, self.expected as usize);
-            tail.fence = self.fence.timestamp();
+            tail.fence = self.common.fence.timestamp();
         }
         tail
     }

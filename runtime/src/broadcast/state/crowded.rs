@@ -1,45 +1,67 @@
-//! What readers wait for while many of them are woken: see [`Crowd`].
+//! What readers wait for while many of them are woken: see [`Crowd`](crate::broadcast::Crowd).
 
 use std::sync::Arc;
 use std::task::Waker;
 
 use super::ChannelState;
-use crate::broadcast::crowd::Crowd;
+use crate::broadcast::crowd::Number;
 use crate::broadcast::shared::Shared;
 use crate::util::Key;
 
-/// What a channel knows of the crowd of its dispatcher.
+/// What a channel knows of the crowds of its dispatcher.
 #[derive(Debug, Default)]
 pub(in crate::broadcast) struct CrowdState {
-    crowd: Option<Arc<Crowd>>,
-    /// The crowd that was woken when the tail was opened. Zero stands for none.
-    opened_in: u32,
+    /// The last crowd to which the channel has contributed its readers. Zero stands for none.
+    number: Number,
+    /// The crowd with readers of the channel that was woken when a tail was opened. Zero stands for none. A tail
+    /// that is opened because the last one was full is not noted, and counts as the last one.
+    opened_in: Number,
     /// Whether the channel is listed, since a reader waits until all of the crowd are awake.
     is_listed: bool,
 }
 
-impl CrowdState {
-    pub(in crate::broadcast) fn follow(&mut self, crowd: Arc<Crowd>) {
-        self.crowd = Some(crowd);
-    }
-
-    /// Returns the crowd that is woken, if there is one.
-    fn underway(&self) -> Option<u32> {
-        self.crowd.as_ref()?.underway()
-    }
-}
-
 impl ChannelState {
-    /// Records which crowd is woken, before an append that opens the tail.
+    /// Records, before an append that opens the tail, whether readers of the channel are in the crowd that is woken.
     #[inline]
     pub(super) fn note_crowd(&mut self) {
         if self.readers.are_crowd() && !self.queue.has_open() {
-            self.crowd.opened_in = self.crowd.underway().unwrap_or(0);
+            let number = self.crowd.number;
+            let underway = self.queue.crowd().underway();
+            self.crowd.opened_in = underway.filter(|crowd| *crowd == number).unwrap_or(0);
         }
     }
 
-    /// Returns whether a reader has nothing to receive but what has arrived since the crowd is woken, and has to wait
-    /// until all are awake.
+    /// Moves the wakers of the readers that wait to `wakers` after an append, unless they would only go on waiting
+    /// for the crowd.
+    #[inline]
+    pub(super) fn collect_wakers_of_appended(&mut self, wakers: &mut Vec<Waker>) {
+        if self.readers.are_crowd() && self.crowd.is_listed && self.gathers() {
+            return;
+        }
+        self.contribute(wakers);
+    }
+
+    /// Moves the wakers of the readers that wait to `wakers`, and records which crowd they are of.
+    fn contribute(&mut self, wakers: &mut Vec<Waker>) {
+        if self.readers.are_many_waiting() {
+            self.crowd.number = self.queue.crowd().next();
+        }
+        self.readers.collect_wakers(wakers);
+    }
+
+    /// Returns whether the tail is kept for the next crowd. It is as long as it is small: nobody may miss a push that
+    /// would have been received in time.
+    fn gathers(&self) -> bool {
+        let opened_in = self.crowd.opened_in;
+        opened_in > 0
+            && self.queue.crowd().underway() == Some(opened_in)
+            && !self.closed
+            && self.queue.is_within(2)
+            && self.queue.tail_len() <= self.readers.nearest() / 4
+    }
+
+    /// Returns whether a reader has nothing to receive but what is kept for the next crowd, and has to wait until all
+    /// of the present one are awake.
     #[inline]
     pub(in crate::broadcast) fn must_wait_for_crowd(
         &mut self,
@@ -50,22 +72,22 @@ impl ChannelState {
     }
 
     fn waits_for_crowd(&mut self, reader: Key, shared: &Arc<Shared>) -> bool {
-        let Some(crowd) = &self.crowd.crowd else {
-            return false;
-        };
-        let opened_in = self.crowd.opened_in;
         let reader = &self.readers[reader];
         let position = self.queue.caught_up(reader.position, reader.pace.limit());
-        if crowd.underway() != Some(opened_in) || self.closed || !self.queue.is_at_tail(position) {
+        if !self.gathers() || !self.queue.is_at_tail(position) {
             return false;
         }
-        self.crowd.is_listed = self.crowd.is_listed || crowd.list(opened_in, shared);
+        if !self.crowd.is_listed {
+            // If all are awake just now, nobody would wake the reader.
+            let crowd = self.queue.crowd();
+            self.crowd.is_listed = crowd.list(self.crowd.opened_in, shared);
+        }
         self.crowd.is_listed
     }
 
     /// Moves the wakers of the readers that wait to `wakers`, since all of the crowd are awake.
     pub(in crate::broadcast) fn end_crowd(&mut self, wakers: &mut Vec<Waker>) {
         self.crowd.is_listed = false;
-        self.readers.collect_wakers(wakers);
+        self.contribute(wakers);
     }
 }

@@ -9,7 +9,7 @@ use super::since;
 use crate::broadcast::budget::{Budget, Overflow};
 use crate::broadcast::receiver::Receiver;
 use crate::broadcast::state::Received;
-use crate::broadcast::{Fence, Shared};
+use crate::broadcast::{Common, Shared};
 use crate::gap::{GapCause, Missed};
 use crate::util::Timestamp;
 
@@ -181,14 +181,14 @@ fn a_lag_of_a_mailbox_ends_after_what_was_dropped_and_a_sealed_one_keeps_its_fir
         ..Budget::default()
     };
     let shared = Arc::new(Shared::new(1, budget));
-    let fence = Arc::new(Fence::default());
-    shared.follow(&fence, &Arc::default());
+    let common = Arc::new(Common::default());
+    shared.follow(&common);
     let mut receiver = shared.subscribe();
     let mut wakers = Vec::new();
     shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);
     let now = SystemTime::now();
     for (seconds, channel) in (0..).zip([b"a", b"b", b"c"]) {
-        fence.set(now + Duration::from_secs(seconds));
+        common.fence.set(now + Duration::from_secs(seconds));
         shared.append(0, channel, b"1", &mut wakers);
     }
     let dropped = SystemTime::now();

@@ -26,7 +26,7 @@ use crate::broadcast::budget::{Budget, Overflow};
 use crate::broadcast::receiver::Receiver;
 use crate::broadcast::segments::GapStart;
 use crate::broadcast::state::Received;
-use crate::broadcast::{Fence, Shared};
+use crate::broadcast::{Common, Shared};
 use crate::gap::{Gap, GapCause, Missed};
 use crate::push::Batch;
 
@@ -186,20 +186,20 @@ impl Losing {
             ..Budget::default()
         };
         let shared = Arc::new(Shared::new(1, budget));
-        let fence = Arc::new(Fence::default());
-        shared.follow(&fence, &Arc::default());
+        let common = Arc::new(Common::default());
+        shared.follow(&common);
         let mut receiver = shared.subscribe();
         let mut wakers = Vec::new();
         shared.confirm(0, 1.into(), since(GapCause::Initial), &mut wakers);
         let first = SystemTime::now();
         let second = first + Duration::from_secs(1);
-        fence.set(first);
+        common.fence.set(first);
         shared.append(0, b"", b"", &mut wakers);
         take(&mut receiver).expect("a batch");
         for _ in 0..pushes {
             shared.append(0, b"", b"", &mut wakers);
         }
-        fence.set(second);
+        common.fence.set(second);
         let lost = GapStart {
             cause: GapCause::ConnectionLost,
             missed: Missed::Unknown,

@@ -8,8 +8,9 @@ use shuttle::thread::{self, JoinHandle};
 
 use super::model_reader::{Reader, holds, payload, since};
 use crate::broadcast::budget::Budget;
+use crate::broadcast::fence::Fence;
 use crate::broadcast::receiver::Receiver;
-use crate::broadcast::{Fence, OpenBatch, Pace, Shared};
+use crate::broadcast::{OpenBatch, Pace, Shared};
 use crate::gap::GapCause;
 use crate::push::Batch;
 use crate::util::model::{block_on, check};

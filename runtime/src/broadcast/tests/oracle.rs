@@ -8,9 +8,10 @@ use std::time::SystemTime;
 
 use super::since;
 use crate::broadcast::budget::{Budget, Overflow};
+use crate::broadcast::fence::Fence;
 use crate::broadcast::receiver::Receiver;
 use crate::broadcast::state::Received;
-use crate::broadcast::{Fence, OpenBatch, Shared};
+use crate::broadcast::{OpenBatch, Shared};
 use crate::gap::{GapCause, Missed};
 use crate::push::Batch;
 

@@ -209,6 +209,25 @@ async fn a_reader_that_has_waited_for_the_rest_of_a_crowd_is_woken_without_anoth
 }
 
 #[tokio::test]
+async fn readers_that_have_waited_for_the_rest_of_a_crowd_are_the_next_crowd() {
+    let mut crowd = Crowd::new();
+    crowd.publish();
+    crowd.run_task();
+    // So few that they are woken at once.
+    const FEW: usize = 10;
+    assert_eq!(crowd.read_with(0..FEW), FEW);
+    crowd.publish();
+    assert_eq!(crowd.read_with(FEW..READERS), READERS - FEW);
+    while crowd.woken() <= READERS + FEW + BOUND {
+        crowd.run_task();
+    }
+    assert!(crowd.woken() < 2 * READERS, "the next crowd is woken");
+    assert_eq!(crowd.read(), READERS);
+    crowd.publish();
+    assert_eq!(crowd.read(), 0);
+}
+
+#[tokio::test]
 async fn nobody_who_waits_for_the_rest_of_a_crowd_sleeps_when_the_task_ends() {
     let mut crowd = Crowd::new();
     crowd.publish();
@@ -220,30 +239,59 @@ async fn nobody_who_waits_for_the_rest_of_a_crowd_sleeps_when_the_task_ends() {
 }
 
 #[tokio::test]
-async fn the_few_readers_of_another_name_do_not_wait_for_a_crowd() {
+async fn the_readers_of_another_name_do_not_wait_for_a_crowd() {
+    for readers in [1, BOUND + 1] {
+        let mut crowd = Crowd::new();
+        let mut others: Vec<_> = (0..readers)
+            .map(|_| {
+                let mut list: Arc<[_]> = [Subscription::channel("others")].into();
+                let reader = crowd
+                    .dispatcher
+                    .subscribe(&mut list, Pace::Within(256), 2 * READERS);
+                reader.expect("there is room")
+            })
+            .collect();
+        let (kind, name) = (Kind::Channel, &b"others"[..]);
+        let confirmed = Incoming::Subscribed { kind, name };
+        crowd.dispatcher.accept(1.into(), &confirmed);
+        crowd.publish();
+        crowd.run_task();
+        let message = Incoming::Message {
+            kind,
+            name,
+            channel: name,
+            payload: b"hello",
+        };
+        crowd.dispatcher.accept(1.into(), &message);
+        let mut messages = 0;
+        for other in &mut others {
+            let mut cx = Context::from_waker(Waker::noop());
+            while let Poll::Ready(Some(_)) = other.poll_recv(&mut cx) {
+                messages += other.batch().map_or(0, |batch| batch.len());
+            }
+        }
+        assert_eq!(messages, readers);
+        assert!(crowd.woken() < READERS);
+    }
+}
+
+/// It would miss what it could have received.
+#[tokio::test]
+async fn nobody_waits_for_a_crowd_if_somebody_may_fall_behind_by_little() {
     let mut crowd = Crowd::new();
-    let mut list: Arc<[_]> = [Subscription::channel("few")].into();
-    let mut few = crowd
+    let mut list: Arc<[_]> = [Subscription::channel(NAME)].into();
+    let hasty = crowd
         .dispatcher
-        .subscribe(&mut list, Pace::Within(16), READERS + 1)
-        .unwrap();
-    let (kind, name) = (Kind::Channel, &b"few"[..]);
-    crowd
-        .dispatcher
-        .accept(1.into(), &Incoming::Subscribed { kind, name });
+        .subscribe(&mut list, Pace::Within(4), READERS + 1);
+    crowd.readers.push((hasty.unwrap(), Arc::default()));
+    crowd.read_with(READERS..READERS + 1);
     crowd.publish();
     crowd.run_task();
-    let message = Incoming::Message {
-        kind,
-        name,
-        channel: name,
-        payload: b"hello",
-    };
-    crowd.dispatcher.accept(1.into(), &message);
-    let mut messages = 0;
-    while let Poll::Ready(Some(_)) = few.poll_recv(&mut Context::from_waker(Waker::noop())) {
-        messages += few.batch().map_or(0, |batch| batch.len());
-    }
-    assert_eq!(messages, 1);
     assert!(crowd.woken() < READERS);
+    let all = 0..READERS + 1;
+    assert_eq!(crowd.read_with(all.clone()), READERS + 1);
+    crowd.publish();
+    assert_eq!(crowd.read_with(all.clone()), 0);
+    crowd.publish();
+    assert_eq!(crowd.read_with(all), 2 * (READERS + 1));
 }

@@ -43,12 +43,12 @@ pub(super) struct Tap<S> {
     is_unreadable: bool,
 }
 
-/// After this many reads, other tasks get a turn.
+/// After this many reads, other tasks get a turn. The last intake may have read more.
 const READS_AT_ONCE: usize = 4;
 
 /// How often the socket is read in one intake of the dispatcher, as long as there are few messages for each
 /// broadcast channel. More messages cost less each, and fewer leave more for readers on other threads to do.
-const READS_OF_AN_INTAKE: usize = 8;
+const READS_OF_AN_INTAKE: usize = 16;
 
 impl<S: AsyncRead + Unpin> Tap<S> {
     pub(super) fn new(
@@ -80,7 +80,7 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         self
     }
 
-    /// Reads the stream without the dispatcher's lock only. For one whose reads take long, because they decrypt.
+    /// Reads the stream only while the dispatcher is not locked: its reads take long, because they decrypt.
     pub(super) fn reading_unlocked(mut self) -> Self {
         self.reads_of_an_intake = 1;
         self

@@ -1,10 +1,14 @@
 //! The tap and redis-rs's own parser read the same random streams, cut at random places.
 
+use std::collections::VecDeque;
 use std::io::Cursor;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use super::backpressure::Backpressure;
 use super::differential::{Tapped, compare, expected, parsed, tapped};
@@ -268,4 +272,87 @@ async fn a_connection_that_ends_during_a_wait_does_not_wait_any_more() {
     assert!(dispatcher.is_waiting(NodeId::FIRST));
     drop(tap);
     assert!(!dispatcher.is_waiting(NodeId::FIRST));
+}
+
+/// A stream in pieces. At each read, another thread locks the dispatcher.
+struct Locking {
+    pieces: VecDeque<Vec<u8>>,
+    dispatcher: Arc<Dispatcher>,
+    /// How long a read waits for that.
+    patience: Duration,
+    /// How many reads were made while the dispatcher was locked.
+    locked: Arc<AtomicUsize>,
+}
+
+impl AsyncRead for Locking {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let (is_free, free) = std::sync::mpsc::channel();
+        let dispatcher = Arc::clone(&self.dispatcher);
+        std::thread::spawn(move || {
+            dispatcher.is_waiting(NodeId::FIRST);
+            let _ = is_free.send(());
+        });
+        if free.recv_timeout(self.patience).is_err() {
+            self.locked.fetch_add(1, SeqCst);
+        }
+        if let Some(piece) = self.pieces.pop_front() {
+            out.put_slice(&piece);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn several_reads_are_one_intake_unless_reading_takes_long() {
+    for is_slow in [false, true] {
+        let shared = Arc::new(Shared::new(1, Budget::default()));
+        let mut receiver = shared.subscribe();
+        let mut routes = RoutingTable::default();
+        routes.add(&shared, &[Subscription::channel("a")]);
+        let dispatcher = Arc::new(Dispatcher::new(routes, &Settings::default()));
+        dispatcher.open(1.into());
+        let mut large = b">3\r\n+message\r\n$1\r\na\r\n$50000\r\n".to_vec();
+        large.resize(large.len() + 50_000, b'x');
+        large.extend(b"\r\n");
+        let pieces = [
+            b">3\r\n+subscribe\r\n$1\r\na\r\n:1\r\n".as_slice(),
+            b">3\r\n+message\r\n$1\r\na\r\n$1\r\nx\r\n",
+            &large[..20_000],
+            &large[20_000..30_000],
+            &large[30_000..],
+        ];
+        let locked = Arc::new(AtomicUsize::new(0));
+        let patience = match is_slow {
+            true => Duration::from_secs(10),
+            false => Duration::from_millis(50),
+        };
+        let stream = Locking {
+            pieces: pieces.map(Vec::from).into(),
+            dispatcher: Arc::clone(&dispatcher),
+            patience,
+            locked: Arc::clone(&locked),
+        };
+        let backpressure = Backpressure::new(NodeId::FIRST, Duration::ZERO);
+        let mut tap = Tap::new(stream, Arc::clone(&dispatcher), 1.into(), backpressure);
+        if is_slow {
+            tap = tap.reading_unlocked();
+        }
+        tap.read_to_end(&mut Vec::new()).await.unwrap();
+        dispatcher.close();
+        let mut lengths = Vec::new();
+        while receiver.recv().await.is_some() {
+            let batch = receiver.batch();
+            lengths.extend(
+                batch
+                    .iter()
+                    .flat_map(|batch| (0..batch.len()).map(|index| batch.payload(index).len())),
+            );
+        }
+        assert_eq!(lengths, [1, 50_000]);
+        assert_eq!(locked.load(SeqCst) > 0, !is_slow);
+    }
 }
