@@ -105,8 +105,11 @@ pub(crate) struct Cell {
     pub(crate) spread: Option<f64>,
     pub(crate) rate_to_floor: Option<Ratio>,
     pub(crate) rate_to_seed: Option<Ratio>,
+    pub(crate) rate_to_limit: Option<Ratio>,
+    pub(crate) rate_to_rustis: Option<Ratio>,
     pub(crate) cpu_to_floor: Option<Ratio>,
     pub(crate) cpu_to_seed: Option<Ratio>,
+    pub(crate) cpu_to_rustis: Option<Ratio>,
     pub(crate) p50_to_floor: Option<Ratio>,
     /// Why there are fewer rounds than requested.
     pub(crate) not_run: Option<String>,
@@ -176,8 +179,11 @@ impl Cell {
             spread: median(rates).map(|median| (high - low) / median),
             rate_to_floor: to(Peer::Floor, rate),
             rate_to_seed: to(Peer::Seed, rate),
+            rate_to_limit: to(Peer::Limit, rate),
+            rate_to_rustis: to(Peer::Rustis, rate),
             cpu_to_floor: to(Peer::Floor, cpu_us),
             cpu_to_seed: to(Peer::Seed, cpu_us),
+            cpu_to_rustis: to(Peer::Rustis, cpu_us),
             p50_to_floor: to(Peer::Floor, |run| run.p50_us),
             not_run: own.not_run.clone(),
         }

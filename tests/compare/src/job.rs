@@ -77,6 +77,8 @@ pub(crate) struct Job {
     /// Whether handlers decode at all. If not, the cost of everything else is left.
     pub(crate) decodes: bool,
     pub(crate) work: Work,
+    /// For how many milliseconds of each second redis-push's wire link waits for slow handlers, if not its default.
+    pub(crate) wire_wait: Option<u64>,
     /// Whether buffers have the peer's own sizes instead of equal ones.
     pub(crate) own_buffers: bool,
 }

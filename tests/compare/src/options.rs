@@ -34,6 +34,10 @@ pub(crate) struct Options {
     /// others, and 3 with --quick]
     #[arg(long)]
     rounds: Option<usize>,
+    /// For how many milliseconds of each second redis-push's wire link waits for slow handlers while others are
+    /// idle [default: that of redis-push]
+    #[arg(long)]
+    pub(crate) wire_wait: Option<u64>,
     /// The directory of results and plots
     #[arg(long, default_value = "target/compare")]
     pub(crate) out: PathBuf,

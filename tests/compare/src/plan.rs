@@ -20,7 +20,10 @@ pub(crate) fn settings(workload: Workload, options: &Options) -> Vec<Job> {
         .filter(|source| options.has_source(*source))
     {
         for handlers in handlers(workload, options) {
-            settings.push(setting(workload, source, handlers, options.quick));
+            settings.push(Job {
+                wire_wait: options.wire_wait,
+                ..setting(workload, source, handlers, options.quick)
+            });
             let plain = settings[settings.len() - 1].clone();
             if workload == Workload::W7 {
                 settings.push(Job {
@@ -109,6 +112,7 @@ pub(crate) fn setting(workload: Workload, source: Source, handlers: usize, quick
             Workload::W6 => Work::Stall,
             _ => Work::Count,
         },
+        wire_wait: None,
         own_buffers: matches!(workload, Workload::W5 | Workload::W6),
     }
 }

@@ -1,5 +1,7 @@
 //! redis-push over its wire link, with the same handlers.
 
+use std::time::Duration;
+
 use redis_push::Subscriber;
 
 use super::Running;
@@ -9,5 +11,9 @@ use crate::job::Job;
 use crate::lanes::Lanes;
 
 pub(super) async fn start(job: &Job, port: u16, lanes: &Lanes) -> Result<Running> {
-    start_on(Subscriber::new(url(port)).wire(), job, lanes).await
+    let mut subscriber = Subscriber::new(url(port)).wire();
+    if let Some(wait) = job.wire_wait {
+        subscriber = subscriber.wire_wait(Duration::from_millis(wait));
+    }
+    start_on(subscriber, job, lanes).await
 }
