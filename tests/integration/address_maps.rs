@@ -15,11 +15,14 @@ struct News {
     text: String,
 }
 
-/// Makes each node tell a host that nobody can resolve, and returns where each is reached.
-async fn hide(cluster: &RealCluster) -> HashMap<String, (String, u16)> {
+/// Makes each node tell another host, and returns where each is reached.
+async fn hide(
+    cluster: &RealCluster,
+    host: impl Fn(usize) -> String,
+) -> HashMap<String, (String, u16)> {
     let mut reached = HashMap::new();
     for (number, node) in cluster.nodes().iter().enumerate() {
-        let host = format!("node{number}.invalid");
+        let host = host(number);
         node.command(&["CONFIG", "SET", "cluster-announce-hostname", &host])
             .await;
         let kind = [
@@ -43,7 +46,7 @@ async fn hide(cluster: &RealCluster) -> HashMap<String, (String, u16)> {
 }
 
 pub(crate) async fn nodes_are_reached_where_the_map_of_addresses_says(cluster: RealCluster) {
-    let reached = Arc::new(hide(&cluster).await);
+    let reached = Arc::new(hide(&cluster, |number| format!("node{number}.invalid")).await);
     let map = || {
         let reached = Arc::clone(&reached);
         move |host: &str, _| reached.get(host).cloned()
@@ -75,6 +78,23 @@ pub(crate) async fn nodes_are_reached_where_the_map_of_addresses_says(cluster: R
         let other = primaries.iter().find(|node| **node != owner).unwrap();
         cluster.move_slot(slot, other, First::Target).await;
         journal.gap().await;
+    }
+}
+
+pub(crate) async fn the_error_about_a_node_that_is_out_of_reach_names_the_map_of_addresses(
+    cluster: RealCluster,
+) {
+    // Nobody listens there.
+    hide(&cluster, |number| format!("127.0.9.{}", number + 1)).await;
+    let (mount, _) = recorder("news", Subscription::shard("news"));
+    let subscriber = Subscriber::cluster([cluster.nodes()[0].url()])
+        .start_deadline(Duration::from_secs(2))
+        .handlers([mount]);
+    let error = within("the start", subscriber.start()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(error.is_connection(), "{text}");
+    for part in ["127.0.9.", "connection refused", "set `address_map`"] {
+        assert!(text.contains(part), "{part}: {text}");
     }
 }
 

@@ -168,6 +168,29 @@ pub(crate) async fn sentinels_and_the_primary_have_credentials_of_their_own(
     journal.message("a", "here").await;
 }
 
+pub(crate) async fn sentinels_whose_user_may_not_ask_are_an_error_at_once(
+    sentinels: RealSentinels,
+) {
+    for sentinel in sentinels.sentinels() {
+        let rights =
+            "ACL SETUSER watcher on >theirs resetchannels &+switch-master -@all +subscribe";
+        let words: Vec<_> = rights.split_ascii_whitespace().collect();
+        sentinel.command(&words).await;
+    }
+    let urls = sentinels.urls().into_iter();
+    let urls = urls.map(|url| url.replace("//", "//watcher:theirs@"));
+    let (mount, _) = recorder("a", Subscription::channel("a"));
+    let subscriber = linked(Subscriber::sentinel(NAME, urls))
+        .start_deadline(Duration::from_secs(300))
+        .handlers([mount]);
+    let error = within("the error", subscriber.start()).await.unwrap_err();
+    assert!(error.is_auth(), "{error}");
+    let text = error.to_string();
+    for part in ["NOPERM", "grant `+sentinel|master"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
 pub(crate) async fn the_rights_of_the_guide_are_enough(sentinels: RealSentinels) {
     for sentinel in sentinels.sentinels() {
         let rights = "ACL SETUSER watcher on >theirs resetchannels &+switch-master -@all \

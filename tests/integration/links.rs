@@ -112,9 +112,42 @@ pub(crate) async fn a_shutdown_drains_every_link(server: Server) {
     server.wait_for_subscribers_of("a", 0).await;
 }
 
-pub(crate) async fn a_subscriber_without_a_link_is_an_error() {
-    let error = Subscriber::new("redis://127.0.0.1:1/").links(0);
-    let error = error.start().await.unwrap_err();
-    assert!(error.is_config(), "{error}");
-    assert!(error.to_string().contains("links(0)"), "{error}");
+pub(crate) async fn a_number_of_links_that_is_not_possible_is_an_error() {
+    for links in [0, 1_025, 100_000] {
+        let error = Subscriber::new("redis://127.0.0.1:1/").links(links);
+        let error = error.start().await.unwrap_err();
+        assert!(error.is_config(), "{error}");
+        assert!(
+            error.to_string().contains(&format!("links({links})")),
+            "{error}"
+        );
+    }
+}
+
+pub(crate) async fn the_log_line_of_a_gap_has_the_names_that_it_concerns(server: RealServer) {
+    let names = NAMES.map(Subscription::channel);
+    // Tests run concurrently, so the name of the handler is unique.
+    let handler = format!("spread over the links of {}", server.addr());
+    let spec = redis_push::Spec::new(handler.clone());
+    let spec = names.into_iter().fold(spec, redis_push::Spec::on);
+    let (mount, mut journal) = recorder_of(spec);
+    let handle = start(server.url(), [mount]).await;
+    journal.begins().await;
+    let topology = handle.topology();
+    let links: Vec<_> = topology.nodes.iter().map(|node| node.link).collect();
+    let all: Vec<_> = (1..=LINKS as u64).map(Some).collect();
+    assert_eq!(links, all, "{topology}");
+    let (id, lost) = &subscribed(&server).await[0];
+    assert!(*lost < NAMES.len());
+    server.command(&["CLIENT", "KILL", "ID", id]).await;
+    journal.gap().await;
+    let events = tests::overheard::events("redis_push");
+    let mut of_handler = events.iter().filter(|fields| {
+        fields.get("handler").is_some_and(|name| *name == handler) && fields.contains_key("gap")
+    });
+    let names = &of_handler.next().expect("the gap is logged")["names"];
+    let logged = NAMES
+        .iter()
+        .filter(|name| names.contains(&format!("`{name}`")));
+    assert_eq!(logged.count(), (*lost).min(5), "{names}");
 }

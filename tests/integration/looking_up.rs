@@ -164,6 +164,26 @@ pub(crate) async fn a_primary_that_is_found_while_the_pauses_are_long_is_connect
     journal.begins().await;
 }
 
+/// Its URL may be a mistake.
+pub(crate) async fn a_server_among_sentinels_that_names_no_primary_is_logged(primary: Broker) {
+    let sentinels = three().await;
+    sentinels[1].names(primary.addr(), 7);
+    sentinels[2].names(primary.addr(), 7);
+    let (_handle, _journal) = started(by(&sentinels)).await;
+    asked_again(&sentinels).await;
+    let address = sentinels[0].addr().to_string();
+    let events = tests::overheard::events("redis_push");
+    let is_of_it = |fields: &&std::collections::HashMap<_, String>| {
+        let sentinel = fields.get("sentinel");
+        sentinel.is_some_and(|sentinel| *sentinel == address) && fields.contains_key("answer")
+    };
+    assert_eq!(
+        events.iter().filter(is_of_it).count(),
+        1,
+        "once, not each time"
+    );
+}
+
 pub(crate) async fn an_unknown_name_is_an_error_at_once() {
     let sentinels = three().await;
     let error = error_of(by(&sentinels)).await;

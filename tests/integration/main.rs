@@ -158,7 +158,10 @@ fn main() -> ExitCode {
             a_subscriber_is_ready_when_each_gap_is_handled,
             workers_run_at_once_and_a_gap_waits_for_all_of_them,
         ])
-        .on_real_servers(tests![a_lost_link_is_a_gap_of_the_names_on_it_only])
+        .on_real_servers(tests![
+            a_lost_link_is_a_gap_of_the_names_on_it_only,
+            the_log_line_of_a_gap_has_the_names_that_it_concerns,
+        ])
         .on_real_sentinels(tests![
             a_planned_failover_is_a_gap_and_loses_nothing_else,
             a_killed_primary_is_a_gap_and_loses_nothing_else,
@@ -168,8 +171,9 @@ fn main() -> ExitCode {
             a_server_that_is_not_the_primary_is_not_subscribed_to,
             sentinels_and_the_primary_have_credentials_of_their_own,
             the_rights_of_the_guide_are_enough,
+            sentinels_whose_user_may_not_ask_are_an_error_at_once,
         ])
-        .without_server(tests![a_subscriber_without_a_link_is_an_error])
+        .without_server(tests![a_number_of_links_that_is_not_possible_is_an_error])
         .variant("attached", support::over_the_manager)
         .on_every_server(tests![
             the_services_own_receivers_keep_working,
@@ -211,6 +215,8 @@ fn on_clusters(suite: Suite) -> Suite {
     suite.on_real_clusters(tests![
         names_of_a_cluster_are_heard_from_their_nodes,
         nodes_are_reached_where_the_map_of_addresses_says,
+        the_error_about_a_node_that_is_out_of_reach_names_the_map_of_addresses,
+        a_cluster_whose_user_may_not_ask_is_an_error_at_once,
         a_sharded_name_follows_its_slot,
         a_planned_failover_is_followed,
         names_of_a_killed_primary_are_heard_from_others,
@@ -237,6 +243,7 @@ fn publishing_to(suite: Suite) -> Suite {
             many_messages_keep_their_order_and_their_results,
             publishes_follow_a_slot_that_has_moved,
             a_publisher_goes_on_at_the_node_that_takes_over,
+            messages_to_channels_go_to_another_node_while_theirs_is_out_of_reach,
             answers_of_handlers_go_to_the_node_of_their_slot,
             a_sink_writes_to_the_node_that_has_its_key,
             a_slot_that_nobody_serves_is_an_error_in_the_words_of_the_server,
@@ -295,6 +302,7 @@ fn by_sentinels(suite: Suite) -> Suite {
             one_sentinel_that_knows_of_a_newer_failover_is_enough,
             an_announcement_is_a_reason_to_ask_at_once,
             sentinels_that_are_silent_do_not_hold_up_the_others,
+            a_server_among_sentinels_that_names_no_primary_is_logged,
             a_primary_that_is_found_while_the_pauses_are_long_is_connected_to_at_once,
             publishers_change_to_the_new_primary,
             a_publish_to_a_primary_that_is_frozen_is_unknown_when_it_is_replaced,

@@ -173,6 +173,25 @@ pub(crate) async fn a_publisher_goes_on_at_the_node_that_takes_over(cluster: Clu
     heard_again(&publisher, "steps", &mut journals[0]).await;
 }
 
+pub(crate) async fn messages_to_channels_go_to_another_node_while_theirs_is_out_of_reach(
+    cluster: Cluster,
+) {
+    let publisher = publisher(&cluster);
+    within("a publish", publisher.publish_to("news", "1"))
+        .await
+        .unwrap();
+    let home = cluster.node_of("news").await;
+    cluster.kill(home).await;
+    // The connection may be lost with the message in it, whose fate is then unknown.
+    let lost = within("an answer", publisher.publish_to("news", "2")).await;
+    assert!(lost.is_ok() || lost.is_err_and(|error| error.is_connection()));
+    for _ in 0..3 {
+        within("a publish", publisher.publish_to("news", "3"))
+            .await
+            .unwrap();
+    }
+}
+
 pub(crate) async fn answers_of_handlers_go_to_the_node_of_their_slot(cluster: Cluster) {
     let (mount, mut journal) = recorder("answers", Subscription::shard("answers"));
     let subscriber = subscriber_of(urls(&cluster))

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::Value;
-use redis_push::{BoxError, Credentials, Subscription};
-use tests::{RealServer, Server, eventually, within};
+use redis_push::{BoxError, Credentials, Subscriber, Subscription};
+use tests::{RealCluster, RealServer, Server, eventually, within};
 
 use crate::support::{Journal, recorder, subscriber};
 
@@ -166,5 +166,25 @@ pub(crate) async fn a_user_with_a_changed_password_reconnects_without_a_restart(
         within("ready again", handle.ready()).await;
         server.command(&["PUBLISH", "news", password]).await;
         journal.message("news", password).await;
+    }
+}
+
+pub(crate) async fn a_cluster_whose_user_may_not_ask_is_an_error_at_once(cluster: RealCluster) {
+    let rights =
+        "ACL SETUSER reader on >first resetchannels &news -@all +subscribe +unsubscribe +ping";
+    let words: Vec<_> = rights.split_ascii_whitespace().collect();
+    for node in cluster.nodes() {
+        node.command(&words).await;
+    }
+    let url = cluster.nodes()[0].url();
+    let (mount, _) = recorder("news", Subscription::channel("news"));
+    let subscriber = Subscriber::cluster([url.replace("redis://", "redis://reader:first@")])
+        .start_deadline(Duration::from_secs(300))
+        .handlers([mount]);
+    let error = within("the error", subscriber.start()).await.unwrap_err();
+    assert!(error.is_auth(), "{error}");
+    let text = error.to_string();
+    for part in ["NOPERM", "grant `+cluster|slots`"] {
+        assert!(text.contains(part), "{part}: {text}");
     }
 }

@@ -31,6 +31,11 @@ impl std::fmt::Display for LookError {
 }
 
 impl LookError {
+    /// Whether the user may not ask.
+    pub(crate) fn is_not_allowed(&self) -> bool {
+        matches!(self, Self::Refused(text) if text.starts_with("NOPERM"))
+    }
+
     pub(super) fn unreadable(what: impl Into<String>) -> Self {
         Self::Unreadable(what.into())
     }

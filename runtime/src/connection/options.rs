@@ -159,7 +159,12 @@ pub(super) fn named_server(
     let info = address
         .into_connection_info()
         .map_err(|error| Error::config(format!("the server's address cannot be used: {error}")))?;
-    server(info, options.clone(), SettingsFrom::Options, true)
+    let server = server(info, options.clone(), SettingsFrom::Options, true)?;
+    Ok(if mapped.is_none() {
+        server.unverified()
+    } else {
+        server
+    })
 }
 
 fn server(
@@ -191,6 +196,7 @@ fn server(
         client_name: options.client_name,
         address_map: options.address_map,
         from,
+        is_unverified: false.into(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The server, and the start of a connection to it: greeting, timeout, name.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
@@ -28,7 +29,12 @@ pub(crate) struct Server {
     pub(super) address_map: Option<AddressMap>,
     /// What gave these settings.
     pub(super) from: SettingsFrom,
+    /// Whether other servers have announced the address, and nobody has reached it yet.
+    pub(super) is_unverified: AtomicBool,
 }
+
+const ANNOUNCED: &str = "; other servers announced this address: if it cannot be reached from here, set \
+    `address_map`";
 
 impl Server {
     pub(crate) fn address(&self) -> &ConnectionAddr {
@@ -70,6 +76,7 @@ impl Server {
             client_name: self.client_name.clone(),
             address_map: self.address_map.clone(),
             from: self.from,
+            is_unverified: AtomicBool::new(false),
         })
     }
 
@@ -81,7 +88,15 @@ impl Server {
     pub(super) fn announced(&self, address: &NodeAddress) -> Result<Self, Error> {
         match &self.address_map {
             Some(map) => self.at(&map.reached(address)?),
-            None => self.at(address),
+            None => self.at(address).map(Self::unverified),
+        }
+    }
+
+    /// Returns the server, whose address other servers have announced.
+    pub(super) fn unverified(self) -> Self {
+        Self {
+            is_unverified: true.into(),
+            ..self
         }
     }
 
@@ -181,8 +196,9 @@ impl Server {
         let named = async {
             let mut connection = match connecting.await {
                 Ok(connection) => connection,
-                Err(error) => return Err(with_reason(self.address(), error).await),
+                Err(error) => return Err(with_reason(self.address(), self.hinted(error)).await),
             };
+            self.is_unverified.store(false, Relaxed);
             if let Some(name) = &self.client_name {
                 connection.set_name(name).await?;
             }
@@ -197,8 +213,22 @@ impl Server {
                     _ => "",
                 };
                 let silence = self.silence(timeout);
-                Err(Error::connection(format!("{silence}{hint}")))
+                Err(self.hinted(Error::connection(format!("{silence}{hint}"))))
             })
+    }
+
+    /// Adds what to do about an address at which nobody was reached yet.
+    fn hinted(&self, error: Error) -> Error {
+        let source = std::error::Error::source(&error);
+        let source = source.and_then(|source| source.downcast_ref::<RedisError>());
+        // A server that closes the connection was reached.
+        let is_out_of_reach = source.is_none_or(|error| {
+            error.is_connection_refusal() || error.is_io_error() && !error.is_connection_dropped()
+        });
+        if error.is_connection() && is_out_of_reach && self.is_unverified.load(Relaxed) {
+            return error.in_words(|text| text + ANNOUNCED);
+        }
+        error
     }
 
     /// Returns the error text for a server that has not answered.

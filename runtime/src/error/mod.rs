@@ -175,7 +175,8 @@ impl Error {
         self.kind == Kind::Connection || cause.is_some_and(|cause| cause.is_connection())
     }
 
-    /// Returns whether the server refused the user name or the password.
+    /// Returns whether the server refused the user name or the password, or does not allow the user what a
+    /// connection needs: the error names the right that is missing.
     #[must_use]
     pub fn is_auth(&self) -> bool {
         self.kind == Kind::Auth

@@ -26,13 +26,13 @@ impl Publisher {
     ///
     /// A message to a sharded channel goes to the node that has the slot of its name. When the slot moves or
     /// another node takes over, so do the messages. One to another channel, which every node passes on to all
-    /// others, goes to the node that had the slot at first, for as long as that can be reached: there a
-    /// [`Subscriber::cluster`](crate::Subscriber::cluster) listens, and messages on different ways between nodes
-    /// could overtake each other.
+    /// others, goes to the node that had the slot at first: messages on different ways between nodes could overtake
+    /// each other. If that node cannot be connected to and nothing has replaced it, the message goes to another node,
+    /// and so do those after it, for good.
     ///
     /// Nothing is sent twice: what a node refuses because another one has the slot is sent there, at most five
-    /// times and within the [`timeout`](Self::timeout), and so is what could not be sent to a node that others
-    /// have replaced. What was sent to a node that is lost is "not known to be published".
+    /// times and within the [`timeout`](Self::timeout), and so is what could not be sent to a node that cannot
+    /// be connected to. What was sent to a node that is lost is "not known to be published".
     ///
     /// Which node has which slots is asked for with the first message, after such an event, and when a
     /// message is published after the [`topology_interval`](Endpoint::topology_interval). The user needs the right

@@ -44,6 +44,8 @@ pub(crate) struct Published {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     pub(super) address: String,
+    /// The number of the link, if there are several to one server.
+    pub(super) link: Option<u64>,
     pub(super) role: NodeRole,
     pub(super) slots: Vec<RangeInclusive<u16>>,
     pub(super) bus_losses: u64,
@@ -157,6 +159,11 @@ impl Board {
         self.learn(node, |facts| facts.address = address);
     }
 
+    /// Sets the number of the link to a node, out of several to one server.
+    pub(crate) fn learn_link(&self, node: NodeId, link: Option<u64>) {
+        self.learn(node, |facts| facts.link = link);
+    }
+
     /// Changes what is known about the server of a node.
     pub(super) fn learn(&self, node: NodeId, change: impl FnOnce(&mut Facts)) {
         if let Some(Some(session)) = self.sessions.lock().get_mut(node.index()) {
@@ -173,6 +180,7 @@ impl Board {
             let names = names_of(NodeId::at(index));
             let Facts {
                 address,
+                link,
                 role,
                 slots,
                 bus_losses,
@@ -185,6 +193,7 @@ impl Board {
             let beat = session.heartbeat.read();
             topology.nodes.push(NodeTopology {
                 address,
+                link,
                 role,
                 slots,
                 names: names.all,

@@ -50,17 +50,19 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// - Prefixes of invalidations are all on the first link, as tracking belongs to a connection.
     /// - A handler or a stream of [connection events](crate::ConnectionEvent) receives those of each link.
     ///
-    /// At most 1,024. Zero is an error of `start`, and so is more than one with
+    /// Zero and more than 1,024 are an error of `start`, and so is more than one with
     /// [`attach`](Subscriber::attach) or [`cluster`](Subscriber::cluster).
     pub fn links(mut self, links: usize) -> Self {
-        const MOST: usize = 1_024;
+        const MOST: u16 = 1_024;
 
-        if links == 0 {
-            let mistake = "`links(0)`: a subscriber has at least one connection";
-            self.config.mistake.get_or_insert(mistake.into());
+        let known = u16::try_from(links).ok();
+        match known.filter(|links| (1..=MOST).contains(links)) {
+            Some(links) => self.config.settings.links = links,
+            None => {
+                let mistake = format!("`links({links})`: a subscriber has 1 to {MOST} connections");
+                self.config.mistake.get_or_insert(mistake.into());
+            }
         }
-        let links = u16::try_from(links.clamp(1, MOST));
-        self.config.settings.links = links.expect("1,024 fits into 16 bits");
         self
     }
 
@@ -240,6 +242,19 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// While every handler has messages to work on, waiting delays no handler and is not counted.
     /// The link does not wait for a handler that has received nothing from its buffer for 50
     /// milliseconds: its oldest messages are dropped until half of its buffer is free.
+    ///
+    /// This is a choice between losing and waiting. If messages arrive faster than one handler can
+    /// process them for a long time:
+    ///
+    /// - With the default, that handler alone loses messages. It receives a gap with their exact number, and the
+    ///   others notice nothing.
+    /// - With a longer wait, all handlers become as slow as that one, and their messages wait in the server. Its
+    ///   buffer for a subscriber is limited ([`client-output-buffer-limit`], by default to 32 MB, or 8 MB for a
+    ///   minute). When it is full, the server closes the connection, and every handler has a gap of unknown size.
+    ///
+    /// So a longer wait is for bursts that end, and for handlers that should slow down together.
+    ///
+    /// [`client-output-buffer-limit`]: https://redis.io/docs/latest/develop/reference/clients/#output-buffer-limits
     pub fn wire_wait(mut self, per_second: Duration) -> Self {
         self.config.settings.wire_wait = per_second.min(LONGEST);
         self

@@ -155,6 +155,7 @@ fn spawn_links(links: Vec<Link>, around: &Surroundings, background: &mut Vec<Tas
     let sessions = each.map(|(index, (link, published))| {
         let node = NodeId::at(index);
         let address = link.address();
+        let number = (nodes > 1).then_some(index as u64 + 1);
         let session = Arc::new(Mutex::new(Session {
             node,
             link,
@@ -167,13 +168,14 @@ fn spawn_links(links: Vec<Link>, around: &Surroundings, background: &mut Vec<Tas
             is_connected: false,
             has_warned: Arc::clone(&has_warned),
             denied_streams: RateLimit::new("streams", "subscription denied"),
-            outage: Outage::new((nodes > 1).then_some(index as u64 + 1)),
+            outage: Outage::new(number),
             notices: None,
             #[cfg(feature = "testing")]
             fences: fences[index].clone(),
         }));
         let last_seen = published.last_seen;
         board.learn_address(node, address);
+        board.learn_link(node, number);
         tasks.spawn(TaskName::Session, move || {
             Session::run(Arc::clone(&session), Arc::clone(&last_seen))
         })

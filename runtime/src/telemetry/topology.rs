@@ -27,6 +27,9 @@ pub struct NodeTopology {
     /// The address that is connected to, or, with [`Subscriber::address_map`](crate::Subscriber::address_map) in a cluster, the one that the other nodes tell: `host:port`, or the path of a unix socket. Before sentinels have
     /// named a primary, it is the name of that.
     pub address: String,
+    /// The number of the link, from 1, if there are [several](crate::Subscriber::links) to one server. Log lines
+    /// have it as `link`.
+    pub link: Option<u64>,
     /// What it is to other servers.
     pub role: NodeRole,
     /// The slots that it owns, in ascending order. Empty without a cluster.
@@ -74,15 +77,17 @@ impl fmt::Display for NodeTopology {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             address,
+            link,
             role,
             names,
             confirmed,
             ..
         } = self;
-        write!(
-            f,
-            "{role} {address}: {confirmed} of {names} names confirmed"
-        )?;
+        write!(f, "{role} {address}")?;
+        if let Some(link) = link {
+            write!(f, ", link {link}")?;
+        }
+        write!(f, ": {confirmed} of {names} names confirmed")?;
         match (self.is_connected, self.ping_rtt) {
             (false, _) => f.write_str(", not connected")?,
             (true, Some(rtt)) => write!(f, ", ping {rtt:?}")?,
@@ -130,6 +135,7 @@ mod tests {
     fn a_topology_is_a_line_for_each_node() {
         let primary = NodeTopology {
             address: "10.0.0.1:6379".into(),
+            link: None,
             role: NodeRole::Primary,
             slots: vec![0..=5_460, 9_000..=9_000],
             names: 3,
@@ -140,6 +146,7 @@ mod tests {
         };
         let lost = NodeTopology {
             address: "10.0.0.2:6379".into(),
+            link: Some(2),
             ..NodeTopology::default()
         };
         let topology = Topology {
@@ -149,7 +156,7 @@ mod tests {
         assert_eq!(
             topology.to_string(),
             "primary 10.0.0.1:6379: 2 of 3 names confirmed, ping 312µs, slots 0-5460,9000, 1 losses on \
-             the bus\nserver 10.0.0.2:6379: 0 of 0 names confirmed, not connected\n4 names wait for an \
+             the bus\nserver 10.0.0.2:6379, link 2: 0 of 0 names confirmed, not connected\n4 names wait for an \
              owner of their slots"
         );
     }

@@ -82,8 +82,11 @@ impl Group<'_> {
             Err(CommandError::NotSent(error)) => {
                 node.suspect(true);
                 if error.is_connection() {
-                    let _ = timeout_at(until, topology.looked()).await;
-                    topology.leave(&node.address);
+                    // Without an answer, the caller's time may be over, and the node may be well.
+                    match timeout_at(until, topology.looked()).await {
+                        Ok(Ok(())) => topology.leave_unreachable(&node.address),
+                        _ => topology.leave(&node.address),
+                    }
                 }
             }
         }

@@ -53,8 +53,8 @@ pub(super) enum Place {
     /// To the owner of a slot, as all do that are about a key or a sharded channel.
     Owner(Slot),
     /// To the home of a slot, as messages to channels do, which every node accepts: the node that was the owner
-    /// when the first map came. If they followed the slot, a message that reaches subscribers over another way
-    /// between nodes could overtake the one before it.
+    /// when the first map came, or another one since that could not be connected to. If they followed the slot, a
+    /// message that reaches subscribers over another way between nodes could overtake the one before it.
     Home(Slot),
 }
 
@@ -198,6 +198,37 @@ impl Known {
         self.find_homes(|_, home| home != node);
     }
 
+    /// Like [`leave`](Self::leave), for a node that cannot be connected to. If nothing has taken over, messages to
+    /// channels are published at other nodes, after the pause that is made for a successor.
+    pub(super) fn leave_unreachable(&mut self, node: &NodeAddress) {
+        let slots = (0..Slot::COUNT).filter_map(Slot::new);
+        let here: Vec<_> = slots
+            .filter(|slot| self.homes.owner(*slot) == Some(node))
+            .collect();
+        self.leave(node);
+        let is_lost = |other: &NodeAddress| {
+            let known = self.nodes.get(other);
+            other == node || known.is_some_and(|other| other.is_suspect())
+        };
+        let primaries: Vec<_> = self.latest.primaries().cloned().collect();
+        let mut others: Vec<_> = primaries.iter().filter(|other| !is_lost(other)).collect();
+        if others.is_empty() {
+            // One of those that did not answer may do so now.
+            others = primaries.iter().filter(|other| *other != node).collect();
+        }
+        let now = clock::now();
+        for slot in here {
+            let is_replaced = self.homes.owner(slot).is_some_and(|home| !is_lost(home));
+            if !is_replaced && !others.is_empty() {
+                let other = others[slot.index() % others.len()];
+                self.homes.set_owner(slot, other);
+                if !self.succeeded.contains_key(other) {
+                    self.succeeded.insert(other.clone(), now);
+                }
+            }
+        }
+    }
+
     /// Whether a slot may still be on its way.
     pub(super) fn has_just_moved(&self, slot: Slot) -> bool {
         let moved = self.moved.get(&slot).copied();
@@ -222,12 +253,13 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
+    use crate::connection::Endpoint;
 
     fn node(port: u16) -> NodeAddress {
         NodeAddress::new("a", port)
     }
 
-    fn map(owners: [u16; 2]) -> SlotMap {
+    fn map<const N: usize>(owners: [u16; N]) -> SlotMap {
         let mut map = SlotMap::new();
         for (slot, port) in (0..).filter_map(Slot::new).zip(owners) {
             map.set_owner(slot, &node(port));
@@ -262,6 +294,51 @@ mod tests {
         learn([1, 2]);
         known.borrow_mut().leave(&node(2));
         assert_eq!(places(), (Some(1), Some(1)));
+    }
+
+    #[tokio::test]
+    async fn the_home_of_a_slot_leaves_a_node_that_is_out_of_reach_although_nothing_takes_over() {
+        let known = RefCell::new(Known::new());
+        let slots = [0, 1].map(|slot| Slot::new(slot).unwrap());
+        let homes = || {
+            let known = known.borrow();
+            slots.map(|slot| known.node_of(Place::Home(slot)).map(NodeAddress::port))
+        };
+        known.borrow_mut().learn(map([1, 2]), 1);
+        known.borrow_mut().leave(&node(1));
+        assert_eq!(homes(), [Some(1), Some(2)], "its connection was lost");
+        known.borrow_mut().leave_unreachable(&node(1));
+        assert_eq!(homes(), [Some(2), Some(2)]);
+        assert_eq!(
+            known.borrow().node_of(Place::Owner(slots[0])),
+            Some(&node(1))
+        );
+        // It may be back, but messages there could overtake those before.
+        known.borrow_mut().learn(map([1, 2]), 1);
+        assert_eq!(homes(), [Some(2), Some(2)]);
+        known.borrow_mut().leave_unreachable(&node(2));
+        assert_eq!(homes(), [Some(1), Some(1)]);
+        known.borrow_mut().learn(map([1, 1]), 2);
+        known.borrow_mut().leave_unreachable(&node(1));
+        assert_eq!(homes(), [Some(1), Some(1)], "there is no other one");
+    }
+
+    #[tokio::test]
+    async fn the_homes_of_two_nodes_that_are_out_of_reach_are_at_a_third() {
+        let mut known = Known::new();
+        let slots = [0, 1, 2].map(|slot| Slot::new(slot).unwrap());
+        known.learn(map([1, 2, 3]), 1);
+        for port in [1, 2] {
+            let to = Endpoint::new("redis://127.0.0.1:1/").into_destination(true);
+            let lost = Node::new(node(port), to.unwrap());
+            lost.suspect(true);
+            known.nodes.insert(node(port), Arc::new(lost));
+            known.leave_unreachable(&node(port));
+        }
+        for slot in slots {
+            assert_eq!(known.node_of(Place::Home(slot)), Some(&node(3)));
+        }
+        assert!(known.rest_of(&node(3)) > Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

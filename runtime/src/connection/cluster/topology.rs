@@ -30,6 +30,14 @@ pub(super) struct Node {
 }
 
 impl Node {
+    pub(super) fn new(address: NodeAddress, to: Destination) -> Self {
+        Self {
+            address,
+            connection: LazyConnection::new(to),
+            is_suspect: AtomicBool::new(false),
+        }
+    }
+
     pub(super) fn is_suspect(&self) -> bool {
         self.is_suspect.load(Relaxed)
     }
@@ -112,13 +120,10 @@ impl Topology {
         // Without the lock, because this asks the user's map of addresses.
         let server = self.seeds.node(address)?;
         let mut known = self.known.lock();
-        let node = known.nodes.entry(address.clone()).or_insert_with(|| {
-            Arc::new(Node {
-                address: address.clone(),
-                connection: LazyConnection::new(Destination::Server(server)),
-                is_suspect: AtomicBool::new(false),
-            })
-        });
+        let node = known
+            .nodes
+            .entry(address.clone())
+            .or_insert_with(|| Arc::new(Node::new(address.clone(), Destination::Server(server))));
         Ok(Arc::clone(node))
     }
 
@@ -135,6 +140,11 @@ impl Topology {
     /// Takes from a node all slots that another one has. It is lost, for us at least.
     pub(super) fn leave(&self, node: &NodeAddress) {
         self.known.lock().leave(node);
+    }
+
+    /// Like [`leave`](Self::leave), for a node that cannot be connected to.
+    pub(super) fn leave_unreachable(&self, node: &NodeAddress) {
+        self.known.lock().leave_unreachable(node);
     }
 
     /// Whether a slot may still be on its way.

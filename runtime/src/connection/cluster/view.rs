@@ -36,6 +36,9 @@ impl View {
             LookError::NoCluster => Error::config(format!(
                 "the server at {at} is not a node of a cluster: use `new`, with its URL alone"
             )),
+            error if error.is_not_allowed() => Error::auth(format!(
+                "the user may not run `CLUSTER SLOTS` at {at} ({error}); grant `+cluster|slots`"
+            )),
             LookError::Refused(text) => Error::denied(format!("`CLUSTER SLOTS` at {at}: {text}")),
             error => Error::connection(format!("`CLUSTER SLOTS` at {at}: {error}")),
         })?;

@@ -144,6 +144,17 @@ impl Answers {
                  whose port is mostly 26379: {self}"
             ));
         }
+        let is_refused = |answer: &Answer| match answer {
+            Some(Err(Failure::Said(error))) => error.is_not_allowed(),
+            _ => false,
+        };
+        let refused = self.0.iter().filter(|(_, answer)| is_refused(answer));
+        if 2 * refused.count() > self.0.len() {
+            return Error::auth(format!(
+                "the user of the sentinels may not ask for the primary of `{name}`; grant \
+                 `+sentinel|master +sentinel|get-master-addr-by-name`: {self}"
+            ));
+        }
         let text = format!("no sentinel names the primary of `{name}`: {self}");
         let mut errors = self.0.iter().filter_map(|(_, answer)| match answer {
             Some(Err(Failure::Unreachable(error))) => Some(error),
@@ -213,6 +224,11 @@ mod tests {
         Some(Err(Failure::Said(LookError::Unknown(text))))
     }
 
+    fn not_allowed() -> Answer {
+        let text = "NOPERM User a has no permissions".to_owned();
+        Some(Err(Failure::Said(LookError::Refused(text))))
+    }
+
     fn failed(error: Error) -> Answer {
         Some(Err(Failure::Unreachable(error)))
     }
@@ -247,6 +263,11 @@ mod tests {
                 Error::is_config as Is,
             ),
             (vec![unknown(), refused(), refused()], Error::is_connection),
+            (
+                vec![not_allowed(), not_allowed(), refused()],
+                Error::is_auth,
+            ),
+            (vec![not_allowed(), refused()], Error::is_connection),
             (vec![auth(), auth()], Error::is_auth),
             (vec![auth(), refused()], Error::is_connection),
             (vec![failed(Error::tls("not trusted"))], Error::is_tls),

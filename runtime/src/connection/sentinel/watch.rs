@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::look_up::{Failure, ask_one};
 use super::{Primary, SentinelView, Switched, best};
 use crate::connection::commands::{Connection, lost};
-use crate::connection::look::text;
+use crate::connection::look::{LookError, text};
 use crate::connection::node_address::NodeAddress;
 use crate::connection::server::Server;
 use crate::error::Error;
@@ -69,6 +69,15 @@ impl Watch {
     }
 }
 
+/// What is logged of a sentinel.
+#[derive(Default)]
+struct Reported {
+    /// That it does not answer.
+    is_silent: bool,
+    /// What it answers instead of naming a primary.
+    answer: Option<LookError>,
+}
+
 /// One sentinel, as its task sees it.
 struct Watched {
     sentinel: Arc<Server>,
@@ -83,16 +92,16 @@ impl Watched {
     async fn keep_watching(self, first: Instant) {
         let mut next = first;
         let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
-        let mut is_reported = false;
+        let mut reported = Reported::default();
         loop {
-            let watching = self.watch(&mut next, &mut is_reported);
+            let watching = self.watch(&mut next, &mut reported);
             let error = caught(|| watching)
                 .await
                 .unwrap_or_else(|| Error::connection("the task that asks it has panicked"));
             if self.say(None) {
                 backoff.reset();
             }
-            if !std::mem::replace(&mut is_reported, true) {
+            if !std::mem::replace(&mut reported.is_silent, true) {
                 tracing::warn!(
                     target: "redis_push",
                     name = &*self.name,
@@ -106,7 +115,7 @@ impl Watched {
     }
 
     /// Asks over one connection. Returns why the sentinel does not answer any more.
-    async fn watch(&self, next: &mut Instant, is_reported: &mut bool) -> Error {
+    async fn watch(&self, next: &mut Instant, reported: &mut Reported) -> Error {
         let announced = Arc::new(Notify::new());
         let mut connection = match self.connect(&announced).await {
             Ok(connection) => connection,
@@ -114,13 +123,18 @@ impl Watched {
         };
         loop {
             let view = match timeout(PATIENCE, ask_one(&mut connection, &self.name)).await {
-                Ok(Ok(view)) => Some(view),
-                // What it says is part of the error of a look-up.
-                Ok(Err(Failure::Said(_))) => None,
+                Ok(Ok(view)) => {
+                    reported.answer = None;
+                    Some(view)
+                }
+                Ok(Err(Failure::Said(answer))) => {
+                    self.report(reported, answer);
+                    None
+                }
                 Ok(Err(Failure::Unreachable(error))) => return error,
                 Err(_) => return Error::connection(self.sentinel.silence(PATIENCE)),
             };
-            if std::mem::take(is_reported) {
+            if std::mem::take(&mut reported.is_silent) {
                 tracing::info!(
                     target: "redis_push",
                     name = &*self.name,
@@ -134,6 +148,21 @@ impl Watched {
                 () = sleep_until(*next) => {}
                 () = announced.notified() => {}
             }
+        }
+    }
+
+    /// Logs that the sentinel names no primary, unless that was its last answer too. Its URL may be that of
+    /// another server.
+    fn report(&self, reported: &mut Reported, answer: LookError) {
+        if reported.answer.as_ref() != Some(&answer) {
+            tracing::warn!(
+                target: "redis_push",
+                name = &*self.name,
+                sentinel = %self.sentinel.address(),
+                %answer,
+                "a sentinel does not name a primary"
+            );
+            reported.answer = Some(answer);
         }
     }
 

@@ -141,6 +141,9 @@ impl Coordinator {
         for (node, _) in self.nodes.iter_mut().zip(up).filter(|(_, is_up)| *is_up) {
             let is_alone = is_any_well && (node.is_down || !node.hears_any);
             let before = node.alone_since;
+            if is_alone && before.is_none() {
+                self.trouble.is_new();
+            }
             node.alone_since = is_alone.then(|| before.unwrap_or(now));
             let lasts = before.filter(|_| is_alone).map(|since| now - since);
             let is_cut_off = lasts.is_some_and(|lasts| !node.hears_any || lasts >= CERTAIN);

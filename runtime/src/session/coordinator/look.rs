@@ -7,7 +7,7 @@ use redis::Pipeline;
 use tokio::time::Instant;
 
 use super::nodes::{ClusterNode, Watch};
-use super::{Coordinator, NOWHERE, PATIENCE, SOON, is_heard_everywhere, slot_of};
+use super::{Coordinator, NOWHERE, PATIENCE, is_heard_everywhere, slot_of};
 use crate::connection::slots::{Slot, SlotMap};
 use crate::connection::{CommandError, LazyConnection, LookError, NodeAddress};
 use crate::error::Error;
@@ -64,11 +64,9 @@ impl Coordinator {
             node.watch != Watch::Answered && self.is_up(node.id) && has_names()
         };
         let is_whole = is_whole && !self.nodes.iter().any(is_unwatched);
-        let pause = match is_whole {
-            true => self.settings.topology_interval,
-            false => SOON.min(self.settings.topology_interval),
-        };
-        self.next_look = clock::now() + pause;
+        let now = clock::now();
+        let interval = self.settings.topology_interval;
+        self.next_look = now + self.trouble.pause_after(is_whole, interval, now);
     }
 
     /// Returns the map of the first node that answers: those that are connected, each in its turn, then
@@ -135,7 +133,10 @@ impl Coordinator {
             };
             let owner = map.owner(slot).and_then(|owner| self.known(owner));
             let owner = owner.unwrap_or(NOWHERE);
-            self.are_followed &= owner == self.places.get(slot);
+            if owner != self.places.get(slot) {
+                self.are_followed = false;
+                self.trouble.is_new();
+            }
             self.places.set(slot, owner);
         }
         self.map = map;
@@ -173,7 +174,11 @@ impl Coordinator {
         for (node, is_up) in self.nodes.iter_mut().zip(&up) {
             match is_up {
                 true => (node.lost, node.given_up) = (None, None),
-                false => _ = node.lost.get_or_insert(now),
+                false if node.lost.is_none() => {
+                    node.lost = Some(now);
+                    self.trouble.is_new();
+                }
+                false => {}
             }
         }
         let is_up = |id: NodeId| {
@@ -321,6 +326,9 @@ async fn slots(commands: &LazyConnection, at: &NodeAddress) -> Result<SlotMap, E
     SlotMap::parse(reply, at.host()).map_err(|error| match error {
         LookError::NoCluster => Error::config(format!(
             "the server at {at} is not a node of a cluster: use `Subscriber::new`"
+        )),
+        error if error.is_not_allowed() => Error::auth(format!(
+            "the user may not run `CLUSTER SLOTS` at {at} ({error}); grant `+cluster|slots`"
         )),
         error => Error::connection(format!("`CLUSTER SLOTS` at {at}: {error}")),
     })

@@ -17,7 +17,7 @@
 //! | --- | --- |
 //! | a node answers `MOVED` to `SSUBSCRIBE` | the slot has the owner that it names, and the name moves there |
 //! | a node ends the subscription of a sharded channel | its session asks the same node again, which answers `MOVED` |
-//! | the connection to a node is lost | other nodes are asked every [`SOON`] until it is back, or its slots have another owner: then their names move there |
+//! | the connection to a node is lost | other nodes are asked again and again ([`Trouble`]) until it is back, or its slots have another owner: then their names move there |
 //! | a node is not back after [`PATIENCE`] | its channels and patterns move to the other nodes, which all hear them |
 //! | links between the nodes were reset | the readers of channels and patterns of the node that they lead to receive a gap |
 //! | a node hears no other one, or says that the cluster is down | its channels and patterns move to nodes that do hear others |
@@ -33,6 +33,7 @@ mod bus;
 mod look;
 mod nodes;
 mod places;
+mod trouble;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -60,12 +61,10 @@ use crate::util::clock;
 use nodes::ClusterNode;
 use places::Pauses;
 pub(crate) use places::Places;
+use trouble::{SOON, Trouble};
 
 /// Where names wait for an owner of their slot. It has no session.
 pub(crate) const NOWHERE: NodeId = NodeId::FIRST;
-
-/// The time between two looks while something is known to be wrong.
-const SOON: Duration = Duration::from_millis(100);
 
 /// How long a node may be lost before its channels and patterns move to other nodes.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -122,6 +121,7 @@ pub(crate) struct Coordinator {
     /// When the last two maps were asked for whose owners were all connected.
     right: [SystemTime; 2],
     next_look: Instant,
+    trouble: Trouble,
     /// What is logged while no node says which node has which slots.
     outage: Outage,
     /// Which node is asked next.
@@ -189,6 +189,7 @@ impl Coordinator {
             unserved: None,
             right: [clock::wall(); 2],
             next_look: clock::now(),
+            trouble: Trouble::default(),
             outage: Outage::default(),
             turn: 0,
         }
@@ -252,6 +253,7 @@ impl Coordinator {
         match &notice {
             Notice::Lost => self.look_soon(),
             Notice::Moved { moved, .. } => {
+                self.trouble.is_new();
                 self.look_soon();
                 let now = clock::now();
                 match self.pauses.before(moved.slot, now) {

@@ -30,7 +30,7 @@ pub(super) struct ClusterNode {
     pub(super) commands: LazyConnection,
     /// When its links with other nodes were last looked at, and how they were.
     pub(super) links: Option<(SystemTime, BusLinks)>,
-    /// Whether it was asked for them.
+    /// What is known of its links.
     pub(super) watch: Watch,
     /// The ids of nodes that it once had links with, and has not at present.
     pub(super) gone: BTreeSet<Box<str>>,
