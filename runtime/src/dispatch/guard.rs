@@ -102,37 +102,25 @@ impl DispatchGuard<'_> {
 
     /// Accepts one push, unless it is a message for which a buffer would have to drop another
     /// although its readers make progress. Then it returns that buffer instead.
+    #[inline]
     pub(crate) fn push_or_wait(&mut self, push: &Incoming<'_>) -> Result<(), Arc<Shared>> {
-        match *push {
-            Incoming::Message {
-                kind,
-                name,
-                channel,
-                payload,
-            } if self.is_current => {
-                let message = Message {
-                    kind,
-                    name,
-                    channel,
-                    payload,
-                };
-                self.state.deliver(self.from, message, IfFull::Wait)?;
-                self.accepted += 1;
-                self.state.copy_to_raw(push);
-            }
-            _ => self.push(push),
-        }
-        Ok(())
+        self.accept(push, IfFull::Wait)
     }
 
     /// Accepts one push.
+    #[inline]
     pub(crate) fn push(&mut self, push: &Incoming<'_>) {
+        let accepted = self.accept(push, IfFull::Drop);
+        debug_assert!(accepted.is_ok(), "only `IfFull::Wait` keeps a push back");
+    }
+
+    fn accept(&mut self, push: &Incoming<'_>, if_full: IfFull) -> Result<(), Arc<Shared>> {
         let from = self.from;
         let node = from.node;
         let state = &mut *self.state;
         if !self.is_current {
             state.counts.stale += 1;
-            return;
+            return Ok(());
         }
         if !matches!(push, Incoming::Message { .. }) {
             state.hand_over();
@@ -142,11 +130,11 @@ impl DispatchGuard<'_> {
             && state.has_sent(node, fence, kind)
         {
             if state.pass_fence(node, fence, kind, left) {
-                return;
+                return Ok(());
             }
             // The subscriptions have ended without a push about it, so the connection is as good as
             // lost, and the gap begins at the last fence.
-            return self.push(&Incoming::Disconnected);
+            return self.accept(&Incoming::Disconnected, if_full);
         }
         #[cfg(feature = "testing")]
         if let Incoming::Unsubscribed { name, .. } = *push
@@ -154,10 +142,8 @@ impl DispatchGuard<'_> {
         {
             state.routes.nodes[node].kit_fence = number;
             self.has_changed = true;
-            return;
+            return Ok(());
         }
-        self.accepted += 1;
-        state.copy_to_raw(push);
         match *push {
             Incoming::Message {
                 kind,
@@ -171,8 +157,7 @@ impl DispatchGuard<'_> {
                     channel,
                     payload,
                 };
-                let appended = state.deliver(from, message, IfFull::Drop);
-                debug_assert!(appended.is_ok(), "only `IfFull::Wait` keeps a push back");
+                state.deliver(from, message, if_full)?;
             }
             Incoming::Subscribed { kind, name } => {
                 state.confirm(node, kind, name);
@@ -197,5 +182,8 @@ impl DispatchGuard<'_> {
                 }
             }
         }
+        self.accepted += 1;
+        state.copy_to_raw(push);
+        Ok(())
     }
 }

@@ -76,6 +76,11 @@ impl Wakeups {
         now.duration_since(before).is_ok_and(|pause| pause > QUIET)
     }
 
+    #[cfg(test)]
+    pub(super) fn has_task(&self) -> bool {
+        self.has_task
+    }
+
     /// Returns whether a crowd waits, or there are enough messages for each waiting handler.
     fn is_worth_waking(&self) -> bool {
         self.is_crowd || self.delayed_for as usize >= MESSAGES_PER_WAKEUP * self.wakers.len()
@@ -149,7 +154,7 @@ impl Dispatcher {
             std::mem::replace(&mut before, now) != now
         };
         for _ in 0..TURNS {
-            tokio::task::yield_now().await;
+            step_back().await;
             if !is_flowing() {
                 return;
             }
@@ -212,7 +217,7 @@ impl Dispatcher {
 struct Underway<'d>(&'d Dispatcher);
 
 impl<'d> Underway<'d> {
-    /// Returns `None` if there is no crowd to wake.
+    /// Takes the next crowd. Returns `None` if there is none.
     fn begin(dispatcher: &'d Dispatcher) -> Option<Self> {
         let mut state = dispatcher.lock();
         let is_crowd = state.wakeups.begin_crowd();

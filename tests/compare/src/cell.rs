@@ -109,7 +109,6 @@ pub(crate) struct Cell {
     pub(crate) rate_to_rustis: Option<Ratio>,
     pub(crate) cpu_to_floor: Option<Ratio>,
     pub(crate) cpu_to_seed: Option<Ratio>,
-    pub(crate) cpu_to_rustis: Option<Ratio>,
     pub(crate) p50_to_floor: Option<Ratio>,
     /// Why there are fewer rounds than requested.
     pub(crate) not_run: Option<String>,
@@ -183,7 +182,6 @@ impl Cell {
             rate_to_rustis: to(Peer::Rustis, rate),
             cpu_to_floor: to(Peer::Floor, cpu_us),
             cpu_to_seed: to(Peer::Seed, cpu_us),
-            cpu_to_rustis: to(Peer::Rustis, cpu_us),
             p50_to_floor: to(Peer::Floor, |run| run.p50_us),
             not_run: own.not_run.clone(),
         }

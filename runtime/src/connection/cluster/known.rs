@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::homes::Homes;
 use super::look::Look;
 use super::topology::Node;
 use crate::connection::node_address::NodeAddress;
@@ -38,11 +39,10 @@ pub(super) struct Known {
     pub(super) epoch: u64,
     /// The nodes that were asked for something and are in the map.
     pub(super) nodes: BTreeMap<NodeAddress, Arc<Node>>,
-    /// The nodes at which messages to channels are published.
-    homes: SlotMap,
+    homes: Homes,
     /// When slots have last moved, as a `MOVED` said.
     moved: HashMap<Slot, Instant>,
-    /// When a replica has last taken over from its primary, as far as it is used here.
+    /// When a node was last used in place of another one: of its primary, or of one that was out of reach.
     succeeded: HashMap<NodeAddress, Instant>,
     pub(super) look: Look,
 }
@@ -74,7 +74,7 @@ impl Known {
             losing: BTreeMap::new(),
             epoch: 0,
             nodes: BTreeMap::new(),
-            homes: SlotMap::new(),
+            homes: Homes::new(),
             moved: HashMap::new(),
             succeeded: HashMap::new(),
             look: Look::default(),
@@ -102,7 +102,8 @@ impl Known {
             }
         }
         self.give_up_late();
-        self.find_homes(SlotMap::knows);
+        self.homes
+            .find(&self.latest, |home| self.latest.knows(home));
         let (map, latest, homes) = (&self.map, &self.latest, &self.homes);
         self.nodes
             .retain(|node, _| latest.knows(node) || map.knows(node) || homes.knows(node));
@@ -110,12 +111,17 @@ impl Known {
 
     /// Notes that a node is used now in place of another one, if it was a replica of that.
     fn note_successor(&mut self, of: &NodeAddress, successor: &NodeAddress) {
-        let now = clock::now();
         if self.map.replicas_of(of).contains(successor) {
-            // All of its slots have come at once, however late each of them is used.
-            self.succeeded.retain(|_, since| now - *since < KEPT);
-            self.succeeded.entry(successor.clone()).or_insert(now);
+            self.note_change(successor);
         }
+    }
+
+    /// Notes that a node is used now in place of another one.
+    fn note_change(&mut self, to: &NodeAddress) {
+        let now = clock::now();
+        // All of its slots have come at once, however late each of them is used.
+        self.succeeded.retain(|_, since| now - *since < KEPT);
+        self.succeeded.entry(to.clone()).or_insert(now);
     }
 
     /// Takes the slots of nodes that were kept for long enough.
@@ -148,24 +154,6 @@ impl Known {
         }
     }
 
-    /// Makes the owner of a slot its home, unless that is kept.
-    fn find_homes(&mut self, is_kept: impl Fn(&SlotMap, &NodeAddress) -> bool) {
-        let (homes, map) = (&mut self.homes, &self.latest);
-        let old: Vec<_> = homes.primaries().cloned().collect();
-        let kept: Vec<_> = old.iter().filter(|home| is_kept(map, home)).collect();
-        if kept.len() == old.len() && homes.covered() == Slot::COUNT {
-            return;
-        }
-        for slot in (0..Slot::COUNT).filter_map(Slot::new) {
-            let home = homes.owner(slot);
-            if let Some(owner) = map.owner(slot)
-                && home.is_none_or(|home| !kept.contains(&home))
-            {
-                homes.set_owner(slot, owner);
-            }
-        }
-    }
-
     /// Returns how long to wait before a command is sent to a node, because it has taken over just now.
     pub(super) fn rest_of(&self, node: &NodeAddress) -> Duration {
         let since = self.succeeded.get(node);
@@ -177,7 +165,7 @@ impl Known {
     pub(super) fn node_of(&self, place: Place) -> Option<&NodeAddress> {
         match place {
             Place::Owner(slot) => self.map.owner(slot),
-            Place::Home(slot) => self.homes.owner(slot),
+            Place::Home(slot) => self.homes.of(slot),
         }
     }
 
@@ -195,37 +183,20 @@ impl Known {
     /// Takes from a node all slots that another one has.
     pub(super) fn leave(&mut self, node: &NodeAddress) {
         self.give_up(node);
-        self.find_homes(|_, home| home != node);
+        self.homes.find(&self.latest, |home| home != node);
     }
 
     /// Like [`leave`](Self::leave), for a node that cannot be connected to. If nothing has taken over, messages to
     /// channels are published at other nodes, after the pause that is made for a successor.
     pub(super) fn leave_unreachable(&mut self, node: &NodeAddress) {
-        let slots = (0..Slot::COUNT).filter_map(Slot::new);
-        let here: Vec<_> = slots
-            .filter(|slot| self.homes.owner(*slot) == Some(node))
-            .collect();
-        self.leave(node);
+        self.give_up(node);
+        let nodes = &self.nodes;
         let is_lost = |other: &NodeAddress| {
-            let known = self.nodes.get(other);
+            let known = nodes.get(other);
             other == node || known.is_some_and(|other| other.is_suspect())
         };
-        let primaries: Vec<_> = self.latest.primaries().cloned().collect();
-        let mut others: Vec<_> = primaries.iter().filter(|other| !is_lost(other)).collect();
-        if others.is_empty() {
-            // One of those that did not answer may do so now.
-            others = primaries.iter().filter(|other| *other != node).collect();
-        }
-        let now = clock::now();
-        for slot in here {
-            let is_replaced = self.homes.owner(slot).is_some_and(|home| !is_lost(home));
-            if !is_replaced && !others.is_empty() {
-                let other = others[slot.index() % others.len()];
-                self.homes.set_owner(slot, other);
-                if !self.succeeded.contains_key(other) {
-                    self.succeeded.insert(other.clone(), now);
-                }
-            }
+        for home in self.homes.leave_unreachable(node, &self.latest, is_lost) {
+            self.note_change(&home);
         }
     }
 
@@ -323,7 +294,7 @@ mod tests {
         assert_eq!(homes(), [Some(1), Some(1)], "there is no other one");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_homes_of_two_nodes_that_are_out_of_reach_are_at_a_third() {
         let mut known = Known::new();
         let slots = [0, 1, 2].map(|slot| Slot::new(slot).unwrap());
@@ -338,6 +309,15 @@ mod tests {
         for slot in slots {
             assert_eq!(known.node_of(Place::Home(slot)), Some(&node(3)));
         }
+        assert!(known.rest_of(&node(3)) > Duration::ZERO);
+        tokio::time::advance(SETTLES).await;
+        assert_eq!(known.rest_of(&node(3)), Duration::ZERO);
+        // Again, long after the last time.
+        tokio::time::advance(KEPT).await;
+        known.learn(map([1, 2, 3]), 2);
+        known.homes = Homes::new();
+        known.homes.find(&known.latest, |_| true);
+        known.leave_unreachable(&node(1));
         assert!(known.rest_of(&node(3)) > Duration::ZERO);
     }
 

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `topology` | [`Topology`]: the nodes, and where a command goes |
 //! | `known` | [`Known`](known::Known): which node has which slots, and when a slot changes its node |
+//! | `homes` | [`Homes`](homes::Homes): where messages to channels are published |
 //! | `look` | how that is learned: `CLUSTER SLOTS`, asked by one task at a time for all callers |
 //! | `view` | what one node says |
 //! | `seeds` | the nodes that the user has named |
@@ -26,6 +27,7 @@
 mod answered;
 mod call;
 mod group;
+mod homes;
 mod in_flight;
 mod known;
 mod look;

@@ -2,15 +2,18 @@
 
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use crate::broadcast::Pace;
 use crate::config::Settings;
 use crate::dispatch::{Dispatcher, RoutingTable, StreamReader};
 use crate::push::Incoming;
 use crate::subscription::{Kind, Subscription};
+use crate::util::clock;
 
 const NAME: &str = "everybody";
 const READERS: usize = 10_000;
@@ -294,4 +297,57 @@ async fn nobody_waits_for_a_crowd_if_somebody_may_fall_behind_by_little() {
     assert_eq!(crowd.read_with(all.clone()), 0);
     crowd.publish();
     assert_eq!(crowd.read_with(all), 2 * (READERS + 1));
+}
+
+/// Runs on the thread of whoever wakes it, before all others, and blocks it until everybody is awake.
+struct Blocking {
+    woken: Arc<AtomicUsize>,
+    sees: Mutex<Option<Sender<usize>>>,
+}
+
+impl Wake for Blocking {
+    fn wake(self: Arc<Self>) {
+        self.woken.fetch_add(1, SeqCst);
+        let Some(sees) = self.sees.lock().unwrap().take() else {
+            return;
+        };
+        tokio::spawn(async move {
+            let patience = Duration::from_secs(10);
+            let begin = clock::monotonic();
+            while self.woken.load(SeqCst) < READERS && clock::monotonic() - begin < patience {
+                std::thread::yield_now();
+            }
+            sees.send(self.woken.load(SeqCst)).unwrap();
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_blocks_its_thread_holds_up_nobody_else_of_its_crowd() {
+    let mut crowd = Crowd::new();
+    let woken = Arc::new(AtomicUsize::new(0));
+    let (sees, seen) = mpsc::channel();
+    let mut sees = Some(sees);
+    // Waits again, with another waker. The last reader is woken first.
+    for (reader, _) in crowd.readers.iter_mut().rev() {
+        let waker = Waker::from(Arc::new(Blocking {
+            woken: Arc::clone(&woken),
+            sees: Mutex::new(sees.take()),
+        }));
+        assert!(
+            reader
+                .poll_recv(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+    }
+    crowd.task = None;
+    let waking = tokio::spawn(Arc::clone(&crowd.dispatcher).keep_waking());
+    // Otherwise whoever passes the message wakes.
+    while !crowd.dispatcher.lock().wakeups.has_task() {
+        tokio::task::yield_now().await;
+    }
+    crowd.publish();
+    let seen = tokio::task::spawn_blocking(move || seen.recv().unwrap());
+    assert_eq!(seen.await.unwrap(), READERS);
+    waking.abort();
 }
