@@ -295,6 +295,9 @@ async fn a_client_can_be_killed_by_id_and_by_type(server: Server) {
     killer
         .expect("CLIENT KILL FOO BAR", &["-ERR syntax error"])
         .await;
+    // The connection that has seen the server start may still be open: redis-rs closes it in a task of its own.
+    let others = killer.ask("CLIENT KILL TYPE normal SKIPME yes").await;
+    assert!(matches!(&*others, ":0" | ":1"), "{others}");
     killer.say("CLIENT KILL TYPE normal SKIPME no").await;
     killer.hears(&[":1"]).await;
     assert_eq!(killer.hear_or_end().await, None);

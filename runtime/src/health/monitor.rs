@@ -74,10 +74,28 @@ impl HealthMonitor {
     }
 
     pub(crate) fn is_ready(&self) -> bool {
-        self.phase() == Phase::Confirmed && self.health().is_ready()
+        self.health().is_ready()
     }
 
+    /// Returns the current health, and notifies the receivers if it has changed.
+    ///
+    /// What one caller has seen, every receiver has to see. Otherwise a state that ends before the watchdog's
+    /// next look ends without a change, and whoever waits for its end waits for ever.
     pub(crate) fn health(&self) -> Health {
+        let mut current = Health::default();
+        self.published.send_if_modified(|published| {
+            // Computed under the lock, so that no caller publishes an older state after a newer one.
+            current = self.compute();
+            let is_changed = !published.is_last && current.differs_from(&published.health);
+            if is_changed {
+                published.health = current.clone();
+            }
+            is_changed
+        });
+        current
+    }
+
+    fn compute(&self) -> Health {
         let beats = self.sources.board.beat();
         let stalled = self.stalled();
         let mut health = Health {
@@ -247,26 +265,16 @@ impl HealthMonitor {
         stalls.iter().map(stall).collect()
     }
 
-    /// Notifies the receivers, if the health has changed.
-    pub(crate) fn publish(&self) {
-        let health = self.health();
-        self.published.send_if_modified(|published| {
-            let is_changed = !published.is_last && health.differs_from(&published.health);
-            if is_changed {
-                published.health = health;
-            }
-            is_changed
-        });
-    }
-
     /// Publishes the last health, after which the receivers end.
     pub(crate) fn end(&self) {
-        let health = self.health();
+        let health = self.compute();
         let is_last = true;
         self.published.send_replace(Published { health, is_last });
     }
 
     pub(crate) fn changes(self: &Arc<Self>) -> HealthChanges {
+        // The receiver begins with the current health.
+        self.health();
         HealthChanges::new(self.published.subscribe(), Arc::downgrade(self))
     }
 }

@@ -174,7 +174,7 @@ impl HealthMonitor {
             self.sources.handlers.settle();
             let stalled = watch.look(self.sources.handlers.running(), clock::monotonic());
             *self.stalls.lock() = stalled;
-            self.publish();
+            self.health();
             if let Some(rest) = rest(clock::now() - looked) {
                 sleep(rest).await;
             }

@@ -280,8 +280,6 @@ impl Running {
         // The receivers exist before the check, so no change is missed.
         async move {
             while !monitor.is_ready() && !monitor.is_shutting_down() {
-                // Otherwise a state that nobody has published yet could end without a change.
-                monitor.publish();
                 tokio::select! {
                     _ = changes.changed() => {}
                     changed = status.changed() => if changed.is_err() { return },

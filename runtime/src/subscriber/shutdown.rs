@@ -57,7 +57,7 @@ impl Running {
     async fn drain(&self, deadline: Duration) -> ShutdownReport {
         let start = clock::now();
         self.stop.cancel();
-        self.monitor.publish();
+        self.monitor.health();
         // Streams end first: a server that answers web requests from them ends with them.
         self.dispatcher.close_streams();
         // The server has half of the time to confirm the end of the subscriptions; the handlers have

@@ -1,4 +1,5 @@
 //! Tests of subscribers on the embedded broker that need the crate's internals.
 
 mod healing;
+mod health;
 mod support;
