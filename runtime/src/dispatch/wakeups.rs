@@ -1,6 +1,7 @@
 //! When the dispatcher wakes readers: at once, or a moment later for several pushes together; and many
 //! readers a part at a time.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
@@ -32,6 +33,9 @@ const MESSAGES_PER_WAKEUP: usize = 4;
 /// the link.
 const MAX_AT_ONCE: usize = Crowd::MORE_THAN;
 
+/// How often the task lets others run while the dispatcher is locked, before it waits for the lock on its thread.
+const MAX_STEPS_BACK: usize = 32;
+
 /// The capacity of a list of wakers that is kept for the next ones.
 const MAX_KEPT: usize = 1024;
 
@@ -43,8 +47,8 @@ const MAX_KEPT: usize = 1024;
 pub(super) struct Wakeups {
     /// Kept from push to push, so that waking costs no allocation.
     pub(super) wakers: Vec<Waker>,
-    /// The wakers of a crowd, which the task is waking.
-    crowd: Vec<Waker>,
+    /// An empty list for the next wakers, while a crowd is woken.
+    spare: Vec<Waker>,
     /// Whether a buffer fills up. Then waking is not delayed.
     pub(super) is_urgent: bool,
     /// Whether there are so many wakers that the task has to wake them. Then it gathers no more.
@@ -61,7 +65,7 @@ impl Wakeups {
     pub(super) fn new(now: SystemTime) -> Self {
         Self {
             wakers: Vec::new(),
-            crowd: Vec::new(),
+            spare: Vec::new(),
             is_urgent: false,
             is_crowd: false,
             delayed_for: 0,
@@ -86,28 +90,27 @@ impl Wakeups {
         self.is_crowd || self.delayed_for as usize >= MESSAGES_PER_WAKEUP * self.wakers.len()
     }
 
-    /// Takes the wakers of a crowd to be woken part by part. Returns false if there is no crowd.
+    /// Takes the wakers of a crowd, to be woken part by part. Returns `None` if there is no crowd.
     ///
     /// Those of readers that wait again meanwhile are in the next crowd, so everybody gets a turn.
-    fn begin_crowd(&mut self) -> bool {
-        debug_assert!(self.crowd.is_empty(), "the last crowd is awake");
-        let is_crowd = std::mem::take(&mut self.is_crowd);
-        if is_crowd {
-            std::mem::swap(&mut self.crowd, &mut self.wakers);
-            self.delayed_for = 0;
-            self.is_urgent = false;
+    fn take_crowd(&mut self) -> Option<Vec<Waker>> {
+        if !std::mem::take(&mut self.is_crowd) {
+            return None;
         }
-        is_crowd
+        self.delayed_for = 0;
+        self.is_urgent = false;
+        let spare = std::mem::take(&mut self.spare);
+        Some(std::mem::replace(&mut self.wakers, spare))
     }
 
-    /// Moves the next wakers of the crowd to `part`. Returns false if there are none.
-    fn take_part(&mut self, part: &mut Vec<Waker>) -> bool {
-        let rest = self.crowd.len().saturating_sub(MAX_AT_ONCE);
-        part.extend(self.crowd.drain(rest..));
-        if self.crowd.is_empty() && self.crowd.capacity() > MAX_KEPT {
-            self.crowd = Vec::new();
+    /// Gives the list of a crowd back, with the wakers that are left. Returns whether there are any.
+    fn put_back(&mut self, mut crowd: Vec<Waker>) -> bool {
+        let are_left = !crowd.is_empty();
+        self.wakers.append(&mut crowd);
+        if crowd.capacity() <= MAX_KEPT {
+            self.spare = crowd;
         }
-        !part.is_empty()
+        are_left
     }
 }
 
@@ -125,6 +128,7 @@ impl Dispatcher {
         let _alive = Waking::begin(&self);
         loop {
             self.wake_later.notified().await;
+            self.until_unlocked().await;
             if !self.lock().wakeups.is_crowd {
                 self.gather().await;
                 self.wake(self.lock());
@@ -135,13 +139,23 @@ impl Dispatcher {
 
     /// Wakes the readers of a crowd, if there is one, and lets other tasks run in between.
     async fn wake_crowd(&self) {
-        let Some(_underway) = Underway::begin(self) else {
+        let Some(mut underway) = Underway::begin(self) else {
             return;
         };
-        let mut part = Vec::with_capacity(MAX_AT_ONCE);
-        while self.lock().wakeups.take_part(&mut part) {
-            part.drain(..).for_each(Waker::wake);
+        while underway.wake_part() {
             // Not behind what the woken readers do on this thread.
+            step_back().await;
+        }
+        self.until_unlocked().await;
+    }
+
+    /// Lets other tasks run while a link holds the lock, which may take a millisecond: they would have to wait
+    /// with this one for the thread.
+    async fn until_unlocked(&self) {
+        for _ in 0..MAX_STEPS_BACK {
+            if !self.state.is_locked() {
+                return;
+            }
             step_back().await;
         }
     }
@@ -214,28 +228,44 @@ impl Dispatcher {
 }
 
 /// Records that a crowd is woken, until it is dropped. Then those are the next who have waited for that.
-struct Underway<'d>(&'d Dispatcher);
+struct Underway<'d> {
+    dispatcher: &'d Dispatcher,
+    /// Those who are not awake yet, in the order of their messages.
+    crowd: VecDeque<Waker>,
+}
 
 impl<'d> Underway<'d> {
     /// Takes the next crowd. Returns `None` if there is none.
     fn begin(dispatcher: &'d Dispatcher) -> Option<Self> {
         let mut state = dispatcher.lock();
-        let is_crowd = state.wakeups.begin_crowd();
-        is_crowd.then(|| {
-            state.routes.common.crowd.begin();
-            Self(dispatcher)
+        let crowd = state.wakeups.take_crowd()?;
+        state.routes.common.crowd.begin();
+        Some(Self {
+            dispatcher,
+            crowd: crowd.into(),
         })
+    }
+
+    /// Wakes the next part of the crowd, without the dispatcher's lock. Returns false if all are awake.
+    fn wake_part(&mut self) -> bool {
+        let part = self.crowd.drain(..MAX_AT_ONCE.min(self.crowd.len()));
+        let is_any = part.len() > 0;
+        part.for_each(Waker::wake);
+        is_any
     }
 }
 
 impl Drop for Underway<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let crowd = std::mem::take(&mut self.crowd).into();
+        let mut state = self.dispatcher.lock();
         let DispatchState {
             routes, wakeups, ..
         } = &mut *state;
-        if routes.common.crowd.end(&mut wakeups.wakers) {
-            self.0.wake(state);
+        let are_left = wakeups.put_back(crowd);
+        let have_waited = routes.common.crowd.end(&mut wakeups.wakers);
+        if are_left || have_waited {
+            self.dispatcher.wake(state);
         }
     }
 }
@@ -256,7 +286,6 @@ impl Drop for Waking<'_> {
         let wakeups = &mut state.wakeups;
         wakeups.has_task = false;
         wakeups.is_crowd = false;
-        wakeups.wakers.append(&mut wakeups.crowd);
         self.0.wake(state);
     }
 }

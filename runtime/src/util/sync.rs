@@ -2,7 +2,7 @@
 
 #[cfg(not(all(test, shuttle)))]
 use std::sync as inner;
-use std::sync::PoisonError;
+use std::sync::{PoisonError, TryLockError};
 
 #[cfg(all(test, shuttle))]
 use shuttle::sync as inner;
@@ -26,5 +26,10 @@ impl<T> Mutex<T> {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether somebody holds the lock.
+    pub(crate) fn is_locked(&self) -> bool {
+        matches!(self.0.try_lock(), Err(TryLockError::WouldBlock))
     }
 }

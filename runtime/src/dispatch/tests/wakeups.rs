@@ -299,6 +299,59 @@ async fn nobody_waits_for_a_crowd_if_somebody_may_fall_behind_by_little() {
     assert_eq!(crowd.read_with(all), 2 * (READERS + 1));
 }
 
+/// Holds the dispatcher's lock, as a link does that receives a lot.
+struct Locked {
+    unlock: Sender<()>,
+    thread: std::thread::JoinHandle<bool>,
+}
+
+impl Locked {
+    fn new(dispatcher: &Arc<Dispatcher>) -> Self {
+        let dispatcher = Arc::clone(dispatcher);
+        let (unlock, unlocks) = mpsc::channel();
+        let (locks, locked) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let _state = dispatcher.lock();
+            locks.send(()).unwrap();
+            unlocks.recv_timeout(Duration::from_secs(10)).is_ok()
+        });
+        locked.recv().unwrap();
+        Self { unlock, thread }
+    }
+
+    /// Returns whether it was locked until now.
+    fn unlock(self) -> bool {
+        self.unlock.send(()).is_ok() & self.thread.join().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn whoever_wakes_a_crowd_does_not_block_its_thread_while_a_link_holds_the_lock() {
+    let mut crowd = Crowd::new();
+    crowd.publish();
+    let locked = Locked::new(&crowd.dispatcher);
+    crowd.run_task();
+    assert!(locked.unlock(), "it has waited before the crowd");
+    crowd.run_task();
+    let locked = Locked::new(&crowd.dispatcher);
+    while crowd.woken() < READERS {
+        crowd.run_task();
+    }
+    crowd.run_task();
+    assert!(
+        locked.unlock(),
+        "it has waited during the crowd or after it"
+    );
+    crowd.everybody_was_woken_once();
+    assert_eq!(crowd.read(), READERS);
+    // It is over: the next message is for the next crowd.
+    crowd.run_task();
+    crowd.publish();
+    while crowd.woken() < 2 * READERS {
+        crowd.run_task();
+    }
+}
+
 /// Runs on the thread of whoever wakes it, before all others, and blocks it until everybody is awake.
 struct Blocking {
     woken: Arc<AtomicUsize>,
@@ -328,8 +381,8 @@ async fn a_reader_that_blocks_its_thread_holds_up_nobody_else_of_its_crowd() {
     let woken = Arc::new(AtomicUsize::new(0));
     let (sees, seen) = mpsc::channel();
     let mut sees = Some(sees);
-    // Waits again, with another waker. The last reader is woken first.
-    for (reader, _) in crowd.readers.iter_mut().rev() {
+    // Waits again, with another waker. The first reader is woken first.
+    for (reader, _) in &mut crowd.readers {
         let waker = Waker::from(Arc::new(Blocking {
             woken: Arc::clone(&woken),
             sees: Mutex::new(sees.take()),
