@@ -358,10 +358,26 @@ pub(crate) async fn a_stream_may_listen_to_a_template_and_to_the_newest_of_each_
     heard(&mut all, "A", "3").await;
     heard(&mut newest, "A", "3").await;
     heard(&mut newest, "B", "2").await;
+    // What they have read is counted when they have nothing to read.
+    for stream in [&mut all, &mut newest] {
+        let nothing = Duration::from_millis(1);
+        assert!(tokio::time::timeout(nothing, stream.next()).await.is_err());
+    }
+    let counts = || {
+        let stats = &handle.stats().streams[0];
+        (stats.taken, stats.superseded, stats.queued)
+    };
+    assert_eq!(counts(), (5, 1, 0));
+    server.publish("quotes.B", "4").await;
+    server.publish("quotes.B", "5").await;
+    eventually("both messages", async || counts() == (5, 2, 3)).await;
+    heard(&mut newest, "B", "5").await;
+    heard(&mut all, "B", "4").await;
+    heard(&mut all, "B", "5").await;
     drop((all, newest));
     let stats = &handle.stats().streams[0];
     assert_eq!(stats.listens_to, "quotes.{symbol}");
-    assert_eq!((stats.taken, stats.superseded), (5, 1));
+    assert_eq!((stats.taken, stats.superseded), (8, 2));
     assert_eq!(stats.unmatched + stats.cancelled, 2);
 }
 

@@ -152,7 +152,7 @@ pub(crate) use readers::Pace;
 pub(crate) use receiver::{BacklogMeter, Receiver};
 pub(crate) use segments::GapStart;
 pub(crate) use shared::Shared;
-pub(crate) use state::{Known, Received, Rest};
+pub(crate) use state::{Entered, Known, Received, Rest};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -10,7 +10,7 @@ use super::open::{OpenBatch, Outlook};
 use super::queue::Queue;
 use super::readers::Readers;
 use super::segments::Segments;
-use super::state::{Appended, ChannelState, CrowdState};
+use super::state::{Appended, ChannelState, CrowdState, Entered};
 use crate::push::{Generation, Page};
 use crate::util::{Mutex, MutexGuard, clock};
 
@@ -152,7 +152,7 @@ impl Shared {
     }
 
     /// Adds for each reader with a label how many pushes have entered since it has joined.
-    pub(crate) fn add_entered(&self, by_label: &mut [u64]) {
+    pub(crate) fn add_entered(&self, by_label: &mut [Entered]) {
         self.lock().add_entered(by_label);
     }
 

@@ -7,7 +7,7 @@ mod backlog;
 mod crowded;
 mod receive;
 
-pub(crate) use backlog::{Backlog, Rest};
+pub(crate) use backlog::{Backlog, Entered, Rest};
 pub(super) use crowded::CrowdState;
 pub(crate) use receive::{Known, Received};
 

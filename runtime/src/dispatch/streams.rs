@@ -6,7 +6,7 @@ use super::counts::WantedBy;
 use super::placement::SubscriptionState;
 use super::stream_reader::StreamReader;
 use super::{DispatchState, Dispatcher};
-use crate::broadcast::{Budget, Overflow, Pace, Receiver, Shared};
+use crate::broadcast::{Budget, Entered, Overflow, Pace, Receiver, Shared};
 use crate::push::{Generation, NodeId};
 use crate::subscription::{Kind, Subscription};
 use crate::util::{Key, clock};
@@ -95,11 +95,11 @@ impl Dispatcher {
         self.lock().streams
     }
 
-    /// Returns how many pushes have entered the channels of open streams, for each stream since it has
-    /// begun, by the labels of their readers.
-    pub(crate) fn entered_for_streams(&self, labels: usize) -> Vec<u64> {
+    /// Returns what has entered the channels of open streams, for each stream since it has begun, by the
+    /// labels of their readers.
+    pub(crate) fn entered_for_streams(&self, labels: usize) -> Vec<Entered> {
         const PART: Key = 1_000;
-        let mut by_label = vec![0; labels];
+        let mut by_label = vec![Entered::default(); labels];
         let mut from = 0;
         // A part at a time, so that no push has to wait for all of them.
         loop {

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::log::StreamLog;
+use crate::broadcast::Entered;
 use crate::error::Rejection;
 #[cfg(feature = "testing")]
 use crate::probe::{SharedProbe, Streamed};
@@ -59,9 +60,9 @@ impl StreamRegistry {
         }
     }
 
-    /// Reads the counters. `entered` returns how many pushes have entered the channels of the streams that
-    /// have not ended, by the numbers of their counters, of which there are as many as its argument.
-    pub(crate) fn stats(&self, entered: impl Fn(usize) -> Vec<u64>) -> Vec<StreamStats> {
+    /// Reads the counters. `entered` returns what has entered the channels of the streams that have not
+    /// ended, by the numbers of their counters, of which there are as many as its argument.
+    pub(crate) fn stats(&self, entered: impl Fn(usize) -> Vec<Entered>) -> Vec<StreamStats> {
         const ATTEMPTS: usize = 16;
         let by_label = self.by_label.lock().clone();
         let mut all = Vec::new();
@@ -76,14 +77,17 @@ impl StreamRegistry {
             let entered = entered(by_label.len());
             for (stats, counters) in all.iter_mut().zip(by_label.values()) {
                 let open = entered.get(usize::from(counters.number));
-                stats.received = open.unwrap_or(&0) + counters.entered.load(SeqCst);
+                let open = open.copied().unwrap_or_default();
+                stats.received = open.pushes + counters.entered.load(SeqCst);
+                stats.superseded += open.superseded;
             }
             // The messages of a stream that ends meanwhile may be counted twice.
             let counters = by_label.values().zip(ended);
             let mut is_whole = counters.map(|(each, ended)| each.ending.load(SeqCst) == ended);
             if is_whole.all(|is_whole| is_whole) {
                 for (stats, counters) in all.iter_mut().zip(by_label.values()) {
-                    stats.received = counters.received(stats.received);
+                    stats.received = highest(&counters.highest, stats.received);
+                    stats.superseded = highest(&counters.most_superseded, stats.superseded);
                     stats.queued = stats.received.saturating_sub(stats.accounted());
                 }
                 return all;
@@ -91,7 +95,9 @@ impl StreamRegistry {
         }
         // Streams end all the time. What has become of messages has entered, and nothing falls.
         for (stats, counters) in all.iter_mut().zip(by_label.values()) {
-            stats.received = counters.received(stats.accounted());
+            let superseded = counters.superseded.load(Relaxed);
+            stats.superseded = highest(&counters.most_superseded, superseded);
+            stats.received = highest(&counters.highest, stats.accounted());
             stats.queued = stats.received - stats.accounted();
         }
         all
@@ -109,8 +115,9 @@ pub(super) struct StreamCounters {
     /// Streams whose end has begun, and those whose end is complete.
     ending: AtomicU64,
     ended: AtomicU64,
-    /// The highest number of received messages that was read.
+    /// The highest numbers of received and of superseded messages that were read.
     highest: AtomicU64,
+    most_superseded: AtomicU64,
     taken: AtomicU64,
     rejected: AtomicU64,
     unmatched: AtomicU64,
@@ -222,11 +229,6 @@ impl StreamCounters {
         self.ended.fetch_add(1, SeqCst);
     }
 
-    /// Returns how many messages have entered: as many as before, or more.
-    fn received(&self, now: u64) -> u64 {
-        self.highest.fetch_max(now, SeqCst).max(now)
-    }
-
     fn read(&self, label: &str) -> StreamStats {
         let load = |counter: &AtomicU64| counter.load(Relaxed);
         let ended = load(&self.ended);
@@ -245,6 +247,11 @@ impl StreamCounters {
     }
 }
 
+/// Returns a count that is as high as before, or higher.
+fn highest(before: &AtomicU64, now: u64) -> u64 {
+    before.fetch_max(now, SeqCst).max(now)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,7 +262,13 @@ mod tests {
         for id in 0..70_000 {
             registry.counters(&format!("user{id}.{{room}}")).begin();
         }
-        let stats = registry.stats(|labels| vec![1; labels]);
+        let stats = registry.stats(|labels| {
+            let one = Entered {
+                pushes: 1,
+                superseded: 0,
+            };
+            vec![one; labels]
+        });
         assert_eq!(stats.len(), 1_001);
         let others = stats.iter().find(|stats| stats.listens_to == "others");
         assert_eq!(others.unwrap().open, 69_000);

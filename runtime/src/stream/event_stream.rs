@@ -163,8 +163,8 @@ impl<T> EventStream<T> {
         } = reader.rest();
         let in_batch = reader.batch().map_or(0, |batch| batch.len());
         let unread = in_batch.saturating_sub(self.next as usize) as u64;
-        self.counters.add_losses(missed, superseded);
         self.counters.end_with(|| {
+            self.counters.add_losses(missed, superseded);
             self.counters.end(entered, waiting + unread);
             drop(reader);
         });

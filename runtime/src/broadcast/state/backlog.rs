@@ -40,6 +40,15 @@ pub(crate) struct Rest {
     pub(crate) entered: u64,
 }
 
+/// What has entered the channels of several readers, for each reader since it has joined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Entered {
+    /// How many pushes.
+    pub(crate) pushes: u64,
+    /// How many of them were replaced by newer ones before they had a number.
+    pub(crate) superseded: u64,
+}
+
 impl ChannelState {
     /// Returns the backlog of a reader; after its receiver was dropped, the backlog at that time.
     pub(in crate::broadcast) fn backlog(&self, reader: Key) -> Backlog {
@@ -78,12 +87,14 @@ impl ChannelState {
         }
     }
 
-    /// Adds for each reader with a label how many pushes have entered the channel since it has joined.
-    pub(in crate::broadcast) fn add_entered(&self, by_label: &mut [u64]) {
-        let end = self.queue.end() + self.queue.superseded();
+    /// Adds for each reader with a label what has entered the channel since it has joined.
+    pub(in crate::broadcast) fn add_entered(&self, by_label: &mut [Entered]) {
+        let superseded = self.queue.superseded();
+        let end = self.queue.end() + superseded;
         for reader in self.readers.here() {
             if let Some(entered) = by_label.get_mut(usize::from(reader.label)) {
-                *entered += end - reader.joined;
+                entered.pushes += end - reader.joined;
+                entered.superseded += superseded;
             }
         }
     }

@@ -101,6 +101,11 @@ impl Known {
                 _ => {}
             }
         }
+        for primary in self.latest.primaries() {
+            // A node that was demoted keeps those that it had: one of them is its successor.
+            self.map
+                .set_replicas(primary, self.latest.replicas_of(primary));
+        }
         self.give_up_late();
         self.homes
             .find(&self.latest, |home| self.latest.knows(home));
@@ -109,11 +114,25 @@ impl Known {
             .retain(|node, _| latest.knows(node) || map.knows(node) || homes.knows(node));
     }
 
-    /// Notes that a node is used now in place of another one, if it was a replica of that.
-    fn note_successor(&mut self, of: &NodeAddress, successor: &NodeAddress) {
-        if self.map.replicas_of(of).contains(successor) {
-            self.note_change(successor);
+    /// Gives a slot to another node. If it was a replica of the owner, it is used in place of that.
+    fn hand_on(&mut self, slot: Slot, to: &NodeAddress) {
+        let owner = self.map.owner(slot).filter(|owner| *owner != to).cloned();
+        self.map.set_owner(slot, to);
+        let Some(owner) = owner else {
+            return;
+        };
+        let replicas = self.map.replicas_of(&owner);
+        if !replicas.contains(to) && !self.latest.replicas_of(to).contains(&owner) {
+            return;
         }
+        // The owner may take over again, before a node says whose replica it is now.
+        if !self.map.replicas_of(to).contains(&owner) {
+            let others = replicas.iter().filter(|replica| *replica != to);
+            let replicas: Vec<_> = others.chain([&owner]).cloned().collect();
+            self.map.set_replicas(to, &replicas);
+        }
+        self.succeeded.remove(&owner);
+        self.note_change(to);
     }
 
     /// Notes that a node is used now in place of another one.
@@ -141,15 +160,11 @@ impl Known {
     /// Takes from a node the slots that another one has by what was said last.
     fn give_up(&mut self, node: &NodeAddress) {
         self.losing.remove(node);
-        let successors: Vec<_> = self.latest.primaries().cloned().collect();
-        for successor in successors {
-            self.note_successor(node, &successor);
-        }
         for slot in (0..Slot::COUNT).filter_map(Slot::new) {
             if self.map.owner(slot) == Some(node)
-                && let Some(latest) = self.latest.owner(slot)
+                && let Some(latest) = self.latest.owner(slot).cloned()
             {
-                self.map.set_owner(slot, latest);
+                self.hand_on(slot, &latest);
             }
         }
     }
@@ -208,10 +223,7 @@ impl Known {
 
     /// Takes over what a `MOVED` says.
     pub(super) fn moved(&mut self, slot: Slot, to: &NodeAddress) {
-        if let Some(owner) = self.map.owner(slot).cloned() {
-            self.note_successor(&owner, to);
-        }
-        self.map.set_owner(slot, to);
+        self.hand_on(slot, to);
         self.latest.set_owner(slot, to);
         let now = clock::now();
         self.moved.retain(|_, moved| now - *moved < REST);
@@ -321,19 +333,64 @@ mod tests {
         assert!(known.rest_of(&node(3)) > Duration::ZERO);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_replica_that_takes_over_is_used_after_a_pause() {
-        let known = RefCell::new(Known::new());
+    /// A map with one shard, which owns the first two slots.
+    fn shard<const N: usize>(primary_and_replicas: [u16; N]) -> SlotMap {
         let at = |port| {
             let host = redis::Value::BulkString(b"a".to_vec());
             let id = redis::Value::BulkString(vec![b'0'; 40]);
             redis::Value::Array(vec![host, redis::Value::Int(port), id])
         };
         let range = [redis::Value::Int(0), redis::Value::Int(1)];
-        let nodes = [at(1), at(2)];
+        let nodes = primary_and_replicas.map(|port| at(port.into()));
         let shard = redis::Value::Array(range.into_iter().chain(nodes).collect());
-        let map = SlotMap::parse(&redis::Value::Array(vec![shard]), "a").unwrap();
-        known.borrow_mut().learn(map, 1);
+        SlotMap::parse(&redis::Value::Array(vec![shard]), "a").unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nodes_of_a_shard_that_take_over_in_turn_are_used_after_a_pause_each_time() {
+        let slot = Slot::new(0).unwrap();
+        // By `MOVED`, or by the maps of nodes that know the replicas at once, or later.
+        for (is_moved, knows) in [(true, false), (false, true), (false, false)] {
+            let mut known = Known::new();
+            known.learn(shard([1, 2, 3]), 1);
+            for port in [2, 1, 3, 2, 3, 1] {
+                let of_shard = match port {
+                    _ if !knows => shard([port]),
+                    1 => shard([1, 2, 3]),
+                    2 => shard([2, 1, 3]),
+                    _ => shard([3, 1, 2]),
+                };
+                match is_moved {
+                    true => known.moved(slot, &node(port)),
+                    false => {
+                        known.learn(of_shard, 1);
+                        tokio::time::advance(KEPT).await;
+                        known.give_up_late();
+                    }
+                }
+                assert_eq!(known.node_of(Place::Owner(slot)), Some(&node(port)));
+                assert_eq!(known.rest_of(&node(port)), SETTLES, "{port}");
+                tokio::time::advance(SETTLES * 2).await;
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replica_that_was_not_known_is_used_after_a_pause() {
+        let slot = Slot::new(0).unwrap();
+        let mut known = Known::new();
+        known.learn(shard([1]), 1);
+        known.learn(shard([2, 1]), 2);
+        tokio::time::advance(KEPT).await;
+        known.give_up_late();
+        assert_eq!(known.node_of(Place::Owner(slot)), Some(&node(2)));
+        assert_eq!(known.rest_of(&node(2)), SETTLES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replica_that_takes_over_is_used_after_a_pause() {
+        let known = RefCell::new(Known::new());
+        known.borrow_mut().learn(shard([1, 2]), 1);
         let places = [0, 1].map(|slot| Place::Owner(Slot::new(slot).unwrap()));
         let rest = |at: usize| {
             let known = known.borrow();
