@@ -94,7 +94,10 @@ pub(crate) async fn an_error_or_a_panic_of_on_ready_is_that_of_the_start(server:
     let starting = subscriber(server.url()).on_ready(|_, _| panics()).start();
     let error = within("the start", starting).await.unwrap_err();
     assert!(
-        error.is_hook() && error.to_string().contains("panicked"),
+        error.is_hook()
+            && error
+                .to_string()
+                .starts_with("`on_ready` failed: it panicked"),
         "{error}"
     );
     let starting = subscriber(server.url())
@@ -103,6 +106,8 @@ pub(crate) async fn an_error_or_a_panic_of_on_ready_is_that_of_the_start(server:
         .start();
     let error = within("the start", starting).await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
+    let text = error.to_string();
+    assert!(text.starts_with("`on_ready` has not returned"), "{text}");
     let late = subscriber(server.url()).on_ready(|_, _| async {}).state(1);
     let error = within("the start", late.start()).await.unwrap_err();
     assert!(error.is_config(), "{error}");

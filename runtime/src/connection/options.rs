@@ -276,6 +276,14 @@ fn info_of(url: &str) -> Result<ConnectionInfo, Error> {
     })
 }
 
+/// Says which of several URLs an error is about. It does not quote the URL, which may contain a password.
+pub(super) fn of_several(error: Error, at: usize, of: usize) -> Error {
+    match of {
+        1 => error,
+        _ => error.in_words(|text| format!("URL {} of {of}: {text}", at + 1)),
+    }
+}
+
 fn malformed() -> Error {
     Error::config(
         "the server's URL does not parse; it must look like \

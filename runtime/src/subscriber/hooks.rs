@@ -1,7 +1,8 @@
 //! What the user runs when the subscriber is ready for the first time, and when it has stopped.
 
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
@@ -42,6 +43,8 @@ pub(super) struct BoundHooks {
     stop: Mutex<Vec<BoundHook<Duration>>>,
     /// The task that runs the first ones after `spawn`.
     task: Mutex<Option<tokio::task::AbortHandle>>,
+    /// The error for which that task has ended the subscriber.
+    failed: OnceLock<Error>,
 }
 
 impl<S: Send + Sync + 'static> Hooks<S> {
@@ -98,7 +101,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// [`allow_denied`](Self::allow_denied) the functions do not wait for more than the confirmations.
     ///
     /// After [`spawn`](Self::spawn) they run in the background, whenever the subscriber is ready for the first
-    /// time. An error is logged, and shuts the subscriber down.
+    /// time. An error is logged, and shuts the subscriber down: [`Handle::run`] returns it, and
+    /// [`Handle::stopping`] resolves.
     ///
     /// Several functions run one after the other, in the order of the calls. A deadline or a dropped start
     /// drops the future of the function at its next await.
@@ -165,18 +169,24 @@ impl Handle {
         if self.running.hooks.ready.lock().is_empty() {
             return Ok(());
         }
+        let has_begun = AtomicBool::new(false);
         let begun = async {
             if !allows_denied {
                 self.ready().await;
             }
+            has_begun.store(true, Relaxed);
             self.run_ready_hooks().await
         };
         let Some(deadline) = deadline else {
             return begun.await;
         };
         timeout(deadline, begun).await.unwrap_or_else(|_| {
+            let what = match has_begun.load(Relaxed) {
+                true => "`on_ready` has not returned",
+                false => "the subscriber is not ready for `on_ready`",
+            };
             Err(Error::timeout(format!(
-                "`on_ready` has not returned within {deadline:?} ({})",
+                "{what} within {deadline:?} ({})",
                 self.health()
             )))
         })
@@ -196,6 +206,7 @@ impl Handle {
                 runs_without_panic(|| {
                     tracing::error!(target: "redis_push", %error, "shutting down");
                 });
+                _ = handle.running.hooks.failed.set(error);
                 handle.shutdown(handle.running.drain_deadline).await;
             }
         });
@@ -218,6 +229,11 @@ impl BoundHooks {
     /// Whether there is something to run at the end.
     pub(super) fn has_stop(&self) -> bool {
         !self.stop.lock().is_empty()
+    }
+
+    /// Returns the error for which the subscriber was shut down, if a hook has failed after `spawn`.
+    pub(super) fn failed(&self) -> Option<Error> {
+        self.failed.get().map(Error::again)
     }
 
     /// Lets nothing more run.
@@ -266,7 +282,7 @@ fn ended(ended: Ended<Result<(), BoxError>>, hook: &str) -> Result<()> {
             let text = format!("`{hook}` failed: {}", WithCauses(&*error));
             Err(Error::hook(text).caused_by(error))
         }
-        Ended::Panicked(message) => Err(Error::hook(format!("`{hook}` panicked: {message}"))),
+        Ended::Panicked(message) => Err(Error::hook(format!("`{hook}` failed: {message}"))),
         Ended::TimedOut => unreachable!("a hook has no timeout of its own"),
     }
 }

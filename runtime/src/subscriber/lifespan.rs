@@ -52,9 +52,15 @@ impl Handle {
     /// # Errors
     ///
     /// Returns an error when the system does not allow to listen for signals
-    /// ([`Error::is_config`](crate::Error::is_config)).
+    /// ([`Error::is_config`](crate::Error::is_config)), and the error of an
+    /// [`on_ready`](crate::Subscriber::on_ready) function that has shut the subscriber down
+    /// ([`Error::is_hook`](crate::Error::is_hook)).
     pub async fn run(&self) -> Result<ShutdownReport> {
-        Ok(self.run_until_signals(Signals::listen()?).await)
+        let report = self.run_until_signals(Signals::listen()?).await;
+        match self.running.hooks.failed() {
+            Some(error) => Err(error),
+            None => Ok(report),
+        }
     }
 
     /// Runs until a signal. A second one ends the shutdown.

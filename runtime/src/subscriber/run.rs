@@ -55,8 +55,8 @@ impl<S: Send + Sync + 'static> Subscriber<S> {
     /// of the names may have been confirmed by then.
     ///
     /// The handlers run as tasks of the current runtime. A handler that blocks its thread instead of
-    /// awaiting keeps that thread from all other work; use `tokio::task::spawn_blocking` for
-    /// blocking calls.
+    /// awaiting keeps that thread from all other work, and everything from running if that thread is the one
+    /// that would read the sockets; use `tokio::task::spawn_blocking` for blocking calls.
     ///
     /// # Errors
     ///

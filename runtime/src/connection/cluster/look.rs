@@ -1,7 +1,8 @@
 //! How the map of slots is learned.
 //!
 //! A task asks the nodes, one look at a time, whoever wants one. Those who want one while it is under way get
-//! the next one: what it has seen may be older than what they know.
+//! the next one: what it has seen may be older than what they know. Only while nothing is known, all get the
+//! same one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +80,12 @@ impl Topology {
         look.under_way.take_if(|look| !is_alive(look));
         if let Some(next) = &look.next {
             return next.clone();
+        }
+        if look.learned.is_none()
+            && let Some(first) = &look.under_way
+        {
+            // Whoever wants this one knows nothing that it could be older than.
+            return first.clone();
         }
         let (end, ended) = watch::channel(None);
         look.next = Some(ended.clone());
@@ -215,5 +222,34 @@ impl Errors {
             Some(error) => error.in_words(|_| text),
             None => Error::connection(text),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::connection::cluster::seeds::Seeds;
+    use crate::connection::options::Options;
+
+    /// A publisher's first messages would wait for the next look, which comes [`APART`] later.
+    #[tokio::test]
+    async fn whoever_wants_a_look_while_nothing_is_known_gets_the_one_that_is_under_way() {
+        // It accepts connections and does not answer.
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("redis://{}/", silent.local_addr().unwrap());
+        let seeds = Seeds::new(&[url], Options::default()).unwrap();
+        let (topology, _stop) = Topology::new(seeds, Duration::from_secs(60));
+        topology.look_soon();
+        while topology.known.lock().look.under_way.is_none() {
+            tokio::task::yield_now().await;
+        }
+        topology.look_soon();
+        assert!(topology.known.lock().look.next.is_none());
+        // Once something is known, the look that is under way may be older than that.
+        topology.known.lock().look.learned = Some(clock::now());
+        topology.look_soon();
+        assert!(topology.known.lock().look.next.is_some());
     }
 }

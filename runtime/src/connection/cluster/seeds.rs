@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::connection::options::{Options, Target};
+use crate::connection::options::{Options, Target, of_several};
 use crate::connection::{Destination, NodeAddress, Server};
 use crate::error::Error;
 
@@ -21,14 +21,16 @@ impl Seeds {
                 "a cluster needs the URL of at least one node",
             ));
         };
-        let first = node(first, options)?;
+        let of = urls.len();
+        let first = node(first, options).map_err(|error| of_several(error, 0, of))?;
         if first.has_database() {
             return Err(Error::config(
                 "a cluster has no databases but the first: remove the number from the URL",
             ));
         }
-        let others = others.iter().map(|url| {
-            let other = node(url, Options::default())?;
+        let others = others.iter().zip(1..).map(|(url, at)| {
+            let other = node(url, Options::default());
+            let other = other.map_err(|error| of_several(error, at, of))?;
             let address = other.node_address().ok_or_else(not_a_socket)?;
             first.at(&address).map(Arc::new)
         });
@@ -70,4 +72,22 @@ fn node(url: &str, options: Options) -> Result<Arc<Server>, Error> {
 
 fn not_a_socket() -> Error {
     Error::config("the nodes of a cluster are not reached over a unix socket: use a `redis://` URL")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_which_of_several_urls_it_is_about() {
+        let error = |urls: &[&str]| {
+            let urls: Vec<_> = urls.iter().map(ToString::to_string).collect();
+            let error = Seeds::new(&urls, Options::default()).err();
+            error.unwrap().to_string()
+        };
+        let good = "redis://a:1/";
+        assert!(error(&["b"]).starts_with("the server's URL"));
+        assert!(error(&["b", good]).starts_with("URL 1 of 2: the server's URL"));
+        assert!(error(&[good, good, "b"]).starts_with("URL 3 of 3: the server's URL"));
+    }
 }

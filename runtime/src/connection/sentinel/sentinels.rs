@@ -8,7 +8,7 @@ use redis::ConnectionAddr;
 use super::News;
 use super::watch::Watch;
 use crate::connection::node_address::NodeAddress;
-use crate::connection::options::{Options, named_server, sentinel};
+use crate::connection::options::{Options, named_server, of_several, sentinel};
 use crate::connection::server::Server;
 use crate::error::Error;
 use crate::util::Mutex;
@@ -65,9 +65,11 @@ impl Sentinels {
                 "`sentinel` needs the URL of at least one sentinel, such as `redis://10.0.0.1:26379/`",
             ));
         }
-        let each = urls
-            .iter()
-            .map(|url| Ok(Arc::new(sentinel(url, &options)?)));
+        let each = urls.iter().enumerate().map(|(at, url)| {
+            let sentinel = sentinel(url, &options);
+            let sentinel = sentinel.map_err(|error| of_several(error, at, urls.len()))?;
+            Ok(Arc::new(sentinel))
+        });
         let each = each.collect::<Result<Vec<_>, Error>>()?;
         let encrypted = each.iter().filter(|sentinel| {
             let address = sentinel.address();

@@ -2,4 +2,5 @@
 
 mod healing;
 mod health;
+mod hooks;
 mod support;

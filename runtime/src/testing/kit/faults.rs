@@ -122,7 +122,7 @@ impl TestKit {
     pub fn fail_next(&self, handler: &str, error: impl Into<BoxError>) -> Result<()> {
         let wiring = self.handle.wiring();
         if !wiring.handlers.iter().any(|row| row.handler == handler) {
-            return Err(Error::config(format!("no handler is named `{handler}`")));
+            return Err(Error::config(super::no_such_handler(&wiring, handler)));
         }
         let error = error.into();
         let fault = match error.downcast::<Fault>() {

@@ -60,7 +60,7 @@ use crate::extract::FromPush;
 use crate::message::PushMessage;
 use crate::probe::SharedProbe;
 use crate::publish::Publisher;
-use crate::router::HandlerWiring;
+use crate::router::{HandlerWiring, Wiring};
 use crate::subscriber::{Handle, Subscriber};
 
 /// An application under test: its subscriber, unchanged, on a server of its own.
@@ -282,15 +282,7 @@ impl TestKit {
                 None => format!("`{name}`"),
             },
             (None, None) => {
-                let names = wiring
-                    .handlers
-                    .iter()
-                    .map(|row| format!("`{}`", row.handler));
-                let names: Vec<_> = names.collect();
-                panic!(
-                    "no handler is named `{name}`; there are: {}",
-                    names.join(", ")
-                )
+                panic!("{}", no_such_handler(&wiring, name))
             }
         };
         Calls::new(label, page.unwrap_or_default())
@@ -333,6 +325,15 @@ impl TestKit {
     pub fn clear(&self) {
         self.ledger.clear();
     }
+}
+
+fn no_such_handler(wiring: &Wiring, name: &str) -> String {
+    let names = wiring.handlers.iter();
+    let names: Vec<_> = names.map(|row| format!("`{}`", row.handler)).collect();
+    format!(
+        "no handler is named `{name}`; there are: {}",
+        names.join(", ")
+    )
 }
 
 fn label(row: &HandlerWiring) -> String {
