@@ -577,6 +577,7 @@ fn on_each_link(suite: Suite) -> Suite {
             a_spawned_subscriber_connects_when_its_server_is_there,
             the_initial_gap_serves_the_requests_before_it,
             a_second_signal_ends_run_at_once,
+            run_returns_the_error_of_on_ready_unless_a_signal_comes_before,
             a_hangup_or_sigterm_ends_run_after_the_handlers,
             a_hangup_does_not_end_run_under_nohup,
         ])

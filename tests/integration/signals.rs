@@ -17,9 +17,16 @@ struct Service {
 }
 
 impl Service {
+    /// Starts it, and waits until it is ready.
+    async fn start(with: &[&str], broker: &Broker, caller: &str) -> Self {
+        let mut service = Self::begin(with, broker, caller).await;
+        service.says("ready").await;
+        service
+    }
+
     /// Starts it with the `run` of `caller`, and with the words of a command that starts the rest of its
     /// arguments.
-    async fn start(with: &[&str], broker: &Broker, caller: &str) -> Self {
+    async fn begin(with: &[&str], broker: &Broker, caller: &str) -> Self {
         let link = if is_wire() { "wire" } else { "manager" };
         let url = broker.url();
         let service = [env!("CARGO_BIN_EXE_service"), &url, link, caller];
@@ -38,7 +45,7 @@ impl Service {
             input,
             lines,
         };
-        service.says("ready").await;
+        service.says("listens").await;
         service
     }
 
@@ -113,6 +120,16 @@ pub(crate) async fn a_hangup_does_not_end_run_under_nohup(broker: Broker) {
         service.says("begins").await;
         service.go_on().await;
     }
+    service.kill("-TERM").await;
+    service.ends_well().await;
+}
+
+pub(crate) async fn run_returns_the_error_of_on_ready_unless_a_signal_comes_before(broker: Broker) {
+    let mut service = Service::start(&[], &broker, "hook").await;
+    let status = within("the end", service.process.wait()).await.unwrap();
+    assert_eq!(status.code(), Some(1));
+    within("the stop", broker.stop()).await;
+    let service = Service::begin(&[], &broker, "hook").await;
     service.kill("-TERM").await;
     service.ends_well().await;
 }

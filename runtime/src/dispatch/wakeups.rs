@@ -149,8 +149,8 @@ impl Dispatcher {
         self.until_unlocked().await;
     }
 
-    /// Lets other tasks run while a link holds the lock, which may take a millisecond: they would have to wait
-    /// with this one for the thread.
+    /// Lets other tasks of the thread run while a link holds the lock, which may take a millisecond. Then this one
+    /// may block the thread for the rest of that time.
     async fn until_unlocked(&self) {
         for _ in 0..MAX_STEPS_BACK {
             if !self.state.is_locked() {
@@ -248,9 +248,14 @@ impl<'d> Underway<'d> {
 
     /// Wakes the next part of the crowd, without the dispatcher's lock. Returns false if all are awake.
     fn wake_part(&mut self) -> bool {
-        let part = self.crowd.drain(..MAX_AT_ONCE.min(self.crowd.len()));
-        let is_any = part.len() > 0;
-        part.for_each(Waker::wake);
+        let is_any = !self.crowd.is_empty();
+        for _ in 0..MAX_AT_ONCE {
+            // One by one: if one panics, the others are put back.
+            let Some(waker) = self.crowd.pop_front() else {
+                break;
+            };
+            waker.wake();
+        }
         is_any
     }
 }

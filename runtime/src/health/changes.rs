@@ -20,9 +20,13 @@ impl HealthChanges {
         Self { receiver, monitor }
     }
 
-    /// Waits until the health differs, in more than durations, from the value that this method last
-    /// returned, or from the value at the creation of this receiver. Returns `None` once the
-    /// subscriber has ended.
+    /// Waits until the health has differed, in more than durations, from the value that this method last
+    /// returned, or from the value at the creation of this receiver. It may be the same again by then.
+    /// Returns `None` once the subscriber has ended.
+    ///
+    /// The health is looked at when it may have changed, at most every ten milliseconds, and whenever
+    /// somebody reads it: what [`Handle::health`](crate::Handle::health) returns to one caller, every
+    /// receiver is told.
     ///
     /// Cancel safe: if the future is dropped, the next call returns the change.
     pub async fn changed(&mut self) -> Option<Health> {

@@ -44,7 +44,6 @@ pub(crate) struct Sources {
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) board: Arc<Board>,
-    /// When the session last ran.
     /// How long a connection may be silent before the session closes it.
     pub(crate) silence: Duration,
 }
@@ -74,6 +73,11 @@ impl HealthMonitor {
     }
 
     pub(crate) fn is_ready(&self) -> bool {
+        // While names are missing, each call would list them.
+        let is_known = || !self.published.borrow().health.is_ready();
+        if self.phase() != Phase::Confirmed && is_known() {
+            return false;
+        }
         self.health().is_ready()
     }
 

@@ -202,13 +202,21 @@ impl Handle {
         let task = tokio::spawn(async move {
             ready.await;
             let Some(handle) = weak.upgrade() else { return };
-            if let Err(error) = handle.run_ready_hooks().await {
-                runs_without_panic(|| {
-                    tracing::error!(target: "redis_push", %error, "shutting down");
-                });
-                _ = handle.running.hooks.failed.set(error);
-                handle.shutdown(handle.running.drain_deadline).await;
+            let is_ending = || handle.running.stop.is_cancelled();
+            let Err(error) = handle.run_ready_hooks().await else {
+                return;
+            };
+            if is_ending() && !error.is_hook() {
+                return;
             }
+            runs_without_panic(|| {
+                tracing::error!(target: "redis_push", %error, "shutting down");
+            });
+            // Otherwise somebody else has begun the shutdown, for another reason.
+            if !is_ending() {
+                _ = handle.running.hooks.failed.set(error);
+            }
+            handle.shutdown(handle.running.drain_deadline).await;
         });
         *hooks.task.lock() = Some(task.abort_handle());
     }

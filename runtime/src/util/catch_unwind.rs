@@ -220,11 +220,13 @@ impl<T: fmt::Display> fmt::Display for Shown<T> {
         let mut text = String::new();
         let written = catch_unwind(AssertUnwindSafe(|| write!(text, "{}", self.0)));
         f.write_str(&text)?;
-        match written.map_err(PanicMessage::of) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => f.write_str("(its text ends here: `Display` returned an error)"),
-            Err(_) => f.write_str("(its text ends here: `Display` panicked)"),
-        }
+        let problem = match written.map_err(PanicMessage::of) {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(_)) => "returned an error",
+            Err(_) => "panicked",
+        };
+        let space = if text.is_empty() { "" } else { " " };
+        write!(f, "{space}(its text ends here: `Display` {problem})")
     }
 }
 

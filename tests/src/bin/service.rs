@@ -1,7 +1,7 @@
-//! A service that runs until a signal: `service URL manager|wire subscriber|handle`. The last word says
-//! whose `run` it calls.
+//! A service that runs until a signal: `service URL manager|wire subscriber|handle|hook`. The last word says
+//! whose `run` it calls; with `hook` that of a handle whose `on_ready` fails.
 //!
-//! It prints `ready`, and `begins` when its handler receives a message. The handler then waits for a
+//! It prints `listens`, `ready`, and `begins` when its handler receives a message. The handler then waits for a
 //! line on the standard input and prints `ends`. The end of the input ends the process, so that it
 //! does not outlive the test that has started it.
 
@@ -67,10 +67,17 @@ async fn main() -> redis_push::Result<()> {
     let run = async {
         match &*caller {
             "handle" => subscriber.spawn()?.run().await.map(drop),
+            "hook" => {
+                let failing = subscriber.on_ready(|_, _| async { Err::<(), _>("no") });
+                failing.spawn()?.run().await.map(drop)
+            }
             _ => subscriber.run().await,
         }
     };
     // `run` is polled first, and listens before it waits for anything.
-    let (ended, ()) = tokio::join!(biased; run, async { listening.notify_one() });
+    let (ended, ()) = tokio::join!(biased; run, async {
+        println!("listens");
+        listening.notify_one();
+    });
     ended
 }

@@ -8,6 +8,12 @@ use crate::connection::slots::{Slot, SlotMap};
 /// It stays while it can be connected to: on different ways between nodes, messages could overtake each other.
 pub(super) struct Homes(SlotMap);
 
+/// A node that is a home now in place of another one.
+pub(super) struct Change {
+    pub(super) left: NodeAddress,
+    pub(super) home: NodeAddress,
+}
+
 impl Homes {
     pub(super) fn new() -> Self {
         Self(SlotMap::new())
@@ -22,50 +28,69 @@ impl Homes {
         self.0.knows(node)
     }
 
-    /// Makes the owner of a slot its home, unless the home that it has is kept.
-    pub(super) fn find(&mut self, owners: &SlotMap, is_kept: impl Fn(&NodeAddress) -> bool) {
+    /// Makes the owner of a slot its home, unless the home that it has is kept. Returns which nodes are homes now
+    /// in place of which others.
+    #[must_use]
+    pub(super) fn find(
+        &mut self,
+        owners: &SlotMap,
+        is_kept: impl Fn(&NodeAddress) -> bool,
+    ) -> Vec<Change> {
+        let mut changes = Vec::new();
         let old: Vec<_> = self.0.primaries().cloned().collect();
         let kept: Vec<_> = old.iter().filter(|home| is_kept(home)).collect();
         if kept.len() == old.len() && self.0.covered() == Slot::COUNT {
-            return;
+            return changes;
         }
         for slot in (0..Slot::COUNT).filter_map(Slot::new) {
             let home = self.of(slot);
             if let Some(owner) = owners.owner(slot)
                 && home.is_none_or(|home| !kept.contains(&home))
             {
+                add_change(&mut changes, home, owner);
                 self.0.set_owner(slot, owner);
             }
         }
+        changes
     }
 
     /// Gives the slots of a node to the nodes that have taken over, or else to other primaries, of which none is
-    /// lost if there is such a one. Returns these others.
+    /// lost if there is such a one. Returns the changes.
     pub(super) fn leave_unreachable(
         &mut self,
         node: &NodeAddress,
         owners: &SlotMap,
         is_lost: impl Fn(&NodeAddress) -> bool,
-    ) -> Vec<NodeAddress> {
+    ) -> Vec<Change> {
         let slots = (0..Slot::COUNT).filter_map(Slot::new);
         let here: Vec<_> = slots.filter(|slot| self.of(*slot) == Some(node)).collect();
-        self.find(owners, |home| home != node);
+        let mut changes = self.find(owners, |home| home != node);
         let mut others: Vec<_> = owners.primaries().filter(|other| !is_lost(other)).collect();
         if others.is_empty() {
             // One of those that did not answer may do so now.
             others = owners.primaries().filter(|other| *other != node).collect();
         }
-        let mut new = Vec::new();
         for slot in here {
             let is_replaced = self.of(slot).is_some_and(|home| !is_lost(home));
             if !is_replaced && !others.is_empty() {
                 let other = others[slot.index() % others.len()];
+                add_change(&mut changes, Some(node), other);
                 self.0.set_owner(slot, other);
-                if !new.contains(other) {
-                    new.push(other.clone());
-                }
             }
         }
-        new
+        changes
+    }
+}
+
+fn add_change(changes: &mut Vec<Change>, left: Option<&NodeAddress>, home: &NodeAddress) {
+    let Some(left) = left.filter(|left| *left != home) else {
+        return;
+    };
+    let is_new = |change: &Change| change.left != *left || change.home != *home;
+    if changes.iter().all(is_new) {
+        changes.push(Change {
+            left: left.clone(),
+            home: home.clone(),
+        });
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::homes::Homes;
+use super::homes::{Change, Homes};
 use super::look::Look;
 use super::topology::Node;
 use crate::connection::node_address::NodeAddress;
@@ -107,8 +107,10 @@ impl Known {
                 .set_replicas(primary, self.latest.replicas_of(primary));
         }
         self.give_up_late();
-        self.homes
+        let moved = self
+            .homes
             .find(&self.latest, |home| self.latest.knows(home));
+        self.note_homes(moved);
         let (map, latest, homes) = (&self.map, &self.latest, &self.homes);
         self.nodes
             .retain(|node, _| latest.knows(node) || map.knows(node) || homes.knows(node));
@@ -122,7 +124,9 @@ impl Known {
             return;
         };
         let replicas = self.map.replicas_of(&owner);
-        if !replicas.contains(to) && !self.latest.replicas_of(to).contains(&owner) {
+        // It may have been the primary before, or have become one while nobody asked.
+        let was_replica = |map: &SlotMap| map.replicas_of(to).contains(&owner);
+        if !replicas.contains(to) && !was_replica(&self.map) && !was_replica(&self.latest) {
             return;
         }
         // The owner may take over again, before a node says whose replica it is now.
@@ -131,16 +135,19 @@ impl Known {
             let replicas: Vec<_> = others.chain([&owner]).cloned().collect();
             self.map.set_replicas(to, &replicas);
         }
+        let now = clock::now();
         self.succeeded.remove(&owner);
-        self.note_change(to);
+        self.succeeded.retain(|_, since| now - *since < KEPT);
+        // All of its slots have come at once, however late each of them is used.
+        self.succeeded.entry(to.clone()).or_insert(now);
     }
 
-    /// Notes that a node is used now in place of another one.
-    fn note_change(&mut self, to: &NodeAddress) {
-        let now = clock::now();
-        // All of its slots have come at once, however late each of them is used.
-        self.succeeded.retain(|_, since| now - *since < KEPT);
-        self.succeeded.entry(to.clone()).or_insert(now);
+    /// Notes that nodes are used now in place of others.
+    fn note_homes(&mut self, changes: Vec<Change>) {
+        for Change { left, home } in changes {
+            self.succeeded.remove(&left);
+            self.succeeded.insert(home, clock::now());
+        }
     }
 
     /// Takes the slots of nodes that were kept for long enough.
@@ -198,7 +205,8 @@ impl Known {
     /// Takes from a node all slots that another one has.
     pub(super) fn leave(&mut self, node: &NodeAddress) {
         self.give_up(node);
-        self.homes.find(&self.latest, |home| home != node);
+        let moved = self.homes.find(&self.latest, |home| home != node);
+        self.note_homes(moved);
     }
 
     /// Like [`leave`](Self::leave), for a node that cannot be connected to. If nothing has taken over, messages to
@@ -210,9 +218,8 @@ impl Known {
             let known = nodes.get(other);
             other == node || known.is_some_and(|other| other.is_suspect())
         };
-        for home in self.homes.leave_unreachable(node, &self.latest, is_lost) {
-            self.note_change(&home);
-        }
+        let moved = self.homes.leave_unreachable(node, &self.latest, is_lost);
+        self.note_homes(moved);
     }
 
     /// Whether a slot may still be on its way.
@@ -328,7 +335,7 @@ mod tests {
         tokio::time::advance(KEPT).await;
         known.learn(map([1, 2, 3]), 2);
         known.homes = Homes::new();
-        known.homes.find(&known.latest, |_| true);
+        _ = known.homes.find(&known.latest, |_| true);
         known.leave_unreachable(&node(1));
         assert!(known.rest_of(&node(3)) > Duration::ZERO);
     }
@@ -373,6 +380,40 @@ mod tests {
                 tokio::time::advance(SETTLES * 2).await;
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_primary_that_takes_over_again_unseen_is_used_after_a_pause() {
+        let slot = Slot::new(0).unwrap();
+        let mut known = Known::new();
+        known.learn(shard([1, 2]), 1);
+        known.moved(slot, &node(2));
+        // It is restarted, and not listed.
+        known.learn(shard([2]), 2);
+        tokio::time::advance(KEPT).await;
+        known.moved(slot, &node(1));
+        assert_eq!(known.rest_of(&node(1)), SETTLES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_home_is_used_after_a_pause_although_the_slots_have_moved_long_before() {
+        let slot = Slot::new(0).unwrap();
+        let mut known = Known::new();
+        known.learn(shard([1, 2]), 1);
+        known.learn(shard([2, 1]), 2);
+        tokio::time::advance(KEPT).await;
+        known.give_up_late();
+        tokio::time::advance(KEPT).await;
+        assert_eq!(known.node_of(Place::Home(slot)), Some(&node(1)));
+        assert_eq!(known.rest_of(&node(2)), Duration::ZERO);
+        known.leave(&node(1));
+        assert_eq!(known.node_of(Place::Home(slot)), Some(&node(2)));
+        assert_eq!(known.rest_of(&node(2)), SETTLES);
+        // Homes that are given up one after the other begin the pause anew.
+        tokio::time::advance(SETTLES).await;
+        known.learn(shard([3]), 3);
+        assert_eq!(known.node_of(Place::Home(slot)), Some(&node(3)));
+        assert_eq!(known.rest_of(&node(3)), SETTLES);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,8 +1,8 @@
 //! How the map of slots is learned.
 //!
 //! A task asks the nodes, one look at a time, whoever wants one. Those who want one while it is under way get
-//! the next one: what it has seen may be older than what they know. Only while nothing is known, all get the
-//! same one.
+//! the next one: what it has seen may be older than what they know. Only those who
+//! know nothing yet get the one that is under way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +69,23 @@ impl Topology {
         }
     }
 
+    /// Waits for a look, also for one that is under way: whoever knows nothing yet knows nothing that it could be
+    /// older than. If that one fails, waits for another.
+    ///
+    /// # Errors
+    ///
+    /// Like [`looked`](Self::looked).
+    pub(super) async fn first_looked(self: &Arc<Self>) -> Result<(), Error> {
+        let under_way = self.known.lock().look.under_way.clone();
+        if let Some(mut look) = under_way
+            && let Ok(ended) = look.wait_for(Option::is_some).await
+            && matches!(&*ended, Some(Ok(())))
+        {
+            return Ok(());
+        }
+        self.looked().await
+    }
+
     /// Has the map looked at soon.
     pub(super) fn look_soon(self: &Arc<Self>) {
         self.look_soon_with(&mut self.known.lock());
@@ -80,12 +97,6 @@ impl Topology {
         look.under_way.take_if(|look| !is_alive(look));
         if let Some(next) = &look.next {
             return next.clone();
-        }
-        if look.learned.is_none()
-            && let Some(first) = &look.under_way
-        {
-            // Whoever wants this one knows nothing that it could be older than.
-            return first.clone();
         }
         let (end, ended) = watch::channel(None);
         look.next = Some(ended.clone());
@@ -235,21 +246,34 @@ mod tests {
 
     /// A publisher's first messages would wait for the next look, which comes [`APART`] later.
     #[tokio::test]
-    async fn whoever_wants_a_look_while_nothing_is_known_gets_the_one_that_is_under_way() {
+    async fn whoever_knows_nothing_waits_for_the_look_that_is_under_way() {
         // It accepts connections and does not answer.
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("redis://{}/", silent.local_addr().unwrap());
         let seeds = Seeds::new(&[url], Options::default()).unwrap();
         let (topology, _stop) = Topology::new(seeds, Duration::from_secs(60));
-        topology.look_soon();
-        while topology.known.lock().look.under_way.is_none() {
+        let looks = || {
+            let look = &topology.known.lock().look;
+            (look.under_way.is_some(), look.next.is_some())
+        };
+        let calls = [(); 2].map(|()| {
+            let topology = Arc::clone(&topology);
+            async move { topology.first_looked().await }
+        });
+        let [first, second] = calls.map(tokio::spawn);
+        while !looks().0 {
             tokio::task::yield_now().await;
         }
+        let third = Arc::clone(&topology);
+        let third = tokio::spawn(async move { third.first_looked().await });
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(looks(), (true, false), "one look for all");
         topology.look_soon();
-        assert!(topology.known.lock().look.next.is_none());
-        // Once something is known, the look that is under way may be older than that.
-        topology.known.lock().look.learned = Some(clock::now());
-        topology.look_soon();
-        assert!(topology.known.lock().look.next.is_some());
+        assert_eq!(looks(), (true, true));
+        for call in [first, second, third] {
+            call.abort();
+        }
     }
 }

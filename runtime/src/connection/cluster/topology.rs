@@ -69,7 +69,7 @@ impl Topology {
         if self.known.lock().map.covered() > 0 {
             return Ok(());
         }
-        self.looked().await?;
+        self.first_looked().await?;
         if self.known.lock().map.covered() > 0 {
             return Ok(());
         }

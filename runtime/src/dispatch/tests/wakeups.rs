@@ -1,6 +1,7 @@
 //! Many readers of one name, and who wakes them.
 
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{self, Sender};
@@ -297,6 +298,35 @@ async fn nobody_waits_for_a_crowd_if_somebody_may_fall_behind_by_little() {
     assert_eq!(crowd.read_with(all.clone()), 0);
     crowd.publish();
     assert_eq!(crowd.read_with(all), 2 * (READERS + 1));
+}
+
+struct Panicking;
+
+impl Wake for Panicking {
+    fn wake(self: Arc<Self>) {
+        panic!("on purpose");
+    }
+}
+
+#[tokio::test]
+async fn a_waker_that_panics_costs_nobody_else_of_its_crowd_the_wake_up() {
+    let mut crowd = Crowd::new();
+    // Waits again, with another waker. The first reader is woken first.
+    let waker = Waker::from(Arc::new(Panicking));
+    let polled = crowd.readers[0]
+        .0
+        .poll_recv(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    crowd.publish();
+    let mut task = crowd.task.take().unwrap();
+    let polling = AssertUnwindSafe(|| {
+        task.as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+    });
+    assert!(std::panic::catch_unwind(polling).is_err());
+    drop(task);
+    assert_eq!(crowd.woken(), READERS - 1);
 }
 
 /// Holds the dispatcher's lock, as a link does that receives a lot.

@@ -19,6 +19,8 @@ pub enum Scenario {
     SlotsMoveAtOnce,
     /// A replica takes over from its primary.
     PlannedFailover,
+    /// A replica takes over, and later its old primary again.
+    FailoverAndBack,
     /// A primary is killed, and replaced.
     Kill,
     /// A primary freezes, is replaced, and thaws.
@@ -50,11 +52,16 @@ struct Before<'a> {
     owners: Vec<Node>,
 }
 
+/// After how long publishers have left a node that was replaced and still takes messages. What they publish
+/// at its successor must not overtake what the node has taken.
+const LEFT: Duration = Duration::from_secs(4);
+
 impl Scenario {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::SlotsMove,
         Self::SlotsMoveAtOnce,
         Self::PlannedFailover,
+        Self::FailoverAndBack,
         Self::Kill,
         Self::Freeze,
         Self::BusReset,
@@ -70,6 +77,7 @@ impl Scenario {
             Self::SlotsMove => "C1, slots move",
             Self::SlotsMoveAtOnce => "C1, slots move at once",
             Self::PlannedFailover => "C2, planned failover",
+            Self::FailoverAndBack => "C2, planned failover and back",
             Self::Kill => "C3, a primary is killed",
             Self::Freeze => "C4, a primary freezes and thaws",
             Self::BusReset => "C5, links between nodes are reset",
@@ -118,6 +126,13 @@ impl Scenario {
             }
             Self::PlannedFailover => {
                 cluster.fail_over(&owner).await;
+                before.moves_from(&owner)
+            }
+            Self::FailoverAndBack => {
+                for _ in 0..2 {
+                    cluster.fail_over(&owner).await;
+                    sleep(LEFT).await;
+                }
                 before.moves_from(&owner)
             }
             Self::Kill => {
