@@ -198,7 +198,7 @@ pub use subscriber::{Handle, MountGuard, ShutdownReport, Subscriber, WeakHandle}
 pub use subscription::{Kind, Subscription, TemplateError};
 pub use telemetry::{
     CacheStats, FailureStats, FeedStats, GapCounts, HandlerStats, NameStats, NodeRole,
-    NodeTopology, Propagator, Relation, Spans, StateStats, Stats, StreamStats, TimingStats,
-    Timings, Topology, TraceParent,
+    NodeTopology, Propagator, Relation, SentinelTopology, Spans, StateStats, Stats, StreamStats,
+    TimingStats, Timings, Topology, TraceParent,
 };
 pub use tracing;

@@ -184,6 +184,50 @@ pub(crate) async fn a_server_among_sentinels_that_names_no_primary_is_logged(pri
     );
 }
 
+/// The connection goes on, so nothing else shows that a failover would be noticed late.
+pub(crate) async fn the_topology_says_which_sentinels_do_not_answer(primary: Broker) {
+    let sentinels = three().await;
+    sentinels[1].names(primary.addr(), 7);
+    sentinels[2].names(primary.addr(), 7);
+    let (handle, _journal) = started(by(&sentinels)).await;
+    let errors = || {
+        let topology = handle.topology();
+        let each = topology.sentinels.into_iter().zip(&sentinels);
+        let each = each.map(|(seen, sentinel)| {
+            assert_eq!(seen.address, sentinel.addr().to_string());
+            assert_ne!(seen.names_primary, seen.error.is_some(), "{seen}");
+            seen.error
+        });
+        each.collect::<Vec<_>>()
+    };
+    asked_again(&sentinels).await;
+    assert_eq!(handle.topology().sentinels.len(), 3);
+    let seen = errors();
+    assert!(
+        seen[0].as_ref().is_some_and(|error| !error.is_empty()),
+        "{seen:?}"
+    );
+    assert_eq!(seen[1..], [None, None]);
+    for sentinel in &sentinels {
+        sentinel.be_silent(true);
+    }
+    let is_silent = |error: &Option<String>| {
+        let error = error.as_deref().unwrap_or_default();
+        error.contains("did not answer")
+    };
+    eventually("three errors", async || errors().iter().all(is_silent)).await;
+    let text = handle.topology().to_string();
+    assert!(
+        text.contains(&format!("\nsentinel {}: ", sentinels[2].addr())),
+        "{text}"
+    );
+    assert!(handle.is_ready(), "{}", handle.health());
+    for sentinel in &sentinels {
+        sentinel.be_silent(false);
+    }
+    eventually("two answers", async || errors()[1..] == [None, None]).await;
+}
+
 pub(crate) async fn an_unknown_name_is_an_error_at_once() {
     let sentinels = three().await;
     let error = error_of(by(&sentinels)).await;

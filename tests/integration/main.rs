@@ -303,6 +303,7 @@ fn by_sentinels(suite: Suite) -> Suite {
             an_announcement_is_a_reason_to_ask_at_once,
             sentinels_that_are_silent_do_not_hold_up_the_others,
             a_server_among_sentinels_that_names_no_primary_is_logged,
+            the_topology_says_which_sentinels_do_not_answer,
             a_primary_that_is_found_while_the_pauses_are_long_is_connected_to_at_once,
             publishers_change_to_the_new_primary,
             a_publish_to_a_primary_that_is_frozen_is_unknown_when_it_is_replaced,

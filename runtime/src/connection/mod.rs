@@ -129,7 +129,7 @@ pub(crate) use node_address::NodeAddress;
 pub(crate) use options::Servers;
 #[cfg(feature = "testing")]
 pub(crate) use redirect::Redirect;
-pub(crate) use sentinel::{News, Primary};
+pub(crate) use sentinel::{News, Primary, Sentinels};
 pub(crate) use server::Server;
 pub(crate) use settings::Setting;
 pub use tls::Tls;

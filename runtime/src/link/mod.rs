@@ -58,7 +58,7 @@ use std::time::Duration;
 
 use redis::RedisConnectionInfo;
 
-use crate::connection::{Connection, Server};
+use crate::connection::{Connection, Sentinels, Server};
 use crate::dispatch::Dispatcher;
 use crate::error::Error;
 use crate::push::Generation;
@@ -123,6 +123,14 @@ impl Link {
         match self {
             Self::Own(link) => link.address(),
             Self::Attached(_) => "the attached manager's server".to_owned(),
+        }
+    }
+
+    /// Returns the sentinels that name the server.
+    pub(crate) fn sentinels(&self) -> Option<&Arc<Sentinels>> {
+        match self {
+            Self::Own(link) => link.sentinels(),
+            Self::Attached(_) => None,
         }
     }
 

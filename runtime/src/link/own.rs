@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Attempt, Transport, manager, wire};
-use crate::connection::{Connection, Destination, News};
+use crate::connection::{Connection, Destination, News, Sentinels};
 use crate::dispatch::Dispatcher;
 use crate::error::Error;
 use crate::push::Generation;
@@ -64,6 +64,13 @@ impl Own {
 
     pub(super) fn address(&self) -> String {
         self.address.clone().unwrap_or_else(|| self.to.to_string())
+    }
+
+    pub(super) fn sentinels(&self) -> Option<&Arc<Sentinels>> {
+        match &self.to {
+            Destination::Primary(sentinels) => Some(sentinels),
+            Destination::Server(_) => None,
+        }
     }
 
     pub(super) fn is_to_a_primary(&self) -> bool {

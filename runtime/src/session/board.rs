@@ -1,20 +1,21 @@
 //! The sessions of all nodes, as `start` and `health` read them.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::heartbeat::{Beat, Heartbeat, LastSeen};
 use super::status::{Phase, Status};
+use crate::connection::Sentinels;
 use crate::connection::slots::Slot;
 use crate::dispatch::NameCounts;
 use crate::error::Error;
 use crate::push::NodeId;
 use crate::subscription::{Kind, Subscription};
-use crate::telemetry::{NodeRole, NodeTopology, Topology};
+use crate::telemetry::{NodeRole, NodeTopology, SentinelTopology, Topology};
 use crate::util::Mutex;
 
 /// What the session of each node publishes, and what all of it comes to.
@@ -27,6 +28,8 @@ pub(crate) struct Board {
     all: watch::Sender<Status>,
     /// Whether they are of a cluster.
     is_of_cluster: AtomicBool,
+    /// Who names the server of the sessions.
+    sentinels: OnceLock<Arc<Sentinels>>,
 }
 
 /// What a session publishes.
@@ -72,6 +75,12 @@ impl Board {
     /// Records that the sessions are of a cluster.
     pub(super) fn is_of_cluster(&self) {
         self.is_of_cluster.store(true, Relaxed);
+    }
+
+    /// Records who names the server.
+    pub(crate) fn learn_sentinels(&self, sentinels: &Arc<Sentinels>) {
+        // The same for each link.
+        _ = self.sentinels.set(Arc::clone(sentinels));
     }
 
     /// Returns where a name is in a cluster, for people: its slot, and the address of its node.
@@ -173,7 +182,12 @@ impl Board {
 
     /// Returns the servers, with how many names are on each node.
     pub(crate) fn topology(&self, names_of: impl Fn(NodeId) -> NameCounts) -> Topology {
-        let mut topology = Topology::default();
+        let sentinels = self.sentinels.get().map(|sentinels| sentinels.states());
+        let sentinels = sentinels.into_iter().flatten().map(sentinel);
+        let mut topology = Topology {
+            sentinels: sentinels.collect(),
+            ..Topology::default()
+        };
         let sessions = self.sessions.lock().clone();
         for (index, session) in sessions.into_iter().enumerate() {
             let Some(session) = session else { continue };
@@ -229,6 +243,14 @@ impl Board {
             phase: each().map(|status| status.phase).min().unwrap_or_default(),
             error: sum(each().filter_map(|status| status.error.as_ref())),
         });
+    }
+}
+
+fn sentinel((address, names_primary, error): (String, bool, Option<String>)) -> SentinelTopology {
+    SentinelTopology {
+        address,
+        names_primary,
+        error,
     }
 }
 

@@ -41,7 +41,8 @@ impl Subscriber {
     ///   [`topology_interval`](Self::topology_interval), and the server with each [`ping`](Self::ping). When
     ///   a sentinel knows of a newer failover to another server, the subscriber connects to that one, and
     ///   what was missed in between is a [gap](crate::Gap). Without this it would be deaf for ten seconds
-    ///   and more: a primary that was replaced keeps the connections of its subscribers.
+    ///   and more: a primary that was replaced keeps the connections of its subscribers. While no sentinel
+    ///   answers, that is logged, and [`Handle::topology`](crate::Handle::topology) has the reason of each.
     /// - **Publishing:** answers, the [`Publisher`](crate::Publisher) of handlers and caches go to the primary too, and change
     ///   with the subscriber. A message that was under way to a server that has failed is not sent again.
     ///

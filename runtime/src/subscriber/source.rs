@@ -154,6 +154,9 @@ fn spawn_links(links: Vec<Link>, around: &Surroundings, background: &mut Vec<Tas
     let each = links.into_iter().zip(published).enumerate();
     let sessions = each.map(|(index, (link, published))| {
         let node = NodeId::at(index);
+        if let Some(sentinels) = link.sentinels() {
+            board.learn_sentinels(sentinels);
+        }
         let address = link.address();
         let number = (nodes > 1).then_some(index as u64 + 1);
         let session = Arc::new(Mutex::new(Session {

@@ -40,7 +40,7 @@ pub(crate) use labels::{MOST_LABELS, OTHERS, one_of_bounded};
 pub use stats::{NameStats, StateStats, Stats};
 pub use stream::StreamStats;
 pub use timings::{TimingStats, Timings};
-pub use topology::{NodeRole, NodeTopology, Topology};
+pub use topology::{NodeRole, NodeTopology, SentinelTopology, Topology};
 #[cfg(feature = "msgpack")]
 pub(crate) use trace::begins_map;
 pub use trace::{Carrier, Propagator, Relation, Spans, TraceParent};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// [cluster](crate::Subscriber::cluster) it has the primaries, and the nodes that have been primaries since the
 /// start.
 ///
-/// `Display` prints a line for each node.
+/// `Display` prints a line for each node and each sentinel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Topology {
@@ -18,14 +18,46 @@ pub struct Topology {
     pub nodes: Vec<NodeTopology>,
     /// How many names wait because no node owns their slots.
     pub waiting: u64,
+    /// The [sentinels](crate::Subscriber::sentinel), in the order of their URLs. While none of them answers, the
+    /// connection goes on, and a failover is noticed only by its end.
+    #[serde(default)]
+    pub sentinels: Vec<SentinelTopology>,
+}
+
+/// One sentinel, as a subscriber sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SentinelTopology {
+    /// Its address: `host:port`.
+    pub address: String,
+    /// Whether it answers, and names a primary.
+    pub names_primary: bool,
+    /// Why it does not. `None` also before it was asked.
+    pub error: Option<String>,
+}
+
+impl fmt::Display for SentinelTopology {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            address,
+            names_primary,
+            error,
+        } = self;
+        match error {
+            _ if *names_primary => write!(f, "sentinel {address}: answers"),
+            Some(error) => write!(f, "sentinel {address}: {error}"),
+            None => write!(f, "sentinel {address}: not asked yet"),
+        }
+    }
 }
 
 /// One server, as a subscriber sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NodeTopology {
-    /// The address that is connected to, or, with [`Subscriber::address_map`](crate::Subscriber::address_map) in a cluster, the one that the other nodes tell: `host:port`, or the path of a unix socket. Before sentinels have
-    /// named a primary, it is the name of that.
+    /// The address that is connected to, or, with [`Subscriber::address_map`](crate::Subscriber::address_map) in a
+    /// cluster, the one that the other nodes tell: `host:port`, or the path of a unix socket. Before sentinels
+    /// have named a primary, it is the name of that.
     pub address: String,
     /// The number of the link, from 1, if there are [several](crate::Subscriber::links) to one server. Log lines
     /// have it as `link`.
@@ -123,6 +155,9 @@ impl fmt::Display for Topology {
                 self.waiting
             )?;
         }
+        for sentinel in &self.sentinels {
+            write!(f, "\n{sentinel}")?;
+        }
         Ok(())
     }
 }
@@ -132,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_topology_is_a_line_for_each_node() {
+    fn a_topology_is_a_line_for_each_node_and_each_sentinel() {
         let primary = NodeTopology {
             address: "10.0.0.1:6379".into(),
             link: None,
@@ -152,12 +187,29 @@ mod tests {
         let topology = Topology {
             nodes: vec![primary, lost],
             waiting: 4,
+            sentinels: vec![
+                SentinelTopology {
+                    address: "10.0.0.7:26379".into(),
+                    names_primary: true,
+                    error: None,
+                },
+                SentinelTopology {
+                    address: "10.0.0.8:26379".into(),
+                    error: Some("it hangs".into()),
+                    ..SentinelTopology::default()
+                },
+                SentinelTopology {
+                    address: "10.0.0.9:26379".into(),
+                    ..SentinelTopology::default()
+                },
+            ],
         };
         assert_eq!(
             topology.to_string(),
             "primary 10.0.0.1:6379: 2 of 3 names confirmed, ping 312µs, slots 0-5460,9000, 1 losses on \
              the bus\nserver 10.0.0.2:6379, link 2: 0 of 0 names confirmed, not connected\n4 names wait for an \
-             owner of their slots"
+             owner of their slots\nsentinel 10.0.0.7:26379: answers\nsentinel 10.0.0.8:26379: it hangs\n\
+             sentinel 10.0.0.9:26379: not asked yet"
         );
     }
 }

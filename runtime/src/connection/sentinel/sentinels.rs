@@ -1,5 +1,6 @@
 //! The sentinels of one primary, and what all connections to it share.
 
+use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -26,6 +27,13 @@ pub(crate) struct Sentinels {
     /// The watch, while there is somebody whom it tells.
     watch: Mutex<Weak<Watch>>,
     shared: Mutex<Shared>,
+}
+
+/// Without the options, which have credentials.
+impl fmt::Debug for Sentinels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Sentinels").field(&self.name).finish()
+    }
 }
 
 #[derive(Default)]
@@ -145,6 +153,18 @@ impl Sentinels {
         let begun = Arc::new(Watch::begin(&self.name, &self.each, self.interval));
         *watch = Arc::downgrade(&begun);
         begun
+    }
+
+    /// Returns the address of each sentinel, whether it names a primary, and if not, why, if it was asked.
+    pub(crate) fn states(&self) -> Vec<(String, bool, Option<String>)> {
+        let watch = self.watch.lock().upgrade();
+        let mut states = watch.map(|watch| watch.states()).unwrap_or_default();
+        states.resize(self.each.len(), (false, None));
+        let each = self.each.iter().zip(states);
+        each.map(|(sentinel, (names_one, problem))| {
+            (sentinel.address().to_string(), names_one, problem)
+        })
+        .collect()
     }
 
     /// Returns what waits for another primary, and keeps the watch alive.

@@ -19,7 +19,7 @@ use crate::connection::look::{LookError, text};
 use crate::connection::node_address::NodeAddress;
 use crate::connection::server::Server;
 use crate::error::Error;
-use crate::util::{Backoff, caught, clock};
+use crate::util::{Backoff, Mutex, caught, clock};
 
 /// How long a sentinel may take to accept a connection or to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -30,9 +30,13 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 /// What each sentinel says at present. `None` for one that does not answer.
 type Views = Vec<Option<SentinelView>>;
 
+/// Why each sentinel names no primary at present. `None` for one that does, and for one that was not asked yet.
+type Problems = Mutex<Vec<Option<String>>>;
+
 /// The tasks that ask the sentinels. Dropping it ends them.
 pub(super) struct Watch {
     views: watch::Sender<Views>,
+    problems: Arc<Problems>,
     _tasks: JoinSet<()>,
 }
 
@@ -40,6 +44,7 @@ impl Watch {
     /// Spawns a task for each sentinel.
     pub(super) fn begin(name: &Arc<str>, sentinels: &[Arc<Server>], interval: Duration) -> Self {
         let views = watch::Sender::new(vec![None; sentinels.len()]);
+        let problems = Arc::new(Mutex::new(vec![None; sentinels.len()]));
         let begin = clock::now();
         let mut tasks = JoinSet::new();
         let count = u32::try_from(sentinels.len()).unwrap_or(u32::MAX);
@@ -50,18 +55,27 @@ impl Watch {
                 index,
                 interval,
                 views: views.clone(),
+                problems: Arc::clone(&problems),
             };
             let first = begin + interval * turn / count;
             tasks.spawn(watched.keep_watching(first));
         }
         Self {
             views,
+            problems,
             _tasks: tasks,
         }
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Views> {
         self.views.subscribe()
+    }
+
+    /// Returns of each sentinel whether it names a primary, and if not, why, if it was asked.
+    pub(super) fn states(&self) -> Vec<(bool, Option<String>)> {
+        let names_one: Vec<_> = self.views().iter().map(Option::is_some).collect();
+        let problems = self.problems.lock().clone();
+        names_one.into_iter().zip(problems).collect()
     }
 
     pub(super) fn views(&self) -> watch::Ref<'_, Views> {
@@ -85,6 +99,7 @@ struct Watched {
     index: usize,
     interval: Duration,
     views: watch::Sender<Views>,
+    problems: Arc<Problems>,
 }
 
 impl Watched {
@@ -98,6 +113,7 @@ impl Watched {
             let error = caught(|| watching)
                 .await
                 .unwrap_or_else(|| Error::connection("the task that asks it has panicked"));
+            self.problems.lock()[self.index] = Some(error.to_string());
             if self.say(None) {
                 backoff.reset();
             }
@@ -124,10 +140,12 @@ impl Watched {
         loop {
             let view = match timeout(PATIENCE, ask_one(&mut connection, &self.name)).await {
                 Ok(Ok(view)) => {
+                    self.problems.lock()[self.index] = None;
                     reported.answer = None;
                     Some(view)
                 }
                 Ok(Err(Failure::Said(answer))) => {
+                    self.problems.lock()[self.index] = Some(answer.to_string());
                     self.report(reported, answer);
                     None
                 }
@@ -277,6 +295,7 @@ mod tests {
     fn watch(sentinels: usize) -> Arc<Watch> {
         Arc::new(Watch {
             views: watch::Sender::new(vec![None; sentinels]),
+            problems: Arc::default(),
             _tasks: JoinSet::new(),
         })
     }
