@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, RedisConnectionInfo, RedisError,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, RedisConnectionInfo,
+    RedisError,
 };
 
 use super::Connection;
@@ -221,9 +222,11 @@ impl Server {
     fn hinted(&self, error: Error) -> Error {
         let source = std::error::Error::source(&error);
         let source = source.and_then(|source| source.downcast_ref::<RedisError>());
-        // A server that closes the connection was reached.
+        // A server that closes the connection was reached. Something else may have the same address here.
         let is_out_of_reach = source.is_none_or(|error| {
-            error.is_connection_refusal() || error.is_io_error() && !error.is_connection_dropped()
+            let is_no_server = error.kind() == ErrorKind::Parse;
+            let is_io = error.is_io_error() && !error.is_connection_dropped();
+            error.is_connection_refusal() || is_io || is_no_server
         });
         if error.is_connection() && is_out_of_reach && self.is_unverified.load(Relaxed) {
             return error.in_words(|text| text + ANNOUNCED);
@@ -244,5 +247,31 @@ impl Server {
         error: RedisError,
     ) -> Error {
         refused(self.address(), self.from, self.tls(), greeting, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::{Destination, Endpoint};
+
+    #[test]
+    fn an_announced_address_that_something_else_has_is_one_to_map() {
+        let known = Endpoint::new("redis://127.0.0.1:1/").into_destination(true);
+        let Destination::Server(known) = known.unwrap() else {
+            unreachable!("it has an address");
+        };
+        let announced = known.announced(&NodeAddress::new("10.0.0.1", 80)).unwrap();
+        let text = |server: &Server, kind| {
+            let error = RedisError::from((kind, "it says HTTP/1.1"));
+            server.hinted(server.refused(None, error)).to_string()
+        };
+        let is_hinted = |text: &str| text.ends_with(ANNOUNCED);
+        assert!(is_hinted(&text(&announced, ErrorKind::Parse)));
+        assert!(!is_hinted(&text(&known, ErrorKind::Parse)));
+        assert!(!is_hinted(&text(
+            &announced,
+            ErrorKind::AuthenticationFailed
+        )));
     }
 }
