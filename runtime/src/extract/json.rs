@@ -80,6 +80,10 @@ fn problem(error: &serde_json::Error) -> String {
     let what = match error.classify() {
         // The name of a missing field is from the type, not from the payload.
         Category::Data if text.starts_with("missing field `") => return text,
+        Category::Data if text.contains(", expected a borrowed string") => {
+            "a string with escapes cannot be a `&str` (use `Cow<str>` with `#[serde(borrow)]`, or \
+             `String`)"
+        }
         Category::Data => "a value does not fit",
         Category::Eof => "it ends too early",
         Category::Syntax | Category::Io => "the syntax is wrong",
@@ -105,6 +109,15 @@ fn is_arbitrary_precision() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_string_with_escapes_that_is_borrowed_says_what_to_use() {
+        let error = serde_json::from_str::<&str>(r#""sec\nret""#).unwrap_err();
+        let text = problem(&error);
+        assert!(text.contains("use `Cow<str>`"), "{text}");
+        assert!(text.ends_with("at line 1 column 10"), "{text}");
+        assert!(!text.contains("sec"), "{text}");
+    }
 
     #[test]
     fn an_error_without_a_position_says_where_it_may_be() {
