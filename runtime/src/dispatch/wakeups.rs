@@ -90,7 +90,7 @@ impl Wakeups {
         self.is_crowd || self.delayed_for as usize >= MESSAGES_PER_WAKEUP * self.wakers.len()
     }
 
-    /// Takes the wakers of a crowd, to be woken part by part. Returns `None` if there is no crowd.
+    /// Takes the wakers of a crowd, which the task wakes in several parts. Returns `None` if no crowd waits.
     ///
     /// Those of readers that wait again meanwhile are in the next crowd, so everybody gets a turn.
     fn take_crowd(&mut self) -> Option<Vec<Waker>> {

@@ -136,7 +136,7 @@ impl Link {
 
     /// Whether sentinels name the server.
     pub(crate) fn is_to_a_primary(&self) -> bool {
-        matches!(self, Self::Own(link) if link.is_to_a_primary())
+        self.sentinels().is_some()
     }
 
     /// Waits until sentinels name another primary than that of the last connection: then it is of use to

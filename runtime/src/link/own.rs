@@ -73,10 +73,6 @@ impl Own {
         }
     }
 
-    pub(super) fn is_to_a_primary(&self) -> bool {
-        matches!(self.to, Destination::Primary(_))
-    }
-
     pub(super) async fn news(&mut self) {
         match &mut self.news {
             Some(news) => news.next().await,

@@ -1,7 +1,6 @@
 //! What the user runs when the subscriber is ready for the first time, and when it has stopped.
 
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -169,19 +168,19 @@ impl Handle {
         if self.running.hooks.ready.lock().is_empty() {
             return Ok(());
         }
-        let has_begun = AtomicBool::new(false);
         let begun = async {
             if !allows_denied {
                 self.ready().await;
             }
-            has_begun.store(true, Relaxed);
             self.run_ready_hooks().await
         };
         let Some(deadline) = deadline else {
             return begun.await;
         };
         timeout(deadline, begun).await.unwrap_or_else(|_| {
-            let what = match has_begun.load(Relaxed) {
+            // They are taken when they begin.
+            let have_begun = self.running.hooks.ready.lock().is_empty();
+            let what = match have_begun {
                 true => "`on_ready` has not returned",
                 false => "the subscriber is not ready for `on_ready`",
             };

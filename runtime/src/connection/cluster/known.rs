@@ -116,27 +116,22 @@ impl Known {
             .retain(|node, _| latest.knows(node) || map.knows(node) || homes.knows(node));
     }
 
-    /// Gives a slot to another node. If it was a replica of the owner, it is used in place of that.
-    fn hand_on(&mut self, slot: Slot, to: &NodeAddress) {
-        let owner = self.map.owner(slot).filter(|owner| *owner != to).cloned();
-        self.map.set_owner(slot, to);
-        let Some(owner) = owner else {
-            return;
-        };
-        let replicas = self.map.replicas_of(&owner);
+    /// Notes that a node has slots now that another one had. If both are of one shard, it is used in place of that.
+    fn note_successor(&mut self, owner: &NodeAddress, to: &NodeAddress) {
+        let replicas = self.map.replicas_of(owner);
         // It may have been the primary before, or have become one while nobody asked.
-        let was_replica = |map: &SlotMap| map.replicas_of(to).contains(&owner);
+        let was_replica = |map: &SlotMap| map.replicas_of(to).contains(owner);
         if !replicas.contains(to) && !was_replica(&self.map) && !was_replica(&self.latest) {
             return;
         }
         // The owner may take over again, before a node says whose replica it is now.
-        if !self.map.replicas_of(to).contains(&owner) {
+        if !was_replica(&self.map) {
             let others = replicas.iter().filter(|replica| *replica != to);
-            let replicas: Vec<_> = others.chain([&owner]).cloned().collect();
+            let replicas: Vec<_> = others.chain([owner]).cloned().collect();
             self.map.set_replicas(to, &replicas);
         }
         let now = clock::now();
-        self.succeeded.remove(&owner);
+        self.succeeded.remove(owner);
         self.succeeded.retain(|_, since| now - *since < KEPT);
         // All of its slots have come at once, however late each of them is used.
         self.succeeded.entry(to.clone()).or_insert(now);
@@ -167,12 +162,20 @@ impl Known {
     /// Takes from a node the slots that another one has by what was said last.
     fn give_up(&mut self, node: &NodeAddress) {
         self.losing.remove(node);
+        let mut successors: Vec<&NodeAddress> = Vec::new();
         for slot in (0..Slot::COUNT).filter_map(Slot::new) {
             if self.map.owner(slot) == Some(node)
-                && let Some(latest) = self.latest.owner(slot).cloned()
+                && let Some(latest) = self.latest.owner(slot).filter(|latest| *latest != node)
             {
-                self.hand_on(slot, &latest);
+                self.map.set_owner(slot, latest);
+                if !successors.contains(&latest) {
+                    successors.push(latest);
+                }
             }
+        }
+        let successors: Vec<_> = successors.into_iter().cloned().collect();
+        for successor in successors {
+            self.note_successor(node, &successor);
         }
     }
 
@@ -230,7 +233,11 @@ impl Known {
 
     /// Takes over what a `MOVED` says.
     pub(super) fn moved(&mut self, slot: Slot, to: &NodeAddress) {
-        self.hand_on(slot, to);
+        let owner = self.map.owner(slot).filter(|owner| *owner != to).cloned();
+        self.map.set_owner(slot, to);
+        if let Some(owner) = owner {
+            self.note_successor(&owner, to);
+        }
         self.latest.set_owner(slot, to);
         let now = clock::now();
         self.moved.retain(|_, moved| now - *moved < REST);
@@ -409,7 +416,7 @@ mod tests {
         known.leave(&node(1));
         assert_eq!(known.node_of(Place::Home(slot)), Some(&node(2)));
         assert_eq!(known.rest_of(&node(2)), SETTLES);
-        // Homes that are given up one after the other begin the pause anew.
+        // Each change of the home starts a new pause.
         tokio::time::advance(SETTLES).await;
         known.learn(shard([3]), 3);
         assert_eq!(known.node_of(Place::Home(slot)), Some(&node(3)));

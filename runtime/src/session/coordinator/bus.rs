@@ -142,7 +142,7 @@ impl Coordinator {
             let is_alone = is_any_well && (node.is_down || !node.hears_any);
             let before = node.alone_since;
             if is_alone && before.is_none() {
-                self.trouble.is_new();
+                self.trouble.note_change();
             }
             node.alone_since = is_alone.then(|| before.unwrap_or(now));
             let lasts = before.filter(|_| is_alone).map(|since| now - since);

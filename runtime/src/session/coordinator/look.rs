@@ -135,7 +135,7 @@ impl Coordinator {
             let owner = owner.unwrap_or(NOWHERE);
             if owner != self.places.get(slot) {
                 self.are_followed = false;
-                self.trouble.is_new();
+                self.trouble.note_change();
             }
             self.places.set(slot, owner);
         }
@@ -176,7 +176,7 @@ impl Coordinator {
                 true => (node.lost, node.given_up) = (None, None),
                 false if node.lost.is_none() => {
                     node.lost = Some(now);
-                    self.trouble.is_new();
+                    self.trouble.note_change();
                 }
                 false => {}
             }

@@ -253,7 +253,7 @@ impl Coordinator {
         match &notice {
             Notice::Lost => self.look_soon(),
             Notice::Moved { moved, .. } => {
-                self.trouble.is_new();
+                self.trouble.note_change();
                 self.look_soon();
                 let now = clock::now();
                 match self.pauses.before(moved.slot, now) {

@@ -21,8 +21,8 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    /// Something has changed, so there are looks soon again.
-    pub(super) fn is_new(&mut self) {
+    /// Notes that something has changed, so that looks are soon again.
+    pub(super) fn note_change(&mut self) {
         self.since = None;
     }
 
@@ -63,7 +63,7 @@ mod tests {
         assert_eq!(pause(true, 32), interval);
         assert_eq!(pause(false, 33), SOON);
         assert_eq!(pause(false, 63), SELDOM);
-        trouble.is_new();
+        trouble.note_change();
         let now = begin + Duration::from_secs(64);
         assert_eq!(trouble.pause_after(false, interval, now), SOON);
         let short = Duration::from_millis(10);
