@@ -244,9 +244,15 @@ impl Running {
                     continue;
                 }
                 assert!(number > last, "{name}: {number} came after {last}");
+                let later = || {
+                    let later = heard[index..].iter().enumerate();
+                    let later = later.filter(|(_, (number, _))| missed.contains(number));
+                    later.collect::<Vec<_>>()
+                };
                 assert!(
                     missed.is_empty() || is_told,
-                    "{name}: {missed:?} are missing between {last} and {number}: {:?}",
+                    "{name}: {missed:?} are missing between {last} and {number}, later come {:?}: {:?}",
+                    later(),
                     &heard[index.saturating_sub(5)..heard.len().min(index + 5)]
                 );
                 missed.clear();

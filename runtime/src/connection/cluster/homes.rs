@@ -8,12 +8,6 @@ use crate::connection::slots::{Slot, SlotMap};
 /// It stays while it can be connected to: on different ways between nodes, messages could overtake each other.
 pub(super) struct Homes(SlotMap);
 
-/// A node that is a home now in place of another one.
-pub(super) struct Change {
-    pub(super) left: NodeAddress,
-    pub(super) home: NodeAddress,
-}
-
 impl Homes {
     pub(super) fn new() -> Self {
         Self(SlotMap::new())
@@ -28,43 +22,45 @@ impl Homes {
         self.0.knows(node)
     }
 
-    /// Makes the owner of a slot its home, unless the home that it has is kept. Returns which nodes are homes now
-    /// in place of which others.
+    /// Makes the owner of a slot its home, unless the home that it has is kept. Returns the nodes that are homes
+    /// now in place of others.
     #[must_use]
     pub(super) fn find(
         &mut self,
         owners: &SlotMap,
         is_kept: impl Fn(&NodeAddress) -> bool,
-    ) -> Vec<Change> {
-        let mut changes = Vec::new();
+    ) -> Vec<NodeAddress> {
+        let mut successors = Vec::new();
         let old: Vec<_> = self.0.primaries().cloned().collect();
         let kept: Vec<_> = old.iter().filter(|home| is_kept(home)).collect();
         if kept.len() == old.len() && self.0.covered() == Slot::COUNT {
-            return changes;
+            return successors;
         }
         for slot in (0..Slot::COUNT).filter_map(Slot::new) {
             let home = self.of(slot);
             if let Some(owner) = owners.owner(slot)
                 && home.is_none_or(|home| !kept.contains(&home))
             {
-                add_change(&mut changes, home, owner);
+                if home.is_some_and(|home| home != owner) {
+                    add(&mut successors, owner);
+                }
                 self.0.set_owner(slot, owner);
             }
         }
-        changes
+        successors
     }
 
     /// Gives the slots of a node to the nodes that have taken over, or else to other primaries, of which none is
-    /// lost if there is such a one. Returns the changes.
+    /// lost if there is such a one. Returns the nodes that are homes now in place of others.
     pub(super) fn leave_unreachable(
         &mut self,
         node: &NodeAddress,
         owners: &SlotMap,
         is_lost: impl Fn(&NodeAddress) -> bool,
-    ) -> Vec<Change> {
+    ) -> Vec<NodeAddress> {
         let slots = (0..Slot::COUNT).filter_map(Slot::new);
         let here: Vec<_> = slots.filter(|slot| self.of(*slot) == Some(node)).collect();
-        let mut changes = self.find(owners, |home| home != node);
+        let mut successors = self.find(owners, |home| home != node);
         let mut others: Vec<_> = owners.primaries().filter(|other| !is_lost(other)).collect();
         if others.is_empty() {
             // One of those that did not answer may do so now.
@@ -74,23 +70,18 @@ impl Homes {
             let is_replaced = self.of(slot).is_some_and(|home| !is_lost(home));
             if !is_replaced && !others.is_empty() {
                 let other = others[slot.index() % others.len()];
-                add_change(&mut changes, Some(node), other);
+                if other != node {
+                    add(&mut successors, other);
+                }
                 self.0.set_owner(slot, other);
             }
         }
-        changes
+        successors
     }
 }
 
-fn add_change(changes: &mut Vec<Change>, left: Option<&NodeAddress>, home: &NodeAddress) {
-    let Some(left) = left.filter(|left| *left != home) else {
-        return;
-    };
-    let is_new = |change: &Change| change.left != *left || change.home != *home;
-    if changes.iter().all(is_new) {
-        changes.push(Change {
-            left: left.clone(),
-            home: home.clone(),
-        });
+fn add(nodes: &mut Vec<NodeAddress>, node: &NodeAddress) {
+    if !nodes.contains(node) {
+        nodes.push(node.clone());
     }
 }

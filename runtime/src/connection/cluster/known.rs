@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::homes::{Change, Homes};
+use super::homes::Homes;
 use super::look::Look;
+use super::pauses::Pauses;
 use super::topology::Node;
 use crate::connection::node_address::NodeAddress;
 use crate::connection::slots::{Slot, SlotMap};
@@ -20,12 +21,6 @@ const REST: Duration = Duration::from_secs(1);
 /// successor may not know yet that it is a replica now, and passes nothing on to subscribers there. A node
 /// that has lost a slot otherwise answers `MOVED`, which counts at once.
 const KEPT: Duration = Duration::from_secs(3);
-
-/// How long a publisher pauses before it uses the successor of a node.
-///
-/// What the node has taken before it was replaced goes to the subscribers of its successor over a link between
-/// the two. What is published at the successor meanwhile would overtake it.
-const SETTLES: Duration = Duration::from_millis(100);
 
 /// What is known of the nodes. No user code runs under the lock.
 pub(super) struct Known {
@@ -42,8 +37,7 @@ pub(super) struct Known {
     homes: Homes,
     /// When slots have last moved, as a `MOVED` said.
     moved: HashMap<Slot, Instant>,
-    /// When a node was last used in place of another one: of its primary, or of one that was out of reach.
-    succeeded: HashMap<NodeAddress, Instant>,
+    pauses: Pauses,
     pub(super) look: Look,
 }
 
@@ -76,7 +70,7 @@ impl Known {
             nodes: BTreeMap::new(),
             homes: Homes::new(),
             moved: HashMap::new(),
-            succeeded: HashMap::new(),
+            pauses: Pauses::default(),
             look: Look::default(),
         }
     }
@@ -107,41 +101,37 @@ impl Known {
                 .set_replicas(primary, self.latest.replicas_of(primary));
         }
         self.give_up_late();
-        let moved = self
+        let successors = self
             .homes
             .find(&self.latest, |home| self.latest.knows(home));
-        self.note_homes(moved);
+        self.note_homes(successors);
         let (map, latest, homes) = (&self.map, &self.latest, &self.homes);
         self.nodes
             .retain(|node, _| latest.knows(node) || map.knows(node) || homes.knows(node));
     }
 
-    /// Notes that a node has slots now that another one had. If both are of one shard, it is used in place of that.
-    fn note_successor(&mut self, owner: &NodeAddress, to: &NodeAddress) {
+    /// Whether two nodes are of one shard, of which one has slots now that the other one had. Then the other one
+    /// counts as its replica: it may take over again, before a node says whose replica it is.
+    fn note_successor(&mut self, owner: &NodeAddress, to: &NodeAddress) -> bool {
         let replicas = self.map.replicas_of(owner);
         // It may have been the primary before, or have become one while nobody asked.
         let was_replica = |map: &SlotMap| map.replicas_of(to).contains(owner);
-        if !replicas.contains(to) && !was_replica(&self.map) && !was_replica(&self.latest) {
-            return;
+        let is_noted = was_replica(&self.map);
+        if !replicas.contains(to) && !is_noted && !was_replica(&self.latest) {
+            return false;
         }
-        // The owner may take over again, before a node says whose replica it is now.
-        if !was_replica(&self.map) {
+        if !is_noted {
             let others = replicas.iter().filter(|replica| *replica != to);
             let replicas: Vec<_> = others.chain([owner]).cloned().collect();
             self.map.set_replicas(to, &replicas);
         }
-        let now = clock::now();
-        self.succeeded.remove(owner);
-        self.succeeded.retain(|_, since| now - *since < KEPT);
-        // All of its slots have come at once, however late each of them is used.
-        self.succeeded.entry(to.clone()).or_insert(now);
+        true
     }
 
     /// Notes that nodes are used now in place of others.
-    fn note_homes(&mut self, changes: Vec<Change>) {
-        for Change { left, home } in changes {
-            self.succeeded.remove(&left);
-            self.succeeded.insert(home, clock::now());
+    fn note_homes(&mut self, successors: Vec<NodeAddress>) {
+        for home in successors {
+            self.pauses.start_home(home);
         }
     }
 
@@ -175,16 +165,19 @@ impl Known {
         }
         let successors: Vec<_> = successors.into_iter().cloned().collect();
         for successor in successors {
-            self.note_successor(node, &successor);
+            if self.note_successor(node, &successor) {
+                self.pauses.start_owner(&successor);
+            }
         }
     }
 
-    /// Returns how long to wait before a command is sent to a node, because it has taken over just now.
-    pub(super) fn rest_of(&self, node: &NodeAddress) -> Duration {
-        let since = self.succeeded.get(node);
-        since.map_or(Duration::ZERO, |since| {
-            SETTLES.saturating_sub(clock::now().saturating_duration_since(*since))
-        })
+    /// Returns how long to wait before a command is sent, because its node has taken over just now.
+    pub(super) fn rest_of(&self, place: Place) -> Duration {
+        let rest = self.node_of(place).map(|node| match place {
+            Place::Owner(slot) => self.pauses.rest_of_owner(node, slot),
+            Place::Home(_) => self.pauses.rest_of_home(node),
+        });
+        rest.unwrap_or_default()
     }
 
     pub(super) fn node_of(&self, place: Place) -> Option<&NodeAddress> {
@@ -208,8 +201,8 @@ impl Known {
     /// Takes from a node all slots that another one has.
     pub(super) fn leave(&mut self, node: &NodeAddress) {
         self.give_up(node);
-        let moved = self.homes.find(&self.latest, |home| home != node);
-        self.note_homes(moved);
+        let successors = self.homes.find(&self.latest, |home| home != node);
+        self.note_homes(successors);
     }
 
     /// Like [`leave`](Self::leave), for a node that cannot be connected to. If nothing has taken over, messages to
@@ -221,8 +214,8 @@ impl Known {
             let known = nodes.get(other);
             other == node || known.is_some_and(|other| other.is_suspect())
         };
-        let moved = self.homes.leave_unreachable(node, &self.latest, is_lost);
-        self.note_homes(moved);
+        let successors = self.homes.leave_unreachable(node, &self.latest, is_lost);
+        self.note_homes(successors);
     }
 
     /// Whether a slot may still be on its way.
@@ -235,8 +228,8 @@ impl Known {
     pub(super) fn moved(&mut self, slot: Slot, to: &NodeAddress) {
         let owner = self.map.owner(slot).filter(|owner| *owner != to).cloned();
         self.map.set_owner(slot, to);
-        if let Some(owner) = owner {
-            self.note_successor(&owner, to);
+        if owner.is_some_and(|owner| self.note_successor(&owner, to)) {
+            self.pauses.start_slot(slot);
         }
         self.latest.set_owner(slot, to);
         let now = clock::now();
@@ -251,6 +244,7 @@ mod tests {
 
     use super::*;
     use crate::connection::Endpoint;
+    use crate::connection::cluster::pauses::PAUSE;
 
     fn node(port: u16) -> NodeAddress {
         NodeAddress::new("a", port)
@@ -334,17 +328,18 @@ mod tests {
         }
         for slot in slots {
             assert_eq!(known.node_of(Place::Home(slot)), Some(&node(3)));
+            assert_eq!(known.rest_of(Place::Home(slot)), PAUSE);
+            assert_eq!(known.rest_of(Place::Owner(slot)), Duration::ZERO);
         }
-        assert!(known.rest_of(&node(3)) > Duration::ZERO);
-        tokio::time::advance(SETTLES).await;
-        assert_eq!(known.rest_of(&node(3)), Duration::ZERO);
+        tokio::time::advance(PAUSE).await;
+        assert_eq!(known.rest_of(Place::Home(slots[0])), Duration::ZERO);
         // Again, long after the last time.
         tokio::time::advance(KEPT).await;
         known.learn(map([1, 2, 3]), 2);
         known.homes = Homes::new();
         _ = known.homes.find(&known.latest, |_| true);
         known.leave_unreachable(&node(1));
-        assert!(known.rest_of(&node(3)) > Duration::ZERO);
+        assert_eq!(known.rest_of(Place::Home(slots[0])), PAUSE);
     }
 
     /// A map with one shard, which owns the first two slots.
@@ -383,8 +378,8 @@ mod tests {
                     }
                 }
                 assert_eq!(known.node_of(Place::Owner(slot)), Some(&node(port)));
-                assert_eq!(known.rest_of(&node(port)), SETTLES, "{port}");
-                tokio::time::advance(SETTLES * 2).await;
+                assert_eq!(known.rest_of(Place::Owner(slot)), PAUSE, "{port}");
+                tokio::time::advance(PAUSE * 2).await;
             }
         }
     }
@@ -399,7 +394,7 @@ mod tests {
         known.learn(shard([2]), 2);
         tokio::time::advance(KEPT).await;
         known.moved(slot, &node(1));
-        assert_eq!(known.rest_of(&node(1)), SETTLES);
+        assert_eq!(known.rest_of(Place::Owner(slot)), PAUSE);
     }
 
     #[tokio::test(start_paused = true)]
@@ -412,15 +407,15 @@ mod tests {
         known.give_up_late();
         tokio::time::advance(KEPT).await;
         assert_eq!(known.node_of(Place::Home(slot)), Some(&node(1)));
-        assert_eq!(known.rest_of(&node(2)), Duration::ZERO);
+        assert_eq!(known.rest_of(Place::Home(slot)), Duration::ZERO);
         known.leave(&node(1));
         assert_eq!(known.node_of(Place::Home(slot)), Some(&node(2)));
-        assert_eq!(known.rest_of(&node(2)), SETTLES);
+        assert_eq!(known.rest_of(Place::Home(slot)), PAUSE);
         // Each change of the home starts a new pause.
-        tokio::time::advance(SETTLES).await;
+        tokio::time::advance(PAUSE).await;
         known.learn(shard([3]), 3);
         assert_eq!(known.node_of(Place::Home(slot)), Some(&node(3)));
-        assert_eq!(known.rest_of(&node(3)), SETTLES);
+        assert_eq!(known.rest_of(Place::Home(slot)), PAUSE);
     }
 
     #[tokio::test(start_paused = true)]
@@ -432,7 +427,7 @@ mod tests {
         tokio::time::advance(KEPT).await;
         known.give_up_late();
         assert_eq!(known.node_of(Place::Owner(slot)), Some(&node(2)));
-        assert_eq!(known.rest_of(&node(2)), SETTLES);
+        assert_eq!(known.rest_of(Place::Owner(slot)), PAUSE);
     }
 
     #[tokio::test(start_paused = true)]
@@ -440,21 +435,58 @@ mod tests {
         let known = RefCell::new(Known::new());
         known.borrow_mut().learn(shard([1, 2]), 1);
         let places = [0, 1].map(|slot| Place::Owner(Slot::new(slot).unwrap()));
-        let rest = |at: usize| {
-            let known = known.borrow();
-            known.rest_of(known.node_of(places[at]).unwrap())
-        };
+        let rest = |at: usize| known.borrow().rest_of(places[at]);
         assert_eq!(rest(0), Duration::ZERO);
         // A slot that moves to another shard has no such way.
         known.borrow_mut().moved(places[1].slot(), &node(3));
         assert_eq!(rest(1), Duration::ZERO);
         known.borrow_mut().moved(places[0].slot(), &node(2));
-        assert_eq!(rest(0), SETTLES);
-        tokio::time::advance(SETTLES / 2).await;
-        known.borrow_mut().moved(places[1].slot(), &node(2));
-        assert_eq!(rest(0), SETTLES / 2);
-        tokio::time::advance(SETTLES / 2).await;
+        assert_eq!(rest(0), PAUSE);
+        tokio::time::advance(PAUSE / 2).await;
+        // Another command that was under way is told the same.
+        known.borrow_mut().moved(places[0].slot(), &node(2));
+        assert_eq!(rest(0), PAUSE / 2);
+        tokio::time::advance(PAUSE / 2).await;
         assert_eq!(rest(0), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slots_that_are_left_later_than_the_home_are_used_after_a_pause_too() {
+        let slot = Slot::new(0).unwrap();
+        let mut known = Known::new();
+        known.learn(shard([1, 2]), 1);
+        known.learn(shard([2, 1]), 2);
+        let later = Duration::from_millis(1);
+        tokio::time::advance(later).await;
+        // The home leaves the node now.
+        known.learn(shard([2]), 2);
+        assert_eq!(known.rest_of(Place::Home(slot)), PAUSE);
+        assert_eq!(known.rest_of(Place::Owner(slot)), Duration::ZERO);
+        tokio::time::advance(KEPT - later).await;
+        known.give_up_late();
+        assert_eq!(known.node_of(Place::Owner(slot)), Some(&node(2)));
+        assert_eq!(known.rest_of(Place::Owner(slot)), PAUSE);
+        assert_eq!(known.rest_of(Place::Home(slot)), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_slot_is_used_after_a_pause_however_late_it_follows_another_one() {
+        let slots = [0, 1].map(|slot| Slot::new(slot).unwrap());
+        for is_moved in [true, false] {
+            let mut known = Known::new();
+            known.learn(shard([1, 2]), 1);
+            known.moved(slots[0], &node(2));
+            known.learn(shard([2, 1]), 2);
+            tokio::time::advance(PAUSE * 2).await;
+            // Messages were sent to the node for this slot until now.
+            assert_eq!(known.node_of(Place::Owner(slots[1])), Some(&node(1)));
+            match is_moved {
+                true => known.moved(slots[1], &node(2)),
+                false => known.leave(&node(1)),
+            }
+            assert_eq!(known.node_of(Place::Owner(slots[1])), Some(&node(2)));
+            assert_eq!(known.rest_of(Place::Owner(slots[1])), PAUSE);
+        }
     }
 
     #[tokio::test(start_paused = true)]

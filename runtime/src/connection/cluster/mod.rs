@@ -31,6 +31,7 @@ mod homes;
 mod in_flight;
 mod known;
 mod look;
+mod pauses;
 mod queue;
 mod seeds;
 mod topology;

@@ -99,7 +99,7 @@ impl Topology {
             let address = address.ok_or_else(|| {
                 Error::connection(format!("no node of the cluster serves slot {slot}"))
             })?;
-            let rest = known.rest_of(address);
+            let rest = known.rest_of(place);
             if let Some(node) = known.nodes.get(address) {
                 return Ok((Arc::clone(node), rest));
             }
