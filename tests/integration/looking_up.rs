@@ -1,11 +1,13 @@
 //! The look-up of a primary and the watch over it, with sentinels that say what a test wants.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use redis_push::testing::{Broker, TestKit};
 use redis_push::{Endpoint, Handle, Publisher, Subscriber, Subscription};
 use tests::{FakeSentinel, RealSentinels, Server, eventually, within};
+use tokio::net::TcpSocket;
 
 use crate::support::*;
 
@@ -255,11 +257,14 @@ pub(crate) async fn the_error_without_a_sentinel_has_the_answer_of_each() {
     let silent = FakeSentinel::start().await;
     silent.be_silent(true);
     let ignorant = FakeSentinel::start().await;
-    let gone = FakeSentinel::start().await.url();
-    let urls = [silent.url(), ignorant.url(), gone];
+    // Bound but not listening: nobody else gets the port.
+    let gone = TcpSocket::new_v4().unwrap();
+    gone.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let gone_url = format!("redis://{}/", gone.local_addr().unwrap());
+    let urls = [silent.url(), ignorant.url(), gone_url];
     let subscriber = linked(Subscriber::sentinel(NAME, urls))
         .connect_timeout(Duration::from_millis(200))
-        .start_deadline(Duration::from_secs(1));
+        .start_deadline(Duration::from_secs(2));
     let error = error_of(subscriber).await;
     assert!(error.is_timeout(), "{error}");
     let text = error.to_string();
