@@ -53,10 +53,7 @@ pub(crate) fn rounds<T>(
             if samples.not_run.is_some() {
                 continue;
             }
-            let job = Job {
-                peer: samples.peer,
-                ..setting.clone()
-            };
+            let job = setting.for_peer(samples.peer);
             eprintln!(
                 "{}, round {} of {rounds}: {}",
                 job.label(),
@@ -85,6 +82,7 @@ pub(crate) struct Cell {
     pub(crate) payload_bytes: usize,
     pub(crate) borrowed: bool,
     pub(crate) shared: bool,
+    pub(crate) decodes: bool,
     pub(crate) peer: Peer,
     pub(crate) rounds: usize,
     /// Messages times the handlers that receive each.
@@ -163,9 +161,10 @@ impl Cell {
             payload_bytes: setting.payload,
             borrowed: setting.borrowed,
             shared: setting.shared,
+            decodes: setting.decodes,
             peer: own.peer,
             rounds: outcomes.len(),
-            deliveries: setting.deliveries(),
+            deliveries: setting.for_peer(own.peer).deliveries(),
             msgs_per_s: of(rate),
             cpu_us_per_msg: of(cpu_us),
             lost: worst(|run| Some(run.lost())),

@@ -84,6 +84,22 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// The job of one of the peers.
+    pub(crate) fn for_peer(&self, peer: Peer) -> Self {
+        // With many handlers, every message wakes all of them in these. The full number would take minutes.
+        let is_slow = self.handlers > 10 && matches!(peer, Peer::Seed | Peer::Fred);
+        let part = match self.workload {
+            Workload::W1 if is_slow => 10,
+            _ => 1,
+        };
+        let channels = self.channels as u64;
+        Self {
+            peer,
+            messages: (self.messages / part).next_multiple_of(channels),
+            ..self.clone()
+        }
+    }
+
     /// Handlers on each channel.
     pub(crate) fn fan_out(&self) -> usize {
         self.handlers / self.channels
@@ -116,7 +132,7 @@ impl Job {
     /// The job in words, for progress messages.
     pub(crate) fn label(&self) -> String {
         format!(
-            "{:?} {:?} {} {}{}{}",
+            "{:?} {:?} {} {}{}{}{}",
             self.workload,
             self.source,
             self.handlers,
@@ -126,7 +142,8 @@ impl Job {
                 "handlers"
             },
             if self.borrowed { ", borrowed" } else { "" },
-            if self.shared { ", shared" } else { "" }
+            if self.shared { ", shared" } else { "" },
+            if self.decodes { "" } else { ", undecoded" }
         )
     }
 }

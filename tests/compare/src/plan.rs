@@ -33,8 +33,14 @@ pub(crate) fn settings(workload: Workload, options: &Options) -> Vec<Job> {
             } else if workload == Workload::W9 || workload == Workload::W2 && handlers > 1 {
                 settings.push(Job {
                     shared: true,
-                    ..plain
+                    ..plain.clone()
                 });
+                if workload == Workload::W2 {
+                    settings.push(Job {
+                        decodes: false,
+                        ..plain
+                    });
+                }
             }
         }
     }
@@ -68,9 +74,6 @@ pub(crate) fn setting(workload: Workload, source: Source, handlers: usize, quick
         _ => handlers,
     };
     let (full, small) = match workload {
-        // At 1,000 handlers the seed pattern takes half a minute for the full number.
-        Workload::W1 if handlers > 100 => (400_000, 40_000),
-        Workload::W1 if handlers > 10 => (600_000, 60_000),
         Workload::W1 | Workload::W4 => (1_000_000, 100_000),
         Workload::W2 => {
             let full = (3_000_000 / handlers as u64).clamp(10, 1_000_000);

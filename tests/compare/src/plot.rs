@@ -45,7 +45,7 @@ pub(crate) fn plots(workload: Workload, cells: &[Cell]) -> Vec<(String, String)>
     for (source, source_name) in [(Source::Canned, "canned"), (Source::Real, "real")] {
         let cells: Vec<&Cell> = cells
             .iter()
-            .filter(|cell| cell.source == source && !cell.borrowed && !cell.shared)
+            .filter(|cell| cell.source == source && !cell.borrowed && !cell.shared && cell.decodes)
             .collect();
         let mut counts: Vec<usize> = cells.iter().map(|cell| cell.handlers).collect();
         counts.sort_unstable();

@@ -175,7 +175,8 @@ fn source(source: Source) -> &'static str {
 fn handlers(cell: &Cell) -> String {
     let borrowed = if cell.borrowed { ", borrowed" } else { "" };
     let shared = if cell.shared { ", shared" } else { "" };
-    format!("{}{borrowed}{shared}", cell.handlers)
+    let undecoded = if cell.decodes { "" } else { ", undecoded" };
+    format!("{}{borrowed}{shared}{undecoded}", cell.handlers)
 }
 
 pub(crate) fn number(value: Option<f64>, digits: usize) -> String {

@@ -44,7 +44,7 @@ pub(super) struct Tap<S> {
 }
 
 /// After this many reads, other tasks get a turn. The last intake may have read more.
-const READS_AT_ONCE: usize = 4;
+const READS_AT_ONCE: usize = 16;
 
 /// How often the socket is read in one intake of the dispatcher, as long as there are few messages for each
 /// broadcast channel. More messages cost less each, and fewer leave more for readers on other threads to do.
