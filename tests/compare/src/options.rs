@@ -21,7 +21,8 @@ pub(crate) struct Options {
     /// The peers to run, separated by commas [default: all]
     #[arg(long, value_delimiter = ',')]
     peer: Vec<Peer>,
-    /// Numbers of handlers for W1, W2, W3 and W7, instead of the workload's own
+    /// Numbers of handlers for W1, W2, W3 and W7, instead of the workload's own. In W4, how many share the
+    /// deliveries
     #[arg(long, value_delimiter = ',')]
     pub(crate) handlers: Vec<NonZeroUsize>,
     /// The source of messages [default: both]

@@ -15,7 +15,7 @@ use crate::peers::Peer;
 use crate::plan;
 use crate::run::Runner;
 
-/// The number of idle handlers, and of handlers that share the deliveries.
+/// The number of idle handlers, and of handlers that share the deliveries if none is given.
 const IDLE: usize = 1_000;
 const BUSY: usize = 10;
 /// A message has two strings.
@@ -42,6 +42,7 @@ pub(crate) fn measure(options: &Options, runner: &Runner) -> Vec<Weight> {
         .instructions
         .then(|| Callgrind::new(runner, &options.out));
     let decoding = callgrind.as_ref().map(Callgrind::decoding);
+    let busy = options.handlers.first().map_or(BUSY, |count| count.get());
     let weigh = |peer| {
         eprintln!("W4: {peer}");
         let mut weight = Weight {
@@ -59,17 +60,17 @@ pub(crate) fn measure(options: &Options, runner: &Runner) -> Vec<Weight> {
             peer,
             ..setting(handlers, options.quick)
         };
-        if let Some(reason) = peer.refuses(&job(BUSY)) {
+        if let Some(reason) = peer.refuses(&job(busy)) {
             weight.not_run.push(format!("not run: {reason}"));
             return weight;
         }
         let idle = idle_bytes(&job(1), &job(weight.handlers), runner);
         weight.bytes_per_handler = weight.keep(idle);
         let allocations = counting.clone().map_err(Into::into);
-        let allocations = allocations.and_then(|client| allocations_in(&job(BUSY), runner, client));
+        let allocations = allocations.and_then(|client| allocations_in(&job(busy), runner, client));
         weight.allocations_per_delivery = weight.keep(allocations);
         if let Some(callgrind) = &callgrind {
-            weight.instructions_per_delivery = weight.keep(callgrind.delivering(&job(BUSY)));
+            weight.instructions_per_delivery = weight.keep(callgrind.delivering(&job(busy)));
         }
         if let Some(Ok(decoding)) = &decoding {
             weight.instructions_decoding = Some(*decoding);
