@@ -63,15 +63,21 @@ impl Call<'_> {
             // Why commands were not executed here, and the node that is named instead.
             let mut refused: Vec<(usize, Refusal)> = Vec::new();
             let mut failed = None;
+            let place = self.queues[part.queue].place;
+            let mut is_taken = false;
             for command in part.commands {
                 let reply = replies.remove(&command).expect("one for each command");
-                match self.refusal(reply, &node, self.queues[part.queue].place) {
+                match self.refusal(reply, &node, place) {
                     Ok(outcome) => {
+                        is_taken |= may_be_taken(&outcome);
                         failed = outcome.as_ref().err().map(not_sent_behind);
                         self.outcomes[command] = Some(outcome);
                     }
                     Err(refusal) => refused.push((command, refusal)),
                 }
+            }
+            if is_taken && place.is_of_messages() {
+                self.topology.taken(place, &node.address);
             }
             match failed {
                 Some(error) => {
@@ -185,6 +191,14 @@ impl Call<'_> {
         for command in commands.iter().chain(&left) {
             self.outcomes[*command] = Some(Err(error.again()));
         }
+    }
+}
+
+/// Whether the node has executed the command, as far as is known.
+fn may_be_taken(outcome: &Outcome) -> bool {
+    match outcome {
+        Ok(reply) => !matches!(reply, Value::ServerError(_)),
+        Err(error) => matches!(error, CommandError::Unknown(_)),
     }
 }
 

@@ -240,7 +240,8 @@ fn place_of<'w>(mut words: impl Iterator<Item = Arg<&'w [u8]>>) -> Place {
     let (command, name) = (word(), word());
     match command {
         b"PUBLISH" => Place::Home(Slot::of(name)),
-        _ => Place::Owner(Slot::of(name)),
+        b"SPUBLISH" => Place::Shard(Slot::of(name)),
+        _ => Place::Key(Slot::of(name)),
     }
 }
 
@@ -255,9 +256,9 @@ mod tests {
         let sharded = redis::cmd("SPUBLISH").arg("{foo}.bar").arg("").to_owned();
         assert_eq!(
             place_of(sharded.args_iter()),
-            Place::Owner(Slot::of(b"foo"))
+            Place::Shard(Slot::of(b"foo"))
         );
         let ping = redis::cmd("PING");
-        assert_eq!(place_of(ping.args_iter()), Place::Owner(Slot::of(b"")));
+        assert_eq!(place_of(ping.args_iter()), Place::Key(Slot::of(b"")));
     }
 }

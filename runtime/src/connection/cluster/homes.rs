@@ -22,45 +22,34 @@ impl Homes {
         self.0.knows(node)
     }
 
-    /// Makes the owner of a slot its home, unless the home that it has is kept. Returns the nodes that are homes
-    /// now in place of others.
-    #[must_use]
-    pub(super) fn find(
-        &mut self,
-        owners: &SlotMap,
-        is_kept: impl Fn(&NodeAddress) -> bool,
-    ) -> Vec<NodeAddress> {
-        let mut successors = Vec::new();
+    /// Makes the owner of a slot its home, unless the home that it has is kept.
+    pub(super) fn find(&mut self, owners: &SlotMap, is_kept: impl Fn(&NodeAddress) -> bool) {
         let old: Vec<_> = self.0.primaries().cloned().collect();
         let kept: Vec<_> = old.iter().filter(|home| is_kept(home)).collect();
         if kept.len() == old.len() && self.0.covered() == Slot::COUNT {
-            return successors;
+            return;
         }
         for slot in (0..Slot::COUNT).filter_map(Slot::new) {
             let home = self.of(slot);
             if let Some(owner) = owners.owner(slot)
                 && home.is_none_or(|home| !kept.contains(&home))
             {
-                if home.is_some_and(|home| home != owner) {
-                    add(&mut successors, owner);
-                }
                 self.0.set_owner(slot, owner);
             }
         }
-        successors
     }
 
     /// Gives the slots of a node to the nodes that have taken over, or else to other primaries, of which none is
-    /// lost if there is such a one. Returns the nodes that are homes now in place of others.
+    /// lost if there is such a one.
     pub(super) fn leave_unreachable(
         &mut self,
         node: &NodeAddress,
         owners: &SlotMap,
         is_lost: impl Fn(&NodeAddress) -> bool,
-    ) -> Vec<NodeAddress> {
+    ) {
         let slots = (0..Slot::COUNT).filter_map(Slot::new);
         let here: Vec<_> = slots.filter(|slot| self.of(*slot) == Some(node)).collect();
-        let mut successors = self.find(owners, |home| home != node);
+        self.find(owners, |home| home != node);
         let mut others: Vec<_> = owners.primaries().filter(|other| !is_lost(other)).collect();
         if others.is_empty() {
             // One of those that did not answer may do so now.
@@ -70,18 +59,8 @@ impl Homes {
             let is_replaced = self.of(slot).is_some_and(|home| !is_lost(home));
             if !is_replaced && !others.is_empty() {
                 let other = others[slot.index() % others.len()];
-                if other != node {
-                    add(&mut successors, other);
-                }
                 self.0.set_owner(slot, other);
             }
         }
-        successors
-    }
-}
-
-fn add(nodes: &mut Vec<NodeAddress>, node: &NodeAddress) {
-    if !nodes.contains(node) {
-        nodes.push(node.clone());
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::homes::Homes;
 use super::look::Look;
-use super::pauses::Pauses;
+use super::taken::Taken;
 use super::topology::Node;
 use crate::connection::node_address::NodeAddress;
 use crate::connection::slots::{Slot, SlotMap};
@@ -37,15 +37,17 @@ pub(super) struct Known {
     homes: Homes,
     /// When slots have last moved, as a `MOVED` said.
     moved: HashMap<Slot, Instant>,
-    pauses: Pauses,
+    pub(super) taken: Taken,
     pub(super) look: Look,
 }
 
 /// Where a command goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Place {
-    /// To the owner of a slot, as all do that are about a key or a sharded channel.
-    Owner(Slot),
+    /// To the owner of a slot, as all do that are about a key.
+    Key(Slot),
+    /// To the owner of a slot, as messages to sharded channels do.
+    Shard(Slot),
     /// To the home of a slot, as messages to channels do, which every node accepts: the node that was the owner
     /// when the first map came, or another one since that could not be connected to. If they followed the slot, a
     /// message that reaches subscribers over another way between nodes could overtake the one before it.
@@ -55,8 +57,13 @@ pub(super) enum Place {
 impl Place {
     pub(super) fn slot(self) -> Slot {
         match self {
-            Self::Owner(slot) | Self::Home(slot) => slot,
+            Self::Key(slot) | Self::Shard(slot) | Self::Home(slot) => slot,
         }
+    }
+
+    /// Whether it is one of messages.
+    pub(super) fn is_of_messages(self) -> bool {
+        matches!(self, Self::Shard(_) | Self::Home(_))
     }
 }
 
@@ -70,7 +77,7 @@ impl Known {
             nodes: BTreeMap::new(),
             homes: Homes::new(),
             moved: HashMap::new(),
-            pauses: Pauses::default(),
+            taken: Taken::new(),
             look: Look::default(),
         }
     }
@@ -95,44 +102,12 @@ impl Known {
                 _ => {}
             }
         }
-        for primary in self.latest.primaries() {
-            // A node that was demoted keeps those that it had: one of them is its successor.
-            self.map
-                .set_replicas(primary, self.latest.replicas_of(primary));
-        }
         self.give_up_late();
-        let successors = self
-            .homes
+        self.homes
             .find(&self.latest, |home| self.latest.knows(home));
-        self.note_homes(successors);
         let (map, latest, homes) = (&self.map, &self.latest, &self.homes);
         self.nodes
             .retain(|node, _| latest.knows(node) || map.knows(node) || homes.knows(node));
-    }
-
-    /// Whether two nodes are of one shard, of which one has slots now that the other one had. Then the other one
-    /// counts as its replica: it may take over again, before a node says whose replica it is.
-    fn note_successor(&mut self, owner: &NodeAddress, to: &NodeAddress) -> bool {
-        let replicas = self.map.replicas_of(owner);
-        // It may have been the primary before, or have become one while nobody asked.
-        let was_replica = |map: &SlotMap| map.replicas_of(to).contains(owner);
-        let is_noted = was_replica(&self.map);
-        if !replicas.contains(to) && !is_noted && !was_replica(&self.latest) {
-            return false;
-        }
-        if !is_noted {
-            let others = replicas.iter().filter(|replica| *replica != to);
-            let replicas: Vec<_> = others.chain([owner]).cloned().collect();
-            self.map.set_replicas(to, &replicas);
-        }
-        true
-    }
-
-    /// Notes that nodes are used now in place of others.
-    fn note_homes(&mut self, successors: Vec<NodeAddress>) {
-        for home in successors {
-            self.pauses.start_home(home);
-        }
     }
 
     /// Takes the slots of nodes that were kept for long enough.
@@ -152,37 +127,18 @@ impl Known {
     /// Takes from a node the slots that another one has by what was said last.
     fn give_up(&mut self, node: &NodeAddress) {
         self.losing.remove(node);
-        let mut successors: Vec<&NodeAddress> = Vec::new();
         for slot in (0..Slot::COUNT).filter_map(Slot::new) {
             if self.map.owner(slot) == Some(node)
-                && let Some(latest) = self.latest.owner(slot).filter(|latest| *latest != node)
+                && let Some(latest) = self.latest.owner(slot)
             {
                 self.map.set_owner(slot, latest);
-                if !successors.contains(&latest) {
-                    successors.push(latest);
-                }
             }
         }
-        let successors: Vec<_> = successors.into_iter().cloned().collect();
-        for successor in successors {
-            if self.note_successor(node, &successor) {
-                self.pauses.start_owner(&successor);
-            }
-        }
-    }
-
-    /// Returns how long to wait before a command is sent, because its node has taken over just now.
-    pub(super) fn rest_of(&self, place: Place) -> Duration {
-        let rest = self.node_of(place).map(|node| match place {
-            Place::Owner(slot) => self.pauses.rest_of_owner(node, slot),
-            Place::Home(_) => self.pauses.rest_of_home(node),
-        });
-        rest.unwrap_or_default()
     }
 
     pub(super) fn node_of(&self, place: Place) -> Option<&NodeAddress> {
         match place {
-            Place::Owner(slot) => self.map.owner(slot),
+            Place::Key(slot) | Place::Shard(slot) => self.map.owner(slot),
             Place::Home(slot) => self.homes.of(slot),
         }
     }
@@ -201,12 +157,11 @@ impl Known {
     /// Takes from a node all slots that another one has.
     pub(super) fn leave(&mut self, node: &NodeAddress) {
         self.give_up(node);
-        let successors = self.homes.find(&self.latest, |home| home != node);
-        self.note_homes(successors);
+        self.homes.find(&self.latest, |home| home != node);
     }
 
     /// Like [`leave`](Self::leave), for a node that cannot be connected to. If nothing has taken over, messages to
-    /// channels are published at other nodes, after the pause that is made for a successor.
+    /// channels are published at other nodes.
     pub(super) fn leave_unreachable(&mut self, node: &NodeAddress) {
         self.give_up(node);
         let nodes = &self.nodes;
@@ -214,8 +169,7 @@ impl Known {
             let known = nodes.get(other);
             other == node || known.is_some_and(|other| other.is_suspect())
         };
-        let successors = self.homes.leave_unreachable(node, &self.latest, is_lost);
-        self.note_homes(successors);
+        self.homes.leave_unreachable(node, &self.latest, is_lost);
     }
 
     /// Whether a slot may still be on its way.
@@ -226,11 +180,7 @@ impl Known {
 
     /// Takes over what a `MOVED` says.
     pub(super) fn moved(&mut self, slot: Slot, to: &NodeAddress) {
-        let owner = self.map.owner(slot).filter(|owner| *owner != to).cloned();
         self.map.set_owner(slot, to);
-        if owner.is_some_and(|owner| self.note_successor(&owner, to)) {
-            self.pauses.start_slot(slot);
-        }
         self.latest.set_owner(slot, to);
         let now = clock::now();
         self.moved.retain(|_, moved| now - *moved < REST);
@@ -244,7 +194,6 @@ mod tests {
 
     use super::*;
     use crate::connection::Endpoint;
-    use crate::connection::cluster::pauses::PAUSE;
 
     fn node(port: u16) -> NodeAddress {
         NodeAddress::new("a", port)
@@ -265,7 +214,7 @@ mod tests {
         let places = || {
             let known = known.borrow();
             let port = |place| known.node_of(place).map(NodeAddress::port);
-            (port(Place::Owner(slot)), port(Place::Home(slot)))
+            (port(Place::Shard(slot)), port(Place::Home(slot)))
         };
         let learn = |owners| known.borrow_mut().learn(map(owners), 1);
         assert_eq!(places(), (None, None));
@@ -276,7 +225,7 @@ mod tests {
         learn([2, 1]);
         assert_eq!(places(), (Some(2), Some(1)));
         assert_eq!(
-            known.borrow().another(Place::Owner(slot), &node(1)),
+            known.borrow().another(Place::Shard(slot), &node(1)),
             Some(node(2))
         );
         assert_eq!(known.borrow().another(Place::Home(slot), &node(1)), None);
@@ -301,7 +250,7 @@ mod tests {
         known.borrow_mut().leave_unreachable(&node(1));
         assert_eq!(homes(), [Some(2), Some(2)]);
         assert_eq!(
-            known.borrow().node_of(Place::Owner(slots[0])),
+            known.borrow().node_of(Place::Shard(slots[0])),
             Some(&node(1))
         );
         // It may be back, but messages there could overtake those before.
@@ -328,164 +277,6 @@ mod tests {
         }
         for slot in slots {
             assert_eq!(known.node_of(Place::Home(slot)), Some(&node(3)));
-            assert_eq!(known.rest_of(Place::Home(slot)), PAUSE);
-            assert_eq!(known.rest_of(Place::Owner(slot)), Duration::ZERO);
-        }
-        tokio::time::advance(PAUSE).await;
-        assert_eq!(known.rest_of(Place::Home(slots[0])), Duration::ZERO);
-        // Again, long after the last time.
-        tokio::time::advance(KEPT).await;
-        known.learn(map([1, 2, 3]), 2);
-        known.homes = Homes::new();
-        _ = known.homes.find(&known.latest, |_| true);
-        known.leave_unreachable(&node(1));
-        assert_eq!(known.rest_of(Place::Home(slots[0])), PAUSE);
-    }
-
-    /// A map with one shard, which owns the first two slots.
-    fn shard<const N: usize>(primary_and_replicas: [u16; N]) -> SlotMap {
-        let at = |port| {
-            let host = redis::Value::BulkString(b"a".to_vec());
-            let id = redis::Value::BulkString(vec![b'0'; 40]);
-            redis::Value::Array(vec![host, redis::Value::Int(port), id])
-        };
-        let range = [redis::Value::Int(0), redis::Value::Int(1)];
-        let nodes = primary_and_replicas.map(|port| at(port.into()));
-        let shard = redis::Value::Array(range.into_iter().chain(nodes).collect());
-        SlotMap::parse(&redis::Value::Array(vec![shard]), "a").unwrap()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nodes_of_a_shard_that_take_over_in_turn_are_used_after_a_pause_each_time() {
-        let slot = Slot::new(0).unwrap();
-        // By `MOVED`, or by the maps of nodes that know the replicas at once, or later.
-        for (is_moved, knows) in [(true, false), (false, true), (false, false)] {
-            let mut known = Known::new();
-            known.learn(shard([1, 2, 3]), 1);
-            for port in [2, 1, 3, 2, 3, 1] {
-                let of_shard = match port {
-                    _ if !knows => shard([port]),
-                    1 => shard([1, 2, 3]),
-                    2 => shard([2, 1, 3]),
-                    _ => shard([3, 1, 2]),
-                };
-                match is_moved {
-                    true => known.moved(slot, &node(port)),
-                    false => {
-                        known.learn(of_shard, 1);
-                        tokio::time::advance(KEPT).await;
-                        known.give_up_late();
-                    }
-                }
-                assert_eq!(known.node_of(Place::Owner(slot)), Some(&node(port)));
-                assert_eq!(known.rest_of(Place::Owner(slot)), PAUSE, "{port}");
-                tokio::time::advance(PAUSE * 2).await;
-            }
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_primary_that_takes_over_again_unseen_is_used_after_a_pause() {
-        let slot = Slot::new(0).unwrap();
-        let mut known = Known::new();
-        known.learn(shard([1, 2]), 1);
-        known.moved(slot, &node(2));
-        // It is restarted, and not listed.
-        known.learn(shard([2]), 2);
-        tokio::time::advance(KEPT).await;
-        known.moved(slot, &node(1));
-        assert_eq!(known.rest_of(Place::Owner(slot)), PAUSE);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_next_home_is_used_after_a_pause_although_the_slots_have_moved_long_before() {
-        let slot = Slot::new(0).unwrap();
-        let mut known = Known::new();
-        known.learn(shard([1, 2]), 1);
-        known.learn(shard([2, 1]), 2);
-        tokio::time::advance(KEPT).await;
-        known.give_up_late();
-        tokio::time::advance(KEPT).await;
-        assert_eq!(known.node_of(Place::Home(slot)), Some(&node(1)));
-        assert_eq!(known.rest_of(Place::Home(slot)), Duration::ZERO);
-        known.leave(&node(1));
-        assert_eq!(known.node_of(Place::Home(slot)), Some(&node(2)));
-        assert_eq!(known.rest_of(Place::Home(slot)), PAUSE);
-        // Each change of the home starts a new pause.
-        tokio::time::advance(PAUSE).await;
-        known.learn(shard([3]), 3);
-        assert_eq!(known.node_of(Place::Home(slot)), Some(&node(3)));
-        assert_eq!(known.rest_of(Place::Home(slot)), PAUSE);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_replica_that_was_not_known_is_used_after_a_pause() {
-        let slot = Slot::new(0).unwrap();
-        let mut known = Known::new();
-        known.learn(shard([1]), 1);
-        known.learn(shard([2, 1]), 2);
-        tokio::time::advance(KEPT).await;
-        known.give_up_late();
-        assert_eq!(known.node_of(Place::Owner(slot)), Some(&node(2)));
-        assert_eq!(known.rest_of(Place::Owner(slot)), PAUSE);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_replica_that_takes_over_is_used_after_a_pause() {
-        let known = RefCell::new(Known::new());
-        known.borrow_mut().learn(shard([1, 2]), 1);
-        let places = [0, 1].map(|slot| Place::Owner(Slot::new(slot).unwrap()));
-        let rest = |at: usize| known.borrow().rest_of(places[at]);
-        assert_eq!(rest(0), Duration::ZERO);
-        // A slot that moves to another shard has no such way.
-        known.borrow_mut().moved(places[1].slot(), &node(3));
-        assert_eq!(rest(1), Duration::ZERO);
-        known.borrow_mut().moved(places[0].slot(), &node(2));
-        assert_eq!(rest(0), PAUSE);
-        tokio::time::advance(PAUSE / 2).await;
-        // Another command that was under way is told the same.
-        known.borrow_mut().moved(places[0].slot(), &node(2));
-        assert_eq!(rest(0), PAUSE / 2);
-        tokio::time::advance(PAUSE / 2).await;
-        assert_eq!(rest(0), Duration::ZERO);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn slots_that_are_left_later_than_the_home_are_used_after_a_pause_too() {
-        let slot = Slot::new(0).unwrap();
-        let mut known = Known::new();
-        known.learn(shard([1, 2]), 1);
-        known.learn(shard([2, 1]), 2);
-        let later = Duration::from_millis(1);
-        tokio::time::advance(later).await;
-        // The home leaves the node now.
-        known.learn(shard([2]), 2);
-        assert_eq!(known.rest_of(Place::Home(slot)), PAUSE);
-        assert_eq!(known.rest_of(Place::Owner(slot)), Duration::ZERO);
-        tokio::time::advance(KEPT - later).await;
-        known.give_up_late();
-        assert_eq!(known.node_of(Place::Owner(slot)), Some(&node(2)));
-        assert_eq!(known.rest_of(Place::Owner(slot)), PAUSE);
-        assert_eq!(known.rest_of(Place::Home(slot)), Duration::ZERO);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn each_slot_is_used_after_a_pause_however_late_it_follows_another_one() {
-        let slots = [0, 1].map(|slot| Slot::new(slot).unwrap());
-        for is_moved in [true, false] {
-            let mut known = Known::new();
-            known.learn(shard([1, 2]), 1);
-            known.moved(slots[0], &node(2));
-            known.learn(shard([2, 1]), 2);
-            tokio::time::advance(PAUSE * 2).await;
-            // Messages were sent to the node for this slot until now.
-            assert_eq!(known.node_of(Place::Owner(slots[1])), Some(&node(1)));
-            match is_moved {
-                true => known.moved(slots[1], &node(2)),
-                false => known.leave(&node(1)),
-            }
-            assert_eq!(known.node_of(Place::Owner(slots[1])), Some(&node(2)));
-            assert_eq!(known.rest_of(Place::Owner(slots[1])), PAUSE);
         }
     }
 

@@ -5,6 +5,7 @@
 //! | `topology` | [`Topology`]: the nodes, and where a command goes |
 //! | `known` | [`Known`](known::Known): which node has which slots, and when a slot changes its node |
 //! | `homes` | [`Homes`](homes::Homes): where messages to channels are published |
+//! | `taken` | [`Taken`](taken::Taken): which node has taken the last message, so that the next one does not overtake it |
 //! | `look` | how that is learned: `CLUSTER SLOTS`, asked by one task at a time for all callers |
 //! | `view` | what one node says |
 //! | `seeds` | the nodes that the user has named |
@@ -21,7 +22,9 @@
 //!
 //! - A command is sent again only if it is known that no node has executed it: it was answered with `MOVED`
 //!   or `ASK`, or nothing was sent. After a connection is lost, it is not known.
-//! - Commands whose names are in one slot are executed in the order of the caller.
+//! - Commands of one kind whose names are in one slot are executed in the order of the caller: those about keys,
+//!   messages to sharded channels, messages to channels.
+//! - A message to a channel does not overtake what another node has taken for it before.
 //! - The map is a hint. What decides is the node that executes the command.
 
 mod answered;
@@ -31,9 +34,9 @@ mod homes;
 mod in_flight;
 mod known;
 mod look;
-mod pauses;
 mod queue;
 mod seeds;
+mod taken;
 mod topology;
 mod view;
 

@@ -109,7 +109,7 @@ mod tests {
     }
 
     fn queue(commands: &[usize], is_careful: bool) -> Queue {
-        let mut queue = Queue::new(Place::Owner(Slot::of(b"a")), is_careful);
+        let mut queue = Queue::new(Place::Shard(Slot::of(b"a")), is_careful);
         commands.iter().for_each(|command| queue.push(*command));
         queue
     }

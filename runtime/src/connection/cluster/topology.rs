@@ -78,8 +78,8 @@ impl Topology {
         ))
     }
 
-    /// Returns the node that a command goes to, and how long to wait before it is sent. If nobody has the slot,
-    /// any node, which says so in its own words.
+    /// Returns the node that a command goes to, and how long to wait before it is sent, so that it does not overtake
+    /// what another node has taken. If nobody has the slot, any node, which says so in its own words.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl Topology {
             let address = address.ok_or_else(|| {
                 Error::connection(format!("no node of the cluster serves slot {slot}"))
             })?;
-            let rest = known.rest_of(place);
+            let rest = known.taken.rest(place, address);
             if let Some(node) = known.nodes.get(address) {
                 return Ok((Arc::clone(node), rest));
             }
@@ -125,6 +125,11 @@ impl Topology {
             .entry(address.clone())
             .or_insert_with(|| Arc::new(Node::new(address.clone(), Destination::Server(server))));
         Ok(Arc::clone(node))
+    }
+
+    /// Notes that a node has taken a message, or may have.
+    pub(super) fn taken(&self, place: Place, node: &NodeAddress) {
+        self.known.lock().taken.note(place, node);
     }
 
     /// Whether a node has a slot, by what was said last.

@@ -99,13 +99,6 @@ impl SlotMap {
         self.ids.get(id)
     }
 
-    /// Records which replicas a primary has, if it is in the map.
-    pub(crate) fn set_replicas(&mut self, primary: &NodeAddress, replicas: &[NodeAddress]) {
-        if let Some(shard) = self.index_of(primary) {
-            self.shards[usize::from(shard)].replicas = replicas.to_vec();
-        }
-    }
-
     /// Changes the owner of one slot, as a `MOVED` says. Returns whether it had another one, or none.
     pub(crate) fn set_owner(&mut self, slot: Slot, owner: &NodeAddress) -> bool {
         let shard = self.shard_with(owner);
