@@ -95,9 +95,14 @@ impl DispatchGuard<'_> {
         self.state.intake.has_read_more();
     }
 
+    /// Returns how many broadcast channels have received something in this intake.
+    pub(crate) fn channels(&self) -> usize {
+        self.state.intake.channels()
+    }
+
     /// Returns whether more messages would make those that are gathered cost less.
     pub(crate) fn is_worth_more(&self) -> bool {
-        self.accepted < MESSAGES_OF_A_CHANNEL * self.state.intake.channels() as u64
+        self.accepted < MESSAGES_OF_A_CHANNEL * self.channels() as u64
     }
 
     /// Accepts one push, unless it is a message for which a buffer would have to drop another

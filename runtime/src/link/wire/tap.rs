@@ -33,6 +33,8 @@ pub(super) struct Tap<S> {
     backpressure: Backpressure,
     /// How often the socket may be read in one intake.
     reads_of_an_intake: usize,
+    /// How many broadcast channels have received something in the last intake.
+    channels: usize,
     /// The confirmations that redis-rs waits for. If `None`, it gets all.
     awaited: Option<Awaited>,
     /// Whether complete frames are unread that wait for room in a broadcast channel.
@@ -43,7 +45,11 @@ pub(super) struct Tap<S> {
     is_unreadable: bool,
 }
 
-/// After this many reads, other tasks get a turn. The last intake may have read more.
+/// After this many reads for each broadcast channel that receives something, other tasks get a turn: no buffer
+/// should fill up only because its handler had none.
+const READS_OF_A_CHANNEL: usize = 4;
+
+/// After this many reads, other tasks get a turn in any case. The last intake may have read more.
 const READS_AT_ONCE: usize = 16;
 
 /// How often the socket is read in one intake of the dispatcher, as long as there are few messages for each
@@ -67,6 +73,7 @@ impl<S: AsyncRead + Unpin> Tap<S> {
             passed_from: 0,
             backpressure,
             reads_of_an_intake: READS_OF_AN_INTAKE,
+            channels: 0,
             awaited: None,
             holds_frames: false,
             has_ended: false,
@@ -101,6 +108,7 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         dispatcher.dispatch(self.generation, |guard| {
             loop {
                 full = self.scan_unread(guard, may_wait);
+                self.channels = guard.channels();
                 let is_done = full.is_some() || self.is_unreadable || !self.passed.is_empty();
                 if is_done || reads + 1 == self.reads_of_an_intake || !guard.is_worth_more() {
                     return;
@@ -182,6 +190,11 @@ impl<S: AsyncRead + Unpin> Tap<S> {
         }
     }
 
+    /// Returns how often the socket may be read before other tasks get a turn.
+    fn reads_at_once(&self) -> usize {
+        (READS_OF_A_CHANNEL * self.channels.max(1)).min(READS_AT_ONCE)
+    }
+
     /// Whether the stream was ended because of invalid RESP3.
     #[cfg(any(test, all(redis_push_internals, feature = "testing")))]
     pub(super) fn is_unreadable(&self) -> bool {
@@ -243,7 +256,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
     ) -> Poll<io::Result<()>> {
         let tap = self.get_mut();
         let mut reads = 0;
-        while reads < READS_AT_ONCE {
+        while reads < tap.reads_at_once() {
             if !tap.passed.is_empty() {
                 tap.copy_passed(out);
                 return Poll::Ready(Ok(()));
