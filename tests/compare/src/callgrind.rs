@@ -18,7 +18,7 @@ pub(crate) const PIECE_ROLE: &str = "piece";
 
 /// A result is the difference of two runs, so that the cost of starting and subscribing cancels out.
 const DELIVERIES: [u64; 2] = [5_000, 25_000];
-/// For each handler, if there are many.
+/// At least so many for each handler, so that batches are as large as they get.
 const DELIVERIES_OF_EACH: [u64; 2] = [20, 100];
 /// How many more steps of a piece the longer run has.
 const STEPS: u64 = 400_000;
@@ -40,10 +40,13 @@ impl<'a> Callgrind<'a> {
     /// Instructions for each delivery of a job.
     pub(crate) fn delivering(&self, job: &Job) -> Result<f64> {
         let runner = self.runner.with_client(self.command());
-        let messages = [0, 1].map(|run| match job.fan_out() as u64 {
-            1 => DELIVERIES[run].max(DELIVERIES_OF_EACH[run] * job.handlers as u64),
-            // More deliveries dilute the cost of everything else.
-            handlers => 8 * DELIVERIES[run] / handlers,
+        let messages = [0, 1].map(|run| {
+            let messages = match job.fan_out() as u64 {
+                1 => DELIVERIES[run].max(DELIVERIES_OF_EACH[run] * job.handlers as u64),
+                // More deliveries dilute the cost of everything else.
+                handlers => 8 * DELIVERIES[run] / handlers,
+            };
+            messages.next_multiple_of(job.channels as u64)
         });
         let each = self.difference(messages, |messages| {
             runner

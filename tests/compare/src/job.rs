@@ -83,19 +83,29 @@ pub(crate) struct Job {
     pub(crate) own_buffers: bool,
 }
 
+/// The number of messages for a peer in which each message wakes all handlers, which takes half a minute for so
+/// many with 1,000 handlers.
+fn messages_if_slow(handlers: usize) -> u64 {
+    match handlers {
+        0..=10 => u64::MAX,
+        11..=100 => 600_000,
+        _ => 400_000,
+    }
+}
+
 impl Job {
     /// The job of one of the peers.
     pub(crate) fn for_peer(&self, peer: Peer) -> Self {
-        // With many handlers, every message wakes all of them in these. The full number would take minutes.
-        let is_slow = self.handlers > 10 && matches!(peer, Peer::Seed | Peer::Fred);
-        let part = match self.workload {
-            Workload::W1 if is_slow => 10,
-            _ => 1,
+        let messages = match self.workload {
+            Workload::W1 if matches!(peer, Peer::Seed | Peer::Fred) => {
+                self.messages.min(messages_if_slow(self.handlers))
+            }
+            _ => self.messages,
         };
         let channels = self.channels as u64;
         Self {
             peer,
-            messages: (self.messages / part).next_multiple_of(channels),
+            messages: messages.next_multiple_of(channels),
             ..self.clone()
         }
     }

@@ -27,6 +27,8 @@ pub(crate) struct Weight {
     workload: Workload,
     pub(crate) peer: Peer,
     pub(crate) handlers: usize,
+    /// How many handlers share the deliveries.
+    busy_handlers: usize,
     pub(crate) bytes_per_handler: Option<f64>,
     pub(crate) allocations_per_delivery: Option<f64>,
     pub(crate) allocations_decoding: f64,
@@ -42,13 +44,15 @@ pub(crate) fn measure(options: &Options, runner: &Runner) -> Vec<Weight> {
         .instructions
         .then(|| Callgrind::new(runner, &options.out));
     let decoding = callgrind.as_ref().map(Callgrind::decoding);
-    let busy = options.handlers.first().map_or(BUSY, |count| count.get());
-    let weigh = |peer| {
+    let weigh = |peer: Peer| {
         eprintln!("W4: {peer}");
+        let busy = options.handlers.first().map_or(BUSY, |count| count.get());
+        let busy = busy.min(peer.most_handlers());
         let mut weight = Weight {
             workload: Workload::W4,
             peer,
             handlers: peer.most_handlers().min(IDLE),
+            busy_handlers: busy,
             bytes_per_handler: None,
             allocations_per_delivery: None,
             allocations_decoding: ALLOCATIONS_DECODING,
