@@ -105,9 +105,10 @@ impl Known {
         self.give_up_late();
         self.homes
             .find(&self.latest, |home| self.latest.knows(home));
-        let (map, latest, homes) = (&self.map, &self.latest, &self.homes);
+        let (latest, homes) = (&self.latest, &self.homes);
+        let owners: Vec<_> = self.map.primaries().collect();
         self.nodes
-            .retain(|node, _| latest.knows(node) || map.knows(node) || homes.knows(node));
+            .retain(|node, _| latest.knows(node) || owners.contains(&node) || homes.knows(node));
     }
 
     /// Takes the slots of nodes that were kept for long enough.
