@@ -132,7 +132,8 @@ impl<'c> Call<'c> {
 
     /// Sends what waits in queues, after pauses.
     fn dispatch(&mut self, queues: Vec<(usize, Duration)>, in_flight: &mut InFlight<'c, Answered>) {
-        let mut groups: HashMap<(NodeAddress, bool), Next> = HashMap::new();
+        // Those that wait do not hold up the others.
+        let mut groups: HashMap<(NodeAddress, bool, bool), Next> = HashMap::new();
         for (queue, pause) in queues {
             let (commands, once) = self.queues[queue].take();
             let is_asking = once.is_some();
@@ -149,7 +150,7 @@ impl<'c> Call<'c> {
                     self.end(queue, &commands, &error);
                 }
                 Ok((node, pause)) => {
-                    let key = (node.address.clone(), is_asking);
+                    let key = (node.address.clone(), is_asking, pause.is_zero());
                     let next = groups.entry(key).or_insert_with(|| Next {
                         node,
                         pause,
@@ -206,15 +207,13 @@ impl<'c> Call<'c> {
                 (Cow::Owned(commands), (0, count))
             }
         };
-        let slots = parts
-            .iter()
-            .map(|part| self.queues[part.queue].place.slot());
+        let places = parts.iter().map(|part| self.queues[part.queue].place);
         let group = Group {
             node: Arc::clone(&node),
             pause,
             commands,
             replies,
-            slots: slots.collect(),
+            places: places.collect(),
             within: (self.within, self.until),
         };
         let topology = self.topology;

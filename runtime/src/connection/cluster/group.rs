@@ -8,6 +8,7 @@ use std::time::Duration;
 use redis::{Pipeline, Value};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
+use super::known::Place;
 use super::topology::{Node, Topology};
 use crate::connection::exchange::is_passing;
 use crate::connection::slots::Slot;
@@ -29,8 +30,8 @@ pub(super) struct Group<'c> {
     pub(super) commands: Cow<'c, Pipeline>,
     /// How many replies are skipped, and how many follow.
     pub(super) replies: (usize, usize),
-    /// The slots of their names.
-    pub(super) slots: Vec<Slot>,
+    /// Where they go.
+    pub(super) places: Vec<Place>,
     /// How long the call may take, and until when that is.
     pub(super) within: (Duration, Instant),
 }
@@ -44,10 +45,15 @@ impl Group<'_> {
         if !self.pause.is_zero() {
             sleep_until(until.min(clock::now() + self.pause)).await;
             if clock::now() >= until {
-                let text = "no time was left to ask another node of the cluster";
+                let text = "no time was left to wait before another node of the cluster is asked";
                 return Err(CommandError::NotSent(Error::connection(text)));
             }
         }
+        let unanswered = Unanswered {
+            places: &self.places,
+            node,
+            topology,
+        };
         let replies = node
             .connection
             .replies_unless(
@@ -57,6 +63,7 @@ impl Group<'_> {
                 self.replaced(topology),
             )
             .await;
+        unanswered.end();
         let replies = match self.commands.is_transaction() {
             true => replies,
             false => replies.and_then(|replies| one_each(replies, &self.commands)),
@@ -96,8 +103,9 @@ impl Group<'_> {
     /// Waits until the node is silent and others have its slots. A node that is frozen does not answer, and
     /// its connections stay open.
     async fn replaced(&self, topology: &Arc<Topology>) -> String {
-        let is_owner = |slot: &&Slot| topology.is_owner(&self.node.address, **slot);
-        let slots: Vec<_> = self.slots.iter().filter(is_owner).collect();
+        let is_owner = |slot: &Slot| topology.is_owner(&self.node.address, *slot);
+        let slots = self.places.iter().map(|place| place.slot());
+        let slots: Vec<_> = slots.filter(is_owner).collect();
         if slots.is_empty() {
             return pending().await;
         }
@@ -112,6 +120,27 @@ impl Group<'_> {
                 );
             }
         }
+    }
+}
+
+/// What was sent and is not answered. If the caller does not wait for the answer, the node may take it.
+struct Unanswered<'g> {
+    places: &'g [Place],
+    node: &'g Node,
+    topology: &'g Topology,
+}
+
+impl Unanswered<'_> {
+    /// The caller has the answer, or an error.
+    fn end(mut self) {
+        self.places = &[];
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let messages = self.places.iter().filter(|place| place.is_of_messages());
+        messages.for_each(|place| self.topology.taken(*place, &self.node.address));
     }
 }
 

@@ -2,7 +2,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-/// Futures that run at once, to which others may be added. A wake-up polls all of them, of which there are no
+/// Futures that run at once, to which others may be added. A wake-up polls all of them, of which there are hardly
 /// more than nodes.
 pub(super) struct InFlight<'f, T>(Vec<Pin<Box<dyn Future<Output = T> + Send + 'f>>>);
 

@@ -24,7 +24,8 @@
 //!   or `ASK`, or nothing was sent. After a connection is lost, it is not known.
 //! - Commands of one kind whose names are in one slot are executed in the order of the caller: those about keys,
 //!   messages to sharded channels, messages to channels.
-//! - A message to a channel does not overtake what another node has taken for it before.
+//! - A message to a channel is sent only when what another node has taken for it before is 100 ms old, so that it does
+//!   not overtake that, unless the node is frozen.
 //! - The map is a hint. What decides is the node that executes the command.
 
 mod answered;

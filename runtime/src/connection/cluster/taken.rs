@@ -13,14 +13,15 @@ use crate::util::clock;
 ///
 /// What a node has taken goes to subscribers of other nodes over a link for each of them. What is published at
 /// another node meanwhile goes another way, and would overtake it: to a channel, if the subscriber is at a third node;
-/// to a sharded channel after a failover, if the subscriber is at the node that has taken over.
+/// to a sharded channel after a failover, if the subscriber is at the node that has taken over. Whether a node has taken
+/// over or has got the slot from another shard is not asked: that would only save a wait.
 const SETTLES: Duration = Duration::from_millis(100);
 
 /// The nodes that have taken the last messages.
 #[derive(Debug)]
 pub(super) struct Taken {
-    /// By the place of a message: the node, and when it answered.
-    last: HashMap<Place, (NodeAddress, Instant)>,
+    /// By the place of a message: each node, and when it answered last. Several callers may be at several nodes.
+    last: HashMap<Place, Vec<(NodeAddress, Instant)>>,
     /// When those were last removed that are too old to count.
     swept: Instant,
 }
@@ -38,23 +39,27 @@ impl Taken {
         let now = clock::now();
         if now - self.swept >= SETTLES {
             self.swept = now;
-            self.last
-                .retain(|_, (_, since)| now.saturating_duration_since(*since) < SETTLES);
+            self.last.retain(|_, nodes| {
+                nodes.retain(|(_, since)| now - *since < SETTLES);
+                !nodes.is_empty()
+            });
         }
-        match self.last.get_mut(&place) {
-            Some((last, since)) if last == node => *since = now,
-            _ => _ = self.last.insert(place, (node.clone(), now)),
+        let nodes = self.last.entry(place).or_default();
+        match nodes.iter_mut().find(|(last, _)| last == node) {
+            Some((_, since)) => *since = now,
+            None => nodes.push((node.clone(), now)),
         }
     }
 
     /// Returns how long to wait before the next message is sent to a node.
     pub(super) fn rest(&self, place: Place, at: &NodeAddress) -> Duration {
-        match self.last.get(&place) {
-            Some((node, since)) if node != at => {
-                SETTLES.saturating_sub(clock::now().saturating_duration_since(*since))
-            }
-            _ => Duration::ZERO,
-        }
+        let others = self.last.get(&place).into_iter().flatten();
+        let last = others
+            .filter(|(node, _)| node != at)
+            .map(|(_, since)| *since);
+        last.max().map_or(Duration::ZERO, |last| {
+            SETTLES.saturating_sub(clock::now() - last)
+        })
     }
 }
 
@@ -90,6 +95,20 @@ mod tests {
         taken.note(place, &node(2));
         assert_eq!(taken.rest(place, &node(2)), Duration::ZERO);
         assert_eq!(taken.rest(place, &node(1)), SETTLES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_caller_has_sent_elsewhere_does_not_end_the_wait_of_another_one() {
+        let mut taken = Taken::new();
+        let place = Place::Home(slot(0));
+        taken.note(place, &node(1));
+        tokio::time::advance(SETTLES / 2).await;
+        taken.note(place, &node(2));
+        assert_eq!(taken.rest(place, &node(2)), SETTLES / 2);
+        assert_eq!(taken.rest(place, &node(1)), SETTLES);
+        assert_eq!(taken.rest(place, &node(3)), SETTLES);
+        tokio::time::advance(SETTLES / 2).await;
+        assert_eq!(taken.rest(place, &node(2)), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
