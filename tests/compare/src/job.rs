@@ -83,8 +83,8 @@ pub(crate) struct Job {
     pub(crate) own_buffers: bool,
 }
 
-/// The number of messages for a peer in which each message wakes all handlers, which takes half a minute for so
-/// many with 1,000 handlers.
+/// The number of messages for a peer in which each message wakes all handlers. With 1,000 handlers, this many take half
+/// a minute.
 fn messages_if_slow(handlers: usize) -> u64 {
     match handlers {
         0..=10 => u64::MAX,

@@ -38,7 +38,7 @@ pub(crate) fn settings(workload: Workload, options: &Options) -> Vec<Job> {
                 if workload == Workload::W2 {
                     settings.push(Job {
                         decodes: false,
-                        // They take a tenth of the time.
+                        // They take little time, and the first messages of a run count for more.
                         messages: 4 * plain.messages,
                         ..plain
                     });

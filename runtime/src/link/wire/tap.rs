@@ -45,8 +45,8 @@ pub(super) struct Tap<S> {
     is_unreadable: bool,
 }
 
-/// After this many reads for each broadcast channel that receives something, other tasks get a turn: no buffer
-/// should fill up only because its handler had none.
+/// After this many reads for each broadcast channel that has received something, other tasks get a turn: the buffer of
+/// one busy channel should not fill up only because its handler had none.
 const READS_OF_A_CHANNEL: usize = 4;
 
 /// After this many reads, other tasks get a turn in any case. The last intake may have read more.
