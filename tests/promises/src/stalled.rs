@@ -23,7 +23,12 @@ const BYTES: usize = 8 * 1024;
 
 pub(crate) async fn run(context: Context) {
     let rounds = context.pick(2, 10);
-    let server = RealServer::start_with(&context.binary, &["--enable-debug-command", "yes"]).await;
+    // Before 7.0, `DEBUG` needs no permission, and the server refuses a setting that it does not know.
+    let allow_debug: &[&str] = match context.binary.version() >= (7, 0) {
+        true => &["--enable-debug-command", "yes"],
+        false => &[],
+    };
+    let server = RealServer::start_with(&context.binary, allow_debug).await;
     server
         .command(&["CONFIG", "SET", "client-output-buffer-limit", LIMIT])
         .await;
