@@ -148,3 +148,44 @@ impl Drop for Unanswered<'_> {
 fn is_state_of_node(reply: &Value) -> bool {
     matches!(reply, Value::ServerError(error) if is_passing(error.code()))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::connection::cluster::Seeds;
+    use crate::connection::node_address::NodeAddress;
+    use crate::connection::options::Options;
+
+    #[tokio::test]
+    async fn a_message_may_be_taken_if_its_caller_does_not_wait_for_the_answer() {
+        // It accepts connections, and nobody answers.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seeds = Seeds::new(&[format!("redis://127.0.0.1:{port}/")], Options::default());
+        let (topology, _stop) = Topology::new(seeds.unwrap(), Duration::from_secs(60));
+        let [node, other] = [port, 1].map(|port| NodeAddress::new("127.0.0.1", port));
+        for (place, is_taken) in [
+            (Place::Shard(Slot::of(b"a")), true),
+            (Place::Key(Slot::of(b"b")), false),
+        ] {
+            let mut commands = Pipeline::new();
+            commands.cmd("SPUBLISH").arg("a").arg("payload");
+            let within = Duration::from_secs(5);
+            let group = Group {
+                node: topology.node(&node).unwrap(),
+                pause: Duration::ZERO,
+                commands: Cow::Owned(commands),
+                replies: (0, 1),
+                places: vec![place],
+                within: (within, clock::now() + within),
+            };
+            let sending = timeout(Duration::ZERO, group.send(&topology)).await;
+            assert!(sending.is_err(), "it is not answered");
+            let rest = topology.known.lock().taken.rest(place, &other);
+            assert_eq!(!rest.is_zero(), is_taken, "{place:?}");
+        }
+    }
+}
