@@ -194,7 +194,7 @@ impl Call<'_> {
     }
 }
 
-/// Whether the node has executed the command, as far as is known.
+/// Whether the node has executed the command, or may have.
 fn may_be_taken(outcome: &Outcome) -> bool {
     match outcome {
         Ok(reply) => !matches!(reply, Value::ServerError(_)),
